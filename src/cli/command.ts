@@ -1,0 +1,34 @@
+/** The door of `cli/`: what every command is. One file per command. */
+import type { OptionTable } from '../config/options.ts';
+
+export interface CommandIo {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+  readonly stdin: NodeJS.ReadableStream;
+  /** Aborted by SIGINT or SIGTERM; a second signal ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+export interface Command {
+  /** As typed: `start`, `staging list`. */
+  readonly name: string;
+  /** One line for the overview of `replicator help`. */
+  readonly summary: string;
+  /** Paragraphs for `replicator help <command>`. */
+  readonly description: string;
+  /** The options it understands beside the global ones. */
+  readonly options: OptionTable;
+  /** Positional arguments, for the usage line: `<id>`; empty when none. */
+  readonly positionals?: readonly string[];
+  /**
+   * Resolves to the exit code. A thrown ReplicatorError becomes one line on
+   * stderr and exit code 2 (E5001, E5002, E5004) or 1 (all others).
+   */
+  run(invocation: CommandInvocation, io: CommandIo): Promise<number>;
+}
+
+export interface CommandInvocation {
+  /** Values by option name, defaults filled in; see config/load.ts. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly positionals: readonly string[];
+}

@@ -1,0 +1,398 @@
+/**
+ * The catalogue of failures: code, meaning, disposition, HTTP status, remedy.
+ * docs/errors.md is printed from this table (`npm run docs`).
+ *
+ * Ranges: 1xxx source, 2xxx staging, 3xxx sequencer, 4xxx target,
+ * 5xxx configuration and command line. A code, once released, keeps its meaning.
+ */
+import type { Disposition } from './failure.ts';
+
+interface CodeEntry {
+  readonly meaning: string;
+  readonly disposition: Disposition;
+  /** What a webhook caller hears; 503 where no caller is involved. */
+  readonly httpStatus: number;
+  readonly remedy: string;
+}
+
+export const errorCodes = {
+  // 1xxx: the webhook. The body of the reply is shown as the changefeed's error.
+  E1001: {
+    meaning: 'the request body is not valid JSON',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      "use format='json' in CREATE CHANGEFEED, and look for a proxy that alters bodies",
+  },
+  E1002: {
+    meaning: 'the request body is not valid UTF-8',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'look for a proxy that alters bodies; a changefeed sends UTF-8',
+  },
+  E1003: {
+    meaning: 'a value holds the character NUL, which the target cannot store',
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy:
+      'remove U+0000 from the row at the source, or leave the column out with a CDC query',
+  },
+  E1004: {
+    meaning: 'the JSON is nested too deeply',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'flatten the JSON value at the source, or leave its column out with a CDC query',
+  },
+  E1005: {
+    meaning: 'the request body is too large',
+    disposition: 'halt',
+    httpStatus: 413,
+    remedy:
+      'lower Flush.Bytes in webhook_sink_config, or raise --maxBodyBytes when one row is that large',
+  },
+  E1006: {
+    meaning: 'the request body is too large once decompressed',
+    disposition: 'halt',
+    httpStatus: 413,
+    remedy:
+      'lower Flush.Bytes in webhook_sink_config, or raise --maxInflatedBytes when one row is that large',
+  },
+  E1007: {
+    meaning: 'the content encoding is not supported',
+    disposition: 'halt',
+    httpStatus: 415,
+    remedy: "use compression='gzip' or 'zstd', or none, in CREATE CHANGEFEED",
+  },
+  E1008: {
+    meaning: 'the content type is not supported',
+    disposition: 'halt',
+    httpStatus: 415,
+    remedy: "use format='json' in CREATE CHANGEFEED; csv and avro are not understood",
+  },
+  E1009: {
+    meaning: '"length" does not match the number of rows in "payload"',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'the body was cut or altered on its way: look for a proxy that rewrites it',
+  },
+  E1010: {
+    meaning: 'a row carries no "updated" timestamp',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'add updated to the WITH options of CREATE CHANGEFEED',
+  },
+  E1011: {
+    meaning: 'a row carries no "topic", so its table is not known',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      'for a CDC query put the table into the path (/database/schema/table); a table feed names its topic by itself',
+  },
+  E1012: {
+    meaning: 'a row carries no "key"',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      'select the primary key columns in the CDC query, or use a table feed, which sends the key',
+  },
+  E1013: {
+    meaning: 'the request path names no target schema',
+    disposition: 'halt',
+    httpStatus: 404,
+    remedy: "correct the path in INTO 'webhook-https://host:port/database/schema'",
+  },
+  E1014: {
+    meaning: 'the target has no such schema',
+    disposition: 'halt',
+    httpStatus: 404,
+    remedy: 'correct the path in the changefeed URL, or create the schema at the target',
+  },
+  E1015: {
+    meaning: 'the target schema has no such table',
+    disposition: 'halt',
+    httpStatus: 404,
+    remedy:
+      'create the table at the target (it is found at once), take it out of the changefeed, or start with --onUnknown ignore',
+  },
+  E1016: {
+    meaning: 'the target table has no such column',
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy:
+      'add the column at the target (it is found at once), leave it out with a CDC query, or start with --onUnknown ignore',
+  },
+  E1017: {
+    meaning: "the row's key does not fit the target's primary key",
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy: 'give the target table the same primary key columns as the source table',
+  },
+  E1018: {
+    meaning: 'a timestamp is not of the form <nanoseconds>.<10 digits>',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'send what the changefeed sends: look for a proxy that alters bodies',
+  },
+  E1019: {
+    meaning: 'the body is JSON, but not a changefeed message',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      'use envelope wrapped, bare or enriched in CREATE CHANGEFEED; key_only and row cannot be replicated',
+  },
+  E1020: {
+    meaning: 'the HTTP method is not allowed here',
+    disposition: 'halt',
+    httpStatus: 405,
+    remedy: 'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag',
+  },
+  E1021: {
+    meaning: 'the compressed body is damaged or cut short',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy: 'look for a proxy that cuts or recompresses bodies',
+  },
+  E1022: {
+    meaning: 'the target table has no primary key, so changes of a row cannot find it',
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy: 'add a primary key to the target table, the same as at the source',
+  },
+  E1023: {
+    meaning: 'the caller is not authenticated',
+    disposition: 'halt',
+    httpStatus: 401,
+    remedy:
+      'give the changefeed a client certificate signed by --tlsClientCA (client_cert and client_key in its URL)',
+  },
+  E1024: {
+    meaning: 'a value does not fit the form of its target column',
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy: "make the target column's type the same as the source's",
+  },
+  E1025: {
+    meaning: 'the request did not arrive in time',
+    disposition: 'retry',
+    httpStatus: 408,
+    remedy: 'look at the network between the source and this daemon',
+  },
+
+  // 2xxx: staging.
+  E2001: {
+    meaning: 'staging cannot be reached',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'check that the staging database answers, and --stagingConn',
+  },
+  E2002: {
+    meaning: 'staging is full',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'find out why the target does not keep up (/_/healthz says), or raise --stagingMaxBytes',
+  },
+  E2003: {
+    meaning: 'the staging schema was made by a newer version of replicator',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'run that version or a later one; an older one cannot read this staging schema',
+  },
+  E2004: {
+    meaning: 'the staging schema does not exist',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'create it, or start once with --stagingCreateSchema',
+  },
+  E2005: {
+    meaning: 'another replicator uses this data directory',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'stop the other one, or give this one its own --dataDir',
+  },
+  E2006: {
+    meaning: 'a staged entry is damaged',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'check the disk; restart the changefeed from a cursor before the entry, then purge it (replicator staging list, purge)',
+  },
+  E2007: {
+    meaning: 'the staging store refused a write',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'check the free space and the health of the disk or database that holds staging',
+  },
+
+  // 3xxx: the sequencer.
+  E3001: {
+    meaning: 'the target lies behind what staging knows to be applied, and the mutations between are retired',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'the target was restored to an older state: restart the changefeed from a cursor before it, after replicator staging purge',
+  },
+  E3002: {
+    meaning: 'applying failed as often as --maxRetries allows',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'mend the cause that the status names; the daemon goes on by itself',
+  },
+
+  // 4xxx: the target.
+  E4001: {
+    meaning: 'the target cannot be reached',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'check that the target database answers, and --targetConn',
+  },
+  E4002: {
+    meaning: 'the connection to the target was lost',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'nothing, if it comes back; else check the target and the network',
+  },
+  E4003: {
+    meaning: 'the target rolled the transaction back (deadlock, serialization, lock or statement timeout)',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'nothing, if it passes; else find the session that holds the locks',
+  },
+  E4004: {
+    meaning: 'a foreign key is violated',
+    disposition: 'defer',
+    httpStatus: 503,
+    remedy:
+      'make sure that the parent table is in the same changefeed; if it is, the row waits for its parent',
+  },
+  E4005: {
+    meaning: 'a row violates a constraint of the target',
+    disposition: 'set-aside',
+    httpStatus: 503,
+    remedy: "make the target's constraints the same as the source's",
+  },
+  E4006: {
+    meaning: 'a value cannot be stored in its target column',
+    disposition: 'set-aside',
+    httpStatus: 503,
+    remedy: "make the target column's type at least as wide as the source's",
+  },
+  E4007: {
+    meaning: 'the target account lacks a privilege',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'grant SELECT, INSERT, UPDATE and DELETE on the tables to the account in --targetConn',
+  },
+  E4008: {
+    meaning: 'the target refused a statement',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'read the message of the target; the daemon tries again by itself',
+  },
+  E4009: {
+    meaning: 'another replicator has taken over this target schema',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'stop one of the two; only one may write to a target schema',
+  },
+  E4010: {
+    meaning: 'the target is out of space, memory or connections, or is read-only',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'make room at the target, or lower --targetMaxPoolSize and --parallelism',
+  },
+  E4011: {
+    meaning: 'the target schema has changed under a statement',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'nothing: the schema is read again',
+  },
+  E4012: {
+    meaning: 'a table or column that staged rows need is gone from the target',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'create it again (it is found at once), or purge its staged rows (replicator staging purge)',
+  },
+  E4013: {
+    meaning: 'a unique key of the target is violated',
+    disposition: 'defer',
+    httpStatus: 503,
+    remedy: "make the target's unique constraints the same as the source's, or remove the row that stands in the way",
+  },
+  E4014: {
+    meaning: 'the kind of target database is not supported',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'give a postgresql:// address in --targetConn',
+  },
+  E4015: {
+    meaning: 'the target refused the login',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'check user, password and database in --targetConn, and pg_hba.conf at the server',
+  },
+
+  // 5xxx: configuration and command line. Exit code 2 for usage, 1 otherwise.
+  E5001: {
+    meaning: 'the command line is not understood',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'see replicator help',
+  },
+  E5002: {
+    meaning: 'an option has an invalid value',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'see replicator help <command>',
+  },
+  E5003: {
+    meaning: 'two options contradict each other',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'see docs/options.md',
+  },
+  E5004: {
+    meaning: 'a required option is missing',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'see replicator help <command>',
+  },
+  E5005: {
+    meaning: 'a file that an option names cannot be read',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'check the path and its permissions',
+  },
+  E5006: {
+    meaning: 'the address cannot be listened on',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'choose another --bindAddr or --metricsAddr, or stop what listens there',
+  },
+  E5007: {
+    meaning: 'this setting is not safe',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'see docs/07-operations.md, "Safe defaults"',
+  },
+  E5008: {
+    meaning: 'an option of the peer is not available in this version',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'leave it out',
+  },
+  E5009: {
+    meaning: 'the data directory cannot be used',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'check --dataDir, its permissions and the free space',
+  },
+  E5010: {
+    meaning: 'the workload found a difference between source and target',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'the lines above name the table, the key and both rows',
+  },
+} as const satisfies Record<`E${number}`, CodeEntry>;
+
+export type ErrorCode = keyof typeof errorCodes;

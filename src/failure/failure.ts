@@ -1,0 +1,53 @@
+/**
+ * The door of `failure/`: one error class, one catalogue (codes.ts), one
+ * disposition for every failure (design D8).
+ */
+import { type ErrorCode, errorCodes } from './codes.ts';
+
+/**
+ * - `retry`: the same thing may work in a moment.
+ * - `defer`: let others pass first, then try again (a missing parent).
+ * - `set-aside`: this row alone can never work; the others can.
+ * - `halt`: stop and wake a person. Whatever is unknown halts.
+ */
+export type Disposition = 'retry' | 'defer' | 'set-aside' | 'halt';
+
+export interface FailureDetails {
+  /** What happened here, in one sentence, without secrets or row data. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** Overrides the catalogue's remedy where the place knows better. */
+  readonly remedy?: string;
+  readonly disposition?: Disposition;
+}
+
+export class ReplicatorError extends Error {
+  override readonly name = 'ReplicatorError';
+  readonly code: ErrorCode;
+  readonly disposition: Disposition;
+  readonly remedy: string;
+  /** The HTTP status a webhook caller hears. */
+  readonly httpStatus: number;
+
+  constructor(code: ErrorCode, details: FailureDetails = {}) {
+    const entry = errorCodes[code];
+    super(
+      details.detail ?? entry.meaning,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.disposition = details.disposition ?? entry.disposition;
+    this.remedy = details.remedy ?? entry.remedy;
+    this.httpStatus = entry.httpStatus;
+  }
+
+  /** `E1010 the row has no "updated": add WITH updated …`, for one line. */
+  get line(): string {
+    return `${this.code} ${this.message}: ${this.remedy}`;
+  }
+}
+
+/** Aborts are not errors: they are how every wait ends at shutdown. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

@@ -1,0 +1,54 @@
+/**
+ * The door of `mutation/`: what travels from the socket to the target.
+ *
+ * Everything here is immutable text. Digits stay text (design D3): no INT8,
+ * DECIMAL or timestamp ever becomes a JavaScript number or Date.
+ */
+import type { Timestamp } from './timestamp.ts';
+
+declare const jsonTextBrand: unique symbol;
+
+/**
+ * The untouched source text of one JSON value, validated once at the socket
+ * and never parsed into objects. Its digits are the digits the source sent.
+ */
+export type JsonText = string & { readonly [jsonTextBrand]: true };
+
+/**
+ * One version of one row.
+ *
+ * `key` is the canonical JSON array of the primary key in the order of the
+ * *target's* primary key: two mutations are of the same row exactly when
+ * their keys are equal strings (see canonical-key.ts).
+ */
+export interface Mutation {
+  readonly time: Timestamp;
+  readonly key: JsonText;
+  /** The row after the change, a JSON object; null deletes the row. */
+  readonly after: JsonText | null;
+  /** The row before the change where the feed carries it (`diff`). */
+  readonly before: JsonText | null;
+}
+
+/** Mutations of one table, in the order in which they must take effect. */
+export interface TableMutations {
+  /** The table's exact name in the target's catalog. */
+  readonly table: string;
+  readonly mutations: readonly Mutation[];
+}
+
+/**
+ * A run of whole source transactions, or a fragment of a giant one.
+ *
+ * Batches of one schema are strictly ordered: every mutation of a batch is
+ * later than `through` of the batch before it, save that fragments share
+ * their one timestamp. When `complete` is false more rows of the transaction
+ * at `through` follow in the next batch, and both belong in one target
+ * transaction (design D6).
+ */
+export interface Batch {
+  readonly through: Timestamp;
+  readonly complete: boolean;
+  readonly tables: readonly TableMutations[];
+  readonly rowCount: number;
+}

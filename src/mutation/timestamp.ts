@@ -1,0 +1,61 @@
+/**
+ * Hybrid logical clock timestamps, as CockroachDB prints them:
+ * `<nanoseconds since 1970>.<10 logical digits>`.
+ *
+ * Kept as text, zero-padded to 19 + 1 + 10 characters, so that `<` on strings
+ * is the order of the clock, a Map can be keyed by it, and it prints as itself.
+ */
+declare const timestampBrand: unique symbol;
+export type Timestamp = string & { readonly [timestampBrand]: true };
+
+/** Before every mutation: nothing has been applied. */
+export const zeroTimestamp = '0000000000000000000.0000000000' as Timestamp;
+/** The largest time a source can print: int64 nanoseconds, int32 logical. */
+export const maxTimestamp = '9223372036854775807.2147483647' as Timestamp;
+
+const hlcPattern = /^(\d{1,19})\.(\d{1,10})$/;
+
+/**
+ * Reads a timestamp in the peer's grammar: one dot, decimal nanoseconds, and
+ * a logical part of exactly 10 digits or of any width when it is zero.
+ * Returns null when the text is not one; the caller knows where it stood.
+ */
+export function parseTimestamp(text: string): Timestamp | null {
+  // What CockroachDB really sends is canonical already: one test, no copies.
+  const match = hlcPattern.exec(text);
+  if (!match) {
+    return null;
+  }
+  const nanos = match[1]!;
+  const logical = match[2]!;
+  if (logical.length !== 10 && !/^0+$/.test(logical)) {
+    return null;
+  }
+  const padded = (nanos.length === 19 && logical.length === 10
+    ? text
+    : `${nanos.padStart(19, '0')}.${logical.padStart(10, '0')}`) as Timestamp;
+  return padded <= maxTimestamp && logical <= '2147483647' ? padded : null;
+}
+
+/** Without the padding of the nanoseconds: the form CockroachDB prints. */
+export function printTimestamp(time: Timestamp): string {
+  return time.replace(/^0{1,18}(?=\d+\.)/, '');
+}
+
+/** The wall-clock part, in milliseconds since 1970 (for lag, never for order). */
+export function wallTimeMs(time: Timestamp): number {
+  return Number(time.slice(0, 13));
+}
+
+/** The timestamp of a wall-clock instant, logical part zero. */
+export function timestampFromMs(timeMs: number): Timestamp {
+  return `${Math.trunc(timeMs).toString().padStart(13, '0')}000000.0000000000` as Timestamp;
+}
+
+/**
+ * The second in which the time lies, as sortable text of 10 digits. A staged
+ * batch never spans two of these (see staging/staging.ts).
+ */
+export function timeBucket(time: Timestamp): string {
+  return time.slice(0, 10);
+}

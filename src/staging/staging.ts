@@ -1,0 +1,165 @@
+/**
+ * The door of `staging/`: where mutations wait, durably (design D1, D2).
+ *
+ * Staging is a log. One entry holds the mutations of one table from one
+ * request as a compact blob (batch-codec.ts); entries are appended by group
+ * commit, read back in time order and deleted in bulk. Beside the log stands
+ * one checkpoint row per target schema.
+ *
+ * Two invariants make reading cheap and are kept by whoever appends
+ * (batch-codec.ts `encodeBatches`):
+ *  - the mutations of an entry are sorted by time;
+ *  - an entry never spans two time buckets (one second of source time), so
+ *    every entry with a mutation later than T has `minTime >= bucket(T)`.
+ */
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+
+/** An entry about to be appended. `body` is written by encodeBatches. */
+export interface NewEntry {
+  readonly schema: SchemaName;
+  readonly table: string;
+  readonly minTime: Timestamp;
+  readonly maxTime: Timestamp;
+  readonly rowCount: number;
+  readonly body: Buffer;
+}
+
+/** What `staging list` shows of an entry. */
+export interface EntrySummary {
+  /** Opaque, unique, ascending within equal `minTime`: a paging position. */
+  readonly id: string;
+  readonly schema: SchemaName;
+  readonly table: string;
+  readonly minTime: Timestamp;
+  readonly maxTime: Timestamp;
+  readonly rowCount: number;
+  readonly byteCount: number;
+}
+
+export interface StagedEntry extends EntrySummary {
+  readonly body: Buffer;
+}
+
+/** How far a schema has come. All times move forward only. */
+export interface Checkpoint {
+  /** The feed promised that nothing at or before this will come anew. */
+  readonly resolved: Timestamp;
+  /** Everything at or before this is committed at the target. */
+  readonly applied: Timestamp;
+  /** The last `applied` that was written inside the target (exactly-once). */
+  readonly appliedInTarget: Timestamp;
+  /** Entries wholly at or before this may be gone from the log. */
+  readonly retired: Timestamp;
+}
+
+export interface ReadWindow {
+  /** Exclusive: mutations at or before this are not wanted. */
+  readonly after: Timestamp;
+  /** Inclusive. */
+  readonly through: Timestamp;
+  /** Continue behind this entry; null starts at the beginning. */
+  readonly cursor: EntrySummary | null;
+  /** Stop after this many bytes of bodies, though never before one entry. */
+  readonly limitBytes: number;
+  /** Stop after this many rows, though never before one entry (`scanSize`). */
+  readonly limitRows: number;
+}
+
+export interface StagingSize {
+  /** Bytes the store occupies for entries, applied or not. */
+  readonly liveBytes: number;
+  readonly entryCount: number;
+  readonly rowCount: number;
+}
+
+/** Selects entries for `staging list` and `staging purge`. */
+export interface EntryFilter {
+  readonly schema?: SchemaName;
+  readonly table?: string;
+  /** Only entries whose maxTime is at or before this. */
+  readonly through?: Timestamp;
+}
+
+/**
+ * Contract (test/contract/staging-store.ts runs it against every store):
+ *  - a promise that resolves means *durable*: a kill -9 one instruction later
+ *    loses nothing; a promise that rejects with disposition `retry` may be
+ *    repeated, for appending twice is harmless by design (D2);
+ *  - one `append` call is all or nothing;
+ *  - concurrent `append` and `resolve` calls share commits (group commit);
+ *  - `read` returns entries ordered by (minTime, id) whose
+ *    `minTime <= through` and `maxTime > after`; an entry that was durable
+ *    before `read` was called is in it. Bodies hold rows outside the window:
+ *    the caller filters rows.
+ */
+export interface StagingStore extends AsyncDisposable {
+  readonly kind: 'sqlite' | 'postgres';
+  append(entries: readonly NewEntry[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Records a resolved timestamp. `accepted` is false when it lies before the
+   * one recorded (it went backwards) and nothing was changed.
+   */
+  resolve(
+    schema: SchemaName,
+    time: Timestamp,
+    signal?: AbortSignal,
+  ): Promise<{ accepted: boolean; checkpoint: Checkpoint }>;
+  read(
+    schema: SchemaName,
+    window: ReadWindow,
+    signal?: AbortSignal,
+  ): Promise<StagedEntry[]>;
+  /** The schema's checkpoint; all zero where it has never been seen. */
+  checkpoint(schema: SchemaName, signal?: AbortSignal): Promise<Checkpoint>;
+  /** Moves `applied` (and `appliedInTarget` when `inTarget`) forward. */
+  commitApplied(
+    schema: SchemaName,
+    applied: Timestamp,
+    inTarget: boolean,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Sets `applied` back after the target was restored to an older state. */
+  rewindApplied(
+    schema: SchemaName,
+    applied: Timestamp,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Deletes entries with `maxTime <= through` in one bounded step and moves
+   * `retired`. Returns how many went; call again until 0.
+   */
+  retire(
+    schema: SchemaName,
+    through: Timestamp,
+    limitEntries: number,
+    signal?: AbortSignal,
+  ): Promise<number>;
+  /** Every schema that has a checkpoint or entries. */
+  schemas(signal?: AbortSignal): Promise<SchemaName[]>;
+  size(schema?: SchemaName, signal?: AbortSignal): Promise<StagingSize>;
+  /** Entries not yet applied: for the backlog gauge and the status line. */
+  backlog(
+    schema: SchemaName,
+    after: Timestamp,
+    signal?: AbortSignal,
+  ): Promise<{ entryCount: number; rowCount: number; byteCount: number }>;
+  list(
+    filter: EntryFilter,
+    limit: number,
+    cursor: EntrySummary | null,
+    signal?: AbortSignal,
+  ): Promise<EntrySummary[]>;
+  entry(id: string, signal?: AbortSignal): Promise<StagedEntry | null>;
+  /** What purge would delete, or (dryRun false) has deleted. */
+  purge(
+    filter: EntryFilter,
+    dryRun: boolean,
+    signal?: AbortSignal,
+  ): Promise<StagingSize>;
+  /** Small durable notes (schema backup, learned key order), by name. */
+  memo(name: string, signal?: AbortSignal): Promise<string | null>;
+  setMemo(name: string, value: string, signal?: AbortSignal): Promise<void>;
+  /** Really asks the store; rejects when it cannot answer. */
+  ping(signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,158 @@
+/**
+ * The door of `target/`: where mutations land.
+ *
+ * A folder an engine (postgres/, later mysql/, sqlserver/, oracle/) provides a
+ * {@link Target}; the applier (applier.ts) is the same for all of them.
+ */
+import type { JsonText, Mutation } from '../mutation/mutation.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+
+/** One column as the catalog has it. */
+export interface ColumnShape {
+  readonly name: string;
+  /**
+   * The engine's SQL text of the type without length or scale, safe to put
+   * behind a cast (`pg_catalog.int8`, `"public"."mood"`, `"bit"`).
+   */
+  readonly type: string;
+  /** How JSON becomes this type's text; each engine's values.ts reads it. */
+  readonly codec: ColumnCodec;
+  /** Position in the primary key from 0, or null. */
+  readonly keyOrdinal: number | null;
+  readonly nullable: boolean;
+  readonly hasDefault: boolean;
+  /** Computed by the target: accepted from the source and dropped. */
+  readonly generated: boolean;
+  readonly identity: 'always' | 'by-default' | null;
+}
+
+/**
+ * What values.ts must know to turn JSON into the text form of a type.
+ * `scalar`: digits, booleans and strings pass as their own text.
+ */
+export type ColumnCodec =
+  | { readonly kind: 'scalar' }
+  | { readonly kind: 'json' }
+  | { readonly kind: 'array'; readonly element: ColumnCodec }
+  | {
+      readonly kind: 'composite';
+      readonly fields: readonly {
+        readonly name: string;
+        readonly codec: ColumnCodec;
+      }[];
+    }
+  | { readonly kind: 'geometry'; readonly srid: number | null };
+
+export interface ForeignKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** Printed schema name of the parent; often the schema itself. */
+  readonly parentSchema: SchemaName;
+  readonly parentTable: string;
+  readonly parentColumns: readonly string[];
+  readonly deferrable: boolean;
+}
+
+export interface TableShape {
+  readonly name: string;
+  /** Catalog order. */
+  readonly columns: readonly ColumnShape[];
+  readonly columnByName: ReadonlyMap<string, ColumnShape>;
+  /** Primary key columns in key order; empty when the table has none. */
+  readonly primaryKey: readonly ColumnShape[];
+  /** Column lists of unique constraints and indexes beside the primary key. */
+  readonly uniqueKeys: readonly (readonly string[])[];
+  readonly foreignKeys: readonly ForeignKey[];
+  /** Changes whenever anything above changes: keys the statement cache. */
+  readonly fingerprint: string;
+}
+
+export interface SchemaShape {
+  readonly name: SchemaName;
+  readonly tables: ReadonlyMap<string, TableShape>;
+}
+
+/**
+ * Rows of one table that carry the same set of columns (design D4), laid out
+ * by column: `values[c][r]` is the JSON of column c in row r.
+ */
+export interface ShapeRows {
+  readonly table: TableShape;
+  /** Never generated columns; always every primary key column. */
+  readonly columns: readonly ColumnShape[];
+  readonly values: readonly (readonly JsonText[])[];
+  readonly rowCount: number;
+}
+
+/** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */
+export interface KeyRows {
+  readonly table: TableShape;
+  readonly keys: readonly (readonly JsonText[])[];
+  readonly rowCount: number;
+}
+
+/** What the watermark row in the target says (`replicator_checkpoint`). */
+export interface TargetCheckpoint {
+  readonly applied: Timestamp;
+  readonly epoch: number;
+}
+
+/**
+ * One open target transaction. Disposing it without `commit` rolls back.
+ * Statements are executed in call order on one connection.
+ */
+export interface TargetTransaction extends AsyncDisposable {
+  upsert(rows: ShapeRows): Promise<void>;
+  delete(keys: KeyRows): Promise<void>;
+  /**
+   * Commits. With a mark, moves the schema's watermark inside the same
+   * transaction and fails with E4009 (halt), writing nothing, when the epoch
+   * there is no longer ours. A connection lost during commit rejects with
+   * E4002 (retry): whether it was committed is told by `checkpoint()`.
+   */
+  commit(mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null): Promise<void>;
+}
+
+/**
+ * Contract (test/contract/target.ts): every rejection is a ReplicatorError of
+ * the 4xxx range whose disposition is the engine's errors.ts entry; aborting
+ * the signal cancels the statement at the server and rolls back.
+ */
+export interface Target extends AsyncDisposable {
+  readonly engine: 'postgres';
+  /** How many path segments name a schema: 2 for PostgreSQL. */
+  readonly schemaNameParts: number;
+  /** An example of a right webhook path, for error texts: `/db/public`. */
+  readonly examplePath: string;
+  /** Server version text, for logs and /_/diag. */
+  version(signal?: AbortSignal): Promise<string>;
+  /** Null where no such schema exists. Never lists our own tables. */
+  introspect(schema: SchemaName, signal?: AbortSignal): Promise<SchemaShape | null>;
+  begin(signal?: AbortSignal): Promise<TargetTransaction>;
+  /**
+   * Opens the watermark for one daemon: creates `replicator_checkpoint` where
+   * permitted and needed, raises the epoch and returns the row. Null when
+   * the account may not create the table: the daemon is effectively-once.
+   */
+  claimCheckpoint(schema: SchemaName, signal?: AbortSignal): Promise<TargetCheckpoint | null>;
+  /** The watermark as committed; null where there is none. */
+  checkpoint(schema: SchemaName, signal?: AbortSignal): Promise<TargetCheckpoint | null>;
+  ping(signal?: AbortSignal): Promise<void>;
+  /** For the pool gauges. */
+  poolCounts(): { total: number; idle: number; waiting: number };
+}
+
+/** Applies one batch inside one open transaction; see applier.ts. */
+export interface Applier {
+  apply(
+    tables: readonly { readonly table: TableShape; readonly mutations: readonly Mutation[] }[],
+    transaction: TargetTransaction,
+    signal: AbortSignal,
+  ): Promise<ApplyCounts>;
+}
+
+export interface ApplyCounts {
+  readonly upsertCount: number;
+  readonly deleteCount: number;
+}
