@@ -25,6 +25,11 @@ export interface ColumnShape {
   /** Computed by the target: accepted from the source and dropped. */
   readonly generated: boolean;
   readonly identity: 'always' | 'by-default' | null;
+  /**
+   * Key columns: the SQL text of the operator under which the key is unique,
+   * where it is not the engine's usual `=` (`operator("ext".=)` of citext).
+   */
+  readonly keyOperator?: string;
 }
 
 /**
@@ -32,9 +37,18 @@ export interface ColumnShape {
  * `scalar`: digits, booleans and strings pass as their own text.
  */
 export type ColumnCodec =
-  | { readonly kind: 'scalar' }
+  | {
+      readonly kind: 'scalar';
+      /** The type cannot be an element of a bound array (PostgreSQL: box). */
+      readonly viaText?: true;
+    }
   | { readonly kind: 'json' }
-  | { readonly kind: 'array'; readonly element: ColumnCodec }
+  | {
+      readonly kind: 'array';
+      readonly element: ColumnCodec;
+      /** Between elements, where it is not a comma (PostgreSQL: box). */
+      readonly delimiter?: string;
+    }
   | {
       readonly kind: 'composite';
       readonly fields: readonly {
@@ -55,12 +69,17 @@ export interface ForeignKey {
 }
 
 export interface TableShape {
+  readonly schema: SchemaName;
   readonly name: string;
   /** Catalog order. */
   readonly columns: readonly ColumnShape[];
   readonly columnByName: ReadonlyMap<string, ColumnShape>;
   /** Primary key columns in key order; empty when the table has none. */
   readonly primaryKey: readonly ColumnShape[];
+  /** The key is checked at commit, so no statement can arbitrate by it. */
+  readonly keyDeferrable: boolean;
+  /** Other tables inherit from it: statements must name it alone. */
+  readonly hasInheritors: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];
   readonly foreignKeys: readonly ForeignKey[];
@@ -83,6 +102,11 @@ export interface ShapeRows {
   readonly columns: readonly ColumnShape[];
   readonly values: readonly (readonly JsonText[])[];
   readonly rowCount: number;
+  /**
+   * True: the row was deleted and inserted again, so columns that are not
+   * carried take their defaults instead of keeping what the old row had.
+   */
+  readonly replace?: boolean;
 }
 
 /** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */
@@ -104,6 +128,12 @@ export interface TargetCheckpoint {
  */
 export interface TargetTransaction extends AsyncDisposable {
   upsert(rows: ShapeRows): Promise<void>;
+  /**
+   * Takes the rows' other unique values away (sets them to null, where every
+   * other unique key allows it) so that the upsert that follows may pass them
+   * around between rows. Resolves to false where the table does not allow it.
+   */
+  vacateUniqueKeys(keys: KeyRows): Promise<boolean>;
   delete(keys: KeyRows): Promise<void>;
   /**
    * Commits. With a mark, moves the schema's watermark inside the same
@@ -140,8 +170,23 @@ export interface Target extends AsyncDisposable {
   checkpoint(schema: SchemaName, signal?: AbortSignal): Promise<TargetCheckpoint | null>;
   ping(signal?: AbortSignal): Promise<void>;
   /** For the pool gauges. */
-  poolCounts(): { total: number; idle: number; waiting: number };
+  poolCounts(): PoolCounts;
 }
+
+export interface PoolCounts {
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+  /** Connections opened since the start. */
+  readonly dialCount: number;
+}
+
+/**
+ * `upserts-first`: parents before children, then deletes, children before
+ * parents; right for foreign keys. `deletes-first` frees unique values before
+ * others want them; right for unique keys, and tried when the first fails.
+ */
+export type ApplyOrder = 'upserts-first' | 'deletes-first';
 
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {
@@ -149,6 +194,7 @@ export interface Applier {
     tables: readonly { readonly table: TableShape; readonly mutations: readonly Mutation[] }[],
     transaction: TargetTransaction,
     signal: AbortSignal,
+    order?: ApplyOrder,
   ): Promise<ApplyCounts>;
 }
 
