@@ -7,7 +7,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,6 +102,7 @@ export async function startPostgresServer(
 
   async function stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
     if (child === undefined || !isRunning()) return;
+    child.ref();
     const exited = once(child, 'exit', {
       signal: AbortSignal.timeout(STOP_TIMEOUT_MS),
     });
@@ -111,6 +112,7 @@ export async function startPostgresServer(
 
   async function kill(): Promise<void> {
     if (child === undefined || !isRunning()) return;
+    child.ref();
     const exited = once(child, 'exit');
     // Stopped first, so that it neither forks nor restarts anything.
     child.kill('SIGSTOP');
@@ -119,8 +121,9 @@ export async function startPostgresServer(
     for (const pid of backends) trySignal(pid, 'SIGKILL');
     await exited;
     while (backends.some((pid) => trySignal(pid, 0))) await sleep(5);
-    // Its process id may belong to someone else by the next start.
-    await rm(join(dataDir, 'postmaster.pid'), { force: true });
+    // Its process id may belong to someone else by the next start; the
+    // undertaker wants to know its shared memory segment.
+    await rename(join(dataDir, 'postmaster.pid'), join(folder, 'killed.pid'));
   }
 
   const server: PostgresServer = {
@@ -214,13 +217,15 @@ function startUndertaker(folder: string): AsyncDisposable {
     cat >/dev/null
     lock="$1/data/postmaster.pid"
     pid=$(sed -n 1p "$lock" 2>/dev/null)
-    segment=$(sed -n 7p "$lock" 2>/dev/null | awk '{print $2}')
     if [ -n "$pid" ]; then
       kill -QUIT "$pid" 2>/dev/null
       for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
       kill -KILL "$pid" 2>/dev/null
     fi
-    [ -n "$segment" ] && ipcrm -m "$segment" 2>/dev/null
+    for file in "$lock" "$1/killed.pid"; do
+      segment=$(sed -n 7p "$file" 2>/dev/null | awk '{print $2}')
+      [ -n "$segment" ] && ipcrm -m "$segment" 2>/dev/null
+    done
     rm -rf "$1"`;
   const child = spawn('sh', ['-c', script, 'undertaker', folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
