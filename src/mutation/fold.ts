@@ -96,6 +96,10 @@ function foldOlder(
   isWhole: (after: JsonText) => boolean,
 ): void {
   const sparse = fold.sparse!;
+  if (older.after === (sparse.at(-1) ?? fold.newest.after)) {
+    // The same version delivered twice.
+    return;
+  }
   if (sparse.length === 0) {
     const newest = fold.newest.after!;
     if (isWhole(newest)) {

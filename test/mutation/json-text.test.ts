@@ -66,7 +66,9 @@ const damagedJson = fc
     fc.json(),
     fc.nat(),
     fc.nat(2),
-    fc.constantFrom(...'[]{},:"\\ 0123456789.eE+-truefalsn\u0000\n\u007f/ub'),
+    fc.constantFrom(
+      ...Array.from('[]{},:"\\ 0123456789.eE+-truefalsn\u0000\n\u007f/ub'),
+    ),
   )
   .map(([text, place, cut, letter]) => {
     const at = place % (text.length + 1);
