@@ -1,0 +1,35 @@
+/**
+ * Flags of the peer that this version does not have. Giving one is an error
+ * with a sentence of its own: an option accepted in silence would promise
+ * what does not happen.
+ */
+export const peerOptions: Readonly<Record<string, string>> = {
+  bestEffortOnly:
+    'this version has the modes consistent (the default) and --immediate',
+  bestEffortWindow:
+    'this version never leaves consistent mode by itself, however large the lag is',
+  limitLookahead:
+    'this version applies in the order of the source, so there is no skew to limit',
+  enableParallelApplies:
+    'this version runs transactions that share no row in parallel without being told; --parallelism bounds them',
+  dlqTableName: 'this version has no dead letter table yet',
+  userscript: 'this version runs no user scripts yet',
+  enableCheckpointStream:
+    'this version needs no checkpoint stream; progress is known as soon as it is made',
+  disableCheckpointStream:
+    'this version needs no checkpoint stream; progress is known as soon as it is made',
+  ignoreBackwardsCheck:
+    'this version ignores a resolved timestamp that goes backwards, counts it and warns',
+  stageMode:
+    'give --stagingConn for a database, or leave it out for embedded staging',
+  stageMarkAppliedLimit:
+    'staging is a log here: no row is ever marked as applied',
+  stageSanityCheckPeriod:
+    'staging is a log here: there are no marks whose order could be checked',
+  stageSanityCheckWindow:
+    'staging is a log here: there are no marks whose order could be checked',
+  stageDisableCreateTableReaderIndex:
+    'staging is a log here: there is no such index',
+  targetApplyQueueSize:
+    'the way to the target is bounded in bytes here: use --memoryLimit',
+};

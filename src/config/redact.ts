@@ -1,0 +1,90 @@
+/** Nothing secret leaves the process in a log, a status or an error. */
+import type { OptionTable } from './option-entry.ts';
+
+export const redacted = '***';
+
+const secretParameters =
+  /([?&;\s](?:client_key|access_token|password|passwd|token|secret|sslpassword|api_key|webhook_auth_header)=)[^&#;\s"'\\]*/gi;
+const authorization = /\b(Bearer|Basic)\s+[\w.~+/=-]+/g;
+// Ends where a URL ends in prose or in JSON: blank, quote or backslash.
+const urls = /\b([a-z][a-z\d+.-]*:\/\/)([^\s"'`<>\\]+)/gi;
+
+/**
+ * Hides the user-info of every URL in a text, secret query parameters and
+ * authorization headers. Errs on the side of hiding: a password typed with
+ * unescaped `/`, `?` or `@` goes whole, even if a harmless `@` goes with it.
+ */
+export function redactText(text: string): string {
+  let result = text;
+  if (result.includes('://')) {
+    result = result.replace(
+      urls,
+      (_, scheme: string, rest: string) => scheme + redactAfterScheme(rest),
+    );
+  }
+  if (result.includes('=')) {
+    result = result.replace(secretParameters, `$1${redacted}`);
+  }
+  return result.replace(authorization, `$1 ${redacted}`);
+}
+
+/** One URL or connection string, with `password=…` of the keyword form too. */
+export function redactUrl(url: string): string {
+  // Alone it needs no end to be found: even blanks and quotes belong to it.
+  const match = /^([a-z][a-z\d+.-]*:\/\/)([\s\S]*)$/i.exec(url.trim());
+  return match
+    ? redactText(match[1]! + redactAfterScheme(match[2]!))
+    : redactText(` ${url}`).slice(1);
+}
+
+function redactAfterScheme(rest: string): string {
+  const lastAt = rest.lastIndexOf('@');
+  if (lastAt < 0) {
+    return rest;
+  }
+  const authority = /^[^/?#]*/.exec(rest)![0];
+  const atInAuthority = authority.lastIndexOf('@');
+  if (atInAuthority < 0) {
+    // `host:5432/db?mail=a@b` has a port; `user:pa/ss@host` only looks so.
+    return /^[^:]*(:\d*)?$/.test(authority) && !authority.startsWith(':')
+      ? hideNumericPassword(rest, authority, lastAt)
+      : redacted + rest.slice(lastAt);
+  }
+  const pathAt = rest.slice(authority.length).search(/^[^?#]*@/);
+  return redacted + rest.slice(pathAt < 0 ? atInAuthority : lastAt);
+}
+
+/** `user:12/34@host`: what stands before the slash may be half a password. */
+function hideNumericPassword(
+  rest: string,
+  authority: string,
+  lastAt: number,
+): string {
+  const tail = rest.slice(authority.length, lastAt);
+  return /[?&][^=]*=/.test(tail) ? rest : redacted + rest.slice(lastAt);
+}
+
+/** Values for the log and /_/diag: secret ones without what is secret. */
+export function redactConfig(
+  values: Readonly<Record<string, unknown>>,
+  table: OptionTable,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value !== 'string'
+        ? value
+        : table[name]?.secret
+          ? redactSecretOption(value)
+          : redactUrl(value),
+    ]),
+  );
+}
+
+/** A connection string keeps its host; what is not one is hidden whole. */
+function redactSecretOption(value: string): string {
+  if (value === '') {
+    return '';
+  }
+  return /^[a-z][a-z\d+.-]*:\/\//i.test(value) ? redactUrl(value) : redacted;
+}

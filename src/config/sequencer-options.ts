@@ -1,0 +1,126 @@
+import type { OptionTable } from './option-entry.ts';
+
+export const sequencerOptions = {
+  immediate: {
+    type: 'boolean',
+    default: false,
+    group: 'Sequencer',
+    about:
+      'Write every request straight to the target, without staging. Rows are right in the end, but a reader of the target may see states that the source never had, and foreign keys between tables may be refused. For the first load of a table.',
+  },
+  flushSize: {
+    type: 'int',
+    default: 1000,
+    min: 0,
+    defaultsFor: 'zero',
+    group: 'Sequencer',
+    unit: 'rows',
+    about:
+      'Aim at this many rows in a target transaction. Whole source transactions are joined until it is reached; one that is larger is not cut.',
+  },
+  flushPeriod: {
+    type: 'duration',
+    default: 1000,
+    min: 0,
+    defaultsFor: 'zero',
+    group: 'Sequencer',
+    about:
+      'Write to the target after this time even when --flushSize is not reached.',
+  },
+  parallelism: {
+    type: 'int',
+    default: 16,
+    min: 0,
+    defaultsFor: 'zero',
+    group: 'Sequencer',
+    unit: 'transactions',
+    about:
+      'The most target transactions at once. At most 80 % of --targetMaxPoolSize.',
+  },
+  timestampLimit: {
+    type: 'int',
+    default: 1000,
+    defaultsFor: 'zero-or-less',
+    group: 'Sequencer',
+    unit: 'timestamps',
+    about:
+      'The most source timestamps that are joined into one target transaction.',
+  },
+  scanSize: {
+    type: 'int',
+    default: 10_000,
+    min: 0,
+    defaultsFor: 'zero',
+    group: 'Sequencer',
+    unit: 'rows',
+    about: 'The most staged rows in one read.',
+  },
+  collapseMutations: {
+    type: 'boolean',
+    default: true,
+    group: 'Sequencer',
+    about:
+      'Write only the newest of several changes of a row that stand in one target transaction. Switch it off where triggers at the target must see each of them.',
+  },
+  assumeIdempotent: {
+    type: 'boolean',
+    default: false,
+    group: 'Sequencer',
+    about:
+      'With --immediate, skip the look-up that keeps an older version of a row, sent again, from overwriting a newer one.',
+  },
+  quiescentPeriod: {
+    type: 'duration',
+    default: 10_000,
+    defaultsFor: 'zero-or-less',
+    group: 'Sequencer',
+    about:
+      'How often deferred work is tried again when nothing else wakes the sequencer.',
+  },
+  taskGracePeriod: {
+    type: 'duration',
+    default: 60_000,
+    defaultsFor: 'zero-or-less',
+    group: 'Sequencer',
+    about:
+      'How long running target transactions may take to end when the sequencer starts over after an error.',
+  },
+  retireOffset: {
+    type: 'duration',
+    default: 86_400_000,
+    defaultsFor: 'less-than-zero',
+    group: 'Sequencer',
+    about:
+      'Keep applied changes in staging this long behind the newest applied one, for a look back and for a target that is restored to an older state; 0 keeps none.',
+  },
+  maxRetries: {
+    type: 'int',
+    default: 10,
+    min: 0,
+    group: 'Retries',
+    unit: 'attempts',
+    about:
+      'How often a target transaction that failed for a passing cause is tried again before the schema is reported as failing. Staging goes on, and so do the attempts, every --quiescentPeriod.',
+  },
+  retryInitialBackoff: {
+    type: 'duration',
+    default: 25,
+    min: 0,
+    group: 'Retries',
+    about: 'How long to wait before the first retry.',
+  },
+  retryMaxBackoff: {
+    type: 'duration',
+    default: 2000,
+    min: 0,
+    group: 'Retries',
+    about: 'The longest wait between two retries.',
+  },
+  retryMultiplier: {
+    type: 'float',
+    default: 2,
+    min: 1,
+    group: 'Retries',
+    about: 'By how much each wait is longer than the one before it.',
+  },
+} as const satisfies OptionTable;
