@@ -23,7 +23,9 @@ export function schemaNameParts(name: SchemaName): string[] {
   const pattern = /"((?:[^"]|"")*)"|([^."]+)/gy;
   let match: RegExpExecArray | null;
   while ((match = pattern.exec(name)) !== null) {
-    parts.push(match[1] === undefined ? match[2]! : match[1].replaceAll('""', '"'));
+    parts.push(
+      match[1] === undefined ? match[2]! : match[1].replaceAll('""', '"'),
+    );
     if (name[pattern.lastIndex] === '.') {
       pattern.lastIndex += 1;
     }
