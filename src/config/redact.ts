@@ -4,10 +4,11 @@ import type { OptionTable } from './option-entry.ts';
 export const redacted = '***';
 
 const secretParameters =
-  /([?&;\s](?:client_key|access_token|password|passwd|token|secret|sslpassword|api_key|webhook_auth_header)=)[^&#;\s"'\\]*/gi;
+  /([?&;\s](?:client_key|access_token|password|passwd|token|secret|sslpassword|api_key|webhook_auth_header)=)(?:[^&#;\s"\\]|\\.)*/gi;
 const authorization = /\b(Bearer|Basic)\s+[\w.~+/=-]+/g;
-// Ends where a URL ends in prose or in JSON: blank, quote or backslash.
-const urls = /\b([a-z][a-z\d+.-]*:\/\/)([^\s"'`<>\\]+)/gi;
+// Ends where a URL ends in prose or in a JSON string, whose escapes it keeps
+// whole, so that JSON text stays JSON.
+const urls = /\b([a-z][a-z\d+.-]*:\/\/)((?:[^\s"`<>\\]|\\.)+)/gi;
 
 /**
  * Hides the user-info of every URL in a text, secret query parameters and
@@ -37,31 +38,15 @@ export function redactUrl(url: string): string {
     : redactText(` ${url}`).slice(1);
 }
 
+/**
+ * Where a password may hold anything, only the last `@` surely ends it. A
+ * host without port or user-info cannot be half of one.
+ */
 function redactAfterScheme(rest: string): string {
-  const lastAt = rest.lastIndexOf('@');
-  if (lastAt < 0) {
-    return rest;
-  }
   const authority = /^[^/?#]*/.exec(rest)![0];
-  const atInAuthority = authority.lastIndexOf('@');
-  if (atInAuthority < 0) {
-    // `host:5432/db?mail=a@b` has a port; `user:pa/ss@host` only looks so.
-    return /^[^:]*(:\d*)?$/.test(authority) && !authority.startsWith(':')
-      ? hideNumericPassword(rest, authority, lastAt)
-      : redacted + rest.slice(lastAt);
-  }
-  const pathAt = rest.slice(authority.length).search(/^[^?#]*@/);
-  return redacted + rest.slice(pathAt < 0 ? atInAuthority : lastAt);
-}
-
-/** `user:12/34@host`: what stands before the slash may be half a password. */
-function hideNumericPassword(
-  rest: string,
-  authority: string,
-  lastAt: number,
-): string {
-  const tail = rest.slice(authority.length, lastAt);
-  return /[?&][^=]*=/.test(tail) ? rest : redacted + rest.slice(lastAt);
+  return /[:@]/.test(authority) && rest.includes('@')
+    ? redacted + rest.slice(rest.lastIndexOf('@'))
+    : rest;
 }
 
 /** Values for the log and /_/diag: secret ones without what is secret. */
