@@ -141,7 +141,9 @@ export interface TargetTransaction extends AsyncDisposable {
    * there is no longer ours. A connection lost during commit rejects with
    * E4002 (retry): whether it was committed is told by `checkpoint()`.
    */
-  commit(mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null): Promise<void>;
+  commit(
+    mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null,
+  ): Promise<void>;
 }
 
 /**
@@ -158,16 +160,25 @@ export interface Target extends AsyncDisposable {
   /** Server version text, for logs and /_/diag. */
   version(signal?: AbortSignal): Promise<string>;
   /** Null where no such schema exists. Never lists our own tables. */
-  introspect(schema: SchemaName, signal?: AbortSignal): Promise<SchemaShape | null>;
+  introspect(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<SchemaShape | null>;
   begin(signal?: AbortSignal): Promise<TargetTransaction>;
   /**
    * Opens the watermark for one daemon: creates `replicator_checkpoint` where
    * permitted and needed, raises the epoch and returns the row. Null when
    * the account may not create the table: the daemon is effectively-once.
    */
-  claimCheckpoint(schema: SchemaName, signal?: AbortSignal): Promise<TargetCheckpoint | null>;
+  claimCheckpoint(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null>;
   /** The watermark as committed; null where there is none. */
-  checkpoint(schema: SchemaName, signal?: AbortSignal): Promise<TargetCheckpoint | null>;
+  checkpoint(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null>;
   ping(signal?: AbortSignal): Promise<void>;
   /** For the pool gauges. */
   poolCounts(): PoolCounts;
@@ -191,7 +202,10 @@ export type ApplyOrder = 'upserts-first' | 'deletes-first';
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {
   apply(
-    tables: readonly { readonly table: TableShape; readonly mutations: readonly Mutation[] }[],
+    tables: readonly {
+      readonly table: TableShape;
+      readonly mutations: readonly Mutation[];
+    }[],
     transaction: TargetTransaction,
     signal: AbortSignal,
     order?: ApplyOrder,

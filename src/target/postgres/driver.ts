@@ -1,0 +1,265 @@
+/** One connection of the `pg` package: dialled, prepared, cancelled, closed. */
+import type { ConnectionOptions } from 'node:tls';
+import pg from 'pg';
+import type { PooledConnection } from '../connection-pool.ts';
+import type { PostgresAddress } from './address.ts';
+import { isServerError, targetFailure } from './errors.ts';
+
+export interface SessionOptions {
+  /** A statement, or a pause inside a transaction, that lasts longer fails. 0 = never. */
+  readonly applyTimeoutMs: number;
+  /** Prepared statements kept on each connection. */
+  readonly statementCacheSize: number;
+}
+
+/** How long a cancelled statement may take to end before the socket is cut. */
+const cancelGraceMs = 5000;
+
+/** What the pg package's client has and its declarations do not say. */
+interface ClientInternals {
+  readonly processID: number;
+  readonly secretKey: number;
+  readonly connection: {
+    readonly stream: { destroy(): void };
+    readonly parsedStatements: Record<string, string>;
+  };
+}
+
+interface RawConnection {
+  on(event: string, listener: (...values: unknown[]) => void): void;
+  connect(port: number | string, host?: string): void;
+  requestSsl(): void;
+  cancel(processId: number, secretKey: number): void;
+  end(): void;
+}
+
+/**
+ * Statements are sent at once and answered in order (pipelining): whoever does
+ * not wait for each answer saves a round trip for each.
+ */
+export class PostgresConnection implements PooledConnection {
+  readonly #client: pg.Client;
+  readonly #tls: ConnectionOptions | false;
+  readonly #address: PostgresAddress;
+  readonly #options: SessionOptions;
+  /** Statement text to prepared name, least recently used first. */
+  readonly #prepared = new Map<string, string>();
+  #preparedCount = 0;
+  #usable = true;
+  /** Why the server ended the session, where it still could say so. */
+  #farewell: unknown = null;
+
+  private constructor(
+    client: pg.Client,
+    tls: ConnectionOptions | false,
+    address: PostgresAddress,
+    options: SessionOptions,
+  ) {
+    this.#client = client;
+    this.#tls = tls;
+    this.#address = address;
+    this.#options = options;
+    client.on('error', (error) => {
+      this.#usable = false;
+      this.#farewell ??= isServerError(error) ? error : null;
+    });
+    client.on('end', () => {
+      this.#usable = false;
+    });
+  }
+
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  static async dial(
+    address: PostgresAddress,
+    options: SessionOptions,
+    signal?: AbortSignal,
+  ): Promise<PostgresConnection> {
+    let failure: unknown;
+    for (const tls of address.attempts) {
+      signal?.throwIfAborted();
+      const client = new pg.Client({
+        ...address.config,
+        ssl: tls,
+        pipeline: true,
+      } as pg.ClientConfig);
+      const internals = client as unknown as ClientInternals;
+      const cut = (): void => internals.connection.stream.destroy();
+      signal?.addEventListener('abort', cut, { once: true });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        const connection = new PostgresConnection(
+          client,
+          tls,
+          address,
+          options,
+        );
+        await client.query(sessionSettings(options));
+        return connection;
+      } catch (error) {
+        cut();
+        signal?.throwIfAborted();
+        failure ??= error;
+        // Only these does libpq's allow and prefer answer with another way.
+        if (
+          !(isServerError(error) && error.code === '28000') &&
+          !/SSL/.test(String(error))
+        ) {
+          break;
+        }
+      } finally {
+        signal?.removeEventListener('abort', cut);
+      }
+    }
+    throw targetFailure(failure, 'connect');
+  }
+
+  /** Rows as objects; every value is text or null (no type is parsed). */
+  async query(
+    text: string,
+    values?: readonly (string | null)[],
+  ): Promise<pg.QueryResult<Record<string, string | null>>> {
+    return this.#answer(
+      this.#client.query({
+        text,
+        ...(values && { values: [...values] }),
+        types: asText,
+      } as pg.QueryConfig),
+    );
+  }
+
+  /** Runs a statement that is kept prepared under its text. */
+  async execute(
+    text: string,
+    values: readonly string[],
+  ): Promise<pg.QueryResult> {
+    const cacheSize = this.#options.statementCacheSize;
+    if (cacheSize === 0) {
+      return this.#answer(this.#client.query(text, [...values]));
+    }
+    let name = this.#prepared.get(text);
+    if (name === undefined) {
+      if (this.#prepared.size >= cacheSize) {
+        this.#forgetOldest();
+      }
+      this.#preparedCount += 1;
+      name = `r${this.#preparedCount}`;
+    } else {
+      this.#prepared.delete(text);
+    }
+    this.#prepared.set(text, name);
+    return this.#answer(
+      this.#client.query({ name, text, values: [...values] }),
+    );
+  }
+
+  /**
+   * The server enforces the timeout; a server that cannot be heard any more
+   * does not, so that the socket is cut a little later.
+   */
+  async #answer<T>(answer: Promise<T>): Promise<T> {
+    const { applyTimeoutMs } = this.#options;
+    const timer =
+      applyTimeoutMs > 0
+        ? setTimeout(() => this.destroy(), applyTimeoutMs + cancelGraceMs)
+        : undefined;
+    try {
+      return await answer;
+    } catch (error) {
+      throw isServerError(error) ? error : (this.#farewell ?? error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Asks the server, on a connection of its own, to stop what runs here; cuts
+   * the socket when that has not helped in time. Never rejects.
+   */
+  cancel(): { [Symbol.dispose](): void } {
+    void this.#requestCancel();
+    const timer = setTimeout(() => this.destroy(), cancelGraceMs);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  destroy(): void {
+    this.#usable = false;
+    (this.#client as unknown as ClientInternals).connection.stream.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const wasUsable = this.#usable;
+    this.#usable = false;
+    if (!wasUsable) {
+      this.destroy();
+      return;
+    }
+    const timer = setTimeout(() => this.destroy(), cancelGraceMs);
+    try {
+      await this.#client.end();
+    } catch {
+      this.destroy();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #forgetOldest(): void {
+    const [text, name] = this.#prepared.entries().next().value!;
+    this.#prepared.delete(text);
+    delete (this.#client as unknown as ClientInternals).connection
+      .parsedStatements[name];
+    // In order before the next statement; if the transaction is already lost
+    // it fails like everything else there, and only the name is wasted.
+    this.#client.query(`deallocate ${name}`).catch(() => {});
+  }
+
+  #requestCancel(): Promise<void> {
+    const { processID, secretKey } = this.#client as unknown as ClientInternals;
+    const { host, port } = this.#address.config;
+    const raw = new pg.Connection({
+      ssl: this.#tls === false ? undefined : this.#tls,
+    } as unknown as pg.ConnectionConfig) as unknown as RawConnection;
+    return new Promise((resolve) => {
+      const cancel = (): void => raw.cancel(processID, secretKey);
+      raw.on('connect', () =>
+        this.#tls === false ? cancel() : raw.requestSsl(),
+      );
+      raw.on('sslconnect', cancel);
+      // The server answers by closing the connection.
+      raw.on('error', () => resolve());
+      raw.on('end', () => resolve());
+      if (host!.startsWith('/')) {
+        raw.connect(`${host}/.s.PGSQL.${port}`);
+      } else {
+        raw.connect(port!, host!);
+      }
+    });
+  }
+}
+
+const asText = { getTypeParser: () => (text: string) => text };
+
+/**
+ * Everything by which a text could mean another value in another session.
+ * A database that commits asynchronously by default is asked not to for us: a
+ * watermark must not survive a crash that its rows did not.
+ */
+function sessionSettings({ applyTimeoutMs }: SessionOptions): string {
+  const timeoutMs = Math.trunc(applyTimeoutMs);
+  return `
+    set client_encoding to 'UTF8';
+    set timezone to 'UTC';
+    set datestyle to 'ISO, YMD';
+    set intervalstyle to 'postgres';
+    set bytea_output to 'hex';
+    set extra_float_digits to 1;
+    set standard_conforming_strings to on;
+    set statement_timeout to ${timeoutMs};
+    set idle_in_transaction_session_timeout to ${timeoutMs};
+    select set_config('synchronous_commit', 'on', false)
+      where current_setting('synchronous_commit') = 'off'`;
+}

@@ -1,0 +1,319 @@
+/**
+ * The SQL of the PostgreSQL target: pure functions from a shape to a text that
+ * serves any number of rows, so that plans and prepared statements stay warm.
+ *
+ * Parameters are one array per column, bound as text (values.ts). They are
+ * cast to the type *without* length or scale: an explicit cast to varchar(3)
+ * would cut a longer value silently, whereas the assignment to the column
+ * refuses it, as it does for a plain INSERT.
+ */
+import type { ColumnShape, TableShape } from '../../target/target.ts';
+import { schemaNameParts } from '../../mutation/schema-name.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+
+export const checkpointTable = 'replicator_checkpoint';
+
+/** Always quoted: keywords and upper case are then nothing special. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** The PostgreSQL schema of a printed `database.schema`. */
+export function quoteSchema(schema: SchemaName): string {
+  return quoteIdentifier(schemaNameParts(schema).at(-1)!);
+}
+
+export interface UpsertVariant {
+  /** Columns that are not carried go to their defaults. */
+  readonly replace: boolean;
+}
+
+/**
+ * Inserts rows or, where the key exists, updates the columns that are carried.
+ * Columns that the target does not let anyone update (identity always) are
+ * left to {@link reidentifyStatement}, which goes before.
+ */
+export function upsertStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  variant: UpsertVariant = { replace: false },
+): string {
+  const changed = (variant.replace ? table.columns : columns).filter(
+    (column) =>
+      column.keyOrdinal === null &&
+      !column.generated &&
+      column.identity !== 'always',
+  );
+  return table.keyDeferrable
+    ? lookupUpsert(table, columns, changed)
+    : conflictUpsert(table, columns, changed);
+}
+
+function conflictUpsert(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  changed: readonly ColumnShape[],
+): string {
+  const action =
+    changed.length === 0
+      ? 'nothing'
+      : `update set\n  ${changed
+          .map(
+            ({ name }) =>
+              `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`,
+          )
+          .join(',\n  ')}`;
+  return [
+    insertInto(table, columns),
+    `select ${valueList(columns)}`,
+    `from ${rowSource(columns)}`,
+    `on conflict (${nameList(table.primaryKey)}) do ${action}`,
+  ].join('\n');
+}
+
+/**
+ * ON CONFLICT cannot use a deferrable constraint, so existing rows are looked
+ * up. Both halves see the state before the statement, which is right: the
+ * update changes no key. A stranger's concurrent insert ends in 23505.
+ */
+function lookupUpsert(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  changed: readonly ColumnShape[],
+): string {
+  const carried = new Set(columns);
+  const update = [
+    'updated as (',
+    `  update ${tableName(table)} as t set`,
+    `    ${changed
+      .map((column) => {
+        const value = carried.has(column)
+          ? `v.${quoteIdentifier(column.name)}`
+          : 'default';
+        return `${quoteIdentifier(column.name)} = ${value}`;
+      })
+      .join(',\n    ')}`,
+    `  from v where ${keyMatch(table, quoteIdentifier)}`,
+    ')',
+  ].join('\n');
+  const rows = `v (${nameList(columns)}) as materialized (\n  select ${valueList(columns)}\n  from ${rowSource(columns)}\n)`;
+  return [
+    `with ${rows}${changed.length === 0 ? '' : `,\n${update}`}`,
+    insertInto(table, columns),
+    `select ${nameList(columns)} from v`,
+    `where not exists (select from ${tableName(table)} as t where ${keyMatch(table, quoteIdentifier)})`,
+  ].join('\n');
+}
+
+/**
+ * Identity-always columns outside the key cannot be updated. Rows in which one
+ * differs are deleted and inserted again in one statement, the columns that
+ * are not carried copied over: a foreign key without action, which looks when
+ * the statement ends, does not notice.
+ */
+export function reidentifyStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string | null {
+  const identities = columns.filter(isFixedIdentity);
+  if (identities.length === 0) {
+    return null;
+  }
+  const kept = table.columns.filter((column) => !column.generated);
+  const carried = new Set(columns);
+  const differs = identities
+    .map(
+      ({ name }) => `t.${quoteIdentifier(name)} <> v.${quoteIdentifier(name)}`,
+    )
+    .join(' or ');
+  return [
+    `with v (${nameList(columns)}) as materialized (`,
+    `  select ${valueList(columns)}`,
+    `  from ${rowSource(columns)}`,
+    '),',
+    'gone as (',
+    `  delete from ${tableName(table)} as t using v`,
+    `  where ${keyMatch(table, quoteIdentifier)} and (${differs})`,
+    `  returning ${kept
+      .map(
+        (column) =>
+          `${carried.has(column) ? 'v' : 't'}.${quoteIdentifier(column.name)}`,
+      )
+      .join(', ')}`,
+    ')',
+    insertInto(table, kept),
+    `select ${nameList(kept)} from gone`,
+  ].join('\n');
+}
+
+function isFixedIdentity(column: ColumnShape): boolean {
+  return column.identity === 'always' && column.keyOrdinal === null;
+}
+
+export function deleteStatement(table: TableShape): string {
+  return [
+    `delete from ${tableName(table)} as t`,
+    `using ${rowSource(table.primaryKey)}`,
+    `where ${positionalKeyMatch(table)}`,
+  ].join('\n');
+}
+
+/**
+ * Sets one column of every other unique key to null, or says with null that
+ * some key has no column that may be null.
+ */
+export function vacateStatement(table: TableShape): string | null {
+  const vacated = new Set<string>();
+  for (const key of table.uniqueKeys) {
+    const column = key
+      .map((name) => table.columnByName.get(name)!)
+      .find(
+        ({ nullable, generated, keyOrdinal }) =>
+          nullable && !generated && keyOrdinal === null,
+      );
+    if (!column) {
+      return null;
+    }
+    vacated.add(column.name);
+  }
+  if (vacated.size === 0) {
+    return null;
+  }
+  return [
+    `update ${tableName(table)} as t`,
+    `set ${[...vacated].map((name) => `${quoteIdentifier(name)} = null`).join(', ')}`,
+    `from ${rowSource(table.primaryKey)}`,
+    `where ${positionalKeyMatch(table)}`,
+  ].join('\n');
+}
+
+/** `only` would find nothing in a partitioned table, which is never marked. */
+function tableName(table: TableShape): string {
+  const only = table.hasInheritors ? 'only ' : '';
+  return `${only}${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
+}
+
+function insertInto(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  const overriding = columns.some(({ identity }) => identity === 'always')
+    ? '\noverriding system value'
+    : '';
+  return `insert into ${quoteSchema(table.schema)}.${quoteIdentifier(table.name)} (${nameList(columns)})${overriding}`;
+}
+
+function nameList(columns: readonly ColumnShape[]): string {
+  return columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+}
+
+function keyMatch(
+  table: TableShape,
+  valueName: (name: string) => string,
+): string {
+  return table.primaryKey
+    .map(
+      ({ name, keyOperator = '=' }) =>
+        `t.${quoteIdentifier(name)} ${keyOperator} v.${valueName(name)}`,
+    )
+    .join(' and ');
+}
+
+function positionalKeyMatch(table: TableShape): string {
+  return table.primaryKey
+    .map(
+      (column, index) =>
+        `t.${quoteIdentifier(column.name)} ${column.keyOperator ?? '='} ${valueExpression(column, index)}`,
+    )
+    .join(' and ');
+}
+
+function rowSource(columns: readonly ColumnShape[]): string {
+  const arrays = columns.map(
+    (column, index) =>
+      `$${index + 1}::${travelsAsText(column) ? 'pg_catalog.text' : column.type}[]`,
+  );
+  const names = columns.map((_, index) => `c${index + 1}`);
+  return `unnest(${arrays.join(', ')}) as v (${names.join(', ')})`;
+}
+
+function valueList(columns: readonly ColumnShape[]): string {
+  return columns
+    .map((column, index) => valueExpression(column, index))
+    .join(', ');
+}
+
+/**
+ * Arrays and composites travel as text, for unnest would flatten the ones and
+ * expand the others.
+ */
+export function travelsAsText({ codec }: ColumnShape): boolean {
+  return (
+    codec.kind === 'array' ||
+    codec.kind === 'composite' ||
+    codec.kind === 'geometry' ||
+    (codec.kind === 'scalar' && codec.viaText === true)
+  );
+}
+
+function valueExpression(column: ColumnShape, index: number): string {
+  const value = `v.c${index + 1}`;
+  if (column.codec.kind === 'geometry') {
+    return geometryExpression(value, column.type, column.codec.srid);
+  }
+  return travelsAsText(column) ? `${value}::${column.type}` : value;
+}
+
+/**
+ * GeoJSON carries no SRID, and PostGIS takes it for 4326: the column's own is
+ * put on it, 0 where the column takes any. Everything else (WKT, EWKT, hex)
+ * says its SRID itself.
+ */
+function geometryExpression(
+  value: string,
+  type: string,
+  srid: number | null,
+): string {
+  const functions = type.slice(0, type.lastIndexOf('.'));
+  const name = type.slice(functions.length + 1).replaceAll('"', '');
+  const fallback = name === 'geography' ? 4326 : 0;
+  const fromJson =
+    `${functions}.st_setsrid(${functions}.st_geomfromgeojson(${value}), ${srid || fallback})` +
+    (name === 'geography' ? `::${type}` : '');
+  return `case when ${value} like '{%' then ${fromJson} else ${value}::${type} end`;
+}
+
+export function createCheckpointStatement(schema: SchemaName): string {
+  return `create table if not exists ${quoteSchema(schema)}.${checkpointTable} (
+  schema_name text primary key,
+  applied text not null,
+  epoch bigint not null,
+  updated_at timestamptz not null default now()
+)`;
+}
+
+/** Raises the epoch; waits for an old holder's commit and sees its result. */
+export function claimCheckpointStatement(schema: SchemaName): string {
+  return `insert into ${quoteSchema(schema)}.${checkpointTable} as c (schema_name, applied, epoch)
+values ($1, $2, 1)
+on conflict (schema_name) do update set epoch = c.epoch + 1, updated_at = now()
+returning c.applied, c.epoch`;
+}
+
+/**
+ * Divides by zero when the epoch is no longer ours: an error, and not an empty
+ * result, is what keeps the commit sent right behind it from taking effect.
+ */
+export function moveCheckpointStatement(schema: SchemaName): string {
+  return `with moved as (
+  update ${quoteSchema(schema)}.${checkpointTable}
+  set applied = $2, updated_at = now()
+  where schema_name = $1 and epoch = $3
+  returning 1
+)
+select 1 / count(*) from moved`;
+}
+
+export function readCheckpointStatement(schema: SchemaName): string {
+  return `select applied, epoch from ${quoteSchema(schema)}.${checkpointTable} where schema_name = $1`;
+}
