@@ -18,6 +18,7 @@ import {
   serverTemporaryFolder,
   serverUser,
 } from './postgres-binaries.ts';
+import { startUndertaker } from './undertaker.ts';
 
 const USER = 'postgres';
 const PASSWORD = 'test-password';
@@ -62,7 +63,7 @@ export async function startPostgresServer(
   );
   const dataDir = join(folder, 'data');
   const logFile = join(folder, 'server.log');
-  const undertaker = startUndertaker(folder);
+  const undertaker = startUndertaker(BURIAL, [folder]);
   let child: ChildProcess | undefined;
   let port = 0;
 
@@ -208,41 +209,25 @@ async function initialise(
 }
 
 /**
- * A process that outlives us by a moment: when its standard input ends,
- * because we are done or because we died, it ends the server and removes the
- * folder and the shared memory segment that a killed server leaves behind.
+ * Ends the server and removes the folder and the shared memory segment that a
+ * killed server leaves behind.
  */
-function startUndertaker(folder: string): AsyncDisposable {
-  const script = `
-    cat >/dev/null
-    lock="$1/data/postmaster.pid"
-    pid=$(sed -n 1p "$lock" 2>/dev/null)
-    if [ -n "$pid" ]; then
-      kill -QUIT "$pid" 2>/dev/null
-      for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
-      kill -KILL "$pid" 2>/dev/null
-    fi
-    for file in "$lock" "$1/killed.pid"; do
-      segment=$(sed -n 7p "$file" 2>/dev/null | awk '{print $2}')
-      [ -n "$segment" ] && ipcrm -m "$segment" 2>/dev/null
+const BURIAL = `
+  lock="$1/data/postmaster.pid"
+  pid=$(sed -n 1p "$lock" 2>/dev/null)
+  if [ -n "$pid" ]; then
+    kill -QUIT "$pid" 2>/dev/null
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.2
     done
-    rm -rf "$1"`;
-  const child = spawn('sh', ['-c', script, 'undertaker', folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  child.unref();
-  const input = child.stdin;
-  (input as unknown as { unref(): void }).unref();
-  return {
-    async [Symbol.asyncDispose]() {
-      const exited = once(child, 'exit');
-      child.ref();
-      input.end();
-      await exited;
-    },
-  };
-}
+    kill -KILL "$pid" 2>/dev/null
+  fi
+  for file in "$lock" "$1/killed.pid"; do
+    segment=$(sed -n 7p "$file" 2>/dev/null | awk '{print $2}')
+    [ -n "$segment" ] && ipcrm -m "$segment" 2>/dev/null
+  done
+  rm -rf "$1"`;
 
 async function answers(url: string): Promise<boolean> {
   const client = new pg.Client({
