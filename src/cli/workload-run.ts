@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises';
+
+import { type OptionValues, valuesOf } from '../config/options.ts';
+import { ReplicatorError } from '../failure/failure.ts';
+import { progressLine, reportLines } from '../workload/report-text.ts';
+import { parseSinkUrl, type SinkAddress } from '../workload/sender.ts';
+import { workloadOptions } from '../workload/workload-options.ts';
+import { runWorkload, type WorkloadProgress } from '../workload/workload.ts';
+import type { Command, CommandIo } from './command.ts';
+
+type WorkloadValues = OptionValues<typeof workloadOptions>;
+
+export const workloadRunCommand: Command = {
+  name: 'workload run',
+  summary: 'Play a source with a changefeed and check the target against it',
+  description: [
+    'Writes transactions to tables that it only imagines, sends them to the webhook as CockroachDB would (rows of a transaction spread over parallel requests, versions twice, replays from an older resolved timestamp, retries until accepted), and looks at the target meanwhile: in consistent mode every look must find a state that the source had.',
+    'At the end, after --seconds or at SIGINT, it lets the target catch up and compares every row of every table. Exit code 0 says that all are equal, 1 that something differs or could not be compared.',
+    'The daemon must not hold staged rows of an earlier workload for the same schema.',
+  ].join('\n\n'),
+  options: workloadOptions,
+  async run({ values }, io) {
+    const options = valuesOf(workloadOptions, values);
+    checkValues(options);
+    const sink = await sinkAddress(options);
+    const seed = options.seed || 1 + Math.floor(Math.random() * 2 ** 31);
+    say(io, options.json, { seed }, `seed ${seed}`);
+    const end =
+      options.seconds > 0
+        ? AbortSignal.any([
+            io.signal,
+            AbortSignal.timeout(options.seconds * 1000),
+          ])
+        : io.signal;
+    let previous: WorkloadProgress | null = null;
+    const report = await runWorkload(
+      {
+        sink,
+        targetUrl: options.targetConn,
+        targetSchema: targetSchemaOf(sink.url),
+        mode: options.mode,
+        createTables: options.createTables,
+        rowsPerSecond: options.rate,
+        seed,
+        tableRows: options.tableRows,
+        requestTimeoutMs: options.requestTimeout,
+        gzip: options.gzip,
+        diff: options.diff,
+        lookIntervalMs: options.lookInterval,
+        replayIntervalMs: options.replayInterval,
+        catchUpTimeoutMs: options.catchUpTimeout,
+        concurrentRequests: options.concurrentRequests,
+        batchSize: options.batchSize,
+        resolvedIntervalMs: options.resolvedInterval,
+        tries: options.tries,
+        retryMinMs: options.retryMin,
+        retryMaxMs: Math.max(options.retryMin, options.retryMax),
+        failFast: options.failFast,
+      },
+      (progress) => {
+        say(io, options.json, progress, progressLine(progress, previous));
+        previous = progress;
+      },
+      end,
+    );
+    const lines = reportLines(report);
+    say(io, options.json, report, lines.join('\n'));
+    if (!report.verified) {
+      throw new ReplicatorError('E5010', {
+        detail: report.violation?.reason ?? lines.at(-1)!,
+      });
+    }
+    return 0;
+  },
+};
+
+function say(io: CommandIo, json: boolean, value: object, text: string): void {
+  io.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
+}
+
+function checkValues(options: WorkloadValues): void {
+  if (options.targetConn === '') {
+    throw new ReplicatorError('E5004', {
+      detail: '--targetConn must be given',
+    });
+  }
+  if ((options.tlsCertificate === '') !== (options.tlsPrivateKey === '')) {
+    throw new ReplicatorError('E5003', {
+      detail: '--tlsCertificate and --tlsPrivateKey are a pair, one is missing',
+      remedy: 'give both or neither',
+    });
+  }
+}
+
+async function sinkAddress(options: WorkloadValues): Promise<SinkAddress> {
+  let address: SinkAddress;
+  try {
+    address = parseSinkUrl(options.url);
+  } catch (error) {
+    throw new ReplicatorError('E5002', {
+      detail: '--url is not a URL',
+      remedy: 'write https://host:port/database/schema',
+      cause: error,
+    });
+  }
+  const [ca, cert, key] = await Promise.all(
+    [
+      options.tlsCACertificate,
+      options.tlsCertificate,
+      options.tlsPrivateKey,
+    ].map(readPem),
+  );
+  return {
+    url: address.url,
+    tls: {
+      ...address.tls,
+      ...(ca ? { ca } : {}),
+      ...(cert ? { cert } : {}),
+      ...(key ? { key } : {}),
+    },
+  };
+}
+
+async function readPem(path: string): Promise<string | null> {
+  if (path === '') {
+    return null;
+  }
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ReplicatorError('E5005', {
+      detail: `${path} cannot be read: ${(error as Error).message}`,
+      cause: error,
+    });
+  }
+}
+
+/** `/database/schema`: the second segment; the first is in --targetConn. */
+function targetSchemaOf(url: URL): string {
+  const schema = url.pathname.split('/').filter(Boolean)[1];
+  if (schema === undefined) {
+    throw new ReplicatorError('E5002', {
+      detail: `--url ends in ${url.pathname}, which names no schema`,
+      remedy: 'write https://host:port/database/schema',
+    });
+  }
+  return decodeURIComponent(schema);
+}
