@@ -295,8 +295,8 @@ export const metricTable = {
   },
   apply_errors_total: {
     type: 'counter',
-    help: 'Row changes in statements that the target refused.',
-    labels: perTable,
+    help: 'Attempts at the target that failed, by error code; the table where the target named it.',
+    labels: [...perTable, 'code'],
   },
   apply_duration_seconds: {
     type: 'histogram',

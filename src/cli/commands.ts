@@ -1,0 +1,28 @@
+/** Which commands there are. A module is loaded only when its command runs. */
+import type { Command } from './command.ts';
+
+type LoadCommand = () => Promise<Command>;
+
+export const commands: Readonly<Record<string, LoadCommand>> = {
+  preflight: async () => (await import('./preflight.ts')).preflightCommand,
+  'workload run': async () =>
+    (await import('./workload-run.ts')).workloadRunCommand,
+  version: async () => (await import('./version.ts')).versionCommand,
+  help: async () => (await import('./help.ts')).helpCommand,
+};
+
+/**
+ * The name at the front of a line, of one word or two (`staging list`), and
+ * what stands behind it. Null when no command has that name.
+ */
+export function matchCommand(
+  words: readonly string[],
+): { name: string; rest: readonly string[] } | null {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (words.length >= length && Object.hasOwn(commands, name)) {
+      return { name, rest: words.slice(length) };
+    }
+  }
+  return null;
+}

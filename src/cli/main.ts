@@ -1,0 +1,138 @@
+/** From a command line to an exit code. */
+import { redactText } from '../config/redact.ts';
+import { loadOptions } from '../config/load.ts';
+import { nearestName } from '../config/nearest-name.ts';
+import { globalOptions } from '../config/options.ts';
+import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import type { Command, CommandIo } from './command.ts';
+import { commands, matchCommand } from './commands.ts';
+
+/** What the peer and most tools call a usage error. */
+const usageCodes = new Set(['E5001', 'E5002', 'E5004', 'E5008']);
+
+/** Never rejects: every failure is one line on stderr and an exit code. */
+export async function main(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  io: CommandIo,
+): Promise<number> {
+  try {
+    return await dispatch(argv, env, io);
+  } catch (error) {
+    if (io.signal.aborted && isAbort(error)) {
+      return 0;
+    }
+    io.stderr.write(`${failureLine(error, env)}\n`);
+    return error instanceof ReplicatorError && usageCodes.has(error.code)
+      ? 2
+      : 1;
+  }
+}
+
+async function dispatch(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  io: CommandIo,
+): Promise<number> {
+  const { leading, words } = splitLeadingOptions(argv);
+  if (words.length === 0) {
+    const { printOverview } = await import('./help.ts');
+    if (leading.includes('--version')) {
+      const version = await commands['version']!();
+      return version.run({ values: {}, positionals: [] }, io);
+    }
+    const asked = leading.some((word) => word === '--help' || word === '-h');
+    await printOverview(asked ? io.stdout : io.stderr);
+    return asked ? 0 : 2;
+  }
+  const match = matchCommand(words);
+  if (match === null) {
+    const { printFamily } = await import('./help.ts');
+    if (await printFamily(words, io)) {
+      return words.some((word) => word === '--help' || word === '-h') ? 0 : 2;
+    }
+    throw unknownCommand(words);
+  }
+  const command = await commands[match.name]!();
+  return runCommand(command, [...leading, ...match.rest], env, io);
+}
+
+async function runCommand(
+  command: Command,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  io: CommandIo,
+): Promise<number> {
+  const table = { ...command.options, ...globalOptions };
+  const loaded = await loadOptions(table, argv, env);
+  if (loaded.help) {
+    const { commandHelp } = await import('./help.ts');
+    io.stdout.write(commandHelp(command));
+    return 0;
+  }
+  const most = command.positionals ?? [];
+  // `help` takes the words of a command's name, however many.
+  if (command.name !== 'help' && loaded.positionals.length > most.length) {
+    throw new ReplicatorError('E5001', {
+      detail: `${JSON.stringify(redactText(loaded.positionals[most.length]!))} is one argument too many for ${command.name}`,
+      remedy: `see replicator help ${command.name}`,
+    });
+  }
+  for (const warning of loaded.warnings) {
+    io.stderr.write(`replicator: warning: ${warning}\n`);
+  }
+  return command.run(
+    { values: loaded.values, positionals: loaded.positionals },
+    io,
+  );
+}
+
+/** Global options may stand before the command: `replicator -v start`. */
+function splitLeadingOptions(argv: readonly string[]): {
+  leading: string[];
+  words: string[];
+} {
+  let at = 0;
+  while (at < argv.length && argv[at]!.startsWith('-')) {
+    const word = argv[at]!;
+    const name = word.replace(/^--/, '');
+    const takesValue =
+      Object.hasOwn(globalOptions, name) &&
+      globalOptions[name as keyof typeof globalOptions].type !== 'count';
+    at += takesValue ? 2 : 1;
+  }
+  return { leading: argv.slice(0, at), words: argv.slice(at) };
+}
+
+function unknownCommand(words: readonly string[]): ReplicatorError {
+  const typed = words.filter((word) => !word.startsWith('-'));
+  const names = Object.keys(commands);
+  const nearest =
+    nearestName(typed.slice(0, 2).join(' '), names) ??
+    nearestName(typed[0] ?? '', names);
+  return new ReplicatorError('E5001', {
+    detail: `there is no command ${JSON.stringify(redactText(typed[0] ?? ''))}`,
+    ...(nearest === null ? {} : { remedy: `did you mean ${nearest}?` }),
+  });
+}
+
+/** One line, whatever was thrown; with its stack where that was asked for. */
+function failureLine(error: unknown, env: NodeJS.ProcessEnv): string {
+  if (error instanceof ReplicatorError) {
+    const cause =
+      error.cause instanceof Error && error.code.startsWith('E4')
+        ? ` (${error.cause.message})`
+        : '';
+    return redactText(oneLine(`replicator: ${error.line}${cause}`));
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const stack =
+    env['REPLICATOR_STACK'] && error instanceof Error ? `\n${error.stack}` : '';
+  return redactText(
+    `replicator: unexpected failure: ${oneLine(text)} (REPLICATOR_STACK=1 shows where)${stack}`,
+  );
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}

@@ -1,0 +1,206 @@
+/** What preflight finds at a PostgreSQL target. Reads the catalog alone. */
+import type { StartValues } from '../config/options.ts';
+import { ReplicatorError } from '../failure/failure.ts';
+import { schemaName } from '../mutation/schema-name.ts';
+import { parsePostgresAddress } from '../target/postgres/address.ts';
+import { PostgresConnection } from '../target/postgres/driver.ts';
+import { targetFailure } from '../target/postgres/errors.ts';
+import type { Finding } from './preflight.ts';
+
+/** More tables than this with one and the same fault become one last line. */
+const listedTables = 20;
+
+export async function targetFindings(
+  values: StartValues,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  if (!/^postgres(ql)?:\/\//.test(values.targetConn)) {
+    throw new ReplicatorError('E4014');
+  }
+  const address = parsePostgresAddress(values.targetConn);
+  await using connection = await PostgresConnection.dial(
+    address,
+    { applyTimeoutMs: values.applyTimeout, statementCacheSize: 0 },
+    signal,
+  );
+  try {
+    const [server] = (await connection.query(serverQuery)).rows;
+    const tables = (await connection.query(tablesQuery)).rows;
+    return [
+      ...serverFindings(server!, address.display, values),
+      ...tableFindings(tables),
+      ...watermarkFindings(tables),
+    ];
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
+}
+
+type Row = Readonly<Record<string, string | null>>;
+
+const serverQuery = `
+select split_part(version(), ' on ', 1) as version,
+       current_setting('server_version_num')::int < 130000 as too_old,
+       pg_is_in_recovery() or current_setting('transaction_read_only')::bool as read_only,
+       current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int as connections,
+       (select rolconnlimit from pg_roles where rolname = current_user) as role_limit`;
+
+const tablesQuery = `
+select current_database() as database, n.nspname as schema, c.relname as name,
+       exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as has_key,
+       has_schema_privilege(n.oid, 'usage') as may_use,
+       has_schema_privilege(n.oid, 'create')
+         or to_regclass(quote_ident(n.nspname) || '.replicator_checkpoint') is not null as may_mark,
+       concat_ws(', ',
+         case when not has_table_privilege(c.oid, 'select') then 'SELECT' end,
+         case when not has_table_privilege(c.oid, 'insert') then 'INSERT' end,
+         case when not has_table_privilege(c.oid, 'update') then 'UPDATE' end,
+         case when not has_table_privilege(c.oid, 'delete') then 'DELETE' end) as lacking
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and not c.relispartition
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and c.relname !~ '^replicator_'
+order by n.nspname, c.relname`;
+
+function serverFindings(
+  server: Row,
+  display: string,
+  values: StartValues,
+): Finding[] {
+  const findings: Finding[] = [
+    {
+      level: 'ok',
+      subject: 'target',
+      text: `${server['version']} answers at ${display}`,
+    },
+  ];
+  if (isTrue(server['too_old'])) {
+    findings.push({
+      level: 'warn',
+      subject: 'target',
+      text: 'PostgreSQL before 13 is not tested',
+      remedy: 'use a newer server where you can',
+    });
+  }
+  if (isTrue(server['read_only'])) {
+    findings.push({
+      level: 'error',
+      subject: 'target',
+      text: 'the server is read-only or a standby',
+      remedy: 'give the address of the primary in --targetConn',
+    });
+  }
+  const roleLimit = Number(server['role_limit'] ?? -1);
+  const most = Math.min(
+    Number(server['connections']),
+    roleLimit < 0 ? Infinity : roleLimit,
+  );
+  if (values.parallelism > most) {
+    findings.push({
+      level: 'error',
+      subject: 'target',
+      text: `the account may open ${most} connections, and --parallelism ${values.parallelism} needs more`,
+      remedy: 'lower --parallelism, or raise max_connections at the target',
+    });
+  } else if (values.targetMaxPoolSize > most) {
+    findings.push({
+      level: 'warn',
+      subject: 'target',
+      text: `--targetMaxPoolSize ${values.targetMaxPoolSize} is more than the ${most} connections that the account may open`,
+      remedy: `lower it to ${most}`,
+    });
+  }
+  return findings;
+}
+
+function tableFindings(tables: readonly Row[]): Finding[] {
+  if (tables.length === 0) {
+    return [
+      {
+        level: 'warn',
+        subject: 'target',
+        text: 'the database has no tables',
+        remedy:
+          'create those of the changefeed: a row for a table that is not there is refused',
+      },
+    ];
+  }
+  const keyless = tables.filter((table) => !isTrue(table['has_key']));
+  const closed = tables.filter((table) => !isTrue(table['may_use']));
+  const lacking = tables.filter(
+    (table) => isTrue(table['may_use']) && table['lacking'] !== '',
+  );
+  return [
+    {
+      level: 'ok',
+      subject: 'target',
+      text: `${tables.length} tables in ${distinctSchemas(tables).length} schemas; webhook paths: ${distinctSchemas(tables).join(', ')}`,
+    },
+    ...listed(closed, (table) => ({
+      level: 'warn',
+      subject: 'target',
+      text: `the account may not use the schema of ${printed(table)}`,
+      remedy: 'grant USAGE on the schema if the changefeed has this table',
+    })),
+    ...listed(lacking, (table) => ({
+      level: 'warn',
+      subject: 'target',
+      text: `the account lacks ${table['lacking']} on ${printed(table)}`,
+      remedy: 'grant it if the changefeed has this table',
+    })),
+    ...listed(keyless, (table) => ({
+      level: 'warn',
+      subject: 'target',
+      text: `${printed(table)} has no primary key, so its changes would be refused`,
+      remedy: 'add the primary key of the source if the changefeed has it',
+    })),
+  ];
+}
+
+/** Whether the applied watermark can be kept at the target (design D2). */
+function watermarkFindings(tables: readonly Row[]): Finding[] {
+  const schemas = new Map(
+    tables.map((table) => [schemaPath(table), isTrue(table['may_mark'])]),
+  );
+  return [...schemas]
+    .filter(([, mayMark]) => !mayMark)
+    .map(([path]) => ({
+      level: 'warn',
+      subject: 'target',
+      text: `the account may not create replicator_checkpoint in ${path}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
+      remedy: 'grant CREATE on the schema to have both',
+    }));
+}
+
+function listed(
+  tables: readonly Row[],
+  finding: (table: Row) => Finding,
+): Finding[] {
+  const findings = tables.slice(0, listedTables).map(finding);
+  const rest = tables.length - findings.length;
+  const last = findings.at(-1);
+  return rest === 0 || last === undefined
+    ? findings
+    : [
+        ...findings,
+        { ...last, text: `the same holds for ${rest} more tables` },
+      ];
+}
+
+function printed(table: Row): string {
+  return schemaName([table['schema']!, table['name']!]);
+}
+
+function schemaPath(table: Row): string {
+  return `/${encodeURIComponent(table['database']!)}/${encodeURIComponent(table['schema']!)}`;
+}
+
+function distinctSchemas(tables: readonly Row[]): string[] {
+  return [...new Set(tables.map(schemaPath))];
+}
+
+/** The driver hands every value over as PostgreSQL's text. */
+function isTrue(value: string | null | undefined): boolean {
+  return value === 't';
+}

@@ -1,0 +1,96 @@
+/** `replicator preflight`: would `start` with these options work? */
+import { checkDatabases, checkStartOptions } from '../config/check.ts';
+import { redactText } from '../config/redact.ts';
+import {
+  preflightOptions,
+  type StartValues,
+  valuesOf,
+} from '../config/options.ts';
+import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import type { Command } from './command.ts';
+
+/** One line of the result. `error` makes the exit code 1. */
+export interface Finding {
+  readonly level: 'ok' | 'warn' | 'error';
+  readonly subject: 'options' | 'target' | 'staging';
+  readonly text: string;
+  readonly remedy?: string;
+}
+
+export const preflightCommand: Command = {
+  name: 'preflight',
+  summary: 'Check options, target and staging before a start',
+  description:
+    'Looks at the options, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start, so that the same command line can be tried out.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+  options: preflightOptions,
+  async run(invocation, { stdout, signal }) {
+    const values = valuesOf(preflightOptions, invocation.values);
+    checkDatabases(values);
+    let failed = false;
+    const print = (finding: Finding): void => {
+      failed ||= finding.level === 'error';
+      stdout.write(findingLine(finding));
+    };
+    optionFindings(values).forEach(print);
+    const { targetFindings } = await import('./preflight-target.ts');
+    await guarded('target', print, () => targetFindings(values, signal));
+    const { stagingFindings } = await import('./preflight-staging.ts');
+    await guarded('staging', print, () => stagingFindings(values, signal));
+    stdout.write(
+      failed
+        ? 'preflight: start would not work; the lines marked error say why\n'
+        : 'preflight: nothing stands in the way\n',
+    );
+    return failed ? 1 : 0;
+  },
+};
+
+function findingLine({ level, subject, text, remedy }: Finding): string {
+  const line = `${level.padEnd(5)} ${subject.padEnd(7)} ${text}${remedy === undefined ? '' : `: ${remedy}`}`;
+  return `${redactText(line.replace(/\s*[\r\n]+\s*/g, ' '))}\n`;
+}
+
+function optionFindings(values: StartValues): Finding[] {
+  try {
+    return checkStartOptions(values).map((text) => ({
+      level: 'warn',
+      subject: 'options',
+      text,
+    }));
+  } catch (error) {
+    // Not in the way of the two databases, which alone may be asked about.
+    return [findingOf('options', error, 'warn')];
+  }
+}
+
+/** A failure to look is itself a finding: the other half is looked at still. */
+async function guarded(
+  subject: Finding['subject'],
+  print: (finding: Finding) => void,
+  look: () => Promise<Finding[]>,
+): Promise<void> {
+  try {
+    (await look()).forEach(print);
+  } catch (error) {
+    if (isAbort(error)) {
+      throw error;
+    }
+    print(findingOf(subject, error, 'error'));
+  }
+}
+
+function findingOf(
+  subject: Finding['subject'],
+  error: unknown,
+  level: Finding['level'],
+): Finding {
+  if (!(error instanceof ReplicatorError)) {
+    throw error;
+  }
+  return {
+    level,
+    subject,
+    text: `${error.code} ${error.message}`,
+    remedy: error.remedy,
+  };
+}

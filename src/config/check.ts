@@ -1,0 +1,191 @@
+/**
+ * What the options of `start` must fulfil together, looked at before anything
+ * is opened or written. One clear line each, with the remedy.
+ */
+import { ReplicatorError } from '../failure/failure.ts';
+import { formatByteSize } from '../lib/byte-size.ts';
+import { isLoopback, parseListenAddress } from './listen-address.ts';
+import type { HttpValues, MetricsValues, StartValues } from './options.ts';
+
+/** Peer rule: more transactions than this starve the other users of the pool. */
+const parallelismShare = 0.8;
+const minSnapshotPeriodMs = 15_000;
+
+/**
+ * Throws E5002, E5003, E5004 or E5007. Returns what is allowed but should be
+ * logged loudly at start, one line each.
+ */
+export function checkStartOptions(values: StartValues): string[] {
+  checkDatabases(values);
+  checkTls(values);
+  checkCallers(values);
+  checkMetrics(values);
+  return warningsOf(values);
+}
+
+/** The part that concerns the databases alone, for preflight too. */
+export function checkDatabases(values: StartValues): void {
+  if (values.targetConn === '') {
+    throw new ReplicatorError('E5004', {
+      detail: '--targetConn must be given',
+      remedy:
+        'give the address of the target, for instance --targetConn env:TARGET_URL with TARGET_URL=postgresql://user:password@host/database',
+    });
+  }
+  const most = Math.floor(values.targetMaxPoolSize * parallelismShare);
+  if (values.parallelism > most) {
+    throw contradiction(
+      `--parallelism ${values.parallelism} is more than 80 % of --targetMaxPoolSize ${values.targetMaxPoolSize}`,
+      most < 1
+        ? 'raise --targetMaxPoolSize to 2 or more'
+        : `lower --parallelism to ${most}, or raise --targetMaxPoolSize to ${Math.ceil(values.parallelism / parallelismShare)}`,
+    );
+  }
+  if (values.retryMaxBackoff < values.retryInitialBackoff) {
+    throw contradiction(
+      '--retryMaxBackoff is less than --retryInitialBackoff',
+      'raise --retryMaxBackoff',
+    );
+  }
+}
+
+function checkTls(values: HttpValues): void {
+  if ((values.tlsCertificate === '') !== (values.tlsPrivateKey === '')) {
+    const [given, missing] =
+      values.tlsCertificate === ''
+        ? ['tlsPrivateKey', 'tlsCertificate']
+        : ['tlsCertificate', 'tlsPrivateKey'];
+    throw contradiction(
+      `--${given} is given without --${missing}`,
+      `give --${missing} too: the two belong together`,
+    );
+  }
+  if (values.tlsSelfSigned && values.tlsCertificate !== '') {
+    throw contradiction(
+      '--tlsSelfSigned and --tlsCertificate contradict each other',
+      'leave --tlsSelfSigned out to use the certificate',
+    );
+  }
+  if (hasTls(values)) {
+    return;
+  }
+  if (values.tlsClientCA !== '') {
+    throw contradiction(
+      '--tlsClientCA asks for client certificates, which need TLS',
+      'give --tlsCertificate and --tlsPrivateKey too',
+    );
+  }
+  const address = parseListenAddress(values.bindAddr, 'bindAddr');
+  if (!isLoopback(address) && !values.insecureHttp) {
+    throw new ReplicatorError('E5007', {
+      detail: `other machines reach --bindAddr ${values.bindAddr}, and without TLS rows would travel in cleartext`,
+      remedy:
+        'give --tlsCertificate and --tlsPrivateKey (to try things out: --tlsSelfSigned), bind to 127.0.0.1, or accept it with --insecureHttp',
+    });
+  }
+}
+
+function checkCallers(values: HttpValues): void {
+  if (values.tlsClientCA === '' && !values.disableAuthentication) {
+    throw new ReplicatorError('E5007', {
+      detail: 'anyone could send changes: callers are not authenticated',
+      remedy: hasTls(values)
+        ? 'give --tlsClientCA, so that callers must show a client certificate, or accept it with --disableAuthentication'
+        : 'give --tlsCertificate, --tlsPrivateKey and --tlsClientCA, so that callers must show a client certificate, or accept it with --disableAuthentication',
+    });
+  }
+  if (values.tlsClientCA !== '' && values.disableAuthentication) {
+    throw contradiction(
+      '--tlsClientCA asks callers for a certificate and --disableAuthentication lets anyone in',
+      'leave one of the two out',
+    );
+  }
+}
+
+function checkMetrics(values: MetricsValues & HttpValues): void {
+  parseListenAddress(values.bindAddr, 'bindAddr');
+  if (values.metricsAddr !== '') {
+    const metrics = parseListenAddress(values.metricsAddr, 'metricsAddr');
+    if (values.metricsAddr === values.bindAddr && metrics.port !== 0) {
+      throw contradiction(
+        '--metricsAddr is the same address as --bindAddr',
+        'leave --metricsAddr out: without it /_/varz is served on --bindAddr',
+      );
+    }
+  }
+  if (values.metricsSnapshotPeriod === 0) {
+    return;
+  }
+  if (values.metricsSnapshotPeriod < minSnapshotPeriodMs) {
+    throw new ReplicatorError('E5002', {
+      detail: '--metricsSnapshotPeriod is less than 15s',
+      remedy: 'give 15s or more, or 0 for none',
+    });
+  }
+  if (values.metricsAddr === '') {
+    throw contradiction(
+      '--metricsSnapshotPeriod needs --metricsAddr',
+      'give --metricsAddr 127.0.0.1:30005, for instance',
+    );
+  }
+  if (
+    values.metricsSnapshotRetentionTime === 0 &&
+    values.metricsSnapshotRetentionSize === 0
+  ) {
+    throw contradiction(
+      'metrics snapshots would fill the disk: both retention rules are off',
+      'give --metricsSnapshotRetentionTime or --metricsSnapshotRetentionSize',
+    );
+  }
+}
+
+function warningsOf(values: StartValues): string[] {
+  const warnings: string[] = [];
+  if (values.discard) {
+    warnings.push(
+      '--discard: every change is answered 200 and THROWN AWAY; nothing reaches the target',
+    );
+  }
+  if (values.disableAuthentication) {
+    warnings.push(
+      '--disableAuthentication: anyone who reaches --bindAddr can write to the target',
+    );
+  }
+  if (!hasTls(values) && values.insecureHttp) {
+    warnings.push('--insecureHttp: rows travel in cleartext');
+  }
+  if (values.tlsSelfSigned) {
+    warnings.push(
+      '--tlsSelfSigned: the changefeed cannot verify this server; for trying things out only',
+    );
+  }
+  if (values.maxInflatedBytes > values.memoryLimit) {
+    warnings.push(
+      `--maxInflatedBytes ${formatByteSize(values.maxInflatedBytes)} is more than --memoryLimit ${formatByteSize(values.memoryLimit)}: a request of that size is handled alone`,
+    );
+  }
+  return warnings;
+}
+
+/** The options that stand behind `replicator_insecure_mode`. */
+export function insecureOptions(values: HttpValues): string[] {
+  const insecure = values.discard ? ['discard'] : [];
+  if (values.disableAuthentication) {
+    insecure.push('disableAuthentication');
+  }
+  if (!hasTls(values) && values.insecureHttp) {
+    insecure.push('insecureHttp');
+  }
+  if (values.tlsSelfSigned) {
+    insecure.push('tlsSelfSigned');
+  }
+  return insecure;
+}
+
+export function hasTls(values: HttpValues): boolean {
+  return values.tlsSelfSigned || values.tlsCertificate !== '';
+}
+
+function contradiction(detail: string, remedy: string): ReplicatorError {
+  return new ReplicatorError('E5003', { detail, remedy });
+}
