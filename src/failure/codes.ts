@@ -178,6 +178,13 @@ export const errorCodes = {
     remedy: 'look at the network between the source and this daemon',
   },
 
+  E1026: {
+    meaning: 'the changes could not be made durable in time',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'look at /_/healthz for what is slow; the changefeed asks again',
+  },
+
   // 2xxx: staging.
   E2001: {
     meaning: 'staging cannot be reached',
@@ -237,6 +244,31 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 503,
     remedy: 'mend the cause that the status names; the daemon goes on by itself',
+  },
+
+  E3003: {
+    meaning: 'something happened that nobody foresaw',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy: 'report it with the log around it; the daemon tries again by itself',
+  },
+  E3004: {
+    meaning: 'this target schema is being opened, or could not be opened yet',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'wait: the changefeed asks again; /_/healthz says what is missing',
+  },
+  E3005: {
+    meaning: 'the daemon is stopping',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'nothing: the changefeed asks again when the daemon is back',
+  },
+  E3006: {
+    meaning: 'too many requests are in flight',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy: 'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
   },
 
   // 4xxx: the target.
@@ -392,6 +424,12 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 500,
     remedy: 'the lines above name the table, the key and both rows',
+  },
+  E5011: {
+    meaning: 'the webhook refused a request of the workload',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'read the answer above, or leave --failFast out to try again',
   },
 } as const satisfies Record<`E${number}`, CodeEntry>;
 
