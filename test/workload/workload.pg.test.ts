@@ -1,55 +1,237 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { expect, test } from 'vitest';
 
-import { parseSinkUrl } from '../../src/workload/sender.ts';
+import { createCertificates } from '../../src/lib/certificates.ts';
+import { TargetReader } from '../../src/workload/target-reader.ts';
+import { reportLines } from '../../src/workload/report-text.ts';
 import {
   runWorkload,
-  type WorkloadOptions,
+  type WorkloadReport,
 } from '../../src/workload/workload.ts';
 import { testDatabase } from '../support/test-database.ts';
-import { directSink } from './direct-sink.ts';
+import { directSink, type DirectSinkOptions } from './direct-sink.ts';
+import { smallWorkload } from './options.ts';
 
-export function workloadOptions(
-  url: string,
-  targetUrl: string,
-  changes: Partial<WorkloadOptions> = {},
-): WorkloadOptions {
-  return {
-    sink: parseSinkUrl(url),
-    targetUrl,
-    targetSchema: 'public',
-    mode: 'consistent',
-    createTables: true,
-    rowsPerSecond: 800,
-    seed: 7,
-    tableRows: 200,
-    requestTimeoutMs: 3000,
-    gzip: false,
-    lookIntervalMs: 50,
-    replayIntervalMs: 400,
-    catchUpTimeoutMs: 10_000,
-    concurrentRequests: 8,
-    batchSize: 20,
-    resolvedIntervalMs: 50,
-    tries: 3,
-    retryMinMs: 10,
-    retryMaxMs: 100,
-    failFast: false,
-    diff: false,
-    ...changes,
-  };
+const ignore = (): void => {};
+
+/** Runs against a sink that damages; `afterwards` damages at the very end. */
+async function runAgainst(
+  sinkOptions: DirectSinkOptions,
+  seconds = 3,
+): Promise<WorkloadReport> {
+  await using db = await testDatabase();
+  await using sink = await directSink(db.url, sinkOptions);
+  return await runWorkload(
+    smallWorkload(sink.url, db.url, { catchUpTimeoutMs: 1000 }),
+    ignore,
+    AbortSignal.timeout(seconds * 1000),
+  );
 }
 
-test('a sink that applies whole transactions is verified while running and at the end', async () => {
+test('a sink that applies whole transactions is found equal, while running and at the end', async () => {
   await using db = await testDatabase();
   await using sink = await directSink(db.url);
   const report = await runWorkload(
-    workloadOptions(sink.url, db.url),
-    () => {},
+    smallWorkload(sink.url, db.url, { diff: true, gzip: true }),
+    ignore,
     AbortSignal.timeout(2000),
   );
-  console.log(report.progress, sink.rowCount, report.comparison);
-  expect(report.violation).toBeNull();
+  expect(report).toMatchObject({ verified: true, violation: null });
+  const { progress, comparison } = report;
+  expect(progress.appliedTransactions).toBe(progress.transactions);
+  expect(progress.sentRows).toBeGreaterThan(progress.committedRows);
+  expect(progress.replays).toBeGreaterThan(0);
+  expect(progress.looks).toBeGreaterThan(5);
+  const { rows } = await db.query(
+    `select (select count(*) from workload_customer) + (select count(*) from workload_order)
+       + (select count(*) from workload_line) + (select count(*) from workload_sample)
+       + (select count(*) from workload_ledger) as total`,
+  );
+  expect(Number(rows[0]!['total'])).toBe(comparison!.rowCount);
+  expect(reportLines(report)).toEqual([
+    `verified: ${comparison!.rowCount} rows in 5 tables are equal`,
+  ]);
+});
+
+test('an immediate sink is found equal at the end, over TLS with the certificates from the URL', async () => {
+  const { ca, server, client } = await createCertificates({
+    hosts: ['127.0.0.1'],
+    days: 1,
+  });
+  await using db = await testDatabase();
+  await using sink = await directSink(db.url, {
+    immediate: true,
+    tls: {
+      ...server,
+      ca: ca.cert,
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+  });
+  const url = new URL(sink.url);
+  url.searchParams.set('ca_cert', Buffer.from(ca.cert).toString('base64'));
+  url.searchParams.set(
+    'client_cert',
+    Buffer.from(client.cert).toString('base64'),
+  );
+  url.searchParams.set(
+    'client_key',
+    Buffer.from(client.key).toString('base64'),
+  );
+  const report = await runWorkload(
+    smallWorkload(url.href, db.url, { mode: 'immediate', failFast: true }),
+    ignore,
+    AbortSignal.timeout(1500),
+  );
   expect(report.verified).toBe(true);
+});
+
+test('half a transaction visible at the target is a violation at once', async () => {
+  let count = 0;
+  const report = await runAgainst({
+    // Now and then all but the ledger's row of the last transaction is kept back.
+    damage: (rows) => {
+      count += 1;
+      const last = rows.at(-1);
+      return count > 5 && last
+        ? rows.filter(
+            (row) =>
+              row.updated !== last.updated || row.topic === 'workload_ledger',
+          )
+        : rows;
+    },
+  });
+  expect(report.verified).toBe(false);
+  expect(report.violation?.reason).toMatch(
+    /rows are not those the source had right after it/,
+  );
+  expect(report.comparison?.differenceCount).toBeGreaterThan(0);
+});
+
+test('a transaction missing from the ledger is a hole', async () => {
+  const report = await runAgainst({
+    damage: (rows) =>
+      rows.filter(
+        (row) => !(row.topic === 'workload_ledger' && row.key === '[20]'),
+      ),
+  });
+  expect(report.verified).toBe(false);
+  expect(report.violation?.reason).toMatch(/a hole/);
+});
+
+test('an older version that overwrites a newer one is a violation', async () => {
+  const report = await runAgainst({
+    damage: (rows) =>
+      rows.some((row) => row.topic === 'workload_sample')
+        ? [...rows, rows.find((row) => row.topic === 'workload_sample')!]
+        : rows,
+  });
+  expect(report.verified).toBe(false);
+  expect(report.violation?.comparison?.differences[0]?.table).toBe(
+    'workload_sample',
+  );
+});
+
+test.for([
+  [
+    'a missing row',
+    `delete from workload_sample where id = (select min(id) from workload_sample where id like 'sample%')`,
+    'workload_sample',
+  ],
+  [
+    'an extra row',
+    `insert into workload_customer (id, name, email) values (-1, '', '')`,
+    'workload_customer',
+  ],
+  [
+    'a value that differs in its scale',
+    `update workload_sample set exact = exact * 1.00 where id = (select min(id) from workload_sample where id like 'sample%' and exact is not null)`,
+    'workload_sample',
+  ],
+  [
+    'a row damaged long ago in the ledger',
+    `update workload_ledger set row_count = -1 where entry = 1`,
+    'workload_ledger',
+  ],
+] as const)(
+  '%s is named with its table, key and both rows, and no count is invented',
+  async ([, damage, table]) => {
+    await using db = await testDatabase();
+    await using sink = await directSink(db.url);
+    {
+      await using reader = new TargetReader(db.url, 'public');
+      await reader.createTables(true);
+    }
+    await db.query(
+      `create function damage() returns trigger language plpgsql as $$
+       begin
+         if new.entry = 30 then ${damage}; end if;
+         return null;
+       end $$`,
+    );
+    await db.query(
+      'create trigger damage after insert on workload_ledger for each row execute function damage()',
+    );
+    await db.query('alter table workload_ledger enable always trigger damage');
+    const report = await runWorkload(
+      smallWorkload(sink.url, db.url, {
+        createTables: false,
+        // The rows that were damaged may be written again: not in half a second.
+        tableRows: 5000,
+        // Nobody looks meanwhile: the comparison at the end must find it.
+        lookIntervalMs: 900,
+        catchUpTimeoutMs: 500,
+      }),
+      ignore,
+      AbortSignal.timeout(800),
+    );
+    expect(report.verified).toBe(false);
+    expect(report.comparison).toMatchObject({ differenceCount: 1 });
+    expect(report.comparison!.differences[0]!.table).toBe(table);
+    expect(reportLines(report).join('\n')).toContain(
+      `${table} ${report.comparison!.differences[0]!.key}`,
+    );
+  },
+);
+
+test('refused requests are sent again until accepted, and the feed starts again from its last resolved', async () => {
+  await using db = await testDatabase();
+  let requestCount = 0;
+  await using sink = await directSink(db.url, {
+    refuse: () => {
+      requestCount += 1;
+      // Long enough that three tries of one request fail.
+      return requestCount % 60 < 40 ? 503 : null;
+    },
+  });
+  const report = await runWorkload(
+    smallWorkload(sink.url, db.url, { rowsPerSecond: 200 }),
+    ignore,
+    AbortSignal.timeout(2000),
+  );
+  expect(report.verified).toBe(true);
+  expect(report.progress.failedRequests).toBeGreaterThan(0);
+  expect(report.progress.restarts).toBeGreaterThan(0);
+});
+
+test('with failFast the first refusal ends the run and its text is shown', async () => {
+  await using db = await testDatabase();
+  await using sink = await directSink(db.url, { refuse: () => 418 });
+  const run = runWorkload(
+    smallWorkload(sink.url, db.url, { failFast: true }),
+    ignore,
+    AbortSignal.timeout(5000),
+  );
+  await expect(run).rejects.toMatchObject({
+    code: 'E5011',
+    message: '418 refused by the test',
+  });
+});
+
+test('a target that stays empty ends in a difference, not in waiting for ever', async () => {
+  const report = await runAgainst({ damage: () => [] }, 1);
+  expect(report.verified).toBe(false);
+  expect(report.progress.appliedTransactions).toBe(0);
+  expect(reportLines(report).at(-1)).toMatch(
+    /has applied 0 of \d+ transactions, \d+ are missing$/,
+  );
 });
