@@ -41,7 +41,8 @@ export const errorCodes = {
     meaning: 'the JSON is nested too deeply',
     disposition: 'halt',
     httpStatus: 400,
-    remedy: 'flatten the JSON value at the source, or leave its column out with a CDC query',
+    remedy:
+      'flatten the JSON value at the source, or leave its column out with a CDC query',
   },
   E1005: {
     meaning: 'the request body is too large',
@@ -67,13 +68,15 @@ export const errorCodes = {
     meaning: 'the content type is not supported',
     disposition: 'halt',
     httpStatus: 415,
-    remedy: "use format='json' in CREATE CHANGEFEED; csv and avro are not understood",
+    remedy:
+      "use format='json' in CREATE CHANGEFEED; csv and avro are not understood",
   },
   E1009: {
     meaning: '"length" does not match the number of rows in "payload"',
     disposition: 'halt',
     httpStatus: 400,
-    remedy: 'the body was cut or altered on its way: look for a proxy that rewrites it',
+    remedy:
+      'the body was cut or altered on its way: look for a proxy that rewrites it',
   },
   E1010: {
     meaning: 'a row carries no "updated" timestamp',
@@ -99,13 +102,15 @@ export const errorCodes = {
     meaning: 'the request path names no target schema',
     disposition: 'halt',
     httpStatus: 404,
-    remedy: "correct the path in INTO 'webhook-https://host:port/database/schema'",
+    remedy:
+      "correct the path in INTO 'webhook-https://host:port/database/schema'",
   },
   E1014: {
     meaning: 'the target has no such schema',
     disposition: 'halt',
     httpStatus: 404,
-    remedy: 'correct the path in the changefeed URL, or create the schema at the target',
+    remedy:
+      'correct the path in the changefeed URL, or create the schema at the target',
   },
   E1015: {
     meaning: 'the target schema has no such table',
@@ -125,13 +130,15 @@ export const errorCodes = {
     meaning: "the row's key does not fit the target's primary key",
     disposition: 'halt',
     httpStatus: 422,
-    remedy: 'give the target table the same primary key columns as the source table',
+    remedy:
+      'give the target table the same primary key columns as the source table',
   },
   E1018: {
     meaning: 'a timestamp is not of the form <nanoseconds>.<10 digits>',
     disposition: 'halt',
     httpStatus: 400,
-    remedy: 'send what the changefeed sends: look for a proxy that alters bodies',
+    remedy:
+      'send what the changefeed sends: look for a proxy that alters bodies',
   },
   E1019: {
     meaning: 'the body is JSON, but not a changefeed message',
@@ -144,7 +151,8 @@ export const errorCodes = {
     meaning: 'the HTTP method is not allowed here',
     disposition: 'halt',
     httpStatus: 405,
-    remedy: 'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag',
+    remedy:
+      'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag',
   },
   E1021: {
     meaning: 'the compressed body is damaged or cut short',
@@ -153,7 +161,8 @@ export const errorCodes = {
     remedy: 'look for a proxy that cuts or recompresses bodies',
   },
   E1022: {
-    meaning: 'the target table has no primary key, so changes of a row cannot find it',
+    meaning:
+      'the target table has no primary key, so changes of a row cannot find it',
     disposition: 'halt',
     httpStatus: 422,
     remedy: 'add a primary key to the target table, the same as at the source',
@@ -184,6 +193,14 @@ export const errorCodes = {
     httpStatus: 503,
     remedy: 'look at /_/healthz for what is slow; the changefeed asks again',
   },
+  E1027: {
+    meaning:
+      'a value holds half of a surrogate pair, which the target cannot store',
+    disposition: 'halt',
+    httpStatus: 422,
+    remedy:
+      'mend the text in the row at the source, or leave the column out with a CDC query',
+  },
 
   // 2xxx: staging.
   E2001: {
@@ -203,7 +220,8 @@ export const errorCodes = {
     meaning: 'the staging schema was made by a newer version of replicator',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'run that version or a later one; an older one cannot read this staging schema',
+    remedy:
+      'run that version or a later one; an older one cannot read this staging schema',
   },
   E2004: {
     meaning: 'the staging schema does not exist',
@@ -228,12 +246,14 @@ export const errorCodes = {
     meaning: 'the staging store refused a write',
     disposition: 'retry',
     httpStatus: 503,
-    remedy: 'check the free space and the health of the disk or database that holds staging',
+    remedy:
+      'check the free space and the health of the disk or database that holds staging',
   },
 
   // 3xxx: the sequencer.
   E3001: {
-    meaning: 'the target lies behind what staging knows to be applied, and the mutations between are retired',
+    meaning:
+      'the target lies behind what staging knows to be applied, and the mutations between are retired',
     disposition: 'halt',
     httpStatus: 503,
     remedy:
@@ -243,14 +263,16 @@ export const errorCodes = {
     meaning: 'applying failed as often as --maxRetries allows',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'mend the cause that the status names; the daemon goes on by itself',
+    remedy:
+      'mend the cause that the status names; the daemon goes on by itself',
   },
 
   E3003: {
     meaning: 'something happened that nobody foresaw',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'report it with the log around it; the daemon tries again by itself',
+    remedy:
+      'report it with the log around it; the daemon tries again by itself',
   },
   E3004: {
     meaning: 'this target schema is being opened, or could not be opened yet',
@@ -268,7 +290,8 @@ export const errorCodes = {
     meaning: 'too many requests are in flight',
     disposition: 'retry',
     httpStatus: 503,
-    remedy: 'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
+    remedy:
+      'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
   },
 
   // 4xxx: the target.
@@ -285,7 +308,8 @@ export const errorCodes = {
     remedy: 'nothing, if it comes back; else check the target and the network',
   },
   E4003: {
-    meaning: 'the target rolled the transaction back (deadlock, serialization, lock or statement timeout)',
+    meaning:
+      'the target rolled the transaction back (deadlock, serialization, lock or statement timeout)',
     disposition: 'retry',
     httpStatus: 503,
     remedy: 'nothing, if it passes; else find the session that holds the locks',
@@ -313,7 +337,8 @@ export const errorCodes = {
     meaning: 'the target account lacks a privilege',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'grant SELECT, INSERT, UPDATE and DELETE on the tables to the account in --targetConn',
+    remedy:
+      'grant SELECT, INSERT, UPDATE and DELETE on the tables to the account in --targetConn',
   },
   E4008: {
     meaning: 'the target refused a statement',
@@ -328,10 +353,12 @@ export const errorCodes = {
     remedy: 'stop one of the two; only one may write to a target schema',
   },
   E4010: {
-    meaning: 'the target is out of space, memory or connections, or is read-only',
+    meaning:
+      'the target is out of space, memory or connections, or is read-only',
     disposition: 'retry',
     httpStatus: 503,
-    remedy: 'make room at the target, or lower --targetMaxPoolSize and --parallelism',
+    remedy:
+      'make room at the target, or lower --targetMaxPoolSize and --parallelism',
   },
   E4011: {
     meaning: 'the target schema has changed under a statement',
@@ -343,13 +370,15 @@ export const errorCodes = {
     meaning: 'a table or column that staged rows need is gone from the target',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'create it again (it is found at once), or purge its staged rows (replicator staging purge)',
+    remedy:
+      'create it again (it is found at once), or purge its staged rows (replicator staging purge)',
   },
   E4013: {
     meaning: 'a unique key of the target is violated',
     disposition: 'defer',
     httpStatus: 503,
-    remedy: "make the target's unique constraints the same as the source's, or remove the row that stands in the way",
+    remedy:
+      "make the target's unique constraints the same as the source's, or remove the row that stands in the way",
   },
   E4014: {
     meaning: 'the kind of target database is not supported',
@@ -361,7 +390,8 @@ export const errorCodes = {
     meaning: 'the target refused the login',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'check user, password and database in --targetConn, and pg_hba.conf at the server',
+    remedy:
+      'check user, password and database in --targetConn, and pg_hba.conf at the server',
   },
 
   // 5xxx: configuration and command line. Exit code 2 for usage, 1 otherwise.
@@ -399,7 +429,8 @@ export const errorCodes = {
     meaning: 'the address cannot be listened on',
     disposition: 'halt',
     httpStatus: 500,
-    remedy: 'choose another --bindAddr or --metricsAddr, or stop what listens there',
+    remedy:
+      'choose another --bindAddr or --metricsAddr, or stop what listens there',
   },
   E5007: {
     meaning: 'this setting is not safe',

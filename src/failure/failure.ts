@@ -51,3 +51,13 @@ export class ReplicatorError extends Error {
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
+
+/** Gives whatever was thrown a code; what nobody foresaw halts (E3003). */
+export function asReplicatorError(error: unknown): ReplicatorError {
+  return error instanceof ReplicatorError
+    ? error
+    : new ReplicatorError('E3003', {
+        detail: error instanceof Error ? error.message : String(error),
+        cause: error,
+      });
+}

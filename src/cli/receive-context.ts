@@ -1,0 +1,58 @@
+import type { StartValues } from '../config/options.ts';
+import type { ReplicatorError } from '../failure/failure.ts';
+import { wallTimeMs } from '../mutation/timestamp.ts';
+import type { Pipelines } from '../pipeline/pipelines.ts';
+import type { ReceiveContext } from '../source/changefeed/receive.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** The same refusal is logged once in this time; the metrics count them all. */
+const repeatLogMs = 10_000;
+
+/** Joins the webhook source with the pipelines, the metrics and the log. */
+export function receiveContext(
+  values: StartValues,
+  pipelines: Pipelines,
+  metrics: Metrics,
+  logger: Logger,
+): ReceiveContext {
+  const loggedAtMs = new Map<string, number>();
+  return {
+    feeds: pipelines,
+    onUnknown: values.onUnknown,
+    limits: {
+      maxBodyBytes: values.maxBodyBytes,
+      maxInflatedBytes: values.maxInflatedBytes,
+      maxJsonDepth: values.maxJsonDepth,
+      maxLineBytes: values.ndjsonBufferSize,
+    },
+    received(feed, decoded) {
+      pipelines.posted(feed.schema);
+      if (decoded.kind === 'resolved') {
+        metrics.core_source_lag_seconds.observe(
+          { schema: feed.schema },
+          Math.max(0, Date.now() - wallTimeMs(decoded.time)) / 1_000,
+        );
+      } else if (decoded.kind === 'rows') {
+        metrics.acceptor_mutations_total.inc(
+          { kind: 'cdc', target: feed.schema, type: 'received' },
+          decoded.rowCount,
+        );
+      }
+    },
+    refused(failure: ReplicatorError) {
+      const nowMs = Date.now();
+      if (nowMs - (loggedAtMs.get(failure.line) ?? 0) < repeatLogMs) {
+        return;
+      }
+      if (loggedAtMs.size > 1_000) {
+        loggedAtMs.clear();
+      }
+      loggedAtMs.set(failure.line, nowMs);
+      logger.warn(
+        { code: failure.code, status: failure.httpStatus },
+        `request refused: ${failure.line}`,
+      );
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import type { FastifyInstance } from 'fastify';
+
+import { asReplicatorError } from '../failure/failure.ts';
+import { printTimestamp } from '../mutation/timestamp.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Pipelines } from '../pipeline/pipelines.ts';
+import type { StagingStore } from '../staging/staging.ts';
+import type { Target } from '../target/target.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface OperatorContext {
+  readonly metrics: Metrics;
+  readonly pipelines: Pipelines;
+  readonly store: StagingStore;
+  readonly target: Target;
+  readonly healthCheckTimeoutMs: number;
+  /** The options in force, secrets already taken out. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly version: string;
+  readonly startedAtMs: number;
+}
+
+/**
+ * What the operator and the monitoring ask:
+ *
+ *     /_/varz     the metrics, for Prometheus
+ *     /_/healthz  200 when staging and target answer and every pipeline runs
+ *     /_/diag     the whole state as JSON; no secrets, no row data
+ */
+export function addOperatorRoutes(
+  app: FastifyInstance,
+  context: OperatorContext,
+): void {
+  app.get('/_/varz', async (_request, reply) =>
+    reply
+      .type(context.metrics.registry.contentType)
+      .send(await context.metrics.registry.metrics()),
+  );
+  app.get('/_/healthz', async (_request, reply) => {
+    const complaints = await healthComplaints(context);
+    return reply
+      .code(complaints.length === 0 ? 200 : 500)
+      .type('text/plain; charset=utf-8')
+      .send(complaints.length === 0 ? 'OK\n' : `${complaints.join('\n')}\n`);
+  });
+  app.get('/_/diag', async (_request, reply) =>
+    reply
+      .type('application/json')
+      .send(`${JSON.stringify(await diagnostics(context), null, 2)}\n`),
+  );
+}
+
+/** One line for each thing that is not well; empty when all is. */
+async function healthComplaints(context: OperatorContext): Promise<string[]> {
+  const signal = AbortSignal.timeout(context.healthCheckTimeoutMs);
+  const ask = async (
+    name: string,
+    ping: (signal: AbortSignal) => Promise<void>,
+  ): Promise<string | null> => {
+    try {
+      await withDeadline(ping(signal), signal);
+      return null;
+    } catch (error) {
+      return signal.aborted
+        ? `${name}: no answer within ${context.healthCheckTimeoutMs} ms (--healthCheckTimeout)`
+        : `${name}: ${asReplicatorError(error).line}`;
+    }
+  };
+  const answers = await Promise.all([
+    ask('staging', (pingSignal) => context.store.ping(pingSignal)),
+    ask('target', (pingSignal) => context.target.ping(pingSignal)),
+  ]);
+  for (const { schema, status } of context.pipelines.all) {
+    answers.push(status.complaint && `${schema}: ${status.complaint}`);
+  }
+  return answers.filter((answer) => answer !== null);
+}
+
+async function withDeadline(
+  work: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const expire = (): void => late.reject(new Error('deadline'));
+  signal.addEventListener('abort', expire, { once: true });
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    signal.removeEventListener('abort', expire);
+  }
+}
+
+/** The state of the daemon, as JSON values. */
+export async function diagnostics(
+  context: OperatorContext,
+): Promise<Record<string, unknown>> {
+  return {
+    build: {
+      version: context.version,
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      startedAt: isoOrNull(context.startedAtMs),
+    },
+    memory: process.memoryUsage(),
+    options: context.options,
+    staging: {
+      kind: context.store.kind,
+      ...(await context.store.size().catch(() => ({}))),
+    },
+    target: {
+      engine: context.target.engine,
+      version: await context.target.version().catch(() => null),
+      pool: context.target.poolCounts(),
+    },
+    pipelines: context.pipelines.all.map((pipeline) =>
+      pipelineDiagnostics(pipeline),
+    ),
+  };
+}
+
+function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
+  const { schema, status } = pipeline;
+  return {
+    schema,
+    state: status.state,
+    error: status.lastError?.line ?? null,
+    errorAt: isoOrNull(status.lastErrorAtMs),
+    resolved: printTimestamp(status.resolved),
+    applied: printTimestamp(status.applied),
+    lastPostAt: isoOrNull(status.lastPostAtMs),
+    lastResolvedAt: isoOrNull(status.lastResolvedAtMs),
+    stagedRows: status.stagedRowCount,
+    appliedRows: status.appliedRowCount,
+    duplicateRows: status.duplicateRowCount,
+    backlogRows: status.backlogRowCount,
+    openTransactions: status.openTransactionCount,
+    tables: [...pipeline.shape().tables.keys()],
+  };
+}
+
+function isoOrNull(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,39 @@
+import Fastify, { type FastifyInstance } from 'fastify';
+
+import type { ListenAddress } from '../config/listen-address.ts';
+import { ReplicatorError } from '../failure/failure.ts';
+import { addOperatorRoutes, type OperatorContext } from './operator-routes.ts';
+
+/** The operator's own listener (`--metricsAddr`), in cleartext. */
+export class OperatorServer implements AsyncDisposable {
+  readonly #app: FastifyInstance;
+
+  private constructor(app: FastifyInstance) {
+    this.#app = app;
+  }
+
+  /** Resolves once it accepts connections; rejects with E5006. */
+  static async listen(
+    address: ListenAddress,
+    context: OperatorContext,
+  ): Promise<OperatorServer> {
+    const app = Fastify({ forceCloseConnections: true });
+    addOperatorRoutes(app, context);
+    try {
+      await app.listen({
+        host: address.host === '' ? '::' : address.host,
+        port: address.port,
+      });
+    } catch (error) {
+      throw new ReplicatorError('E5006', {
+        detail: `cannot listen on --metricsAddr ${address.host}:${address.port} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+        cause: error,
+      });
+    }
+    return new OperatorServer(app);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#app.close();
+  }
+}

@@ -1,0 +1,53 @@
+import type { Logger } from 'pino';
+
+import { ReplicatorError } from '../failure/failure.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
+import type { StagingStore } from '../staging/staging.ts';
+import type { Target } from '../target/target.ts';
+
+/**
+ * Decides at start how far the target is, from what staging and the target
+ * each say, and takes the target schema over from any earlier daemon.
+ *
+ *     target's watermark   against staging's copy      the truth is
+ *     none (no permission)                             staging's: effectively-once
+ *     at or after          committed, not yet noted    the later one
+ *     before               the target was restored     the target's, if the log
+ *                                                      still holds what is missing
+ *
+ * `epoch` is null when the watermark cannot be kept in the target.
+ */
+export async function claimWatermark(
+  store: StagingStore,
+  target: Target,
+  schema: SchemaName,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<{ applied: Timestamp; epoch: number | null }> {
+  const staged = await store.checkpoint(schema, signal);
+  const there = await target.claimCheckpoint(schema, signal);
+  if (!there) {
+    logger.warn(
+      { schema },
+      'the target account may not create replicator_checkpoint: changes are applied effectively once (a crash may apply the last ones twice, which does no harm), and a second daemon is not fenced off',
+    );
+    return { applied: staged.applied, epoch: null };
+  }
+  if (there.applied >= staged.appliedInTarget) {
+    const applied =
+      there.applied > staged.applied ? there.applied : staged.applied;
+    return { applied, epoch: there.epoch };
+  }
+  if (there.applied < staged.retired) {
+    throw new ReplicatorError('E3001', {
+      detail: `the target ${schema} is at ${printTimestamp(there.applied)}, staging knows it was at ${printTimestamp(staged.appliedInTarget)}, and mutations through ${printTimestamp(staged.retired)} are retired`,
+    });
+  }
+  logger.warn(
+    { schema, target: there.applied, staging: staged.appliedInTarget },
+    'the target lies behind what was applied to it, as after a restore: applying the staged mutations between again',
+  );
+  await store.rewindApplied(schema, there.applied, signal);
+  return { applied: there.applied, epoch: there.epoch };
+}

@@ -1,0 +1,124 @@
+import { wallTimeMs, zeroTimestamp } from '../mutation/timestamp.ts';
+import type { StagingStore } from '../staging/staging.ts';
+import type { Target } from '../target/target.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Pipelines } from './pipelines.ts';
+import type { StagingBudget } from './staging-budget.ts';
+
+interface GaugeSources {
+  readonly pipelines: Pipelines;
+  readonly target: Target;
+  readonly store: StagingStore;
+  readonly budget: StagingBudget;
+  readonly parallelism: number;
+  readonly poolSize: number;
+  /** How often staged, unapplied rows are counted (`--stageUnappliedPeriod`). */
+  readonly backlogPeriodMs: number;
+}
+
+const tickMs = 1_000;
+
+/** Keeps the gauges true until the signal aborts: once a second. */
+export function startGauges(
+  metrics: Metrics,
+  sources: GaugeSources,
+  signal: AbortSignal,
+): void {
+  let backlogDueAtMs = 0;
+  const tick = (): void => {
+    setGauges(metrics, sources);
+    if (sources.backlogPeriodMs > 0 && performance.now() >= backlogDueAtMs) {
+      backlogDueAtMs = performance.now() + sources.backlogPeriodMs;
+      countBacklog(metrics, sources, signal);
+    }
+  };
+  tick();
+  const timer = setInterval(tick, tickMs);
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
+
+function setGauges(metrics: Metrics, sources: GaugeSources): void {
+  const nowMs = Date.now();
+  for (const { schema, status, guardKeyCount } of sources.pipelines.all) {
+    const feed = { kind: 'cdc', target: schema };
+    const ageSeconds = (timeMs: number | null): number =>
+      timeMs === null ? Number.NaN : Math.max(0, nowMs - timeMs) / 1_000;
+    const resolvedMs =
+      status.resolved === zeroTimestamp ? null : wallTimeMs(status.resolved);
+    const appliedMs =
+      status.applied === zeroTimestamp ? null : wallTimeMs(status.applied);
+
+    metrics.source_lag_seconds.set(feed, ageSeconds(resolvedMs));
+    metrics.target_lag_seconds.set(feed, ageSeconds(appliedMs));
+    metrics.target_pending_timestamp_seconds.set(
+      feed,
+      (resolvedMs ?? Number.NaN) / 1_000,
+    );
+    metrics.target_applied_timestamp_seconds.set(
+      feed,
+      (appliedMs ?? Number.NaN) / 1_000,
+    );
+    metrics.checkpoint_proposed_age_seconds.set(
+      { schema },
+      ageSeconds(resolvedMs),
+    );
+    metrics.checkpoint_proposed_time_seconds.set(
+      { schema },
+      (resolvedMs ?? Number.NaN) / 1_000,
+    );
+    metrics.checkpoint_committed_age_seconds.set(
+      { schema },
+      ageSeconds(appliedMs),
+    );
+    metrics.checkpoint_committed_time_seconds.set(
+      { schema },
+      (appliedMs ?? Number.NaN) / 1_000,
+    );
+    metrics.core_sweep_active_bool.set(
+      { schema },
+      status.state === 'running' ? 1 : 0,
+    );
+    metrics.core_parallelism_utilization_percent.set(
+      { schema },
+      (100 * status.openTransactionCount) / sources.parallelism,
+    );
+    metrics.replicator_health.set(
+      { pipeline: schema },
+      status.complaint === null ? 1 : 0,
+    );
+    metrics.replicator_last_post_age_seconds.set(
+      { pipeline: schema },
+      ageSeconds(status.lastPostAtMs),
+    );
+    metrics.replicator_last_resolved_age_seconds.set(
+      { pipeline: schema },
+      ageSeconds(status.lastResolvedAtMs),
+    );
+    metrics.replicator_immediate_guard_keys.set({ schema }, guardKeyCount);
+  }
+  const pool = sources.target.poolCounts();
+  metrics.pool_acquired_connection_count.set(
+    { pool: 'target' },
+    pool.total - pool.idle,
+  );
+  metrics.pool_idle_connection_count.set({ pool: 'target' }, pool.idle);
+  metrics.pool_max_connection_count.set({ pool: 'target' }, sources.poolSize);
+  metrics.replicator_staging_live_bytes.set(sources.budget.liveBytes);
+}
+
+function countBacklog(
+  metrics: Metrics,
+  { pipelines, store }: GaugeSources,
+  signal: AbortSignal,
+): void {
+  for (const { schema, status } of pipelines.all) {
+    store.backlog(schema, status.applied, signal).then(
+      ({ rowCount }) => {
+        status.backlogRowCount = rowCount;
+        metrics.stage_stale_mutations_count.set({ schema }, rowCount);
+      },
+      // The store's own errors are told where mutations are staged and read.
+      () => {},
+    );
+  }
+}

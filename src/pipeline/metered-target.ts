@@ -1,0 +1,70 @@
+import type {
+  TableShape,
+  Target,
+  TargetTransaction,
+} from '../target/target.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** A target that counts and times what it is asked to do, table by table. */
+export function meteredTarget(target: Target, metrics: Metrics): Target {
+  return {
+    engine: target.engine,
+    schemaNameParts: target.schemaNameParts,
+    examplePath: target.examplePath,
+    version: (signal) => target.version(signal),
+    introspect: (schema, signal) => target.introspect(schema, signal),
+    begin: async (signal) =>
+      meteredTransaction(await target.begin(signal), metrics),
+    claimCheckpoint: (schema, signal) => target.claimCheckpoint(schema, signal),
+    checkpoint: (schema, signal) => target.checkpoint(schema, signal),
+    ping: (signal) => target.ping(signal),
+    poolCounts: () => target.poolCounts(),
+    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
+  };
+}
+
+function meteredTransaction(
+  transaction: TargetTransaction,
+  metrics: Metrics,
+): TargetTransaction {
+  const timed = async (
+    table: TableShape,
+    rowCount: number,
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    const labels = { schema: table.schema, table: table.name };
+    const startedAtMs = performance.now();
+    try {
+      await work();
+    } catch (error) {
+      metrics.apply_errors_total.inc(labels, rowCount);
+      throw error;
+    } finally {
+      metrics.apply_duration_seconds.observe(
+        labels,
+        (performance.now() - startedAtMs) / 1_000,
+      );
+    }
+  };
+  return {
+    upsert: async (rows) => {
+      const { table, rowCount } = rows;
+      await timed(table, rowCount, () => transaction.upsert(rows));
+      metrics.apply_upserts_total.inc(
+        { schema: table.schema, table: table.name },
+        rowCount,
+      );
+    },
+    delete: async (keys) => {
+      const { table, rowCount } = keys;
+      await timed(table, rowCount, () => transaction.delete(keys));
+      metrics.apply_deletes_total.inc(
+        { schema: table.schema, table: table.name },
+        rowCount,
+      );
+    },
+    vacateUniqueKeys: (keys) => transaction.vacateUniqueKeys(keys),
+    commit: (mark) => transaction.commit(mark),
+    [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,71 @@
+import type { Logger } from 'pino';
+
+import type { SchemaName } from '../mutation/schema-name.ts';
+import { wallTimeMs } from '../mutation/timestamp.ts';
+import type { SequencerObserver } from '../sequencer/sequencer.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { PipelineStatus } from './status.ts';
+
+/** The same failure is logged once in this time; the metrics count them all. */
+const repeatLogMs = 10_000;
+
+/** Turns what the sequencer does into metrics, status and log lines. */
+export function pipelineObserver(
+  schema: SchemaName,
+  status: PipelineStatus,
+  metrics: Metrics,
+  logger: Logger,
+): SequencerObserver {
+  let loggedLine = '';
+  let loggedAtMs = 0;
+  return {
+    batchCommitted(batch, durationMs) {
+      const labels = { schema };
+      const nowMs = Date.now();
+      status.appliedRowCount += batch.rowCount;
+      status.lastLagMs = Math.max(0, nowMs - wallTimeMs(batch.through));
+      metrics.core_sweep_apply_count.inc(labels);
+      metrics.core_sweep_mutations_applied_total.inc(labels, batch.rowCount);
+      metrics.core_sweep_duration_seconds.observe(labels, durationMs / 1_000);
+      metrics.core_sweep_success_timestamp_seconds.set(labels, nowMs / 1_000);
+      metrics.target_apply_transaction_lag_seconds.observe(
+        labels,
+        status.lastLagMs / 1_000,
+      );
+      metrics.source_commit_to_apply_lag_seconds.set(
+        labels,
+        status.lastLagMs / 1_000,
+      );
+    },
+    appliedThrough(time) {
+      status.applied = time;
+    },
+    attemptFailed(error, attempt, halted) {
+      status.failed(error, halted ? 'halted' : 'retrying');
+      metrics.retry_retried_total.inc({ code: error.code });
+      const nowMs = Date.now();
+      if (error.line !== loggedLine || nowMs - loggedAtMs > repeatLogMs) {
+        loggedLine = error.line;
+        loggedAtMs = nowMs;
+        logger[halted ? 'error' : 'warn'](
+          {
+            code: error.code,
+            attempt,
+            disposition: error.disposition,
+            err: error.cause,
+          },
+          `applying failed: ${error.line}`,
+        );
+      }
+    },
+    recovered() {
+      status.state = 'running';
+      status.lastError = null;
+      loggedLine = '';
+      logger.info('applying works again');
+    },
+    openTransactions(count) {
+      status.openTransactionCount = count;
+    },
+  };
+}

@@ -1,0 +1,326 @@
+import type { Logger } from 'pino';
+
+import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import { backoffMs } from '../failure/backoff.ts';
+import type { TableMutations } from '../mutation/mutation.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import { ConsistentSequencer } from '../sequencer/consistent.ts';
+import { ImmediateSequencer } from '../sequencer/immediate.ts';
+import type {
+  SequencerContext,
+  SequencerOptions,
+} from '../sequencer/sequencer.ts';
+import type { KeyOrders } from '../source/changefeed/key-order.ts';
+import type { Feed } from '../source/source.ts';
+import { encodeEntries } from '../staging/batch-codec.ts';
+import type { StagingStore } from '../staging/staging.ts';
+import type { SchemaWatch } from '../target/schema-watch.ts';
+import type { SchemaShape, Target } from '../target/target.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { claimWatermark } from './claim-watermark.ts';
+import { dropRedelivered } from './redelivery.ts';
+import { retireLoop } from './retirement.ts';
+import { pipelineObserver } from './observer.ts';
+import type { StagingBudget } from './staging-budget.ts';
+import { PipelineStatus } from './status.ts';
+
+/** A feed that names what is not there must not keep the catalog busy. */
+const refreshEveryMs = 1_000;
+
+/** What all pipelines of a daemon share. */
+export interface House {
+  readonly store: StagingStore;
+  readonly target: Target;
+  readonly budget: StagingBudget;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly options: PipelineOptions;
+}
+
+export interface PipelineOptions {
+  readonly mode: 'consistent' | 'immediate';
+  readonly sequencer: SequencerOptions;
+  readonly retireOffsetMs: number;
+  readonly maxGuardKeys: number;
+}
+
+interface Parts {
+  readonly schema: SchemaName;
+  readonly watch: SchemaWatch;
+  readonly keyOrders: KeyOrders;
+  readonly applied: Timestamp;
+}
+
+/**
+ * One changefeed joined to one target schema: from the request that was
+ * recognised to the watermark behind its commit.
+ *
+ *     accept ─ drop redeliveries ─ stage ─┬─ (consistent) "yes"
+ *                                         └─ (immediate) apply ─ "yes"
+ *     resolve ─ stage ─ wake the sequencer
+ *     run ─ claim the watermark ─ sequence and apply ─ …until aborted
+ *     retire ─ what is applied and old enough leaves the log
+ */
+export class Pipeline implements Feed {
+  readonly schema: SchemaName;
+  readonly keyOrders: KeyOrders;
+  readonly status = new PipelineStatus();
+  readonly #house: House;
+  readonly #watch: SchemaWatch;
+  readonly #logger: Logger;
+  #sequencer: ConsistentSequencer | ImmediateSequencer | null = null;
+  /** Ends what waits; the sequencer ends by its own stop(). */
+  readonly #stop = new AbortController();
+  #savedKeyOrders: string;
+  #refreshedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(house: House, parts: Parts) {
+    this.#house = house;
+    this.schema = parts.schema;
+    this.keyOrders = parts.keyOrders;
+    this.#watch = parts.watch;
+    this.#logger = house.logger.child({ schema: parts.schema });
+    this.#savedKeyOrders = JSON.stringify(parts.keyOrders);
+    this.status.applied = parts.applied;
+  }
+
+  shape(): SchemaShape {
+    // Every pipeline is opened with a shape (pipelines.ts).
+    return this.#watch.current!;
+  }
+
+  /** See {@link Feed.refreshShape}. */
+  async refreshShape(): Promise<SchemaShape> {
+    const nowMs = performance.now();
+    if (nowMs - this.#refreshedAtMs < refreshEveryMs) {
+      return this.shape();
+    }
+    this.#refreshedAtMs = nowMs;
+    return await this.#watch.refresh();
+  }
+
+  /** See {@link Feed.accept}. */
+  async accept(tables: readonly TableMutations[]): Promise<void> {
+    const { store, budget, metrics } = this.#house;
+    if (this.status.state === 'superseded') {
+      throw new ReplicatorError('E4009');
+    }
+    budget.admit();
+    await this.#saveKeyOrders();
+    const { fresh, freshCount, duplicateCount } = dropRedelivered(
+      tables,
+      this.#appliedThrough(),
+    );
+    this.status.duplicateRowCount += duplicateCount;
+    if (duplicateCount > 0) {
+      for (const { table, mutations } of tables) {
+        const kept = fresh.find((part) => part.table === table);
+        metrics.stage_duplicate_mutations_total.inc(
+          { schema: this.schema, table },
+          mutations.length - (kept?.mutations.length ?? 0),
+        );
+      }
+    }
+    if (freshCount === 0) {
+      return;
+    }
+    const entries = encodeEntries(this.schema, fresh);
+    const startedAtMs = performance.now();
+    const labels = { schema: this.schema };
+    try {
+      await store.append(entries);
+    } catch (error) {
+      metrics.stage_errors_total.inc(labels);
+      throw error;
+    }
+    metrics.stage_duration_seconds.observe(
+      labels,
+      (performance.now() - startedAtMs) / 1_000,
+    );
+    for (const { table, mutations } of fresh) {
+      metrics.stage_mutations_total.inc(
+        { schema: this.schema, table },
+        mutations.length,
+      );
+    }
+    for (const entry of entries) {
+      budget.appended(entry.body.length);
+    }
+    this.status.stagedRowCount += freshCount;
+    if (this.#house.options.mode === 'immediate') {
+      await this.#immediate().accept(fresh);
+    }
+  }
+
+  /** See {@link Feed.resolve}. */
+  async resolve(time: Timestamp): Promise<void> {
+    this.status.lastResolvedAtMs = Date.now();
+    const { accepted, checkpoint } = await this.#house.store.resolve(
+      this.schema,
+      time,
+    );
+    this.status.resolved = checkpoint.resolved;
+    if (!accepted) {
+      this.#house.metrics.checkpoint_proposed_going_backwards_errors_total.inc({
+        schema: this.schema,
+      });
+      this.#logger.warn(
+        { resolved: checkpoint.resolved, received: time },
+        'a resolved timestamp went backwards and is ignored: the changefeed was restarted, or a second one sends to this schema',
+      );
+      return;
+    }
+    if (this.#sequencer instanceof ConsistentSequencer) {
+      this.#sequencer.wake();
+    } else {
+      await this.#sequencer?.resolve(time);
+    }
+  }
+
+  /** Runs the pipeline until the signal aborts. Never rejects. */
+  async run(abort: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([abort, this.#stop.signal]);
+    const retire = retireLoop(
+      {
+        store: this.#house.store,
+        schema: this.schema,
+        budget: this.#house.budget,
+        retireOffsetMs: this.#house.options.retireOffsetMs,
+        applied: () => this.#appliedThrough(),
+        metrics: this.#house.metrics,
+        logger: this.#logger,
+      },
+      signal,
+    );
+    try {
+      this.#sequencer = await this.#startSequencer(signal);
+      this.status.state = 'running';
+      this.status.lastError = null;
+      this.#logger.info(
+        { mode: this.#house.options.mode, applied: this.#sequencer.applied },
+        'target schema opened',
+      );
+      await this.#sequencer.run(abort);
+    } catch (error) {
+      if (!abort.aborted && !isAbort(error)) {
+        const failure =
+          error instanceof ReplicatorError
+            ? error
+            : new ReplicatorError('E3003', { cause: error });
+        this.status.failed(
+          failure,
+          failure.code === 'E4009' ? 'superseded' : 'halted',
+        );
+        this.#logger.error({ err: error, code: failure.code }, failure.line);
+      }
+    }
+    await retire;
+  }
+
+  /** Ends `run` after the transactions that are open have ended. */
+  stop(): void {
+    this.#stop.abort();
+    this.#sequencer?.stop();
+  }
+
+  get guardKeyCount(): number {
+    return this.#sequencer instanceof ImmediateSequencer
+      ? this.#sequencer.guardKeyCount
+      : 0;
+  }
+
+  /** Claims the watermark, as often as it takes for the target to answer. */
+  async #startSequencer(
+    signal: AbortSignal,
+  ): Promise<ConsistentSequencer | ImmediateSequencer> {
+    const { store, target, options } = this.#house;
+    const observer = pipelineObserver(
+      this.schema,
+      this.status,
+      this.#house.metrics,
+      this.#logger,
+    );
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { applied, epoch } = await claimWatermark(
+          store,
+          target,
+          this.schema,
+          this.#logger,
+          signal,
+        );
+        observer.appliedThrough(applied);
+        const context: SequencerContext = {
+          schema: this.schema,
+          store,
+          target,
+          options: options.sequencer,
+          observer,
+          shape: () => this.shape(),
+          refreshShape: async () => {
+            await this.#watch.refresh();
+          },
+        };
+        return options.mode === 'immediate'
+          ? new ImmediateSequencer(context, applied, options.maxGuardKeys)
+          : new ConsistentSequencer(context, applied, epoch);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof ReplicatorError)) {
+          throw error;
+        }
+        const halted = error.disposition === 'halt';
+        observer.attemptFailed(error, attempt, halted);
+        await sleepUnlessAborted(
+          halted
+            ? options.sequencer.quiescentPeriodMs
+            : backoffMs(attempt, options.sequencer.backoff),
+          signal,
+        );
+      }
+    }
+  }
+
+  #immediate(): ImmediateSequencer {
+    if (this.#sequencer instanceof ImmediateSequencer) {
+      return this.#sequencer;
+    }
+    throw new ReplicatorError('E3004', {
+      detail: this.status.complaint ?? 'the target has not been reached yet',
+    });
+  }
+
+  #appliedThrough(): Timestamp {
+    return this.#sequencer?.applied ?? this.status.applied;
+  }
+
+  /** A learned key order must be durable before rows that relied on it. */
+  async #saveKeyOrders(): Promise<void> {
+    const text = JSON.stringify(this.keyOrders);
+    if (text !== this.#savedKeyOrders) {
+      await this.#house.store.setMemo(keyOrdersMemo(this.schema), text);
+      this.#savedKeyOrders = text;
+    }
+  }
+}
+
+export function keyOrdersMemo(schema: SchemaName): string {
+  return `key-orders:${schema}`;
+}
+
+export function shapeMemo(schema: SchemaName): string {
+  return `shape:${schema}`;
+}
+
+async function sleepUnlessAborted(
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, waitMs);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.throwIfAborted();
+}

@@ -1,0 +1,193 @@
+import type { Logger } from 'pino';
+
+import { ReplicatorError } from '../failure/failure.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import { KeyOrders } from '../source/changefeed/key-order.ts';
+import type { Feed, Feeds } from '../source/source.ts';
+import {
+  type SchemaWatch,
+  shapeFromJson,
+  shapeToJson,
+  watchSchema,
+} from '../target/schema-watch.ts';
+import type { SchemaShape } from '../target/target.ts';
+import { type House, keyOrdersMemo, Pipeline, shapeMemo } from './pipeline.ts';
+
+/** A schema that is not there is looked for again at most this often. */
+const absentForMs = 1_000;
+
+/**
+ * The pipelines of this daemon: one per target schema, opened at start for
+ * every schema that staging knows, and else when a request first names it.
+ */
+export class Pipelines implements Feeds, AsyncDisposable {
+  readonly #house: House;
+  readonly #schemaRefreshMs: number;
+  readonly #stop = new AbortController();
+  readonly #open = new Map<SchemaName, Promise<Pipeline | null>>();
+  readonly #pipelines = new Map<SchemaName, Pipeline>();
+  readonly #absentAtMs = new Map<SchemaName, number>();
+  readonly #running: Promise<void>[] = [];
+  readonly #logger: Logger;
+  #draining = false;
+
+  constructor(house: House, schemaRefreshMs: number) {
+    this.#house = house;
+    this.#schemaRefreshMs = schemaRefreshMs;
+    this.#logger = house.logger;
+  }
+
+  get all(): readonly Pipeline[] {
+    return [...this.#pipelines.values()];
+  }
+
+  /** Goes on with everything that staging holds from earlier runs. */
+  async resume(): Promise<void> {
+    for (const schema of await this.#house.store.schemas()) {
+      try {
+        if ((await this.open(schema)) === null) {
+          this.#logger.warn(
+            { schema },
+            'staging holds changes for a schema that the target does not have; they wait there (replicator staging list)',
+          );
+        }
+      } catch (error) {
+        this.#logger.warn(
+          { schema, err: error },
+          'a schema of staging cannot be opened yet',
+        );
+      }
+    }
+  }
+
+  /** See {@link Feeds.open}. */
+  async open(schema: SchemaName): Promise<Feed | null> {
+    const known = this.#pipelines.get(schema);
+    if (known) {
+      return known;
+    }
+    if (this.#draining) {
+      throw new ReplicatorError('E3005');
+    }
+    const absentAtMs = this.#absentAtMs.get(schema);
+    if (
+      absentAtMs !== undefined &&
+      performance.now() - absentAtMs < absentForMs
+    ) {
+      return null;
+    }
+    let opening = this.#open.get(schema);
+    if (!opening) {
+      opening = this.#openPipeline(schema).finally(() =>
+        this.#open.delete(schema),
+      );
+      this.#open.set(schema, opening);
+    }
+    return await opening;
+  }
+
+  /** A request for the schema was understood: the feed is alive. */
+  posted(schema: SchemaName): void {
+    const pipeline = this.#pipelines.get(schema);
+    if (pipeline) {
+      pipeline.status.lastPostAtMs = Date.now();
+    }
+  }
+
+  /** Lets open target transactions commit and begins no others. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    for (const pipeline of this.all) {
+      pipeline.stop();
+    }
+    await Promise.allSettled(this.#open.values());
+    await Promise.all(this.#running);
+  }
+
+  /** Stops at once; open transactions roll back, staging keeps the rest. */
+  abort(): void {
+    this.#stop.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+    await this.drain();
+  }
+
+  async #openPipeline(schema: SchemaName): Promise<Pipeline | null> {
+    const { store } = this.#house;
+    const shape = await this.#readShape(schema);
+    if (shape === null) {
+      this.#absentAtMs.set(schema, performance.now());
+      return null;
+    }
+    const keyOrders = await store.memo(keyOrdersMemo(schema));
+    const pipeline = new Pipeline(this.#house, {
+      schema,
+      watch: this.#watch(shape),
+      keyOrders:
+        keyOrders === null
+          ? new KeyOrders()
+          : KeyOrders.fromJSON(JSON.parse(keyOrders)),
+      applied: (await store.checkpoint(schema)).applied,
+    });
+    pipeline.status.resolved = (await store.checkpoint(schema)).resolved;
+    this.#pipelines.set(schema, pipeline);
+    this.#running.push(pipeline.run(this.#stop.signal));
+    return pipeline;
+  }
+
+  #watch(shape: SchemaShape): SchemaWatch {
+    return watchSchema(this.#house.target, shape.name, {
+      initial: shape,
+      refreshMs: this.#schemaRefreshMs,
+      signal: this.#stop.signal,
+      onChange: (changed) => {
+        this.#logger.info(
+          { schema: changed.name, tableCount: changed.tables.size },
+          'the target schema has changed and was read again',
+        );
+        this.#saveShape(changed);
+      },
+      onError: (error) => {
+        this.#logger.warn(
+          { schema: shape.name, err: error },
+          'the target schema could not be read again; it is tried again',
+        );
+      },
+    });
+  }
+
+  /** The catalog, or the copy in staging while the target cannot be reached. */
+  async #readShape(schema: SchemaName): Promise<SchemaShape | null> {
+    const { store, target } = this.#house;
+    try {
+      const shape = await target.introspect(schema, this.#stop.signal);
+      if (shape) {
+        await store.setMemo(shapeMemo(schema), shapeToJson(shape));
+      }
+      return shape;
+    } catch (error) {
+      const saved = shapeFromJson((await store.memo(shapeMemo(schema))) ?? '');
+      if (saved === null) {
+        throw error;
+      }
+      this.#logger.warn(
+        { schema, err: error },
+        'the target cannot be reached: staging accepts changes by the schema as it was last read',
+      );
+      return saved;
+    }
+  }
+
+  #saveShape(shape: SchemaShape): void {
+    this.#house.store
+      .setMemo(shapeMemo(shape.name), shapeToJson(shape))
+      .catch((error: unknown) => {
+        this.#logger.warn(
+          { schema: shape.name, err: error },
+          'the schema could not be saved to staging',
+        );
+      });
+  }
+}

@@ -1,0 +1,231 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { backoffMs } from '../failure/backoff.ts';
+import {
+  asReplicatorError,
+  isAbort,
+  ReplicatorError,
+} from '../failure/failure.ts';
+import { Wakeup } from '../lib/wakeup.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import { createApplier } from '../target/applier.ts';
+import { AppliedWatermark } from './applied-watermark.ts';
+import { attemptPlan, type Trouble } from './attempt-plan.ts';
+import { OrderedApply } from './ordered-apply.ts';
+import { readBatches } from './read-batches.ts';
+import type { SequencerContext } from './sequencer.ts';
+
+/** How often the checkpoint is looked at when nobody has called. */
+const pollMs = 1_000;
+
+/**
+ * The consistent mode: a loop of sweeps over the staged log.
+ *
+ *     sweep     reads (applied, resolved], applies whole source transactions,
+ *               commits in source order; each commit moves `applied`.
+ *     wait      until a later resolved timestamp is staged.
+ *     retry     after a failure: back off, ask the target how far it really
+ *               is (a commit whose answer was lost may have happened), sweep
+ *               again from there with a more careful plan.
+ *     halted    after --maxRetries failures at one place, or one that cannot
+ *               pass by itself: as retry, but only every --quiescentPeriod.
+ *               The status says why; staging goes on.
+ *
+ * Invariant: everything at or before `applied` is committed at the target,
+ * and nothing after it is, except inside the sweep's open transactions. So a
+ * reader of the target only ever sees the source as it was at some instant.
+ */
+export class ConsistentSequencer {
+  readonly #context: SequencerContext;
+  readonly #applied: AppliedWatermark;
+  readonly #epoch: number | null;
+  readonly #wakeup = new Wakeup();
+  /** Where the sweep that has just failed stood; read by #standBack. */
+  #failedThrough: Timestamp | null = null;
+  #trouble: Trouble | null = null;
+  #stopping = false;
+
+  /**
+   * `applied` and `epoch` come from claim-watermark.ts; the epoch is null
+   * when the watermark cannot be kept in the target.
+   */
+  constructor(
+    context: SequencerContext,
+    applied: Timestamp,
+    epoch: number | null,
+  ) {
+    this.#context = context;
+    this.#epoch = epoch;
+    this.#applied = new AppliedWatermark(context, applied, epoch !== null);
+  }
+
+  /** Mutations at or before this are committed: redeliveries of them can go. */
+  get applied(): Timestamp {
+    return this.#applied.value;
+  }
+
+  /** A resolved timestamp has been staged. */
+  wake(): void {
+    this.#wakeup.notify();
+  }
+
+  /** Ends `run` once the transactions that are open have ended. */
+  stop(): void {
+    this.#stopping = true;
+    this.#wakeup.notify();
+  }
+
+  /** Runs until stopped or aborted, or another daemon has taken over (E4009). */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.#stopping) {
+      try {
+        if (this.#trouble) {
+          await this.#askTarget(signal);
+        }
+        if ((await this.#sweep(signal)) === 'idle') {
+          await this.#wakeup.wait(signal, pollMs);
+        }
+      } catch (error) {
+        if (signal.aborted || isAbort(error)) {
+          return;
+        }
+        const failure = asReplicatorError(error);
+        if (failure.code === 'E4009') {
+          this.#context.observer.attemptFailed(failure, 0, true);
+          throw failure;
+        }
+        await this.#standBack(failure, signal);
+      }
+    }
+  }
+
+  /** One pass over what is resolved and not applied. */
+  async #sweep(signal: AbortSignal): Promise<'idle' | 'moved'> {
+    const { store, schema, target, options, observer } = this.#context;
+    const { resolved } = await store.checkpoint(schema, signal);
+    if (resolved <= this.applied) {
+      this.#endTrouble();
+      return 'idle';
+    }
+    const plan = attemptPlan(this.#trouble, options);
+    const shape = this.#context.shape();
+    await using apply = new OrderedApply(
+      {
+        target,
+        applier: createApplier({ collapse: options.collapseMutations }),
+        order: plan.order,
+        shape,
+        parallelism: plan.parallelism,
+        commitInOrder: true,
+        markFor: (through) =>
+          this.#epoch === null
+            ? null
+            : { schema, checkpoint: { applied: through, epoch: this.#epoch } },
+        onCommitted: (batch, durationMs) => {
+          this.#applied.committed(batch.through);
+          observer.batchCommitted(batch, durationMs);
+        },
+        onOpenTransactions: (count) => observer.openTransactions(count),
+      },
+      signal,
+    );
+    const batches = readBatches(
+      store,
+      schema,
+      this.applied,
+      resolved,
+      { ...options, timestampLimit: plan.timestampLimit },
+      signal,
+    );
+    let cutShort = false;
+    try {
+      for await (const batch of batches) {
+        await apply.submit(batch);
+        // A changed schema needs other statements and other locks; after
+        // trouble has passed the usual plan is the faster one.
+        cutShort =
+          batch.complete &&
+          (this.#stopping ||
+            this.#context.shape() !== shape ||
+            this.#isPastTrouble());
+        if (cutShort) {
+          break;
+        }
+      }
+      await apply.drain();
+    } catch (error) {
+      this.#failedThrough = apply.failedThrough;
+      // The next sweep records it again; the failure is the news here.
+      await this.#applied.record().catch(() => {});
+      throw error;
+    }
+    await this.#applied.record();
+    if (!cutShort) {
+      // Between the last row and the resolved timestamp there is nothing.
+      await this.#applied.advanceTo(resolved);
+    }
+    if (this.#isPastTrouble()) {
+      this.#endTrouble();
+    }
+    return 'moved';
+  }
+
+  #isPastTrouble(): boolean {
+    return this.#trouble !== null && this.applied >= this.#trouble.through;
+  }
+
+  #endTrouble(): void {
+    if (this.#trouble) {
+      this.#trouble = null;
+      this.#context.observer.recovered();
+    }
+  }
+
+  /** Takes note of a failure and waits as long as it deserves. */
+  async #standBack(
+    failure: ReplicatorError,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { options, observer } = this.#context;
+    const isNewPlace = !this.#trouble || this.applied > this.#trouble.applied;
+    const count = isNewPlace ? 1 : this.#trouble!.failureCount + 1;
+    this.#trouble = {
+      error: failure,
+      failureCount: count,
+      applied: this.applied,
+      through: this.#failedThrough ?? this.#trouble?.through ?? this.applied,
+    };
+    this.#failedThrough = null;
+    const halted = failure.disposition === 'halt' || count > options.maxRetries;
+    observer.attemptFailed(failure, count, halted);
+    // What can pass by itself is tried at the usual pace for ever: a target
+    // that was down for an hour must not wait for another quiescent period.
+    const waitMs =
+      halted && failure.disposition !== 'retry'
+        ? options.quiescentPeriodMs
+        : backoffMs(count, options.backoff);
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
+    if (failure.code === 'E4011' || failure.code === 'E4012') {
+      await this.#context.refreshShape(signal).catch(() => {});
+    }
+  }
+
+  /**
+   * After a failure only the target knows how far it is: a commit whose
+   * answer was lost may have happened.
+   */
+  async #askTarget(signal: AbortSignal): Promise<void> {
+    if (this.#epoch === null) {
+      return;
+    }
+    const { target, schema } = this.#context;
+    const there = await target.checkpoint(schema, signal);
+    if (there && there.epoch !== this.#epoch) {
+      throw new ReplicatorError('E4009');
+    }
+    if (there && there.applied > this.applied) {
+      this.#applied.committed(there.applied);
+      await this.#applied.record();
+    }
+  }
+}

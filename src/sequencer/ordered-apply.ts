@@ -1,0 +1,206 @@
+import type { Batch } from '../mutation/mutation.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import type {
+  Applier,
+  ApplyOrder,
+  SchemaShape,
+  Target,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../target/target.ts';
+import { tablesInShape } from './batch-tables.ts';
+import { type LockNames, lockNames } from './row-locks.ts';
+
+export interface OrderedApplyOptions {
+  readonly target: Target;
+  readonly applier: Applier;
+  readonly order: ApplyOrder;
+  readonly shape: SchemaShape;
+  readonly parallelism: number;
+  /** True: commits happen in the order of `submit`. */
+  readonly commitInOrder: boolean;
+  /** What to write into the target with a batch; null writes no watermark. */
+  markFor(
+    through: Timestamp,
+  ): { schema: SchemaShape['name']; checkpoint: TargetCheckpoint } | null;
+  /** Called right after a commit, in commit order. */
+  onCommitted(batch: Batch, durationMs: number): void;
+  onOpenTransactions(count: number): void;
+}
+
+/** One target transaction at work: a batch, or all fragments of a giant one. */
+interface Crossing {
+  /** Resolves or rejects when it has ended either way. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Applies batches in parallel transactions and commits them in source order
+ * (design D5). A batch starts when no unfinished one shares a lock with it
+ * (row-locks.ts), so statements of two open transactions never meet:
+ *
+ *     batch 1  begin ─ statements ─ commit
+ *     batch 2  begin ─ statements ─ ─ ─ ─ ─ commit      (waits for 1)
+ *     batch 3            (shares a row with 1) begin ─ …
+ *
+ * Fragments of one giant transaction (`complete: false`) run alone, in one
+ * transaction, until the fragment that completes it.
+ *
+ * After the first failure nothing later commits: every younger crossing is
+ * rolled back and `submit` and `drain` reject with the first error. The
+ * instance is then of no more use; the caller goes back to its checkpoint.
+ */
+export class OrderedApply {
+  readonly #options: OrderedApplyOptions;
+  readonly #signal: AbortSignal;
+  readonly #locks: LockNames;
+  readonly #crossings = new Set<Crossing>();
+  readonly #holders = new Map<string, Crossing>();
+  #giant: { transaction: TargetTransaction; startedAtMs: number } | null = null;
+  #lastCommit: Promise<void> = Promise.resolve();
+  #failure: { error: unknown; through: Timestamp } | null = null;
+
+  constructor(options: OrderedApplyOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#locks = lockNames(options.shape);
+  }
+
+  /**
+   * Resolves when the batch has been started (not when it is committed): this
+   * is the back-pressure on the reader. `committed` of the answer tells its end.
+   */
+  async submit(batch: Batch): Promise<{ committed: Promise<void> }> {
+    if (this.#giant || !batch.complete) {
+      await this.#applyFragment(batch);
+      return { committed: Promise.resolve() };
+    }
+    const locks = this.#locks(batch.tables);
+    while (this.#crossings.size >= this.#options.parallelism) {
+      await Promise.race(
+        [...this.#crossings].map((crossing) => crossing.ended),
+      );
+    }
+    for (;;) {
+      const holder = this.#holderOf(locks);
+      if (!holder) {
+        break;
+      }
+      await holder.ended;
+    }
+    this.#throwIfFailed();
+    const previousCommit = this.#lastCommit;
+    const committed = this.#cross(batch, previousCommit);
+    const crossing: Crossing = { ended: committed.catch(() => {}) };
+    this.#start(crossing, locks);
+    if (this.#options.commitInOrder) {
+      this.#lastCommit = crossing.ended;
+    }
+    committed.catch(() => {});
+    return { committed };
+  }
+
+  /** The end of the batch that failed first; null while none has. */
+  get failedThrough(): Timestamp | null {
+    return this.#failure?.through ?? null;
+  }
+
+  /** Resolves when everything submitted is committed. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
+    this.#throwIfFailed();
+  }
+
+  /** Rolls an open giant transaction back; waits for all others to end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
+    await this.#giant?.transaction[Symbol.asyncDispose]();
+    this.#giant = null;
+  }
+
+  async #cross(batch: Batch, previousCommit: Promise<void>): Promise<void> {
+    const startedAtMs = performance.now();
+    try {
+      await using transaction = await this.#options.target.begin(this.#signal);
+      await this.#options.applier.apply(
+        tablesInShape(batch.tables, this.#options.shape),
+        transaction,
+        this.#signal,
+        this.#options.order,
+      );
+      if (this.#options.commitInOrder) {
+        await previousCommit;
+        this.#throwIfFailed();
+      }
+      await transaction.commit(this.#options.markFor(batch.through));
+      this.#options.onCommitted(batch, performance.now() - startedAtMs);
+    } catch (error) {
+      if (this.#options.commitInOrder) {
+        this.#failure ??= { error, through: batch.through };
+      }
+      throw error;
+    }
+  }
+
+  async #applyFragment(batch: Batch): Promise<void> {
+    await this.drain();
+    try {
+      this.#giant ??= {
+        transaction: await this.#options.target.begin(this.#signal),
+        startedAtMs: performance.now(),
+      };
+      const { transaction, startedAtMs } = this.#giant;
+      await this.#options.applier.apply(
+        tablesInShape(batch.tables, this.#options.shape),
+        transaction,
+        this.#signal,
+        this.#options.order,
+      );
+      if (batch.complete) {
+        await transaction.commit(this.#options.markFor(batch.through));
+        this.#giant = null;
+        await transaction[Symbol.asyncDispose]();
+        this.#options.onCommitted(batch, performance.now() - startedAtMs);
+      }
+    } catch (error) {
+      this.#failure ??= { error, through: batch.through };
+      throw error;
+    }
+  }
+
+  #start(crossing: Crossing, locks: ReadonlySet<string>): void {
+    this.#crossings.add(crossing);
+    for (const name of locks) {
+      this.#holders.set(name, crossing);
+    }
+    this.#options.onOpenTransactions(this.#crossings.size);
+    void crossing.ended.then(() => {
+      this.#crossings.delete(crossing);
+      for (const name of locks) {
+        if (this.#holders.get(name) === crossing) {
+          this.#holders.delete(name);
+        }
+      }
+      this.#options.onOpenTransactions(this.#crossings.size);
+    });
+  }
+
+  #holderOf(locks: ReadonlySet<string>): Crossing | null {
+    if (this.#holders.size === 0) {
+      return null;
+    }
+    for (const name of locks) {
+      const holder = this.#holders.get(name);
+      if (holder) {
+        return holder;
+      }
+    }
+    return null;
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) {
+      throw this.#failure.error;
+    }
+  }
+}

@@ -1,0 +1,211 @@
+import type { Batch, Mutation, TableMutations } from '../mutation/mutation.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import { decodeEntry } from '../staging/batch-codec.ts';
+import type { EntrySummary, StagingStore } from '../staging/staging.ts';
+
+export interface BatchLimits {
+  readonly flushSize: number;
+  readonly timestampLimit: number;
+  readonly scanSize: number;
+  readonly readBudgetBytes: number;
+}
+
+interface StagedRow {
+  readonly table: string;
+  readonly mutation: Mutation;
+}
+
+/**
+ * Reads the log between two timestamps (after exclusive, through inclusive)
+ * as batches of whole source transactions in time order.
+ *
+ * Entries come ordered by their first mutation, and they overlap:
+ *
+ *     entry 1   |t1 ······ t5|
+ *     entry 2      |t2 ····· t6|
+ *     entry 3            |t4 ········ t9|
+ *                        ^ horizon once entry 3 is the last one read
+ *
+ * No unread entry starts before the horizon, so what lies before it is
+ * complete and may go; the rest is held. What is held spans at most one time
+ * bucket (staging.ts), save where one transaction alone is larger than the
+ * limits: that one is handed on in fragments (design D6).
+ */
+export async function* readBatches(
+  store: StagingStore,
+  schema: SchemaName,
+  after: Timestamp,
+  through: Timestamp,
+  limits: BatchLimits,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  let cursor: EntrySummary | null = null;
+  let held: StagedRow[] = [];
+  /** The time of a giant transaction of which fragments have been yielded. */
+  let fragmented: Timestamp | null = null;
+
+  for (;;) {
+    const entries = await store.read(
+      schema,
+      {
+        after,
+        through,
+        cursor,
+        limitRows: limits.scanSize,
+        limitBytes: limits.readBudgetBytes,
+      },
+      signal,
+    );
+    for (const entry of entries) {
+      for (const mutation of decodeEntry(entry)) {
+        if (mutation.time > after && mutation.time <= through) {
+          held.push({ table: entry.table, mutation });
+        }
+      }
+    }
+    cursor = entries.at(-1) ?? cursor;
+    const exhausted = entries.length === 0;
+    held.sort(byTime);
+
+    // Null once nothing is left to read: everything held is complete.
+    const horizon = exhausted ? null : cursor!.minTime;
+    const readyCount =
+      horizon === null ? held.length : countBefore(held, horizon);
+    const cut = cutBatches(held, readyCount, limits, exhausted, fragmented);
+    held = held.slice(cut.consumedCount);
+    if (
+      fragmented !== null &&
+      (horizon === null || horizon > fragmented) &&
+      cut.batches[0]?.through !== fragmented
+    ) {
+      yield emptyBatch(fragmented);
+    }
+    if (horizon === null || (fragmented !== null && horizon > fragmented)) {
+      fragmented = null;
+    }
+    yield* cut.batches;
+    if (horizon === null) {
+      return;
+    }
+
+    // What is held starts at the horizon or later. When one transaction fills
+    // the budget and its end is not in sight, a fragment of it goes ahead.
+    if (
+      held.length >= limits.scanSize ||
+      textLength(held) >= limits.readBudgetBytes
+    ) {
+      const giantCount = countThrough(held, horizon);
+      if (giantCount > 0) {
+        fragmented = horizon;
+        yield { ...batchOf(held.slice(0, giantCount)), complete: false };
+        held = held.slice(giantCount);
+      }
+    }
+  }
+}
+
+/**
+ * Cuts the ready rows at source timestamps, close to flushSize rows each, and
+ * behind `cutAfter`, the transaction that earlier fragments began.
+ */
+function cutBatches(
+  rows: readonly StagedRow[],
+  readyCount: number,
+  limits: BatchLimits,
+  cutRemainder: boolean,
+  cutAfter: Timestamp | null,
+): { batches: Batch[]; consumedCount: number } {
+  const batches: Batch[] = [];
+  let start = 0;
+  let timestampCount = 0;
+  for (let index = 0; index < readyCount; index += 1) {
+    const time = rows[index]!.mutation.time;
+    const endsTimestamp =
+      index + 1 === readyCount || rows[index + 1]!.mutation.time !== time;
+    if (!endsTimestamp) {
+      continue;
+    }
+    timestampCount += 1;
+    if (
+      index + 1 - start >= limits.flushSize ||
+      timestampCount >= limits.timestampLimit ||
+      time === cutAfter ||
+      (cutRemainder && index + 1 === readyCount)
+    ) {
+      batches.push(batchOf(rows.slice(start, index + 1)));
+      start = index + 1;
+      timestampCount = 0;
+    }
+  }
+  return { batches, consumedCount: start };
+}
+
+function batchOf(rows: readonly StagedRow[]): Batch {
+  const byTable = new Map<string, Mutation[]>();
+  for (const { table, mutation } of rows) {
+    const mutations = byTable.get(table);
+    if (mutations) {
+      mutations.push(mutation);
+    } else {
+      byTable.set(table, [mutation]);
+    }
+  }
+  const tables: TableMutations[] = [...byTable].map(([table, mutations]) => ({
+    table,
+    mutations,
+  }));
+  return {
+    through: rows.at(-1)!.mutation.time,
+    complete: true,
+    tables,
+    rowCount: rows.length,
+  };
+}
+
+/** Ends a fragmented transaction whose rows have all been yielded. */
+function emptyBatch(through: Timestamp): Batch {
+  return { through, complete: true, tables: [], rowCount: 0 };
+}
+
+function byTime(left: StagedRow, right: StagedRow): number {
+  const leftTime = left.mutation.time;
+  const rightTime = right.mutation.time;
+  return leftTime < rightTime ? -1 : leftTime > rightTime ? 1 : 0;
+}
+
+/** How many of the sorted rows lie before the time. */
+function countBefore(rows: readonly StagedRow[], time: Timestamp): number {
+  return lowerBound(rows, (row) => row.mutation.time >= time);
+}
+
+/** How many of the sorted rows lie at or before the time. */
+function countThrough(rows: readonly StagedRow[], time: Timestamp): number {
+  return lowerBound(rows, (row) => row.mutation.time > time);
+}
+
+function lowerBound(
+  rows: readonly StagedRow[],
+  reached: (row: StagedRow) => boolean,
+): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (reached(rows[middle]!)) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+/** Characters of row text held: what the budget of `readBatches` counts. */
+function textLength(rows: readonly StagedRow[]): number {
+  let length = 0;
+  for (const { mutation } of rows) {
+    length += mutation.key.length + (mutation.after?.length ?? 0);
+  }
+  return length;
+}

@@ -1,0 +1,57 @@
+/**
+ * The door of `sequencer/`: when mutations go, and behind whom.
+ *
+ * consistent.ts   applies staged mutations up to the resolved timestamp, whole
+ *                 source transactions in source order (the default mode).
+ * immediate.ts    applies mutations as they arrive, before the sender hears
+ *                 "yes"; transactions of the source may be seen torn.
+ */
+import type { Backoff } from '../failure/backoff.ts';
+import type { ReplicatorError } from '../failure/failure.ts';
+import type { Batch } from '../mutation/mutation.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import type { StagingStore } from '../staging/staging.ts';
+import type { SchemaShape, Target } from '../target/target.ts';
+
+export interface SequencerOptions {
+  /** Mutations aimed at in one target transaction (`--flushSize`). */
+  readonly flushSize: number;
+  /** Longest wait for a transaction to fill (`--flushPeriod`). */
+  readonly flushPeriodMs: number;
+  /** Open target transactions (`--parallelism`). */
+  readonly parallelism: number;
+  /** Source timestamps in one target transaction (`--timestampLimit`). */
+  readonly timestampLimit: number;
+  /** Rows in one read of staging (`--scanSize`). */
+  readonly scanSize: number;
+  /** Bytes of mutations held while reading (a share of `--memoryLimit`). */
+  readonly readBudgetBytes: number;
+  readonly collapseMutations: boolean;
+  readonly maxRetries: number;
+  readonly backoff: Backoff;
+  /** How often a halted pipeline looks whether it may go on. */
+  readonly quiescentPeriodMs: number;
+}
+
+/** What a sequencer works with; shared by both modes. */
+export interface SequencerContext {
+  readonly schema: SchemaName;
+  readonly store: StagingStore;
+  readonly target: Target;
+  readonly options: SequencerOptions;
+  readonly observer: SequencerObserver;
+  /** The target's tables as last read. */
+  shape(): SchemaShape;
+  /** Reads the catalog again, after the target said that it changed. */
+  refreshShape(signal: AbortSignal): Promise<void>;
+}
+
+/** What happened, for metrics, status and logs; never blocks the sequencer. */
+export interface SequencerObserver {
+  batchCommitted(batch: Batch, durationMs: number): void;
+  appliedThrough(time: Timestamp): void;
+  attemptFailed(error: ReplicatorError, attempt: number, halted: boolean): void;
+  recovered(): void;
+  openTransactions(count: number): void;
+}

@@ -1,0 +1,97 @@
+import { ReplicatorError } from '../../failure/failure.ts';
+import { schemaName } from '../../mutation/schema-name.ts';
+import type { Feed, Feeds } from '../source.ts';
+import { decodeBody, type DecodedRequest } from './decode.ts';
+import { decodeUtf8, inflateBody } from './inflate.ts';
+import { decodeNdjson } from './ndjson.ts';
+import type { RequestPath } from './path.ts';
+
+export interface ReceiveLimits {
+  readonly maxBodyBytes: number;
+  readonly maxInflatedBytes: number;
+  readonly maxJsonDepth: number;
+  readonly maxLineBytes: number;
+}
+
+export interface ReceiveContext {
+  readonly feeds: Feeds;
+  readonly limits: ReceiveLimits;
+  readonly onUnknown: 'refuse' | 'ignore';
+  /** Told of every request that was understood, before it is accepted. */
+  received(feed: Feed, decoded: DecodedRequest): void;
+  /** Told of every refusal, for metrics and the log. */
+  refused(failure: ReplicatorError): void;
+}
+
+/**
+ * One webhook request, from its body to the promise behind "yes": inflate,
+ * check, recognise, hand over. It is accepted whole or refused whole.
+ */
+export async function receiveBody(
+  context: ReceiveContext,
+  path: RequestPath,
+  body: Buffer,
+  contentEncoding: string | undefined,
+): Promise<void> {
+  const feed = await context.feeds.open(schemaName(path.schema));
+  if (!feed) {
+    throw new ReplicatorError('E1014', {
+      detail: `the target has no schema ${schemaName(path.schema)}`,
+    });
+  }
+  if (path.kind === 'resolved-file') {
+    await feed.resolve(path.time);
+    return;
+  }
+  const text = decodeUtf8(
+    await inflateBody(body, contentEncoding, context.limits),
+  );
+  const decoded = await decodeFor(context, feed, path, text);
+  context.received(feed, decoded);
+  if (decoded.kind === 'resolved') {
+    await feed.resolve(decoded.time);
+  } else if (decoded.kind === 'rows') {
+    await feed.accept(decoded.tables);
+  }
+}
+
+/** Decodes by the known shape; an unknown name is looked up once more. */
+async function decodeFor(
+  context: ReceiveContext,
+  feed: Feed,
+  path: Exclude<RequestPath, { kind: 'resolved-file' }>,
+  text: string,
+): Promise<DecodedRequest> {
+  const decode = (): DecodedRequest => {
+    const decodeContext = {
+      shape: feed.shape(),
+      table: path.table,
+      onUnknown: context.onUnknown,
+      maxDepth: context.limits.maxJsonDepth,
+      keyOrders: feed.keyOrders,
+    };
+    return path.kind === 'ndjson-file'
+      ? decodeNdjson(text, decodeContext, context.limits.maxLineBytes)
+      : decodeBody(text, decodeContext);
+  };
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof ReplicatorError) || !outdatedShape.has(error.code)) {
+      throw error;
+    }
+    const before = feed.shape();
+    if ((await feed.refreshShape()) === before) {
+      throw error;
+    }
+    return decode();
+  }
+}
+
+/** Refusals that a newer look at the target's catalog may lift. */
+const outdatedShape: ReadonlySet<string> = new Set([
+  'E1015',
+  'E1016',
+  'E1017',
+  'E1022',
+]);

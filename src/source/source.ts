@@ -1,0 +1,46 @@
+/**
+ * The door of `source/`: how mutations arrive, and whom they are handed to.
+ *
+ * A source (changefeed/, later logical/) reads a socket it does not own and
+ * hands what it recognised to a {@link Feed}. Whether the feed stages and
+ * waits or applies at once is the feed's affair: sources never know the mode.
+ */
+import type { TableMutations } from '../mutation/mutation.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import type { SchemaShape } from '../target/target.ts';
+import type { KeyOrders } from './changefeed/key-order.ts';
+
+/** One target schema, as a source sees it. */
+export interface Feed {
+  readonly schema: SchemaName;
+  /** The target's tables as last read. */
+  shape(): SchemaShape;
+  /**
+   * Reads the catalog again, for a name that the shape does not know. Calls
+   * at the same time share one look, and looks are at least a second apart.
+   */
+  refreshShape(): Promise<SchemaShape>;
+  /** How the source orders the key columns of each table. */
+  readonly keyOrders: KeyOrders;
+  /**
+   * Takes responsibility for the mutations: when it resolves the sender may
+   * hear "yes" (consistent: durable in staging; immediate: also applied).
+   * All or nothing; repeating is harmless. Rejects with a ReplicatorError.
+   */
+  accept(tables: readonly TableMutations[]): Promise<void>;
+  /**
+   * The sender promises that nothing at or before the time will come anew.
+   * A time before the last one is ignored, counted and logged.
+   */
+  resolve(time: Timestamp): Promise<void>;
+}
+
+/** The feeds of this daemon, opened when a request first names them. */
+export interface Feeds {
+  /**
+   * Null where the target has no such schema. Rejects with E4001 or E3004
+   * when that cannot be known at the moment.
+   */
+  open(schema: SchemaName): Promise<Feed | null>;
+}
