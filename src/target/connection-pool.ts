@@ -197,7 +197,7 @@ export class ConnectionPool<
 
   #sweep(): void {
     const nowMs = Date.now();
-    for (const resident of [...this.#idle]) {
+    for (const resident of this.#idle.slice()) {
       const isOld =
         nowMs - resident.idleSinceMs >= this.#options.idleMs ||
         resident.retireAtMs <= nowMs;

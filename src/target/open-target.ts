@@ -34,20 +34,17 @@ export const defaultTargetOptions = {
 export function openTarget(options: OpenTargetOptions): Target {
   const { url, pool, applyTimeoutMs, statementCacheSize } = options;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  switch (scheme) {
-    case 'postgres':
-    case 'postgresql':
-      return openPostgresTarget({
-        url,
-        pool,
-        session: { applyTimeoutMs, statementCacheSize },
-      });
-    default:
-      throw new ReplicatorError('E4014', {
-        detail:
-          scheme === undefined
-            ? 'the target address has no scheme'
-            : `a target of the kind "${scheme}" is not supported`,
-      });
+  if (scheme === 'postgres' || scheme === 'postgresql') {
+    return openPostgresTarget({
+      url,
+      pool,
+      session: { applyTimeoutMs, statementCacheSize },
+    });
   }
+  throw new ReplicatorError('E4014', {
+    detail:
+      scheme === undefined
+        ? 'the target address has no scheme'
+        : `a target of the kind "${scheme}" is not supported`,
+  });
 }
