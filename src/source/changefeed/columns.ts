@@ -1,0 +1,213 @@
+/**
+ * From the members of a row to the columns of its table, in one walk.
+ *
+ * Rows of a feed repeat the same names in the same places: each name is first
+ * compared with the one that stood there in the last row, and looked up only
+ * when it differs.
+ */
+import {
+  jsonString,
+  jsonToken,
+  skipBlank,
+  skipValue,
+} from '../../mutation/json-text.ts';
+import type { JsonText } from '../../mutation/mutation.ts';
+import type { ColumnShape, TableShape } from '../../target/target.ts';
+
+interface Member {
+  /** The name as it stands in the text, with its quotes. */
+  readonly token: string;
+  /** Null where the table has no such column. */
+  readonly column: ColumnShape | null;
+  /** Position in the primary key, or -1. */
+  readonly keyOrdinal: number;
+  /** The target writes the name in another case. */
+  readonly isRenamed: boolean;
+}
+
+/** What is known of a table's rows; one for each shape of the table. */
+export interface RowLayout {
+  readonly table: TableShape;
+  readonly members: Map<string, Member>;
+  /** By position in the last row. */
+  readonly expected: Member[];
+}
+
+/** What one walk over a row found; reused from row to row. */
+export interface RowScan {
+  /** Ranges of the key columns' values, in target key order; -1: absent. */
+  readonly keyStart: number[];
+  readonly keyEnd: number[];
+  unknownCount: number;
+  renamedCount: number;
+}
+
+const layouts = new WeakMap<TableShape, RowLayout>();
+const foldedColumns = new WeakMap<
+  TableShape,
+  ReadonlyMap<string, ColumnShape | null>
+>();
+/** Names that are no columns, in a feed gone mad, must not fill the memory. */
+const maxCachedMembers = 4_000;
+
+export function rowLayout(table: TableShape): RowLayout {
+  let layout = layouts.get(table);
+  if (layout === undefined) {
+    layout = { table, members: new Map(), expected: [] };
+    layouts.set(table, layout);
+  }
+  return layout;
+}
+
+export function newRowScan(): RowScan {
+  return { keyStart: [], keyEnd: [], unknownCount: 0, renamedCount: 0 };
+}
+
+/** The column of that name: exactly, else the only one but for case. */
+export function resolveColumn(
+  table: TableShape,
+  name: string,
+): ColumnShape | null {
+  const exact = table.columnByName.get(name);
+  if (exact !== undefined) {
+    return exact;
+  }
+  let folded = foldedColumns.get(table);
+  if (folded === undefined) {
+    const names = new Map<string, ColumnShape | null>();
+    for (const column of table.columns) {
+      const lower = column.name.toLowerCase();
+      names.set(lower, names.has(lower) ? null : column);
+    }
+    folded = names;
+    foldedColumns.set(table, names);
+  }
+  return folded.get(name.toLowerCase()) ?? null;
+}
+
+/** Walks the object at `start`; returns the position behind it. */
+export function scanRow(
+  scan: RowScan,
+  layout: RowLayout,
+  text: string,
+  start: number,
+): number {
+  const { keyStart, keyEnd } = scan;
+  for (let at = 0; at < layout.table.primaryKey.length; at += 1) {
+    keyStart[at] = -1;
+  }
+  scan.unknownCount = 0;
+  scan.renamedCount = 0;
+  const { expected } = layout;
+  let index = 0;
+  let pos = skipBlank(text, start + 1);
+  while (text.charCodeAt(pos) === 0x22) {
+    let member = index < expected.length ? expected[index] : undefined;
+    if (member === undefined || !text.startsWith(member.token, pos)) {
+      member = memberAt(layout, text, pos);
+      expected[index] = member;
+    }
+    const colon = skipBlank(text, pos + member.token.length);
+    const valueStart = skipBlank(text, colon + 1);
+    const valueEnd = skipValue(text, valueStart);
+    if (member.keyOrdinal >= 0) {
+      keyStart[member.keyOrdinal] = valueStart;
+      keyEnd[member.keyOrdinal] = valueEnd;
+    }
+    if (member.column === null) {
+      scan.unknownCount += 1;
+    } else if (member.isRenamed) {
+      scan.renamedCount += 1;
+    }
+    index += 1;
+    pos = skipBlank(text, valueEnd);
+    if (text.charCodeAt(pos) !== 0x2c) {
+      break;
+    }
+    pos = skipBlank(text, pos + 1);
+  }
+  return pos + 1;
+}
+
+function memberAt(layout: RowLayout, text: string, pos: number): Member {
+  const token = text.slice(pos, skipValue(text, pos));
+  const known = layout.members.get(token);
+  if (known !== undefined) {
+    return known;
+  }
+  const name = jsonString(token as JsonText);
+  const column = resolveColumn(layout.table, name);
+  const member = {
+    token: detached(token),
+    column,
+    keyOrdinal: column?.keyOrdinal ?? -1,
+    isRenamed: column !== null && column.name !== name,
+  };
+  if (layout.members.size < maxCachedMembers) {
+    layout.members.set(member.token, member);
+  }
+  return member;
+}
+
+/** A copy: a slice would keep the whole request in memory. */
+function detached(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
+}
+
+/** One member of a row, resolved; for the rare walks that need them all. */
+export interface ColumnValue {
+  readonly name: string;
+  readonly column: ColumnShape | null;
+  readonly value: string;
+}
+
+export function columnValues(layout: RowLayout, row: string): ColumnValue[] {
+  const values: ColumnValue[] = [];
+  let pos = skipBlank(row, 1);
+  while (row.charCodeAt(pos) === 0x22) {
+    const { token, column } = memberAt(layout, row, pos);
+    const name = jsonString(token as JsonText);
+    const start = skipBlank(row, skipBlank(row, pos + token.length) + 1);
+    const end = skipValue(row, start);
+    values.push({ name, column, value: row.slice(start, end) });
+    pos = skipBlank(row, end);
+    if (row.charCodeAt(pos) !== 0x2c) {
+      break;
+    }
+    pos = skipBlank(row, pos + 1);
+  }
+  return values;
+}
+
+/** The row under the catalog's names, without what is no column. */
+export function rewriteRow(layout: RowLayout, row: string): JsonText {
+  const members = columnValues(layout, row)
+    .filter(({ column }) => column !== null)
+    .map(({ column, value }) => `${jsonToken(column!.name)}:${value}`);
+  return `{${members.join(',')}}` as JsonText;
+}
+
+/**
+ * Characters that JSON can spell and no target can store: `nul` and halves
+ * of surrogate pairs. Only spelled out do they pass the UTF-8 check.
+ */
+export function unstorable(token: string): 'nul' | 'surrogate' | null {
+  const pattern = /\\(?:u([0-9a-fA-F]{4})|[^u])/g;
+  let match: RegExpExecArray | null;
+  let openHighEnd = -1;
+  while ((match = pattern.exec(token)) !== null) {
+    const code = match[1] === undefined ? -1 : Number.parseInt(match[1], 16);
+    const isLow = code >= 0xdc00 && code <= 0xdfff;
+    if (openHighEnd >= 0 && !(isLow && openHighEnd === match.index)) {
+      return 'surrogate';
+    }
+    if (isLow && openHighEnd < 0) {
+      return 'surrogate';
+    }
+    if (code === 0) {
+      return 'nul';
+    }
+    openHighEnd = code >= 0xd800 && code <= 0xdbff ? pattern.lastIndex : -1;
+  }
+  return openHighEnd >= 0 ? 'surrogate' : null;
+}

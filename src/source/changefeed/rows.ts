@@ -1,0 +1,557 @@
+/**
+ * From the rows of one request to mutations, all or none.
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { ErrorCode } from '../../failure/codes.ts';
+import { canonicalValue } from '../../mutation/canonical-key.ts';
+import {
+  arrayElements,
+  jsonKind,
+  jsonString,
+  objectMembers,
+  skipValue,
+  unescape,
+} from '../../mutation/json-text.ts';
+import type {
+  JsonText,
+  Mutation,
+  TableMutations,
+} from '../../mutation/mutation.ts';
+import { parseTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import type { SchemaShape, TableShape } from '../../target/target.ts';
+import { wrapBareRow } from './bare.ts';
+import {
+  columnValues,
+  newRowScan,
+  resolveColumn,
+  rewriteRow,
+  type RowLayout,
+  rowLayout,
+  scanRow,
+  unstorable,
+} from './columns.ts';
+import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
+import type { KeyOrders } from './key-order.ts';
+import { resolveTopic } from './topic.ts';
+
+export interface DecodeContext {
+  readonly shape: SchemaShape;
+  /** The table that the path of a CDC query feed names. */
+  readonly table: string | null;
+  /** What becomes of rows of unknown tables, and of unknown columns. */
+  readonly onUnknown: 'refuse' | 'ignore';
+  readonly maxDepth: number;
+  readonly keyOrders: KeyOrders;
+  /** Rows at or before this were applied: a redelivery, dropped unread. */
+  readonly appliedThrough?: Timestamp;
+}
+
+export interface DecodedRows {
+  readonly kind: 'rows';
+  readonly tables: readonly TableMutations[];
+  /** How many mutations there are in `tables`. */
+  readonly rowCount: number;
+  readonly redeliveredRowCount: number;
+  /** Rows of tables that the target does not have (`--onUnknown ignore`). */
+  readonly ignoredRowCount: number;
+  readonly ignoredColumnCount: number;
+  /** Lines of a CDC query feed that say neither what was nor what is. */
+  readonly phantomDeleteCount: number;
+}
+
+/** A delete whose key columns cannot be ordered before all rows are seen. */
+interface UnorderedDelete {
+  readonly table: TableShape;
+  readonly mutations: Mutation[];
+  readonly index: number;
+  readonly source: readonly JsonText[];
+}
+
+export class RowDecoder {
+  readonly #context: DecodeContext;
+  /** For every row; undefined where each row names its own. */
+  readonly #fixedTable: TableShape | null | undefined;
+  /** Whether any value of the request may spell what cannot be stored. */
+  readonly #isSuspect: boolean;
+  readonly #envelope = newEnvelope();
+  readonly #scan = newRowScan();
+  readonly #tables = new Map<TableShape, Mutation[]>();
+  readonly #unorderedDeletes: UnorderedDelete[] = [];
+  #rowNumber = 0;
+  #isBare = false;
+  // What the last row had: most often the next one has the same.
+  #layout: RowLayout | null = null;
+  #topicToken = '';
+  #updatedToken = '';
+  #time: Timestamp = '' as Timestamp;
+  #mutationsOf: TableShape | null = null;
+  #mutations: Mutation[] = [];
+
+  #rowCount = 0;
+  #redeliveredRowCount = 0;
+  #ignoredRowCount = 0;
+  #ignoredColumnCount = 0;
+  #phantomDeleteCount = 0;
+
+  /**
+   * `fixedTable` is the table of all rows, null when that one is unknown and
+   * to be ignored, undefined when each row names its own by its topic.
+   */
+  constructor(
+    request: string,
+    context: DecodeContext,
+    fixedTable: TableShape | null | undefined,
+  ) {
+    this.#context = context;
+    this.#fixedTable = fixedTable;
+    this.#layout = fixedTable ? rowLayout(fixedTable) : null;
+    this.#isSuspect =
+      request.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(request);
+  }
+
+  /** Decodes the row that starts there; returns the position behind it. */
+  decodeRow(text: string, start: number): number {
+    this.#rowNumber += 1;
+    if (text.charCodeAt(start) !== 0x7b) {
+      throw this.#refusal('E1019', 'is not a JSON object');
+    }
+    const envelope = this.#envelope;
+    const end = readEnvelope(envelope, this.#scan, this.#layout, text, start);
+    this.#isBare = envelope.metadataStart >= 0;
+    if (this.#isBare) {
+      const wrapped = wrapBareRow(text.slice(start, end), this.#hasColumn);
+      readEnvelope(envelope, this.#scan, this.#layout, wrapped, 0);
+      this.#decodeWrapped(wrapped);
+      return end;
+    }
+    const { afterStart, payloadStart } = envelope;
+    if (afterStart < 0 && text.charCodeAt(payloadStart) === 0x7b) {
+      readFields(envelope, this.#scan, this.#layout, text, payloadStart);
+    }
+    this.#decodeWrapped(text);
+    return end;
+  }
+
+  finish(): DecodedRows {
+    for (const unordered of this.#unorderedDeletes) {
+      const { table, mutations, index, source } = unordered;
+      const key = this.#context.keyOrders.arrange(table, source);
+      mutations[index] = { ...mutations[index]!, key: keyText(key) };
+    }
+    return {
+      kind: 'rows',
+      tables: Array.from(this.#tables, ([table, mutations]) => ({
+        table: table.name,
+        mutations,
+      })),
+      rowCount: this.#rowCount,
+      redeliveredRowCount: this.#redeliveredRowCount,
+      ignoredRowCount: this.#ignoredRowCount,
+      ignoredColumnCount: this.#ignoredColumnCount,
+      phantomDeleteCount: this.#phantomDeleteCount,
+    };
+  }
+
+  #decodeWrapped(text: string): void {
+    this.#refuseOtherEnvelopes(text);
+    const time = this.#rowTime(text);
+    const { appliedThrough } = this.#context;
+    if (appliedThrough !== undefined && time <= appliedThrough) {
+      this.#redeliveredRowCount += 1;
+      return;
+    }
+    const layout = this.#rowLayout(text);
+    if (layout === null) {
+      this.#ignoredRowCount += 1;
+      return;
+    }
+    if (layout.table.primaryKey.length === 0) {
+      throw new ReplicatorError('E1022', {
+        detail: `the target table ${JSON.stringify(layout.table.name)} has no primary key, so changes of a row cannot find it`,
+      });
+    }
+    const { afterStart, beforeStart, beforeEnd } = this.#envelope;
+    const before =
+      text.charCodeAt(beforeStart) === 0x7b
+        ? (text.slice(beforeStart, beforeEnd) as JsonText)
+        : null;
+    if (text.charCodeAt(afterStart) === 0x7b) {
+      this.#decodeUpsert(text, layout, time, before);
+    } else {
+      this.#decodeDelete(text, layout, time, before);
+    }
+  }
+
+  /**
+   * `key_only` looks like a wrapped delete that has lost its `after`, and
+   * must not be taken for one; `row` has no field that tells of it at all.
+   */
+  #refuseOtherEnvelopes(text: string): void {
+    const { afterStart, beforeStart, opStart, keyStart, updatedStart } =
+      this.#envelope;
+    if (afterStart >= 0) {
+      const first = text.charCodeAt(afterStart);
+      if (first !== 0x7b && first !== 0x6e) {
+        throw this.#refusal('E1019', 'has an "after" that is no object');
+      }
+      return;
+    }
+    const isPhantom = keyStart < 0 && updatedStart >= 0 && this.#isQuery;
+    const isDelete = beforeStart >= 0 || text.startsWith('"d"', opStart);
+    if (isPhantom || (isDelete && (beforeStart >= 0 || opStart >= 0))) {
+      return;
+    }
+    throw this.#refusal(
+      'E1019',
+      keyStart >= 0
+        ? 'has a "key" but no "after" (envelope key_only?)'
+        : 'has no "after" (envelope row?)',
+    );
+  }
+
+  get #isQuery(): boolean {
+    return this.#fixedTable !== undefined;
+  }
+
+  #decodeUpsert(
+    text: string,
+    layout: RowLayout,
+    time: Timestamp,
+    before: JsonText | null,
+  ): void {
+    const { afterStart, afterEnd, scannedBy } = this.#envelope;
+    const scan = this.#scan;
+    if (scannedBy !== layout) {
+      scanRow(scan, layout, text, afterStart);
+    }
+    const named = this.#namedKey(text, layout);
+    let after = text.slice(afterStart, afterEnd) as JsonText;
+    if (scan.unknownCount > 0 || scan.renamedCount > 0) {
+      after = this.#knownColumns(layout, after);
+    }
+    if (this.#isSuspect) {
+      this.#refuseUnstorable(layout, after);
+    }
+    this.#add(text, layout, { time, after, before }, named);
+  }
+
+  #decodeDelete(
+    text: string,
+    layout: RowLayout,
+    time: Timestamp,
+    before: JsonText | null,
+  ): void {
+    if (before === null && this.#envelope.keyStart < 0) {
+      if (this.#isQuery && !this.#isBare) {
+        this.#phantomDeleteCount += 1;
+        return;
+      }
+      throw this.#keyMissing(layout);
+    }
+    let named: JsonText[] | null = null;
+    if (before !== null) {
+      scanRow(this.#scan, layout, text, this.#envelope.beforeStart);
+      named = this.#namedKey(text, layout);
+    }
+    this.#add(text, layout, { time, after: null, before }, named);
+  }
+
+  #add(
+    text: string,
+    layout: RowLayout,
+    version: Omit<Mutation, 'key'>,
+    named: JsonText[] | null,
+  ): void {
+    const { table } = layout;
+    if (this.#mutationsOf !== table) {
+      this.#mutationsOf = table;
+      this.#mutations = this.#tables.get(table) ?? [];
+      this.#tables.set(table, this.#mutations);
+    }
+    const { time, after, before } = version;
+    const key = this.#key(text, layout, named);
+    this.#mutations.push({ time, key, after, before });
+    this.#rowCount += 1;
+  }
+
+  /** The canonical key, or '' for one that `finish` will put in order. */
+  #key(text: string, layout: RowLayout, byName: JsonText[] | null): JsonText {
+    const { table } = layout;
+    const { keyOrders } = this.#context;
+    const { keyStart, keyEnd, sourceStart } = this.#envelope;
+    let named = byName;
+    let source: JsonText[] | null = null;
+    if (keyStart >= 0) {
+      const first = text.charCodeAt(keyStart);
+      const key = text.slice(keyStart, keyEnd) as JsonText;
+      if (first === 0x5b) {
+        source = this.#sourceKey(table, key);
+      } else if (first === 0x7b) {
+        named = this.#objectKey(layout, key, named);
+      } else if (first !== 0x6e || named === null) {
+        throw this.#keyMissing(layout);
+      }
+      if (this.#isSuspect && unstorable(key) !== null) {
+        throw this.#unstorable(unstorable(key)!, table, null);
+      }
+    }
+    if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
+      this.#declareOrder(table, text, sourceStart);
+    }
+    if (named === null && source === null) {
+      throw this.#keyMissing(layout);
+    }
+    if (named !== null) {
+      if (source !== null && !(named.length === 1 && named[0] === source[0])) {
+        keyOrders.observe(table, source, named);
+      }
+      return keyText(named);
+    }
+    if (keyOrders.isProven(table)) {
+      return keyText(keyOrders.arrange(table, source!));
+    }
+    this.#unorderedDeletes.push({
+      table,
+      mutations: this.#mutations,
+      index: this.#mutations.length,
+      source: source!,
+    });
+    return '' as JsonText;
+  }
+
+  /** Canonical key elements from the row just scanned, null if not all. */
+  #namedKey(text: string, { table }: RowLayout): JsonText[] | null {
+    const { keyStart, keyEnd } = this.#scan;
+    const elements: JsonText[] = [];
+    for (let at = 0; at < table.primaryKey.length; at += 1) {
+      const start = keyStart[at]!;
+      if (start < 0) {
+        return null;
+      }
+      if (text.charCodeAt(start) === 0x6e) {
+        throw new ReplicatorError('E1017', {
+          detail: `a row of table ${JSON.stringify(table.name)} has null in key column ${JSON.stringify(table.primaryKey[at]!.name)}`,
+        });
+      }
+      elements.push(canonicalValue(text.slice(start, keyEnd[at]) as JsonText));
+    }
+    return elements;
+  }
+
+  /** Canonical key elements in the source's order. */
+  #sourceKey(table: TableShape, key: JsonText): JsonText[] {
+    const elements = arrayElements(key);
+    const { primaryKey } = table;
+    if (elements.length !== primaryKey.length) {
+      throw new ReplicatorError('E1017', {
+        detail: `the key of table ${JSON.stringify(table.name)} has ${elements.length} columns at the source and ${primaryKey.length} at the target (${primaryKey.map(({ name }) => name).join(', ')})`,
+      });
+    }
+    for (let at = 0; at < elements.length; at += 1) {
+      const element = elements[at]!;
+      if (element.charCodeAt(0) === 0x6e) {
+        throw new ReplicatorError('E1017', {
+          detail: `a row of table ${JSON.stringify(table.name)} has null in its key`,
+        });
+      }
+      elements[at] = canonicalValue(element);
+    }
+    return elements;
+  }
+
+  /** Enriched: the key as an object, which names its columns itself. */
+  #objectKey(
+    layout: RowLayout,
+    key: JsonText,
+    fromRow: readonly JsonText[] | null,
+  ): JsonText[] {
+    const { table } = layout;
+    const payload = objectMembers(key).find(({ name }) => name === 'payload');
+    const isNested =
+      payload !== undefined &&
+      jsonKind(payload.value) === 'object' &&
+      resolveColumn(table, 'payload') === null;
+    const text = isNested ? payload.value : key;
+    scanRow(this.#scan, layout, text, 0);
+    const named = this.#namedKey(text, layout);
+    if (named === null || this.#scan.unknownCount > 0) {
+      throw new ReplicatorError('E1017', {
+        detail: `the key of table ${JSON.stringify(table.name)} has other columns at the source than at the target (${table.primaryKey.map(({ name }) => name).join(', ')})`,
+      });
+    }
+    if (fromRow?.some((element, at) => element !== named[at])) {
+      throw new ReplicatorError('E1017', {
+        detail: `a row of table ${JSON.stringify(table.name)} has a key that differs from its key columns`,
+      });
+    }
+    return named;
+  }
+
+  #declareOrder(table: TableShape, text: string, sourceStart: number): void {
+    const names = objectMembers(
+      text.slice(sourceStart, skipValue(text, sourceStart)) as JsonText,
+    ).find(({ name }) => name === 'primary_keys');
+    if (names === undefined || jsonKind(names.value) !== 'array') {
+      return;
+    }
+    const columns = arrayElements(names.value).map((name) =>
+      jsonKind(name) === 'string'
+        ? resolveColumn(table, jsonString(name))
+        : null,
+    );
+    const positions = table.primaryKey.map((column) => columns.indexOf(column));
+    if (columns.length !== positions.length || positions.includes(-1)) {
+      throw new ReplicatorError('E1017', {
+        detail: `the key of table ${JSON.stringify(table.name)} has other columns at the source than at the target (${table.primaryKey.map(({ name }) => name).join(', ')})`,
+      });
+    }
+    this.#context.keyOrders.declare(table, positions);
+  }
+
+  #rowTime(text: string): Timestamp {
+    const { updatedStart, updatedEnd, sourceStart } = this.#envelope;
+    if (updatedStart >= 0 && text.charCodeAt(updatedStart) !== 0x6e) {
+      return this.#parsedTime(text, updatedStart, updatedEnd);
+    }
+    if (text.charCodeAt(sourceStart) === 0x7b) {
+      const source = text.slice(sourceStart, skipValue(text, sourceStart));
+      const hlc = objectMembers(source as JsonText).find(
+        ({ name }) => name === 'ts_hlc',
+      );
+      if (hlc !== undefined) {
+        return this.#parsedTime(hlc.value, 0, hlc.value.length);
+      }
+    }
+    throw this.#refusal('E1010', 'carries no "updated" timestamp');
+  }
+
+  #parsedTime(text: string, start: number, end: number): Timestamp {
+    const last = this.#updatedToken;
+    if (last.length === end - start && text.startsWith(last, start)) {
+      return this.#time;
+    }
+    const time =
+      text.charCodeAt(start) === 0x22
+        ? parseTimestamp(unescape(text, start + 1, end - 1))
+        : null;
+    if (time === null) {
+      throw this.#refusal(
+        'E1018',
+        'has a timestamp that is not of the form <nanoseconds>.<10 digits>',
+      );
+    }
+    this.#updatedToken = text.slice(start, end);
+    this.#time = time;
+    return time;
+  }
+
+  /** The layout of the row's table; null when the row is to be ignored. */
+  #rowLayout(text: string): RowLayout | null {
+    if (this.#fixedTable !== undefined) {
+      return this.#layout;
+    }
+    const { topicStart, topicEnd } = this.#envelope;
+    const last = this.#topicToken;
+    if (
+      last !== '' &&
+      last.length === topicEnd - topicStart &&
+      text.startsWith(last, topicStart)
+    ) {
+      return this.#layout;
+    }
+    const topic =
+      text.charCodeAt(topicStart) === 0x22
+        ? unescape(text, topicStart + 1, topicEnd - 1)
+        : '';
+    if (topic === '') {
+      throw this.#refusal(
+        'E1011',
+        'carries no "topic", so its table is not known',
+      );
+    }
+    const table = knownTable(this.#context, topic, resolveTopic);
+    this.#topicToken = text.slice(topicStart, topicEnd);
+    this.#layout = table && rowLayout(table);
+    return this.#layout;
+  }
+
+  readonly #hasColumn = (topic: JsonText | null, name: string): boolean => {
+    let table = this.#fixedTable;
+    if (table === undefined && topic !== null && jsonKind(topic) === 'string') {
+      table = resolveTopic(this.#context.shape, jsonString(topic));
+    }
+    return table ? resolveColumn(table, name) !== null : false;
+  };
+
+  /** The row under the catalog's names; E1016 when a column is not there. */
+  #knownColumns(layout: RowLayout, after: JsonText): JsonText {
+    const unknown = columnValues(layout, after).filter(
+      ({ column }) => column === null,
+    );
+    if (unknown.length > 0 && this.#context.onUnknown === 'refuse') {
+      const names = unknown.slice(0, 5).map(({ name }) => JSON.stringify(name));
+      throw new ReplicatorError('E1016', {
+        detail: `the target table ${JSON.stringify(layout.table.name)} has no column ${names.join(', ')}`,
+      });
+    }
+    this.#ignoredColumnCount += unknown.length;
+    return rewriteRow(layout, after);
+  }
+
+  #refuseUnstorable(layout: RowLayout, after: JsonText): void {
+    for (const { column, name, value } of columnValues(layout, after)) {
+      const found = column?.generated === false ? unstorable(value) : null;
+      if (found !== null) {
+        throw this.#unstorable(found, layout.table, name);
+      }
+    }
+  }
+
+  #unstorable(
+    found: 'nul' | 'surrogate',
+    table: TableShape,
+    column: string | null,
+  ): ReplicatorError {
+    const place =
+      column === null ? 'the key' : `column ${JSON.stringify(column)}`;
+    const what =
+      found === 'nul' ? 'the character NUL' : 'half of a surrogate pair';
+    return new ReplicatorError(found === 'nul' ? 'E1003' : 'E1027', {
+      detail: `${place} of table ${JSON.stringify(table.name)} holds ${what}, which the target cannot store`,
+    });
+  }
+
+  #keyMissing({ table }: RowLayout): ReplicatorError {
+    return new ReplicatorError('E1012', {
+      detail: `row ${this.#rowNumber} of the request carries no "key", and not all key columns of table ${JSON.stringify(table.name)} (${table.primaryKey.map(({ name }) => name).join(', ')})`,
+    });
+  }
+
+  #refusal(code: ErrorCode, what: string): ReplicatorError {
+    return new ReplicatorError(code, {
+      detail: `row ${this.#rowNumber} of the request ${what}`,
+    });
+  }
+}
+
+/** Null where the table is unknown and to be ignored; else E1015. */
+export function knownTable(
+  { shape, onUnknown }: DecodeContext,
+  name: string,
+  resolve: (shape: SchemaShape, name: string) => TableShape | null,
+): TableShape | null {
+  const table = resolve(shape, name);
+  if (table === null && onUnknown === 'refuse') {
+    throw new ReplicatorError('E1015', {
+      detail: `the target schema ${shape.name} has no table ${JSON.stringify(name)}`,
+    });
+  }
+  return table;
+}
+
+/** Of elements that are canonical already. */
+function keyText(elements: readonly JsonText[]): JsonText {
+  return (
+    elements.length === 1 ? `[${elements[0]}]` : `[${elements.join(',')}]`
+  ) as JsonText;
+}
