@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 type LoadCommand = () => Promise<Command>;
 
 export const commands: Readonly<Record<string, LoadCommand>> = {
+  start: async () => (await import('./start.ts')).startCommand,
   preflight: async () => (await import('./preflight.ts')).preflightCommand,
   'workload run': async () =>
     (await import('./workload-run.ts')).workloadRunCommand,

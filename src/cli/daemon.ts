@@ -116,7 +116,7 @@ export async function runDaemon(
     },
     stopTicking.signal,
   );
-  startMetricsSnapshots(values, metrics, logger, stopTicking.signal);
+  stack.use(startMetricsSnapshots(metrics, values, logger));
   logEveryMinute(pipelines, logger, stopTicking.signal);
   stack.use(reloadOnHangup(values, webhook, log));
 

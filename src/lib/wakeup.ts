@@ -16,16 +16,17 @@ export class Wakeup {
   async wait(signal: AbortSignal, timeoutMs?: number): Promise<void> {
     if (!this.#pending && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      signal.addEventListener('abort', resolve, { once: true });
+      const wake = (): void => resolve();
+      this.#wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
       const timer =
-        timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+        timeoutMs === undefined ? undefined : setTimeout(wake, timeoutMs);
       try {
         await promise;
       } finally {
         this.#wake = null;
         clearTimeout(timer);
-        signal.removeEventListener('abort', resolve);
+        signal.removeEventListener('abort', wake);
       }
     }
     this.#pending = false;

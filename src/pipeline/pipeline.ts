@@ -72,7 +72,7 @@ export class Pipeline implements Feed {
   #sequencer: ConsistentSequencer | ImmediateSequencer | null = null;
   /** Ends what waits; the sequencer ends by its own stop(). */
   readonly #stop = new AbortController();
-  #savedKeyOrders: string;
+  #savedRevision = 0;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(house: House, parts: Parts) {
@@ -81,7 +81,6 @@ export class Pipeline implements Feed {
     this.keyOrders = parts.keyOrders;
     this.#watch = parts.watch;
     this.#logger = house.logger.child({ schema: parts.schema });
-    this.#savedKeyOrders = JSON.stringify(parts.keyOrders);
     this.status.applied = parts.applied;
   }
 
@@ -297,10 +296,13 @@ export class Pipeline implements Feed {
 
   /** A learned key order must be durable before rows that relied on it. */
   async #saveKeyOrders(): Promise<void> {
-    const text = JSON.stringify(this.keyOrders);
-    if (text !== this.#savedKeyOrders) {
-      await this.#house.store.setMemo(keyOrdersMemo(this.schema), text);
-      this.#savedKeyOrders = text;
+    const { revision } = this.keyOrders;
+    if (revision > this.#savedRevision) {
+      await this.#house.store.setMemo(
+        keyOrdersMemo(this.schema),
+        JSON.stringify(this.keyOrders),
+      );
+      this.#savedRevision = revision;
     }
   }
 }

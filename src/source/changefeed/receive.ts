@@ -71,7 +71,12 @@ async function decodeFor(
       keyOrders: feed.keyOrders,
     };
     return path.kind === 'ndjson-file'
-      ? decodeNdjson(text, decodeContext, context.limits.maxLineBytes)
+      ? decodeNdjson(
+          text,
+          decodeContext,
+          context.limits.maxLineBytes,
+          path.topic,
+        )
       : decodeBody(text, decodeContext);
   };
   try {

@@ -4,7 +4,7 @@ import {
   openTarget,
 } from '../../../src/target/open-target.ts';
 import type { Target } from '../../../src/target/target.ts';
-import type { TargetFixture } from '../../contract/target.ts';
+import type { TargetFixture } from '../../contract/target-fixture.ts';
 import {
   type TestDatabase,
   testDatabase,

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
+import {
+  type Timestamp,
+  timestampFromMs,
+  zeroTimestamp,
+} from '../../src/mutation/timestamp.ts';
+import { VersionGuard } from '../../src/sequencer/version-guard.ts';
+
+function version(key: number, timeMs: number): Mutation {
+  return {
+    key: `[${key}]` as JsonText,
+    time: timestampFromMs(timeMs),
+    after: `{"id":${key},"v":${timeMs}}` as JsonText,
+    before: null,
+  };
+}
+
+const versions = fc.array(
+  fc.record({
+    key: fc.integer({ min: 0, max: 4 }),
+    timeMs: fc.integer({ min: 0, max: 5_000 }),
+  }),
+  { maxLength: 60 },
+);
+
+test('whatever is delivered again and in whatever order, a row never goes back to an older version', () => {
+  fc.assert(
+    fc.property(
+      versions,
+      fc.integer({ min: 0, max: 5_000 }),
+      (deliveries, resolvedMs) => {
+        const guard = new VersionGuard(1_000);
+        const target = new Map<string, Timestamp>();
+        let watermark = zeroTimestamp;
+        deliveries.forEach(({ key, timeMs }, index) => {
+          if (index === Math.floor(deliveries.length / 2)) {
+            watermark = timestampFromMs(resolvedMs);
+            guard.forgetThrough(watermark);
+          }
+          const fresh = guard.fresh(
+            [{ table: 't', mutations: [version(key, timeMs)] }],
+            watermark,
+          );
+          for (const { mutations } of fresh) {
+            for (const mutation of mutations) {
+              const before = target.get(mutation.key);
+              // What lies at or below the watermark may be forgotten: nothing
+              // older than the watermark passes any more.
+              expect(before === undefined || before < mutation.time).toBe(true);
+              target.set(mutation.key, mutation.time);
+            }
+          }
+          guard.note(fresh);
+        });
+      },
+    ),
+  );
+});
+
+test('the newest version of every row passes', () => {
+  fc.assert(
+    fc.property(versions, (deliveries) => {
+      const guard = new VersionGuard(1_000);
+      const target = new Map<string, Timestamp>();
+      const newest = new Map<string, Timestamp>();
+      for (const { key, timeMs } of deliveries) {
+        const mutation = version(key, timeMs);
+        const known = newest.get(mutation.key);
+        if (
+          mutation.time > zeroTimestamp &&
+          (known === undefined || known < mutation.time)
+        ) {
+          newest.set(mutation.key, mutation.time);
+        }
+        const fresh = guard.fresh(
+          [{ table: 't', mutations: [mutation] }],
+          zeroTimestamp,
+        );
+        guard.note(fresh);
+        for (const { mutations } of fresh) {
+          target.set(mutations[0]!.key, mutations[0]!.time);
+        }
+      }
+      expect(target).toEqual(newest);
+    }),
+  );
+});
+
+test('a resolved timestamp empties the guard of what it covers', () => {
+  const guard = new VersionGuard(1_000);
+  guard.note([
+    {
+      table: 't',
+      mutations: [version(1, 1_000), version(2, 2_500), version(1, 2_000)],
+    },
+  ]);
+  guard.forgetThrough(timestampFromMs(2_000));
+  expect(guard.keyCount).toBe(1);
+  expect(guard.isNewest('t', version(2, 2_500))).toBe(true);
+});
+
+test('a full guard forgets the oldest rows and counts them', () => {
+  const guard = new VersionGuard(10);
+  for (let key = 0; key < 20; key += 1) {
+    guard.note([{ table: 't', mutations: [version(key, key * 1_000)] }]);
+  }
+  expect(guard.keyCount).toBeLessThanOrEqual(10);
+  expect(guard.forgottenCount).toBe(20 - guard.keyCount);
+  expect(guard.isNewest('t', version(19, 19_000))).toBe(true);
+});
