@@ -1,0 +1,175 @@
+/** Cases of the target contract: foreign keys, unique keys and the order of statements. */
+import { expect, test } from 'vitest';
+import {
+  type TargetFixture,
+  applyTo,
+  failureOf,
+  row,
+  shapeOf,
+} from './target-fixture.ts';
+
+export function registerConstraintsCases(
+  open: () => Promise<TargetFixture>,
+): void {
+  test('writes parents before children and deletes children before parents', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(`create table top (id ${integer} primary key)`);
+    await fixture.sql(
+      `create table lft (id ${integer} primary key, top ${integer} references top (id))`,
+    );
+    await fixture.sql(
+      `create table rgt (id ${integer} primary key, top ${integer} references top (id))`,
+    );
+    await fixture.sql(
+      `create table bottom (id ${integer} primary key, l ${integer} references lft (id), r ${integer} references rgt (id), self ${integer} references bottom (id))`,
+    );
+    const written = {
+      bottom: [
+        row(1, [1], { id: '1', l: '1', r: '1', self: '2' }),
+        row(1, [2], { id: '2', l: '1', r: '1', self: '1' }),
+      ],
+      rgt: [row(1, [1], { id: '1', top: '1' })],
+      lft: [row(1, [1], { id: '1', top: '1' })],
+      top: [row(1, [1], { id: '1' })],
+    };
+    await applyTo(fixture, written);
+    await applyTo(fixture, {
+      top: [row(2, [1], null), row(2, [2], { id: '2' })],
+      lft: [row(2, [1], { id: '1', top: '2' })],
+      rgt: [row(2, [1], { id: '1', top: '2' })],
+    });
+    expect(await fixture.rows('select id from top')).toEqual([['2']]);
+    await applyTo(fixture, {
+      top: [row(3, [2], null)],
+      rgt: [row(3, [1], null)],
+      lft: [row(3, [1], null)],
+      bottom: [row(3, [1], null), row(3, [2], null)],
+    });
+    expect(await fixture.rows('select id from bottom')).toEqual([]);
+    expect(await fixture.rows('select id from top')).toEqual([]);
+  });
+
+  test('a missing parent is a failure to defer, and writes nothing', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(`create table parent (id ${integer} primary key)`);
+    await fixture.sql(
+      `create table child (id ${integer} primary key, parent ${integer} references parent (id))`,
+    );
+    const failure = await failureOf(
+      applyTo(fixture, {
+        parent: [row(1, [1], { id: '1' })],
+        child: [row(1, [1], { id: '1', parent: '99' })],
+      }),
+    );
+    expect([failure.code, failure.disposition]).toEqual(['E4004', 'defer']);
+    expect(await fixture.rows('select id from parent')).toEqual([]);
+  });
+
+  test('hands a unique value from a deleted row to a new one when deletes go first', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(20)} not null unique)`,
+    );
+    await applyTo(fixture, { item: [row(1, [1], { id: '1', code: '"x"' })] });
+    const handover = {
+      item: [row(2, [1], null), row(2, [2], { id: '2', code: '"x"' })],
+    };
+    const failure = await failureOf(applyTo(fixture, handover));
+    expect([failure.code, failure.disposition]).toEqual(['E4013', 'defer']);
+    await applyTo(fixture, handover, { order: 'deletes-first' });
+    expect(await fixture.rows('select id, code from item')).toEqual([
+      ['2', 'x'],
+    ]);
+  });
+
+  test('swaps unique values between rows when deletes go first', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(20)} unique)`,
+    );
+    await fixture.sql(
+      `create table child (id ${integer} primary key, item ${integer} references item (id) on delete cascade)`,
+    );
+    await applyTo(fixture, {
+      item: [
+        row(1, [1], { id: '1', code: '"x"' }),
+        row(1, [2], { id: '2', code: '"y"' }),
+      ],
+      child: [row(1, [1], { id: '1', item: '1' })],
+    });
+    const swap = {
+      item: [
+        row(2, [1], { id: '1', code: '"y"' }),
+        row(2, [2], { id: '2', code: '"x"' }),
+      ],
+    };
+    expect((await failureOf(applyTo(fixture, swap))).code).toBe('E4013');
+    await applyTo(fixture, swap, { order: 'deletes-first' });
+    expect(await fixture.rows('select id, code from item order by id')).toEqual(
+      [
+        ['1', 'y'],
+        ['2', 'x'],
+      ],
+    );
+    expect(await fixture.rows('select id, item from child')).toEqual([
+      ['1', '1'],
+    ]);
+  });
+
+  test('never touches a stranger that holds a unique value', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(20)} unique)`,
+    );
+    await fixture.sql(`insert into item values (9, 'taken')`);
+    for (const order of ['upserts-first', 'deletes-first'] as const) {
+      const failure = await failureOf(
+        applyTo(
+          fixture,
+          { item: [row(1, [1], { id: '1', code: '"taken"' })] },
+          { order },
+        ),
+      );
+      expect(failure.code).toBe('E4013');
+    }
+    expect(await fixture.rows('select id, code from item')).toEqual([
+      ['9', 'taken'],
+    ]);
+    expect((await shapeOf(fixture)).tables.get('item')!.uniqueKeys).toEqual([
+      ['code'],
+    ]);
+  });
+
+  test('applies source times one after the other without collapse', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(20)} not null unique)`,
+    );
+    await applyTo(fixture, {
+      item: [
+        row(1, [1], { id: '1', code: '"x"' }),
+        row(1, [2], { id: '2', code: '"y"' }),
+      ],
+    });
+    const throughThird = {
+      item: [
+        row(2, [1], { id: '1', code: '"tmp"' }),
+        row(3, [2], { id: '2', code: '"x"' }),
+        row(4, [1], { id: '1', code: '"y"' }),
+      ],
+    };
+    await applyTo(fixture, throughThird, { collapse: false });
+    expect(await fixture.rows('select id, code from item order by id')).toEqual(
+      [
+        ['1', 'y'],
+        ['2', 'x'],
+      ],
+    );
+  });
+}

@@ -1,0 +1,386 @@
+/** Cases of the target contract: what becomes of rows, values and names. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  type TargetFixture,
+  applyTo,
+  failureOf,
+  row,
+  shapeOf,
+} from './target-fixture.ts';
+
+export function registerRowsCases(open: () => Promise<TargetFixture>): void {
+  test('inserts new rows, updates known ones and deletes', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, name ${text})`,
+    );
+    await applyTo(fixture, {
+      item: [
+        row(1, [1], { id: '1', name: '"one"' }),
+        row(1, [2], { id: '2', name: '"two"' }),
+        row(1, [3], { id: '3', name: 'null' }),
+      ],
+    });
+    await applyTo(fixture, {
+      item: [
+        row(2, [1], { id: '1', name: '"uno"' }),
+        row(2, [2], null),
+        row(2, [4], { id: '4', name: '"four"' }),
+        row(2, [5], null),
+      ],
+    });
+    expect(await fixture.rows('select id, name from item order by id')).toEqual(
+      [
+        ['1', 'uno'],
+        ['3', null],
+        ['4', 'four'],
+      ],
+    );
+  });
+
+  test('applies the same batch twice without harm', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, name ${text})`,
+    );
+    const item = [
+      row(1, [1], { id: '1', name: '"a"' }),
+      row(2, [1], { id: '1', name: '"b"' }),
+      row(2, [2], { id: '2', name: '"c"' }),
+      row(3, [2], null),
+    ];
+    await applyTo(fixture, { item });
+    await applyTo(fixture, { item }, { collapse: false });
+    expect(await fixture.rows('select id, name from item')).toEqual([
+      ['1', 'b'],
+    ]);
+  });
+
+  test('writes only the columns that a row carries', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, a ${text}, b ${text}, c ${text})`,
+    );
+    await applyTo(fixture, {
+      item: [
+        row(1, [1], { id: '1', a: '"a1"', b: '"b1"', c: '"c1"' }),
+        row(1, [2], { id: '2', a: '"a2"', b: '"b2"', c: '"c2"' }),
+        row(1, [3], { id: '3', a: '"a3"', b: '"b3"', c: '"c3"' }),
+      ],
+    });
+    await applyTo(fixture, {
+      item: [
+        row(2, [1], { id: '1', b: '"B1"' }),
+        row(2, [2], { c: '"C2"', id: '2' }),
+        row(2, [3], { b: '"B3"', id: '3' }),
+        row(3, [3], { id: '3', c: 'null' }),
+      ],
+    });
+    expect(
+      await fixture.rows('select id, a, b, c from item order by id'),
+    ).toEqual([
+      ['1', 'a1', 'B1', 'c1'],
+      ['2', 'a2', 'b2', 'C2'],
+      ['3', 'a3', 'B3', null],
+    ]);
+  });
+
+  test('gives a column that an inserted row lacks its default, and leaves it alone afterwards', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, a ${text} default 'given', b ${text})`,
+    );
+    await applyTo(fixture, { item: [row(1, [1], { id: '1', b: '"x"' })] });
+    await fixture.sql(`update item set a = 'changed'`);
+    await applyTo(fixture, { item: [row(2, [1], { id: '1', b: '"y"' })] });
+    expect(await fixture.rows('select id, a, b from item')).toEqual([
+      ['1', 'changed', 'y'],
+    ]);
+  });
+
+  test('gives a row that was deleted and came back sparse its defaults again', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, a ${text} default 'given', b ${text})`,
+    );
+    await fixture.sql(`insert into item values (1, 'old', 'old')`);
+    await applyTo(fixture, {
+      item: [row(2, [1], null), row(3, [1], { id: '1' })],
+    });
+    expect(await fixture.rows('select id, a, b from item')).toEqual([
+      ['1', 'given', null],
+    ]);
+  });
+
+  test('takes the key from the key when the row does not repeat it', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (a ${integer}, b ${integer}, c ${text}, primary key (b, a))`,
+    );
+    await applyTo(fixture, { item: [row(1, [2, 1], { c: '"x"' })] });
+    expect(await fixture.rows('select a, b, c from item')).toEqual([
+      ['1', '2', 'x'],
+    ]);
+  });
+
+  test('drops generated columns and writes identity columns', async () => {
+    await using fixture = await open();
+    const { integer, identityAlways, identityByDefault, generated } =
+      fixture.ddl;
+    await fixture.sql(
+      `create table always_item (id ${integer} ${identityAlways} primary key, n ${integer}, twice ${integer} ${generated('n * 2')})`,
+    );
+    await fixture.sql(
+      `create table default_item (id ${integer} ${identityByDefault} primary key, n ${integer})`,
+    );
+    await applyTo(fixture, {
+      always_item: [row(1, [41], { id: '41', n: '7', twice: '999' })],
+      default_item: [row(1, [42], { id: '42', n: '8' })],
+    });
+    await applyTo(fixture, {
+      always_item: [row(2, [41], { id: '41', n: '9', twice: '0' })],
+      default_item: [row(2, [42], { id: '42', n: '10' })],
+    });
+    expect(await fixture.rows('select id, n, twice from always_item')).toEqual([
+      ['41', '9', '18'],
+    ]);
+    expect(await fixture.rows('select id, n from default_item')).toEqual([
+      ['42', '10'],
+    ]);
+  });
+
+  test('changes an identity column that is not the key, and keeps what the row does not carry', async () => {
+    await using fixture = await open();
+    const { integer, text, identityAlways } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, serial ${integer} ${identityAlways}, a ${text}, b ${text})`,
+    );
+    await applyTo(fixture, {
+      item: [
+        row(1, [1], { id: '1', serial: '100', a: '"a"', b: '"b"' }),
+        row(1, [2], { id: '2', serial: '200', a: '"a"', b: '"b"' }),
+      ],
+    });
+    await applyTo(fixture, {
+      item: [
+        row(2, [1], { id: '1', serial: '101', a: '"A"' }),
+        row(2, [2], { id: '2', serial: '200', a: '"A"' }),
+      ],
+    });
+    expect(
+      await fixture.rows('select id, serial, a, b from item order by id'),
+    ).toEqual([
+      ['1', '101', 'A', 'b'],
+      ['2', '200', 'A', 'b'],
+    ]);
+  });
+
+  test('keeps tables that are nothing but their key', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(
+      `create table pair (b ${integer}, a ${integer}, primary key (a, b))`,
+    );
+    await applyTo(fixture, {
+      pair: [
+        row(1, [1, 2], { a: '1', b: '2' }),
+        row(1, [1, 3], { a: '1', b: '3' }),
+      ],
+    });
+    await applyTo(fixture, {
+      pair: [row(2, [1, 2], { a: '1', b: '2' }), row(2, [1, 3], null)],
+    });
+    expect(await fixture.rows('select a, b from pair')).toEqual([['1', '2']]);
+  });
+
+  test('lists a table without a primary key, and refuses to write to it', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(`create table heap (a ${integer})`);
+    const heap = (await shapeOf(fixture)).tables.get('heap')!;
+    expect(heap.primaryKey).toEqual([]);
+    const failure = await failureOf(
+      applyTo(fixture, { heap: [row(1, [1], { a: '1' })] }),
+    );
+    expect(failure.disposition).toBe('halt');
+  });
+
+  test('digits of any size arrive unchanged', async () => {
+    await using fixture = await open();
+    const { integer, decimal } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, d ${decimal})`,
+    );
+    const digits = `${'1234567890'.repeat(3)}.5`;
+    await applyTo(fixture, {
+      item: [
+        row(1, ['9223372036854775807'], {
+          id: '9223372036854775807',
+          d: digits,
+        }),
+        row(1, ['-9223372036854775808'], {
+          id: '-9223372036854775808',
+          d: `-${digits}`,
+        }),
+      ],
+    });
+    const stored = await fixture.rows('select id, d from item order by id');
+    expect(stored.map(([id]) => id)).toEqual([
+      '-9223372036854775808',
+      '9223372036854775807',
+    ]);
+    expect(stored.map(([, d]) => d!.replace(/0+$/, ''))).toEqual([
+      `-${digits}`,
+      digits,
+    ]);
+  });
+
+  test('any name of a table or a column is only a name', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    const nameOf = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 16 })
+      .filter((value) => !value.includes('\0') && value.isWellFormed())
+      .filter((value) => Buffer.byteLength(value) <= fixture.maxNameBytes);
+    const hostile = fc.constantFrom(
+      `";drop table x;--`,
+      `a"b`,
+      `'`,
+      `\\`,
+      '$1',
+      '$$',
+      'a.b',
+      'select',
+      'user',
+      'Mixed Case',
+      'ÄÖ',
+      '表',
+      'v',
+      't',
+      'c1',
+      'excluded',
+      'id\n',
+      'x'.repeat(fixture.maxNameBytes),
+      '__proto__',
+      'constructor',
+    );
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(hostile, nameOf),
+        fc.uniqueArray(fc.oneof(hostile, nameOf), {
+          minLength: 2,
+          maxLength: 4,
+        }),
+        async (table, columns) => {
+          count += 1;
+          const [key, ...others] = columns as [string, ...string[]];
+          const quoted = fixture.quote(table);
+          await fixture.sql(
+            `create table ${quoted} (${fixture.quote(key)} ${integer} primary key, ${others.map((column) => `${fixture.quote(column)} ${text}`).join(', ')})`,
+          );
+          const after = Object.fromEntries([
+            [key, String(count)],
+            ...others.map((column) => [column, JSON.stringify(column)]),
+          ]) as Record<string, string>;
+          // Object.fromEntries makes an own property of any name.
+          await applyTo(fixture, {
+            [table]: [row(1, [count], after)],
+          } as never);
+          await applyTo(fixture, {
+            [table]: [row(2, [count], after), row(2, [0], null)],
+          } as never);
+          const names = columns
+            .map((column) => fixture.quote(column))
+            .join(', ');
+          const stored = await fixture.rows(`select ${names} from ${quoted}`);
+          await fixture.sql(`drop table ${quoted}`);
+          expect(stored).toEqual([[String(count), ...others]]);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('a row of 1 MiB and a batch of 10 000 rows cross', async () => {
+    await using fixture = await open();
+    const { integer, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, body ${text})`,
+    );
+    const big = 'ä"\\\n'.repeat(256 * 1024);
+    await applyTo(fixture, {
+      item: [
+        row(1, [0], { id: '0', body: JSON.stringify(big) }),
+        ...Array.from({ length: 10_000 }, (_, index) =>
+          row(1, [index + 1], { id: String(index + 1), body: '"small"' }),
+        ),
+      ],
+    });
+    const [stored] = await fixture.rows('select body from item where id = 0');
+    expect(stored![0] === big).toBe(true);
+    expect(await fixture.rows('select count(*) from item')).toEqual([
+      ['10001'],
+    ]);
+    await applyTo(fixture, {
+      item: Array.from({ length: 10_001 }, (_, index) => row(2, [index], null)),
+    });
+    expect(await fixture.rows('select count(*) from item')).toEqual([['0']]);
+  });
+
+  test('a table of 1000 columns is a table', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    const columns = Array.from({ length: 999 }, (_, index) => `c${index}`);
+    await fixture.sql(
+      `create table wide (id ${integer} primary key, ${columns.map((column) => `${column} ${integer}`).join(', ')})`,
+    );
+    const after = (value: string): Record<string, string> =>
+      Object.fromEntries([
+        ['id', '1'],
+        ...columns.map((column) => [column, value]),
+      ]) as Record<string, string>;
+    await applyTo(fixture, { wide: [row(1, [1], after('1'))] });
+    await applyTo(fixture, { wide: [row(2, [1], after('2'))] });
+    expect(await fixture.rows('select c0, c500, c998 from wide')).toEqual([
+      ['2', '2', '2'],
+    ]);
+  });
+
+  test('a value that does not fit is refused, never cut', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(3)})`,
+    );
+    const failure = await failureOf(
+      applyTo(fixture, {
+        item: [
+          row(1, [1], { id: '1', code: '"fits"' }),
+          row(1, [2], { id: '2', code: '"ok"' }),
+        ],
+      }),
+    );
+    expect([failure.code, failure.disposition]).toEqual(['E4006', 'set-aside']);
+    expect(failure.line).not.toContain('fits');
+    expect(await fixture.rows('select * from item')).toEqual([]);
+  });
+
+  test('a column that the target does not have halts, for its values would be lost', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(`create table item (id ${integer} primary key)`);
+    const failure = await failureOf(
+      applyTo(fixture, { item: [row(1, [1], { id: '1', gone: '2' })] }),
+    );
+    expect([failure.code, failure.disposition]).toEqual(['E4012', 'halt']);
+    expect(failure.message).toContain('"gone"');
+  });
+}
