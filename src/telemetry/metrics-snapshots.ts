@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { MetricsValues } from '../config/options.ts';
+import { formatByteSize } from '../lib/byte-size.ts';
 import { formatDuration } from '../lib/duration.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -32,9 +33,9 @@ export type SnapshotOptions = Pick<
 > & { readonly dataDir: string };
 
 /**
- * Writes one snapshot a period until disposed, which writes a last one. A
- * failure is logged and the next period tries anew: telemetry never stops
- * the daemon.
+ * Writes one snapshot a period until disposed, which writes a last one;
+ * nothing when the period is 0. A failure is logged and the next period
+ * tries anew: telemetry never stops the daemon.
  */
 export function startMetricsSnapshots(
   metrics: Metrics,
@@ -45,31 +46,49 @@ export function startMetricsSnapshots(
   if (periodMs === 0) {
     return { [Symbol.asyncDispose]: async () => {} };
   }
-  const folder = join(options.dataDir, 'metrics-snapshots');
-  let writing: Promise<void> = Promise.resolve();
-  const write = (): Promise<void> => {
-    writing = writing.then(async () => {
-      try {
-        await writeSnapshot(metrics, options, new Date());
-        await retireSnapshots(options, Date.now());
-      } catch (error) {
-        logger.warn({ err: error }, 'a metrics snapshot could not be written');
-      }
+  // One at a time: the disk may be slower than the period.
+  let writing: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    writing ??= writeAndRetire(metrics, options, logger).finally(() => {
+      writing = null;
     });
-    return writing;
-  };
-  const timer = setInterval(() => void write(), periodMs);
+  }, periodMs);
   timer.unref();
   logger.info(
-    `metrics snapshotter started, writing to ${folder} every ${formatDuration(periodMs)}`,
+    `metrics snapshotter started, writing to ${join(options.dataDir, 'metrics-snapshots')} every ${formatDuration(periodMs)}, retaining ${retentionText(options)}`,
   );
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await write();
+      await writing;
+      await writeAndRetire(metrics, options, logger);
       logger.info('metrics snapshotter stopped');
     },
   };
+}
+
+async function writeAndRetire(
+  metrics: Metrics,
+  options: SnapshotOptions,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await writeSnapshot(metrics, options, new Date());
+    await retireSnapshots(options, Date.now());
+  } catch (error) {
+    logger.warn({ err: error }, 'a metrics snapshot could not be written');
+  }
+}
+
+function retentionText(options: SnapshotOptions): string {
+  const rules: string[] = [];
+  if (options.metricsSnapshotRetentionTime > 0) {
+    rules.push(formatDuration(options.metricsSnapshotRetentionTime));
+  }
+  if (options.metricsSnapshotRetentionSize > 0) {
+    rules.push(formatByteSize(options.metricsSnapshotRetentionSize));
+  }
+  return rules.join(' and ');
 }
 
 /** Writes one snapshot, whole or not at all, and returns its path. */

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { checkStartOptions, insecureOptions } from '../../src/config/check.ts';
+import { defaultValues } from '../../src/config/load.ts';
+import { type StartValues, startOptions } from '../../src/config/options.ts';
+
+const safe: StartValues = {
+  ...defaultValues(startOptions),
+  targetConn: 'postgresql://target/db',
+  tlsCertificate: 'server.crt',
+  tlsPrivateKey: 'server.key',
+  tlsClientCA: 'ca.crt',
+};
+const cleartext: StartValues = {
+  ...safe,
+  tlsCertificate: '',
+  tlsPrivateKey: '',
+  tlsClientCA: '',
+  disableAuthentication: true,
+};
+
+function refusal(values: StartValues): string {
+  try {
+    return checkStartOptions(values).join('\n');
+  } catch (error) {
+    return (error as { line: string }).line;
+  }
+}
+
+test('certificate, key and client authority are all that a safe start needs', () => {
+  expect(checkStartOptions(safe)).toEqual([]);
+});
+
+describe.each([
+  ['without a target', { targetConn: '' }, 'E5004 --targetConn must be given'],
+  [
+    'more parallel transactions than 80 % of the pool',
+    { parallelism: 9, targetMaxPoolSize: 10 },
+    'E5003 --parallelism 9 is more than 80 % of --targetMaxPoolSize 10: lower --parallelism to 8, or raise --targetMaxPoolSize to 12',
+  ],
+  [
+    'a certificate without a key',
+    { tlsPrivateKey: '' },
+    'E5003 --tlsCertificate is given without --tlsPrivateKey: give --tlsPrivateKey too: the two belong together',
+  ],
+  [
+    'a key without a certificate',
+    { tlsCertificate: '' },
+    'E5003 --tlsPrivateKey is given without --tlsCertificate: give --tlsCertificate too: the two belong together',
+  ],
+  [
+    'two certificates',
+    { tlsSelfSigned: true },
+    'E5003 --tlsSelfSigned and --tlsCertificate contradict each other',
+  ],
+  [
+    'nobody asked who calls',
+    { tlsClientCA: '' },
+    'E5007 anyone could send changes: callers are not authenticated: give --tlsClientCA',
+  ],
+  [
+    'asked, and let in anyway',
+    { disableAuthentication: true },
+    'E5003 --tlsClientCA asks callers for a certificate and --disableAuthentication lets anyone in',
+  ],
+  [
+    'a bad address',
+    { bindAddr: 'here' },
+    'E5002 --bindAddr "here" is not an address',
+  ],
+  [
+    'a bad metrics address',
+    { metricsAddr: ':99999' },
+    'E5002 --metricsAddr ":99999" is not an address',
+  ],
+  [
+    'one address twice',
+    { metricsAddr: ':26258' },
+    'E5003 --metricsAddr is the same address as --bindAddr',
+  ],
+  [
+    'hasty snapshots',
+    { metricsSnapshotPeriod: 14_999, metricsAddr: ':1' },
+    'E5002 --metricsSnapshotPeriod is less than 15s',
+  ],
+  [
+    'snapshots without --metricsAddr',
+    { metricsSnapshotPeriod: 15_000 },
+    'E5003 --metricsSnapshotPeriod needs --metricsAddr',
+  ],
+  [
+    'snapshots kept for ever',
+    {
+      metricsSnapshotPeriod: 15_000,
+      metricsAddr: ':1',
+      metricsSnapshotRetentionTime: 0,
+    },
+    'E5003 metrics snapshots would fill the disk: both retention rules are off',
+  ],
+  [
+    'backoff that shrinks',
+    { retryMaxBackoff: 1 },
+    'E5003 --retryMaxBackoff is less than --retryInitialBackoff',
+  ],
+] as const)('%s', (_, change, line) => {
+  test('is refused in one line with its remedy', () => {
+    const text = refusal({ ...safe, ...change });
+    expect(text).toContain(line);
+    expect(text).not.toContain('\n');
+  });
+});
+
+describe('cleartext', () => {
+  test.each([
+    ':26258',
+    '0.0.0.0:26258',
+    '[::]:26258',
+    '10.0.0.1:1',
+    'db.example:1',
+    '127.0.0.1.example:1',
+  ])('is refused on %s, which other machines reach', (bindAddr) => {
+    expect(refusal({ ...cleartext, bindAddr })).toContain(
+      `E5007 other machines reach --bindAddr ${bindAddr}`,
+    );
+  });
+
+  test.each(['127.0.0.1:0', 'localhost:1', '[::1]:26258', '127.8.9.1:1'])(
+    'is allowed on %s',
+    (bindAddr) => {
+      expect(refusal({ ...cleartext, bindAddr })).toContain(
+        '--disableAuthentication: anyone',
+      );
+    },
+  );
+
+  test('is allowed anywhere with --insecureHttp, and said loudly', () => {
+    expect(checkStartOptions({ ...cleartext, insecureHttp: true })).toContain(
+      '--insecureHttp: rows travel in cleartext',
+    );
+  });
+
+  test('has no client certificates to ask for', () => {
+    expect(
+      refusal({
+        ...cleartext,
+        bindAddr: '127.0.0.1:1',
+        disableAuthentication: false,
+        tlsClientCA: 'ca.crt',
+      }),
+    ).toContain(
+      'E5003 --tlsClientCA asks for client certificates, which need TLS',
+    );
+  });
+});
+
+test('--discard is said loudly', () => {
+  expect(checkStartOptions({ ...safe, discard: true })[0]).toContain(
+    'THROWN AWAY',
+  );
+});
+
+test('what makes a daemon unsafe is named one by one', () => {
+  expect(insecureOptions(safe)).toEqual([]);
+  expect(
+    insecureOptions({ ...cleartext, insecureHttp: true, discard: true }),
+  ).toEqual(['discard', 'disableAuthentication', 'insecureHttp']);
+});

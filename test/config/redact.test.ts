@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  redactConfig,
+  redactText,
+  redactUrl,
+} from '../../src/config/redact.ts';
+import { startOptions } from '../../src/config/options.ts';
+
+test.each([
+  [
+    'postgresql://u:p@host:5432/db?sslmode=require',
+    'postgresql://***@host:5432/db?sslmode=require',
+  ],
+  [
+    'postgresql://host/db?user=u&password=p&x=1',
+    'postgresql://host/db?user=u&password=***&x=1',
+  ],
+  [
+    'webhook-https://h:26258/db/public?client_cert=c&client_key=k',
+    'webhook-https://h:26258/db/public?client_cert=c&client_key=***',
+  ],
+  [
+    'host=h user=u password=hunter2 dbname=d',
+    'host=h user=u password=*** dbname=d',
+  ],
+  ['password=hunter2', 'password=***'],
+  ['https://host/path', 'https://host/path'],
+  [
+    'https://registry.example/@scope/package',
+    'https://registry.example/@scope/package',
+  ],
+  ['', ''],
+])('%s is shown as %s', (url, shown) => {
+  expect(redactUrl(url)).toBe(shown);
+});
+
+test('in a sentence only the URL changes', () => {
+  expect(
+    redactText(
+      'could not reach postgres://u:p@h/db (ECONNREFUSED), see https://x.y',
+    ),
+  ).toBe('could not reach postgres://***@h/db (ECONNREFUSED), see https://x.y');
+});
+
+test('a bearer token is hidden', () => {
+  expect(redactText('authorization: Bearer abc.def-ghi')).toBe(
+    'authorization: Bearer ***',
+  );
+});
+
+/** Long enough not to stand by chance in the rest of the text. */
+const secret = fc
+  .string({ unit: 'grapheme-ascii', minLength: 6, maxLength: 30 })
+  .map((text) => `s3cr${text}t`);
+const quiet = { numRuns: 500 };
+
+describe('a planted secret never appears', () => {
+  test('percent-encoded as a password', () => {
+    fc.assert(
+      fc.property(secret, (text) => {
+        const planted = encodeURIComponent(text);
+        const url = `postgresql://user:${planted}@host:5432/db`;
+        expect(redactUrl(url)).not.toContain(planted);
+        expect(redactText(`dialling ${url} failed`)).not.toContain(planted);
+      }),
+      quiet,
+    );
+  });
+
+  test('typed unescaped as a password of an option, whatever its characters', () => {
+    fc.assert(
+      fc.property(secret, (planted) => {
+        expect(redactUrl(`postgresql://user:${planted}@host/db`)).toBe(
+          'postgresql://***@host/db',
+        );
+      }),
+      quiet,
+    );
+  });
+
+  test('in the JSON of a log line, which stays JSON', () => {
+    fc.assert(
+      fc.property(
+        secret.filter((text) => !/[\s`<>]/.test(text)),
+        (planted) => {
+          const line = JSON.stringify({
+            url: `postgresql://user:${planted}@host/db`,
+            after: 'x',
+          });
+          const shown = redactText(line);
+          expect(JSON.parse(shown)).toEqual({
+            url: 'postgresql://***@host/db',
+            after: 'x',
+          });
+        },
+      ),
+      quiet,
+    );
+  });
+
+  test.each(['client_key', 'access_token', 'password', 'sslpassword'])(
+    'as the parameter %s',
+    (name) => {
+      fc.assert(
+        fc.property(secret, (text) => {
+          const planted = encodeURIComponent(text);
+          expect(redactUrl(`https://host/db?a=1&${name}=${planted}&b=2`)).toBe(
+            `https://host/db?a=1&${name}=***&b=2`,
+          );
+        }),
+        quiet,
+      );
+    },
+  );
+
+  test('in the options as a status shows them', () => {
+    fc.assert(
+      fc.property(secret, (planted) => {
+        const shown = redactConfig(
+          {
+            targetConn: `postgresql://user:${planted}@host/db`,
+            stagingConn: `user=u password=${planted}`,
+            dataDir: `https://u:${planted}@host/`,
+            flushSize: 7,
+          },
+          startOptions,
+        );
+        expect(shown).toEqual({
+          targetConn: 'postgresql://***@host/db',
+          stagingConn: '***',
+          dataDir: 'https://***@host/',
+          flushSize: 7,
+        });
+      }),
+      quiet,
+    );
+  });
+});
