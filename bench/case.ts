@@ -1,0 +1,31 @@
+import type { BenchEnvironment } from './environment.ts';
+
+export interface SampleOptions {
+  readonly environment: BenchEnvironment;
+  readonly seconds: number;
+}
+
+/** One measurement of the daemon. */
+export interface CaseSample {
+  readonly rowsPerSecond: number;
+  readonly cpuMicrosPerRow: number;
+  readonly rssMiB: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface BenchCase {
+  readonly name: string;
+  /** `program` is the bin/replicator to measure; this checkout's if absent. */
+  measure(options: SampleOptions, program?: string): Promise<CaseSample>;
+  /**
+   * Rows per second of the same writes straight from Node. Each entry is a
+   * setting; the first round tries all and the fastest is kept.
+   */
+  readonly floors: readonly Floor[];
+}
+
+export interface Floor {
+  readonly name: string;
+  measure(options: SampleOptions): Promise<number>;
+}

@@ -1,0 +1,75 @@
+/** What all cases of one run share: a server and certificates. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import {
+  type Certificates,
+  createCertificates,
+} from '../src/lib/certificates.ts';
+import { startPostgresServer } from '../test/support/postgres-server.ts';
+
+export interface BenchEnvironment extends AsyncDisposable {
+  /** Connection string of a database on the run's server. */
+  databaseUrl(name: string): string;
+  /** Drops and creates the database, so that every sample begins alike. */
+  freshDatabase(name: string): Promise<string>;
+  readonly certificates: Certificates;
+  /** `--tlsCertificate …` and so on, for the daemon. */
+  readonly tlsFlags: readonly string[];
+  /** For the files of a floor, on the same disk as the daemon's. */
+  freshFolder(): Promise<string>;
+}
+
+export async function openEnvironment(): Promise<BenchEnvironment> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'replicator-bench-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  // fsync stays on; the rest only keeps checkpoints out of short samples.
+  const server = stack.use(
+    await startPostgresServer({
+      settings: {
+        shared_buffers: '512MB',
+        max_wal_size: '8GB',
+        checkpoint_timeout: '30min',
+      },
+    }),
+  );
+  const certificates = await createCertificates({
+    hosts: ['127.0.0.1', 'localhost'],
+    days: 1,
+  });
+  const tlsFlags: string[] = [];
+  for (const [flag, text] of [
+    ['tlsCertificate', certificates.server.cert],
+    ['tlsPrivateKey', certificates.server.key],
+    ['tlsClientCA', certificates.ca.cert],
+  ] as const) {
+    const file = join(folder, `${flag}.pem`);
+    await writeFile(file, text, { mode: 0o600 });
+    tlsFlags.push(`--${flag}=${file}`);
+  }
+  const admin = stack.adopt(
+    new pg.Pool({ connectionString: server.url(), max: 1 }),
+    (pool) => pool.end(),
+  );
+  let folderCount = 0;
+  const owned = stack.move();
+  return {
+    databaseUrl: (name) => server.url(name),
+    async freshDatabase(name) {
+      await admin.query(`drop database if exists ${name} with (force)`);
+      await admin.query(`create database ${name} template template0`);
+      await admin.query('checkpoint');
+      return server.url(name);
+    },
+    certificates,
+    tlsFlags,
+    async freshFolder() {
+      const path = join(folder, `data-${(folderCount += 1)}`);
+      await mkdir(path);
+      return path;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

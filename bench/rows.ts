@@ -1,0 +1,81 @@
+/**
+ * The rows every case and every floor writes: about 250 bytes each in a
+ * webhook body, all of them a function of their id, so that the target can be
+ * verified by one query.
+ */
+
+export const REQUEST_ROWS = 100;
+/** Rows that share a source transaction's timestamp. */
+export const TRANSACTION_ROWS = 10;
+/** Ids start here, so that all of them have ten digits. */
+export const FIRST_ID = 1_000_000_000;
+
+export const TABLE = 'bench_row';
+
+export const CREATE_TABLE = `
+  create table ${TABLE} (
+    id int8 primary key,
+    account int8 not null,
+    amount numeric(12, 2) not null,
+    created_at timestamptz not null,
+    currency text not null,
+    state text not null
+  )`;
+
+/** Counts the rows that are exactly what {@link afterText} says. */
+export const COUNT_RIGHT_ROWS = `
+  select count(*)::int8 as n from ${TABLE}
+  where account = id * 7
+    and amount = (id % 1000000)::numeric / 100
+    and created_at = timestamptz '2026-01-02 03:04:05.678901Z'
+    and currency = 'EUR'
+    and state = 'open-' || (id % 10)`;
+
+const CREATED_AT = '2026-01-02T03:04:05.678901Z';
+
+function amountText(id: number): string {
+  const cents = id % 1_000_000;
+  return `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`;
+}
+
+/** The after-image as a changefeed prints it. */
+export function afterText(id: number): string {
+  return `{"account": ${id * 7}, "amount": ${amountText(id)}, "created_at": "${CREATED_AT}", "currency": "EUR", "id": ${id}, "state": "open-${id % 10}"}`;
+}
+
+/** A webhook body of {@link REQUEST_ROWS} rows from `firstId` on. */
+export function requestBody(firstId: number, nextTime: () => string): string {
+  let body = '{"payload":[';
+  let time = '';
+  for (let index = 0; index < REQUEST_ROWS; index++) {
+    const id = firstId + index;
+    if (index % TRANSACTION_ROWS === 0) time = nextTime();
+    if (index > 0) body += ',';
+    body += `{"after": ${afterText(id)}, "key": [${id}], "topic": "${TABLE}", "updated": "${time}"}`;
+  }
+  return `${body}],"length":${REQUEST_ROWS}}`;
+}
+
+/** What a stage must at least make durable of one request. */
+export function bareBytes(firstId: number): Buffer {
+  let text = '';
+  for (let index = 0; index < REQUEST_ROWS; index++) {
+    const id = firstId + index;
+    text += `${afterText(id)}[${id}]`;
+  }
+  return Buffer.from(text);
+}
+
+/** Column arrays as PostgreSQL array literals, in catalog order. */
+export function columnArrays(firstId: number, rowCount: number): string[] {
+  const columns: string[][] = [[], [], [], [], [], []];
+  for (let id = firstId; id < firstId + rowCount; id++) {
+    columns[0]?.push(String(id));
+    columns[1]?.push(String(id * 7));
+    columns[2]?.push(amountText(id));
+    columns[3]?.push(CREATED_AT);
+    columns[4]?.push('EUR');
+    columns[5]?.push(`open-${id % 10}`);
+  }
+  return columns.map((values) => `{${values.join(',')}}`);
+}

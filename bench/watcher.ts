@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { TABLE } from './rows.ts';
+
+const POLL_MS = 5;
+
+export interface Watcher extends AsyncDisposable {
+  /** A row that was sent just now. */
+  readonly expect: (id: number, sentAtMs: number) => void;
+  /** Resolves when every expected row was seen; from sent to visible. */
+  latencies(): Promise<readonly number[]>;
+}
+
+/** Looks for sent rows in the target and notes when each became visible. */
+export function startWatcher(target: pg.Pool): Watcher {
+  const sentAtMs = new Map<string, number>();
+  const latenciesMs: number[] = [];
+  let isStopping = false;
+
+  async function watch(): Promise<void> {
+    while (!isStopping || sentAtMs.size > 0) {
+      const { rows } = await target.query<{ id: string }>(
+        `select id from ${TABLE} where id = any($1::int8[])`,
+        [[...sentAtMs.keys()]],
+      );
+      const seenAtMs = Date.now();
+      for (const { id } of rows) {
+        latenciesMs.push(seenAtMs - (sentAtMs.get(id) ?? seenAtMs));
+        sentAtMs.delete(id);
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  const watching = watch();
+  watching.catch(() => {});
+  return {
+    expect: (id, atMs) => void sentAtMs.set(String(id), atMs),
+    async latencies() {
+      isStopping = true;
+      await watching;
+      return latenciesMs;
+    },
+    async [Symbol.asyncDispose]() {
+      isStopping = true;
+      sentAtMs.clear();
+      await watching.catch(() => {});
+    },
+  };
+}
