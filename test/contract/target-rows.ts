@@ -283,6 +283,7 @@ export function registerRowsCases(open: () => Promise<TargetFixture>): void {
           count += 1;
           const [key, ...others] = columns as [string, ...string[]];
           const quoted = fixture.quote(table);
+          await fixture.sql(`drop table if exists ${quoted}`);
           await fixture.sql(
             `create table ${quoted} (${fixture.quote(key)} ${integer} primary key, ${others.map((column) => `${fixture.quote(column)} ${text}`).join(', ')})`,
           );

@@ -102,7 +102,9 @@ export class PostgresConnection implements PooledConnection {
       } catch (error) {
         cut();
         signal?.throwIfAborted();
-        failure ??= error;
+        // What a server says tells more than that it has no TLS.
+        failure =
+          isServerError(failure) && !isServerError(error) ? failure : error;
         // Only these does libpq's allow and prefer answer with another way.
         if (
           !(isServerError(error) && error.code === '28000') &&

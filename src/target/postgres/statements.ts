@@ -193,6 +193,7 @@ function tableName(table: TableShape): string {
   return `${only}${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
 }
 
+/** The alias keeps a table named `excluded` apart from the word. */
 function insertInto(
   table: TableShape,
   columns: readonly ColumnShape[],
@@ -200,7 +201,7 @@ function insertInto(
   const overriding = columns.some(({ identity }) => identity === 'always')
     ? '\noverriding system value'
     : '';
-  return `insert into ${quoteSchema(table.schema)}.${quoteIdentifier(table.name)} (${nameList(columns)})${overriding}`;
+  return `insert into ${quoteSchema(table.schema)}.${quoteIdentifier(table.name)} as t (${nameList(columns)})${overriding}`;
 }
 
 function nameList(columns: readonly ColumnShape[]): string {
