@@ -1,0 +1,194 @@
+/**
+ * A stage for fault tests: a target, a staging store, a daemon that may be
+ * killed and comes back at its address, and a workload that checks the target
+ * all the while. What design.md section 5 promises is looked at in `settle`.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'vitest';
+
+import { reportLines } from '../../src/workload/report-text.ts';
+import {
+  runWorkload,
+  type WorkloadOptions,
+  type WorkloadProgress,
+  type WorkloadReport,
+} from '../../src/workload/workload.ts';
+import { readVarz } from '../demo/varz.ts';
+import {
+  type Daemon,
+  type DaemonOptions,
+  startDaemon,
+} from '../support/daemon.ts';
+import { freePort } from '../support/postgres-server.ts';
+import { smallWorkload } from '../workload/options.ts';
+
+/** `npm run soak`: the same suites, for hours. */
+export const isSoak = process.env['REPLICATOR_SOAK'] === '1';
+
+export interface ArenaOptions {
+  /** As the daemon is told, through a proxy perhaps. */
+  readonly targetUrl: string;
+  /** As the checker reads it, through none. */
+  readonly directTargetUrl?: string;
+  /** Without it staging is the embedded store. */
+  readonly stagingUrl?: string;
+  readonly mode?: 'consistent' | 'immediate';
+  readonly args?: readonly string[];
+}
+
+export class Arena implements AsyncDisposable {
+  readonly #options: ArenaOptions;
+  readonly #dataDir: string;
+  readonly #port: number;
+  readonly #metricsPort: number;
+  #daemon: Daemon | null = null;
+
+  private constructor(
+    options: ArenaOptions,
+    place: { dataDir: string; port: number; metricsPort: number },
+  ) {
+    this.#options = options;
+    this.#dataDir = place.dataDir;
+    this.#port = place.port;
+    this.#metricsPort = place.metricsPort;
+  }
+
+  static async open(options: ArenaOptions): Promise<Arena> {
+    return new Arena(options, {
+      dataDir: await mkdtemp(join(tmpdir(), 'replicator-e2e-')),
+      port: await freePort(),
+      metricsPort: await freePort(),
+    });
+  }
+
+  get daemon(): Daemon {
+    return this.#daemon!;
+  }
+
+  get dataDir(): string {
+    return this.#dataDir;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/db/public`;
+  }
+
+  get args(): string[] {
+    const { targetUrl, stagingUrl, mode, args = [] } = this.#options;
+    return [
+      '--disableAuthentication',
+      `--targetConn=${targetUrl}`,
+      ...(stagingUrl
+        ? [`--stagingConn=${stagingUrl}`, '--stagingCreateSchema']
+        : []),
+      ...(mode === 'immediate' ? ['--immediate'] : []),
+      ...args,
+    ];
+  }
+
+  /** Starts a daemon at the address of the one before it. */
+  async start(waitFor: DaemonOptions['waitFor'] = 'healthy'): Promise<Daemon> {
+    this.#daemon = await startDaemon({
+      args: this.args,
+      dataDir: this.#dataDir,
+      port: this.#port,
+      metricsPort: this.#metricsPort,
+      ...(waitFor ? { waitFor } : {}),
+    });
+    return this.#daemon;
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#daemon?.kill('SIGKILL');
+    await this.#daemon?.exited;
+    await this.#daemon?.[Symbol.asyncDispose]();
+  }
+
+  /** Begins a workload; `finish` ends its writing and compares everything. */
+  workload(changes: Partial<WorkloadOptions> = {}): RunningWorkload {
+    const stop = new AbortController();
+    let progress: WorkloadProgress | null = null;
+    const ended = runWorkload(
+      smallWorkload(
+        this.url,
+        this.#options.directTargetUrl ?? this.#options.targetUrl,
+        {
+          mode: this.#options.mode ?? 'consistent',
+          rowsPerSecond: 300,
+          replayIntervalMs: 1500,
+          resolvedIntervalMs: 100,
+          retryMaxMs: 250,
+          catchUpTimeoutMs: 45_000,
+          ...changes,
+        },
+      ),
+      (now) => {
+        progress = now;
+      },
+      stop.signal,
+    );
+    // Looked at in finish(); until then it must not end the test run.
+    ended.catch(() => {});
+    return {
+      ended,
+      get progress() {
+        return progress;
+      },
+      finish: () => {
+        stop.abort();
+        return ended;
+      },
+    };
+  }
+
+  /**
+   * After the faults, with the daemon running: the target equals the source
+   * and never showed a state that the source had not (a, b, d, e), staging is
+   * bounded (f), health and exit code tell the truth (g).
+   */
+  async settle(workload: RunningWorkload): Promise<WorkloadReport> {
+    const report = await workload.finish();
+    expect(
+      report.verified,
+      `${reportLines(report).join('\n')}\n${this.daemon.logs().slice(-4000)}`,
+    ).toBe(true);
+    const health = await fetch(`${this.daemon.metricsUrl}/_/healthz`);
+    expect(health.status).toBe(200);
+    const numbers = await readVarz(this.daemon.metricsUrl);
+    expect(numbers.stagingBytes).toBeLessThan(256 * 2 ** 20);
+    this.daemon.kill('SIGTERM');
+    expect(await this.daemon.exited, this.daemon.logs().slice(-4000)).toBe(0);
+    return report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+}
+
+export interface RunningWorkload {
+  readonly ended: Promise<WorkloadReport>;
+  readonly progress: WorkloadProgress | null;
+  finish(): Promise<WorkloadReport>;
+}
+
+/** Waits for an observable outcome; the deadline only ends a hopeless wait. */
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  deadlineMs = 30_000,
+): Promise<void> {
+  const endAtMs = Date.now() + deadlineMs;
+  while (!(await isSo())) {
+    if (Date.now() > endAtMs) {
+      throw new Error(`waited in vain until ${what}`);
+    }
+    await sleep(20);
+  }
+}
