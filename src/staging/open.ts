@@ -1,0 +1,51 @@
+/** Opens the staging store that the options ask for. */
+import { ReplicatorError } from '../failure/failure.ts';
+import { openPostgresStore } from './postgres/postgres-store.ts';
+import { openSqliteStore } from './sqlite/sqlite-store.ts';
+import type { StagingStore } from './staging.ts';
+
+/** The limits of the connection pool; SQLite needs none. */
+export interface StagingPoolOptions {
+  readonly idleTimeMs: number;
+  readonly jitterTimeMs: number;
+  readonly maxLifetimeMs: number;
+  readonly maxPoolSize: number;
+}
+
+export interface StagingOptions {
+  /** Null or empty: the embedded store under `dataDir`. */
+  readonly stagingConn: string | null;
+  readonly dataDir: string;
+  /** `database.schema`; a name of one part gets `.public`. */
+  readonly stagingSchema: string;
+  readonly createSchema: boolean;
+  readonly pool: StagingPoolOptions;
+  /**
+   * True (the default) for a daemon. False for a command that looks in
+   * beside a running one: it neither makes nor migrates anything, and does
+   * not keep a daemon off the data directory.
+   */
+  readonly exclusive?: boolean;
+}
+
+/**
+ * Resolves when the store has answered and its tables are of this version.
+ * Rejects with E2001, E2003, E2004, E2005, E5002 or E5009.
+ */
+export async function openStaging(
+  options: StagingOptions,
+): Promise<StagingStore> {
+  const { stagingConn } = options;
+  const exclusive = options.exclusive ?? true;
+  if (stagingConn === null || stagingConn === '') {
+    return openSqliteStore({ dataDir: options.dataDir, exclusive });
+  }
+  if (!/^postgres(ql)?:\/\//.test(stagingConn)) {
+    throw new ReplicatorError('E5002', {
+      detail: '--stagingConn is not a postgresql:// URL',
+      remedy:
+        'give postgresql://user@host:port/database (PostgreSQL or CockroachDB), or leave it out for embedded staging',
+    });
+  }
+  return openPostgresStore({ ...options, stagingConn, exclusive });
+}

@@ -1,0 +1,94 @@
+/**
+ * One group commit as one statement, and so as one transaction and one round
+ * trip: every waiting entry and every waiting resolved timestamp.
+ *
+ * The bodies travel as one value and are cut apart by the server: the text of
+ * the statement is the same for any number of entries, and `pg` sends one
+ * Buffer as bytes but an array of them as hexadecimal text.
+ */
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
+import type { NewEntry } from '../staging.ts';
+import type { Statement } from './connections.ts';
+import type { Tables } from './schema.ts';
+
+export interface ResolvedTime {
+  readonly schema: SchemaName;
+  readonly time: Timestamp;
+}
+
+/**
+ * `resolved_before` is what the row said before: only so can one statement
+ * both move it and tell whether a timestamp went backwards.
+ */
+export function appendText(tables: Tables): string {
+  const zero = `'${zeroTimestamp}'`;
+  return `
+    with appended as (
+      insert into ${tables.log}
+        (schema_name, min_time, id, max_time, table_name, row_count, byte_count, body)
+      select schema_name, min_time, id, max_time, table_name, row_count, byte_count,
+        substring($9::bytea from first_byte::int for byte_count::int)
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+        $6::int8[], $7::int8[], $8::int8[])
+        as entry (schema_name, min_time, id, max_time, table_name, row_count, byte_count, first_byte)
+      returning 1
+    ), resolved as (
+      insert into ${tables.checkpoint} as stored
+        (schema_name, resolved, resolved_before, applied, applied_in_target, retired)
+      select schema_name, resolved, ${zero}, ${zero}, ${zero}, ${zero}
+      from unnest($10::text[], $11::text[]) as given (schema_name, resolved)
+      on conflict (schema_name) do update set
+        resolved_before = stored.resolved,
+        resolved = greatest(stored.resolved, excluded.resolved)
+      returning schema_name, resolved, resolved_before, applied, applied_in_target, retired
+    )
+    select * from resolved`;
+}
+
+export function appendValues(
+  entries: readonly NewEntry[],
+  resolved: readonly ResolvedTime[],
+  nextId: () => string,
+): unknown[] {
+  const firstBytes: number[] = [];
+  let byteCount = 0;
+  for (const entry of entries) {
+    // substring counts from 1.
+    firstBytes.push(byteCount + 1);
+    byteCount += entry.body.length;
+  }
+  // One row a schema, always in the same order, so that groups on several
+  // connections never lock rows crosswise.
+  const latest = new Map<SchemaName, Timestamp>();
+  for (const { schema, time } of resolved) {
+    const known = latest.get(schema);
+    if (known === undefined || known < time) {
+      latest.set(schema, time);
+    }
+  }
+  const schemas = [...latest.keys()].toSorted();
+  return [
+    entries.map((entry) => entry.schema),
+    entries.map((entry) => entry.minTime),
+    entries.map(() => nextId()),
+    entries.map((entry) => entry.maxTime),
+    entries.map((entry) => entry.table),
+    entries.map((entry) => entry.rowCount),
+    entries.map((entry) => entry.body.length),
+    firstBytes,
+    Buffer.concat(
+      entries.map((entry) => entry.body),
+      byteCount,
+    ),
+    schemas,
+    schemas.map((schema) => latest.get(schema)),
+  ];
+}
+
+export function appendStatement(
+  text: string,
+  values: readonly unknown[],
+): Statement {
+  return { name: 'replicator_stage', text, values };
+}

@@ -1,0 +1,81 @@
+/** What PostgreSQL or CockroachDB says as staging, as one of our failures. */
+import type { ErrorCode } from '../../failure/codes.ts';
+import {
+  type FailureDetails,
+  isAbort,
+  ReplicatorError,
+} from '../../failure/failure.ts';
+
+type Verdict = readonly [ErrorCode, FailureDetails];
+
+const noAccess: FailureDetails = {
+  disposition: 'halt',
+  remedy:
+    'check user, password and database in --stagingConn, and the rules of the server (pg_hba.conf)',
+};
+const noPrivilege: FailureDetails = {
+  disposition: 'halt',
+  remedy:
+    'grant the account in --stagingConn the right to create and use tables in the staging schema',
+};
+
+/** By SQLSTATE, else by its class (two characters). */
+const verdicts = new Map<string, Verdict>([
+  ['08', ['E2001', {}]],
+  ['28', ['E2001', noAccess]],
+  ['40', ['E2007', {}]],
+  ['53', ['E2007', {}]],
+  ['53300', ['E2001', {}]],
+  ['55', ['E2007', {}]],
+  ['57', ['E2001', {}]],
+  ['57014', ['E2007', {}]],
+  ['58', ['E2007', {}]],
+  ['25006', ['E2007', {}]],
+  ['3D000', ['E2004', {}]],
+  ['3F000', ['E2004', {}]],
+  ['42P01', ['E2004', {}]],
+  ['42501', ['E2007', noPrivilege]],
+  ['XX001', ['E2006', {}]],
+  ['XX002', ['E2006', {}]],
+]);
+
+/** The SQLSTATE of an error of the server, else null. */
+export function sqlState(error: unknown): string | null {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  return typeof code === 'string' && typeof severity === 'string' ? code : null;
+}
+
+/**
+ * Whatever is not an answer of the server is a failure of the connection,
+ * before or in the middle of a statement: the same thing may work in a
+ * moment, and doing it twice is harmless. An unknown answer halts.
+ */
+export function postgresFailure(error: unknown): unknown {
+  if (error instanceof ReplicatorError || isAbort(error)) {
+    return error;
+  }
+  const message = reasonOf(error);
+  const state = sqlState(error);
+  if (state === null) {
+    return new ReplicatorError('E2001', {
+      detail: `staging cannot be reached: ${message}`,
+      cause: error,
+    });
+  }
+  const [code, details] = verdicts.get(state) ??
+    verdicts.get(state.slice(0, 2)) ?? ['E2007', { disposition: 'halt' }];
+  return new ReplicatorError(code, {
+    ...details,
+    detail: `staging: ${message} (SQLSTATE ${state})`,
+    cause: error,
+  });
+}
+
+/** A refused dial of several addresses has its reasons inside. */
+function reasonOf(error: unknown): string {
+  const { message, errors } = error as {
+    message?: string;
+    errors?: readonly Error[];
+  };
+  return message || errors?.[0]?.message || String(error);
+}

@@ -1,0 +1,318 @@
+/**
+ * Staging in PostgreSQL or CockroachDB: shared by any number of instances.
+ *
+ * Every operation is one statement, and so atomic without a transaction
+ * block, whose lost COMMIT answer would be one more thing to explain.
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
+import { groupCommit } from '../group-commit.ts';
+import type { StagingPoolOptions } from '../open.ts';
+import type {
+  Checkpoint,
+  NewEntry,
+  ReadWindow,
+  StagingSize,
+  StagingStore,
+} from '../staging.ts';
+import {
+  appendStatement,
+  appendText,
+  appendValues,
+  type ResolvedTime,
+} from './append-statement.ts';
+import { type Connections, openConnections } from './connections.ts';
+import { entryIds, parseEntryId } from './entry-id.ts';
+import { postgresFailure } from './errors.ts';
+import {
+  type CheckpointRow,
+  type CountRow,
+  type EntryRow,
+  readCheckpoint,
+  readEntry,
+  readSummary,
+  type SummaryRow,
+} from './rows.ts';
+import { prepareSchema, type Tables } from './schema.ts';
+import { statementsOn } from './statements.ts';
+
+export interface PostgresStoreOptions {
+  readonly stagingConn: string;
+  readonly stagingSchema: string;
+  readonly createSchema: boolean;
+  readonly pool: StagingPoolOptions;
+  /** False: neither make nor migrate anything. */
+  readonly exclusive: boolean;
+}
+
+/** One connection's commit waits for the disk while the next one fills. */
+const inFlightGroups = 4;
+const groupBytes = 8 << 20;
+
+export async function openPostgresStore(
+  options: PostgresStoreOptions,
+): Promise<StagingStore> {
+  try {
+    const { connectionString, tables } = await prepareSchema({
+      stagingConn: options.stagingConn,
+      stagingSchema: options.stagingSchema,
+      createSchema: options.exclusive && options.createSchema,
+      migrate: options.exclusive,
+    });
+    return storeOn(openConnections(connectionString, options.pool), tables);
+  } catch (error) {
+    throw postgresFailure(error);
+  }
+}
+
+type WriteCall =
+  | { readonly kind: 'append'; readonly entries: readonly NewEntry[] }
+  | ({ readonly kind: 'resolve' } & ResolvedTime);
+
+type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
+
+function storeOn(connections: Connections, tables: Tables): StagingStore {
+  const statements = statementsOn(tables);
+  const text = appendText(tables);
+  const nextId = entryIds();
+  let closed = false;
+
+  const group = groupCommit<WriteCall, ResolveResult | null>({
+    commit: commitCalls,
+    isShared: (error) =>
+      error instanceof ReplicatorError && error.code === 'E2001',
+    sizeBytes: (call) =>
+      call.kind === 'append'
+        ? call.entries.reduce((sum, entry) => sum + entry.body.length, 0)
+        : 0,
+    groupBytes,
+    inFlightGroups,
+  });
+
+  async function commitCalls(
+    calls: readonly WriteCall[],
+  ): Promise<(ResolveResult | null)[]> {
+    const entries = calls.flatMap((call) =>
+      call.kind === 'append' ? call.entries : [],
+    );
+    const resolved = calls.filter((call) => call.kind === 'resolve');
+    const rows = await connections.run<
+      CheckpointRow & { resolved_before: Timestamp }
+    >(appendStatement(text, appendValues(entries, resolved, nextId)));
+    const rowBySchema = new Map(rows.map((row) => [row.schema_name, row]));
+    const latest = new Map<SchemaName, Timestamp>();
+    return calls.map((call) => {
+      if (call.kind === 'append') {
+        return null;
+      }
+      const row = rowBySchema.get(call.schema)!;
+      const before = latest.get(call.schema) ?? row.resolved_before;
+      const accepted = call.time >= before;
+      latest.set(call.schema, accepted ? call.time : before);
+      return { accepted, checkpoint: readCheckpoint(row) };
+    });
+  }
+
+  async function run<Row extends object>(
+    statement: string,
+    values: readonly unknown[],
+    signal: AbortSignal | undefined,
+  ): Promise<Row[]> {
+    assertOpen();
+    return connections.run<Row>({ text: statement, values }, signal);
+  }
+
+  function assertOpen(): void {
+    if (closed) {
+      throw new ReplicatorError('E2001', { detail: 'staging is closed' });
+    }
+  }
+
+  return {
+    kind: 'postgres',
+
+    async append(entries, signal) {
+      assertOpen();
+      if (entries.length > 0) {
+        await group.submit({ kind: 'append', entries }, signal);
+      }
+    },
+
+    async resolve(schema, time, signal) {
+      assertOpen();
+      return (await group.submit({ kind: 'resolve', schema, time }, signal))!;
+    },
+
+    async read(schema, window, signal) {
+      const [minTime, id] = startOf(window);
+      const rows = await run<EntryRow>(
+        statements.read,
+        [
+          schema,
+          minTime,
+          id,
+          window.through,
+          window.after,
+          window.limitBytes,
+          window.limitRows,
+        ],
+        signal,
+      );
+      return rows.map(readEntry);
+    },
+
+    async checkpoint(schema, signal) {
+      const rows = await run<CheckpointRow>(
+        statements.checkpoint,
+        [schema],
+        signal,
+      );
+      return readCheckpoint(rows[0]);
+    },
+
+    async commitApplied(schema, applied, inTarget, signal) {
+      await run(statements.commitApplied, [schema, applied, inTarget], signal);
+    },
+
+    async rewindApplied(schema, applied, signal) {
+      await run(statements.rewindApplied, [schema, applied], signal);
+    },
+
+    async retire(schema, through, limitEntries, signal) {
+      const rows = await run<{ gone: string }>(
+        statements.retire,
+        [schema, through, limitEntries],
+        signal,
+      );
+      return Number(rows[0]!.gone);
+    },
+
+    async schemas(signal) {
+      const rows = await run<{ schema_name: SchemaName }>(
+        statements.schemas,
+        [],
+        signal,
+      );
+      return rows.map((row) => row.schema_name).toSorted();
+    },
+
+    async size(schema, signal) {
+      return readSize(
+        await run<CountRow>(statements.size, [schema ?? null], signal),
+      );
+    },
+
+    async backlog(schema, after, signal) {
+      const { entryCount, rowCount, liveBytes } = readSize(
+        await run<CountRow>(
+          statements.backlog,
+          [schema, timeBucket(after), after],
+          signal,
+        ),
+      );
+      return { entryCount, rowCount, byteCount: liveBytes };
+    },
+
+    async list(filter, limit, cursor, signal) {
+      const { text: list, values } = statements.list(filter);
+      const from =
+        cursor === null
+          ? ['', '', '']
+          : [cursor.schema, cursor.minTime, parseEntryId(cursor.id)?.stored];
+      const rows = await run<SummaryRow>(
+        list,
+        [...from, limit, ...values],
+        signal,
+      );
+      return rows.map(readSummary);
+    },
+
+    async entry(id, signal) {
+      const parsed = parseEntryId(id);
+      if (parsed === null) {
+        return null;
+      }
+      const schemas = await run<{ schema_name: SchemaName }>(
+        statements.schemas,
+        [],
+        signal,
+      );
+      const rows = await run<EntryRow>(
+        statements.entry,
+        [schemas.map((row) => row.schema_name), parsed.minTime, parsed.stored],
+        signal,
+      );
+      return rows[0] === undefined ? null : readEntry(rows[0]);
+    },
+
+    async purge(filter, dryRun, signal) {
+      if (dryRun) {
+        const { text: count, values } = statements.count(filter);
+        return readSize(await run<CountRow>(count, values, signal));
+      }
+      const { text: step, values } = statements.purge(filter);
+      const purged = { liveBytes: 0, entryCount: 0, rowCount: 0 };
+      for (;;) {
+        const gone = readSize(await run<CountRow>(step, values, signal));
+        if (gone.entryCount === 0) {
+          break;
+        }
+        purged.liveBytes += gone.liveBytes;
+        purged.entryCount += gone.entryCount;
+        purged.rowCount += gone.rowCount;
+      }
+      if (
+        filter.schema !== undefined &&
+        filter.table === undefined &&
+        filter.through === undefined
+      ) {
+        await run(statements.forget, [filter.schema], signal);
+      }
+      return purged;
+    },
+
+    async memo(name, signal) {
+      const rows = await run<{ value: string }>(
+        statements.memo,
+        [name],
+        signal,
+      );
+      return rows[0]?.value ?? null;
+    },
+
+    async setMemo(name, value, signal) {
+      await run(statements.setMemo, [name, value], signal);
+    },
+
+    async ping(signal) {
+      await run(statements.ping, [], signal);
+    },
+
+    async [Symbol.asyncDispose]() {
+      if (!closed) {
+        closed = true;
+        await group.idle();
+        await connections[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+function readSize(rows: readonly CountRow[]): StagingSize {
+  const row = rows[0]!;
+  return {
+    liveBytes: Number(row.byte_total),
+    entryCount: Number(row.entries),
+    rowCount: Number(row.row_total),
+  };
+}
+
+/** The position behind which the page starts: the cursor, if it is later. */
+function startOf(window: ReadWindow): [minTime: string, id: string] {
+  const bucket = timeBucket(window.after);
+  const { cursor } = window;
+  return cursor === null || cursor.minTime < bucket
+    ? [bucket, '']
+    : [cursor.minTime, parseEntryId(cursor.id)?.stored ?? ''];
+}

@@ -1,0 +1,279 @@
+/**
+ * The staging database, its schema and its tables: found, made, or brought
+ * up to date. The SQL is kept to what CockroachDB also runs.
+ */
+import pg from 'pg';
+import { ReplicatorError } from '../../failure/failure.ts';
+import {
+  type SchemaName,
+  schemaNameParts,
+} from '../../mutation/schema-name.ts';
+import { clientConfig } from './connections.ts';
+import { sqlState } from './errors.ts';
+
+/**
+ * Step n leads from version n to n + 1, as a list of statements that may run
+ * again after a failure half-way: not every server can undo them. A step,
+ * once released, is never changed.
+ *
+ * Times are fixed-width digits, which every collation sorts as the clock does.
+ */
+export const postgresMigrations: readonly ((tables: Tables) => string[])[] = [
+  (tables) => [
+    `create table if not exists ${tables.log} (
+      schema_name text not null,
+      min_time text not null,
+      id text not null,
+      max_time text not null,
+      table_name text not null,
+      row_count int8 not null,
+      byte_count int8 not null,
+      body bytea not null,
+      primary key (schema_name, min_time, id)
+    )`,
+    `create table if not exists ${tables.checkpoint} (
+      schema_name text primary key,
+      resolved text not null,
+      resolved_before text not null,
+      applied text not null,
+      applied_in_target text not null,
+      retired text not null
+    )`,
+    `create table if not exists ${tables.memo} (
+      name text primary key,
+      value text not null
+    )`,
+  ],
+];
+
+/** Quoted, schema-qualified names. */
+export interface Tables {
+  readonly log: string;
+  readonly checkpoint: string;
+  readonly memo: string;
+  readonly version: string;
+}
+
+export interface PreparedSchema {
+  /** Of the database that holds the staging schema. */
+  readonly connectionString: string;
+  readonly tables: Tables;
+}
+
+export interface PrepareOptions {
+  readonly stagingConn: string;
+  readonly stagingSchema: string;
+  readonly createSchema: boolean;
+  /** Make and migrate the tables; else they must be of this version. */
+  readonly migrate: boolean;
+}
+
+export async function prepareSchema(
+  options: PrepareOptions,
+): Promise<PreparedSchema> {
+  const [databaseName, schema] = stagingNames(options.stagingSchema);
+  const connectionString = await withClient(
+    options.stagingConn,
+    async (client) => {
+      const current = await client.query<{ name: string }>(
+        'select current_database() as name',
+      );
+      if (current.rows[0]!.name === databaseName) {
+        return options.stagingConn;
+      }
+      await prepareDatabase(client, databaseName, options.createSchema);
+      return withDatabase(options.stagingConn, databaseName);
+    },
+  );
+  const tables = tablesOf(schema);
+  await withClient(connectionString, async (client) => {
+    await prepareNamespace(client, databaseName, schema, options.createSchema);
+    if (options.migrate) {
+      await migrate(client, tables, postgresMigrations);
+    } else {
+      await requireVersion(client, tables, postgresMigrations.length);
+    }
+  });
+  return { connectionString, tables };
+}
+
+/** Prefixed, because the schema may be one that others use too. */
+export function tablesOf(schema: string): Tables {
+  const named = (table: string): string =>
+    `${quoted(schema)}.${quoted(`staging_${table}`)}`;
+  return {
+    log: named('log'),
+    checkpoint: named('checkpoint'),
+    memo: named('memo'),
+    version: named('version'),
+  };
+}
+
+/** Brings the tables to the newest version; several instances may try at once. */
+export async function migrate(
+  client: pg.ClientBase,
+  tables: Tables,
+  migrations: readonly ((tables: Tables) => string[])[],
+): Promise<void> {
+  await tolerateRace(() =>
+    client.query(
+      `create table if not exists ${tables.version} (
+        only_row int8 primary key, version int8 not null)`,
+    ),
+  );
+  await client.query(
+    `insert into ${tables.version} (only_row, version) values (1, 0) on conflict do nothing`,
+  );
+  const version = await readVersion(client, tables);
+  refuseNewer(version, migrations.length);
+  for (let step = version; step < migrations.length; step++) {
+    for (const statement of migrations[step]!(tables)) {
+      await tolerateRace(() => client.query(statement));
+    }
+    await client.query(
+      `update ${tables.version} set version = $1 where version < $1`,
+      [step + 1],
+    );
+  }
+}
+
+async function requireVersion(
+  client: pg.ClientBase,
+  tables: Tables,
+  known: number,
+): Promise<void> {
+  let version = 0;
+  try {
+    version = await readVersion(client, tables);
+  } catch (error) {
+    if (sqlState(error) !== '42P01') {
+      throw error;
+    }
+  }
+  refuseNewer(version, known);
+  if (version < known) {
+    throw new ReplicatorError('E2004', {
+      detail:
+        version === 0
+          ? 'the staging schema holds no staging tables'
+          : `the staging schema is of the older version ${version}`,
+      remedy:
+        'check --stagingSchema; replicator start makes the tables and brings them up to date',
+    });
+  }
+}
+
+async function readVersion(
+  client: pg.ClientBase,
+  tables: Tables,
+): Promise<number> {
+  const { rows } = await client.query<{ version: string }>(
+    `select version from ${tables.version}`,
+  );
+  return Number(rows[0]?.version ?? 0);
+}
+
+function refuseNewer(version: number, known: number): void {
+  if (version > known) {
+    throw new ReplicatorError('E2003', {
+      detail: `the staging schema is of version ${version}, this replicator knows ${known}`,
+    });
+  }
+}
+
+async function prepareDatabase(
+  client: pg.ClientBase,
+  name: string,
+  create: boolean,
+): Promise<void> {
+  const found = await client.query(
+    'select 1 from pg_catalog.pg_database where datname = $1',
+    [name],
+  );
+  if (found.rows.length > 0) {
+    return;
+  }
+  if (!create) {
+    throw new ReplicatorError('E2004', {
+      detail: `the staging database ${quoted(name)} (of --stagingSchema) does not exist`,
+    });
+  }
+  await tolerateRace(() => client.query(`create database ${quoted(name)}`));
+}
+
+async function prepareNamespace(
+  client: pg.ClientBase,
+  database: string,
+  name: string,
+  create: boolean,
+): Promise<void> {
+  const found = await client.query(
+    'select 1 from pg_catalog.pg_namespace where nspname = $1',
+    [name],
+  );
+  if (found.rows.length > 0) {
+    return;
+  }
+  if (!create) {
+    throw new ReplicatorError('E2004', {
+      detail: `the staging schema ${quoted(name)} does not exist in the database ${quoted(database)}`,
+    });
+  }
+  await tolerateRace(() =>
+    client.query(`create schema if not exists ${quoted(name)}`),
+  );
+}
+
+/**
+ * `if not exists` looks, then makes: of two instances that start together one
+ * may hear that the thing exists after all. So it does.
+ */
+async function tolerateRace(run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const state = sqlState(error);
+    // duplicate database, schema, table; unique violation in the catalog
+    if (!['42P04', '42P06', '42P07', '23505', '42710'].includes(state ?? '')) {
+      throw error;
+    }
+  }
+}
+
+async function withClient<T>(
+  connectionString: string,
+  run: (client: pg.ClientBase) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client(clientConfig(connectionString));
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return await run(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function stagingNames(text: string): [database: string, schema: string] {
+  const parts = schemaNameParts(text as SchemaName);
+  const [database, schema = 'public'] = parts;
+  if (database === undefined || parts.length > 2) {
+    throw new ReplicatorError('E5002', {
+      detail: `--stagingSchema ${JSON.stringify(text)} is not a name`,
+      remedy: 'give database.schema, for instance _replicator.public',
+    });
+  }
+  return [database, schema];
+}
+
+/** The same address with another database. */
+function withDatabase(connectionString: string, database: string): string {
+  return connectionString.replace(
+    /^(\w+:\/\/[^/?#]*)(?:\/[^?#]*)?/,
+    (_all, server: string) => `${server}/${encodeURIComponent(database)}`,
+  );
+}
+
+function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}

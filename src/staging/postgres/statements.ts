@@ -1,0 +1,156 @@
+/** The statements of the store, each one transaction. */
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
+import {
+  checkpointColumns,
+  countColumns,
+  filterSql,
+  summaryColumns,
+} from './rows.ts';
+import type { EntryFilter } from '../staging.ts';
+import type { Tables } from './schema.ts';
+
+export interface Statements {
+  readonly checkpoint: string;
+  /** $1 schema, $2 applied, $3 whether it is in the target too. */
+  readonly commitApplied: string;
+  readonly rewindApplied: string;
+  /** $1 schema, $2/$3 position, $4 through, $5 after, $6 bytes, $7 rows. */
+  readonly read: string;
+  /** $1 schema, $2 through, $3 limit. */
+  readonly retire: string;
+  readonly schemas: string;
+  /** $1 schema or null. */
+  readonly size: string;
+  /** $1 schema, $2 bucket, $3 after. */
+  readonly backlog: string;
+  /** $1 schemas, $2 minTime, $3 id. */
+  readonly entry: string;
+  readonly memo: string;
+  readonly setMemo: string;
+  readonly ping: string;
+  count(filter: EntryFilter): { text: string; values: string[] };
+  /** One bounded step of a purge. */
+  purge(filter: EntryFilter): { text: string; values: string[] };
+  readonly forget: string;
+  list(filter: EntryFilter): { text: string; values: string[] };
+}
+
+/** Entries looked at for one page: about 30 MB where requests have 100 rows. */
+const pageEntries = 1000;
+const purgeStepEntries = 1000;
+
+export function statementsOn(tables: Tables): Statements {
+  const { log, checkpoint, memo, version } = tables;
+  const zero = `'${zeroTimestamp}'`;
+  const newCheckpoint = `insert into ${checkpoint} as stored
+    (schema_name, resolved, resolved_before, applied, applied_in_target, retired)`;
+  return {
+    checkpoint: `select ${checkpointColumns} from ${checkpoint} where schema_name = $1`,
+
+    commitApplied: `${newCheckpoint}
+      values ($1, ${zero}, ${zero}, $2::text, case when $3::bool then $2::text else ${zero} end, ${zero})
+      on conflict (schema_name) do update set
+        applied = greatest(stored.applied, excluded.applied),
+        applied_in_target = greatest(stored.applied_in_target, excluded.applied_in_target)`,
+
+    rewindApplied: `update ${checkpoint} set
+        applied = least(applied, $2),
+        applied_in_target = least(applied_in_target, $2)
+      where schema_name = $1`,
+
+    // The running totals count the row itself; the first is always taken.
+    read: `select ${summaryColumns}, body from (
+        select *,
+          row_number() over (order by min_time, id) as position,
+          sum(byte_count) over (order by min_time, id) as bytes_so_far,
+          sum(row_count) over (order by min_time, id) as rows_so_far
+        from (
+          select ${summaryColumns}, body from ${log}
+          where schema_name = $1 and (min_time, id) > ($2, $3)
+            and min_time <= $4 and max_time > $5
+          order by min_time, id limit ${pageEntries}
+        ) as page
+      ) as counted
+      where position = 1 or (bytes_so_far <= $6 and rows_so_far <= $7)
+      order by min_time, id`,
+
+    retire: `with gone as (
+        delete from ${log} where (schema_name, min_time, id) in (
+          select schema_name, min_time, id from ${log}
+          where schema_name = $1 and min_time <= $2 and max_time <= $2
+          order by min_time, id limit $3)
+        returning 1
+      ), moved as (
+        ${newCheckpoint}
+        values ($1, ${zero}, ${zero}, ${zero}, ${zero}, $2)
+        on conflict (schema_name) do update set
+          retired = greatest(stored.retired, excluded.retired)
+        returning 1
+      )
+      select count(*) as gone from gone`,
+
+    // Hops from schema to schema along the primary key; "distinct" reads all.
+    schemas: `with recursive hop (schema_name) as (
+        (select schema_name from ${log} order by schema_name limit 1)
+        union all
+        select (select min(schema_name) from ${log} where schema_name > hop.schema_name)
+        from hop where schema_name is not null
+      )
+      select schema_name from hop where schema_name is not null
+      union select schema_name from ${checkpoint}
+      order by schema_name`,
+
+    size: `select ${countColumns} from ${log} where $1::text is null or schema_name = $1`,
+
+    backlog: `select ${countColumns} from ${log}
+      where schema_name = $1 and min_time >= $2 and max_time > $3`,
+
+    entry: `select ${summaryColumns}, body from ${log}
+      where schema_name = any ($1::text[]) and min_time = $2 and id = $3`,
+
+    memo: `select value from ${memo} where name = $1`,
+    setMemo: `insert into ${memo} (name, value) values ($1, $2)
+      on conflict (name) do update set value = excluded.value`,
+    ping: `select version from ${version}`,
+
+    count(filter) {
+      const { where, values } = filterSql(filter, 1);
+      return {
+        text: `select ${countColumns} from ${log} where ${where}`,
+        values,
+      };
+    },
+
+    purge(filter) {
+      const { where, values } = filterSql(filter, 1);
+      return {
+        text: `with gone as (
+            delete from ${log} where (schema_name, min_time, id) in (
+              select schema_name, min_time, id from ${log} where ${where}
+              order by schema_name, min_time, id limit ${purgeStepEntries})
+            returning schema_name, max_time, row_count, byte_count
+          ), moved as (
+            update ${checkpoint} as stored
+            set retired = greatest(stored.retired, least(stored.applied, latest.max_time))
+            from (select schema_name, max(max_time) as max_time from gone group by schema_name) as latest
+            where stored.schema_name = latest.schema_name
+            returning 1
+          )
+          select ${countColumns} from gone`,
+        values,
+      };
+    },
+
+    forget: `delete from ${checkpoint} where schema_name = $1`,
+
+    list(filter) {
+      const { where, values } = filterSql(filter, 5);
+      return {
+        text: `select ${summaryColumns} from ${log}
+          where (schema_name, min_time, id) > ($1, $2, $3) and ${where}
+          order by schema_name, min_time, id limit $4`,
+        values,
+      };
+    },
+  };
+}
