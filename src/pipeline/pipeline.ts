@@ -73,7 +73,8 @@ export class Pipeline implements Feed {
   /** Ends what waits; the sequencer ends by its own stop(). */
   readonly #stop = new AbortController();
   #savedRevision = 0;
-  #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #awaitedLook: Promise<SchemaShape> | null = null;
 
   constructor(house: House, parts: Parts) {
     this.#house = house;
@@ -91,12 +92,8 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.refreshShape}. */
   async refreshShape(): Promise<SchemaShape> {
-    const nowMs = performance.now();
-    if (nowMs - this.#refreshedAtMs < refreshEveryMs) {
-      return this.shape();
-    }
-    this.#refreshedAtMs = nowMs;
-    return await this.#watch.refresh();
+    this.#awaitedLook ??= this.#lookWhenDue();
+    return await this.#awaitedLook;
   }
 
   /** See {@link Feed.accept}. */
@@ -292,6 +289,17 @@ export class Pipeline implements Feed {
 
   #appliedThrough(): Timestamp {
     return this.#sequencer?.applied ?? this.status.applied;
+  }
+
+  /** Whoever asks before the look begins shares it. */
+  async #lookWhenDue(): Promise<SchemaShape> {
+    const waitMs = this.#lookedAtMs + refreshEveryMs - performance.now();
+    if (waitMs > 0) {
+      await sleepUnlessAborted(waitMs, this.#stop.signal);
+    }
+    this.#lookedAtMs = performance.now();
+    this.#awaitedLook = null;
+    return await this.#watch.refresh();
   }
 
   /** A learned key order must be durable before rows that relied on it. */

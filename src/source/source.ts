@@ -17,8 +17,8 @@ export interface Feed {
   /** The target's tables as last read. */
   shape(): SchemaShape;
   /**
-   * Reads the catalog again, for a name that the shape does not know. Calls
-   * at the same time share one look, and looks are at least a second apart.
+   * Reads the catalog again, for a name that the shape does not know. Looks
+   * are at least a second apart: a call waits for the next one and shares it.
    */
   refreshShape(): Promise<SchemaShape>;
   /** How the source orders the key columns of each table. */
