@@ -1,13 +1,14 @@
 /** What all cases of one run share: a server and certificates. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import {
   type Certificates,
   createCertificates,
 } from '../src/lib/certificates.ts';
 import { startPostgresServer } from '../test/support/postgres-server.ts';
+import { startUndertaker } from '../test/support/undertaker.ts';
+import { openPool } from './pool.ts';
 
 export interface BenchEnvironment extends AsyncDisposable {
   /** Connection string of a database on the run's server. */
@@ -24,7 +25,7 @@ export interface BenchEnvironment extends AsyncDisposable {
 export async function openEnvironment(): Promise<BenchEnvironment> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'replicator-bench-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.use(startUndertaker('rm -rf "$1"', [folder]));
   // fsync stays on; the rest only keeps checkpoints out of short samples.
   const server = stack.use(
     await startPostgresServer({
@@ -49,10 +50,7 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
     await writeFile(file, text, { mode: 0o600 });
     tlsFlags.push(`--${flag}=${file}`);
   }
-  const admin = stack.adopt(
-    new pg.Pool({ connectionString: server.url(), max: 1 }),
-    (pool) => pool.end(),
-  );
+  const admin = stack.use(openPool(server.url(), 1));
   let folderCount = 0;
   const owned = stack.move();
   return {

@@ -1,10 +1,11 @@
 /** How fast requests become rows of the target; every row is verified. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { startDaemon } from '../../test/support/daemon.ts';
 import type { BenchCase, CaseSample, SampleOptions } from '../case.ts';
 import { startFeed } from '../feed.ts';
 import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
+import { openPool } from '../pool.ts';
 import { processGroupUsage } from '../process-usage.ts';
 import {
   COUNT_RIGHT_ROWS,
@@ -29,10 +30,7 @@ async function measure(
 ): Promise<CaseSample> {
   const targetUrl = await environment.freshDatabase('bench_target');
   await using stack = new AsyncDisposableStack();
-  const target = stack.adopt(
-    new pg.Pool({ connectionString: targetUrl, max: 2 }),
-    (pool) => pool.end(),
-  );
+  const target = stack.use(openPool(targetUrl, 2));
   await target.query(CREATE_TABLE);
   const daemon = stack.use(
     await startDaemon({

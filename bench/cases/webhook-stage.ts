@@ -1,10 +1,10 @@
 /** How fast requests become durable in staging; nothing is applied. */
-import pg from 'pg';
 import { startDaemon } from '../../test/support/daemon.ts';
 import type { BenchCase, CaseSample, SampleOptions } from '../case.ts';
 import { startFeed } from '../feed.ts';
 import { postgresBlobFloors } from '../floors/postgres-blobs.ts';
 import { sqliteFloors } from '../floors/sqlite-blobs.ts';
+import { openPool } from '../pool.ts';
 import { processGroupUsage } from '../process-usage.ts';
 import { CREATE_TABLE } from '../rows.ts';
 import { percentile } from '../statistics.ts';
@@ -17,7 +17,10 @@ async function measure(
   extraFlags: readonly string[],
 ): Promise<CaseSample> {
   const targetUrl = await environment.freshDatabase('bench_target');
-  await execute(targetUrl, CREATE_TABLE);
+  {
+    await using target = openPool(targetUrl, 1);
+    await target.query(CREATE_TABLE);
+  }
   await using daemon = await startDaemon({
     args: [...environment.tlsFlags, `--targetConn=${targetUrl}`, ...extraFlags],
     ...(program === undefined ? {} : { program }),
@@ -39,13 +42,6 @@ async function measure(
     p50Ms: percentile(result.latenciesMs, 50),
     p99Ms: percentile(result.latenciesMs, 99),
   };
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
 }
 
 export const webhookStageSqlite: BenchCase = {

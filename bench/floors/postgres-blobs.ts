@@ -1,5 +1,5 @@
-import pg from 'pg';
 import type { Floor } from '../case.ts';
+import { openPool } from '../pool.ts';
 import { FIRST_ID, REQUEST_ROWS, bareBytes } from '../rows.ts';
 import { clockedRows } from './clocked.ts';
 
@@ -8,11 +8,7 @@ function postgresBlobs(lanes: number, blobsPerCommit: number): Floor {
     name: `postgres, ${lanes} connections, ${blobsPerCommit} blobs a commit`,
     async measure({ environment, seconds }) {
       const url = await environment.freshDatabase('bench_floor');
-      await using stack = new AsyncDisposableStack();
-      const pool = stack.adopt(
-        new pg.Pool({ connectionString: url, max: lanes }),
-        (it) => it.end(),
-      );
+      await using pool = openPool(url, lanes);
       await pool.query(
         'create table log (id bigserial primary key, body bytea)',
       );

@@ -1,5 +1,5 @@
-import pg from 'pg';
 import type { Floor } from '../case.ts';
+import { openPool } from '../pool.ts';
 import { CREATE_TABLE, FIRST_ID, TABLE, columnArrays } from '../rows.ts';
 import { clockedRows } from './clocked.ts';
 
@@ -16,11 +16,7 @@ function postgresUpsert(lanes: number, rowsPerStatement: number): Floor {
     name: `postgres upsert, ${lanes} connections, ${rowsPerStatement} rows a statement`,
     async measure({ environment, seconds }) {
       const url = await environment.freshDatabase('bench_floor');
-      await using stack = new AsyncDisposableStack();
-      const pool = stack.adopt(
-        new pg.Pool({ connectionString: url, max: lanes }),
-        (it) => it.end(),
-      );
+      await using pool = openPool(url, lanes);
       await pool.query(CREATE_TABLE);
       let nextId = FIRST_ID;
       return await clockedRows(lanes, seconds, async () => {
