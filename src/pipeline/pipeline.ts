@@ -72,6 +72,8 @@ export class Pipeline implements Feed {
   #sequencer: ConsistentSequencer | ImmediateSequencer | null = null;
   /** Ends what waits; the sequencer ends by its own stop(). */
   readonly #stop = new AbortController();
+  /** Resolves when the watermark is claimed, or never will be. */
+  readonly #started = Promise.withResolvers<void>();
   #savedRevision = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #awaitedLook: Promise<SchemaShape> | null = null;
@@ -145,7 +147,7 @@ export class Pipeline implements Feed {
     }
     this.status.stagedRowCount += freshCount;
     if (this.#house.options.mode === 'immediate') {
-      await this.#immediate().accept(fresh);
+      await (await this.#immediate()).accept(fresh);
     }
   }
 
@@ -197,6 +199,7 @@ export class Pipeline implements Feed {
         { mode: this.#house.options.mode, applied: this.#sequencer.applied },
         'target schema opened',
       );
+      this.#started.resolve();
       await this.#sequencer.run(abort);
     } catch (error) {
       if (!abort.aborted && !isAbort(error)) {
@@ -211,6 +214,7 @@ export class Pipeline implements Feed {
         this.#logger.error({ err: error, code: failure.code }, failure.line);
       }
     }
+    this.#started.resolve();
     await retire;
   }
 
@@ -278,12 +282,16 @@ export class Pipeline implements Feed {
     }
   }
 
-  #immediate(): ImmediateSequencer {
+  /** Waits for a start that is under way; a target that is down is told. */
+  async #immediate(): Promise<ImmediateSequencer> {
+    if (this.#sequencer === null && this.status.complaint === null) {
+      await this.#started.promise;
+    }
     if (this.#sequencer instanceof ImmediateSequencer) {
       return this.#sequencer;
     }
     throw new ReplicatorError('E3004', {
-      detail: this.status.complaint ?? 'the target has not been reached yet',
+      detail: this.status.complaint ?? 'the daemon is stopping',
     });
   }
 

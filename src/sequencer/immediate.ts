@@ -66,13 +66,11 @@ export class ImmediateSequencer {
     return this.#guard.keyCount;
   }
 
-  /** Resolves when the rows are committed; rejects when the sender must repeat. */
+  /**
+   * Resolves when the rows are committed; rejects when the sender must repeat.
+   * While `recover` is at work the request waits behind it.
+   */
   async accept(tables: readonly TableMutations[]): Promise<void> {
-    if (!this.#ready) {
-      throw new ReplicatorError('E3004', {
-        detail: 'staged rows are still being applied after a restart',
-      });
-    }
     const settle = Promise.withResolvers<void>();
     const rowCount = tables.reduce(
       (sum, part) => sum + part.mutations.length,
