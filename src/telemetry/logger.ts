@@ -133,7 +133,9 @@ function levelOf(verbose: number): pino.Level {
 /** Code and remedy beside the message; the cause's message, not its fields. */
 function errorRecord(error: unknown): unknown {
   if (!(error instanceof Error)) {
-    return { message: String(error) };
+    return error === null || error === undefined
+      ? undefined
+      : { message: typeof error === 'string' ? error : JSON.stringify(error) };
   }
   const cause = error.cause instanceof Error ? error.cause.message : undefined;
   return {

@@ -35,18 +35,20 @@ export function textLine(record: Readonly<Record<string, unknown>>): string {
 
 function errorText(error: Readonly<Record<string, unknown>>): string {
   const code = typeof error['code'] === 'string' ? `${error['code']} ` : '';
-  const message = JSON.stringify(`${code}${String(error['message'])}`);
-  const cause =
-    typeof error['cause'] === 'string'
-      ? ` cause=${JSON.stringify(error['cause'])}`
-      : '';
-  const remedy =
-    typeof error['remedy'] === 'string'
-      ? ` remedy=${JSON.stringify(error['remedy'])}`
-      : '';
+  const message = `${code}${String(error['message'])}`;
+  let text = ` error=${singleLine(JSON.stringify(message))}`;
+  for (const name of ['cause', 'remedy']) {
+    if (error[name] !== undefined) {
+      text += ` ${name}=${singleLine(JSON.stringify(error[name]))}`;
+    }
+  }
   const stack = typeof error['stack'] === 'string' ? error['stack'] : '';
-  const frames = stack.match(/\n\s+at .*/g) ?? [];
-  return ` error=${message}${cause}${remedy}${frames.join('')}`;
+  const frames = stack.match(/^\s+at .*$/gm) ?? [];
+  return text + frames.map((frame) => `\n${singleFrame(frame)}`).join('');
+}
+
+function singleFrame(frame: string): string {
+  return `    ${singleLine(frame.trim())}`;
 }
 
 function printMessage(message: unknown): string {
