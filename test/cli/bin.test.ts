@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+
+const bin = fileURLToPath(new URL('../../bin/replicator', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'replicator bin '));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function run(
+  command: string,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+) {
+  const child = spawn(command, argv, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.on('close', resolve);
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+/** A folder for PATH in which `node` is this script. */
+function fakeNode(name: string, script: string): NodeJS.ProcessEnv {
+  const path = join(folder, name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'node'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(path, 'node'), 0o755);
+  return { PATH: [path, '/usr/bin', '/bin'].join(delimiter) };
+}
+
+test('it runs from any folder, through symbolic links, and says nothing but the answer', async () => {
+  const absolute = join(folder, 'absolute link');
+  symlinkSync(bin, absolute);
+  const relative = join(folder, 'relative link');
+  symlinkSync('absolute link', relative);
+  const { stdout, stderr, exitCode } = await run(relative, ['version']);
+  expect([exitCode, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/^replicator \d/);
+});
+
+test('arguments arrive as they were given, and the exit code is that of main', async () => {
+  const run1 = await run(bin, ['a b"$HOME"*']);
+  expect(run1).toEqual({
+    exitCode: 2,
+    stdout: '',
+    stderr:
+      'replicator: E5001 there is no command "a b\\"$HOME\\"*": see replicator help\n',
+  });
+});
+
+test('with an older Node on the PATH it takes the one that npm ci brought', async () => {
+  const env = fakeNode(
+    'old',
+    'case $1 in --version) echo v20.20.2 ;; *) echo too old; exit 9 ;; esac',
+  );
+  const { stdout, exitCode } = await run(bin, ['version'], env);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^replicator \d.*\nnode (2[4-9]|[3-9]\d)\./);
+});
+
+test('a Node on the PATH that is new enough is taken', async () => {
+  const env = fakeNode(
+    'new',
+    'case $1 in --version) echo v26.1.0 ;; *) echo "$@" ;; esac',
+  );
+  const { stdout } = await run(bin, ['version'], env);
+  expect(stdout).toMatch(/src\/cli\/process\.ts version\n$/);
+});
+
+test('a reader that has seen enough ends it quietly', async () => {
+  const { stderr, exitCode } = await run('sh', [
+    '-c',
+    `"${bin}" help start 2>err | head -n 1 >/dev/null; cat err`,
+  ]);
+  expect([exitCode, stderr]).toEqual([0, '']);
+});
