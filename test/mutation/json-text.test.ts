@@ -10,8 +10,8 @@ import {
   objectMembers,
   skipBlank,
   skipValue,
-  validateJson,
 } from '../../src/mutation/json-text.ts';
+import { validateJson } from '../../src/mutation/json-validation.ts';
 import type { JsonText } from '../../src/mutation/mutation.ts';
 
 const json = (text: string) => text as JsonText;

@@ -11,6 +11,12 @@ import {
   skipBlank,
   skipValue,
 } from '../../mutation/json-text.ts';
+import {
+  invalidAt,
+  tooDeepAt,
+  validateString,
+  validateValue,
+} from '../../mutation/json-validation.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import type { ColumnShape, TableShape } from '../../target/target.ts';
 
@@ -85,13 +91,19 @@ export function resolveColumn(
   return folded.get(name.toLowerCase()) ?? null;
 }
 
-/** Walks the object at `start`; returns the position behind it. */
+/**
+ * Walks and validates the object at `start`; returns the position behind it.
+ */
 export function scanRow(
   scan: RowScan,
   layout: RowLayout,
   text: string,
   start: number,
+  depthLeft: number,
 ): number {
+  if (depthLeft <= 0) {
+    throw tooDeepAt(start);
+  }
   const { keyStart, keyEnd } = scan;
   for (let at = 0; at < layout.table.primaryKey.length; at += 1) {
     keyStart[at] = -1;
@@ -99,17 +111,22 @@ export function scanRow(
   scan.unknownCount = 0;
   scan.renamedCount = 0;
   const { expected } = layout;
-  let index = 0;
   let pos = skipBlank(text, start + 1);
-  while (text.charCodeAt(pos) === 0x22) {
+  if (text.charCodeAt(pos) === 0x7d) {
+    return pos + 1;
+  }
+  for (let index = 0; ; index += 1) {
     let member = index < expected.length ? expected[index] : undefined;
     if (member === undefined || !text.startsWith(member.token, pos)) {
       member = memberAt(layout, text, pos);
       expected[index] = member;
     }
     const colon = skipBlank(text, pos + member.token.length);
+    if (text.charCodeAt(colon) !== 0x3a) {
+      throw invalidAt(text, colon);
+    }
     const valueStart = skipBlank(text, colon + 1);
-    const valueEnd = skipValue(text, valueStart);
+    const valueEnd = validateValue(text, valueStart, depthLeft - 1);
     if (member.keyOrdinal >= 0) {
       keyStart[member.keyOrdinal] = valueStart;
       keyEnd[member.keyOrdinal] = valueEnd;
@@ -119,18 +136,23 @@ export function scanRow(
     } else if (member.isRenamed) {
       scan.renamedCount += 1;
     }
-    index += 1;
     pos = skipBlank(text, valueEnd);
-    if (text.charCodeAt(pos) !== 0x2c) {
-      break;
+    const next = text.charCodeAt(pos);
+    if (next === 0x7d) {
+      return pos + 1;
+    }
+    if (next !== 0x2c) {
+      throw invalidAt(text, pos);
     }
     pos = skipBlank(text, pos + 1);
   }
-  return pos + 1;
 }
 
 function memberAt(layout: RowLayout, text: string, pos: number): Member {
-  const token = text.slice(pos, skipValue(text, pos));
+  if (text.charCodeAt(pos) !== 0x22) {
+    throw invalidAt(text, pos);
+  }
+  const token = text.slice(pos, validateString(text, pos));
   const known = layout.members.get(token);
   if (known !== undefined) {
     return known;

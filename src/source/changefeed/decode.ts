@@ -5,11 +5,16 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   objectMembers,
-  scanObject,
   skipBlank,
   unescape,
-  validateJson,
 } from '../../mutation/json-text.ts';
+import {
+  invalidAt,
+  validateEnd,
+  validateJson,
+  validateString,
+  validateValue,
+} from '../../mutation/json-validation.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import { parseTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import {
@@ -27,6 +32,17 @@ export type DecodedRequest =
   | { readonly kind: 'resolved'; readonly time: Timestamp }
   | { readonly kind: 'empty' };
 
+/** What stands at the top of a body. */
+interface BodyFields {
+  /** Whether there is a `payload`; its decoder is null when it is empty. */
+  hasPayload: boolean;
+  decoder: RowDecoder | null;
+  rowCount: number;
+  length: string | null;
+  resolved: JsonText | null;
+  isEmpty: boolean;
+}
+
 /** Every throw is a ReplicatorError whose remedy tells what to change. */
 export function decodeBody(
   text: string,
@@ -36,79 +52,127 @@ export function decodeBody(
   if (start === text.length) {
     return { kind: 'empty' };
   }
-  validateJson(text, context);
   if (text.charCodeAt(start) !== 0x7b) {
+    validateJson(text, context);
     throw new ReplicatorError('E1019', {
       detail: 'the body is JSON, but not an object',
     });
   }
-  let payloadStart = -1;
-  let length: string | null = null;
-  let resolved: JsonText | null = null;
-  let isEmpty = true;
-  scanObject(text, start, (nameStart, nameEnd, valueStart, valueEnd) => {
-    isEmpty = false;
-    switch (unescape(text, nameStart, nameEnd)) {
-      case 'payload':
-        payloadStart = valueStart;
-        if (text.charCodeAt(valueStart) === 0x7b) {
-          resolved = member(text.slice(valueStart, valueEnd), 'resolved');
-        }
-        break;
-      case 'length':
-        length = text.slice(valueStart, valueEnd);
-        break;
-      case 'resolved':
-        resolved = text.slice(valueStart, valueEnd) as JsonText;
-        break;
-      case '__crdb__':
-        resolved = member(text.slice(valueStart, valueEnd), 'resolved');
-        break;
+  const { hasPayload, decoder, rowCount, length, resolved, isEmpty } =
+    bodyFields(text, start, context);
+  if (hasPayload) {
+    if (length !== null && length !== String(rowCount)) {
+      throw new ReplicatorError('E1009', {
+        detail: `"length" is ${length.slice(0, 40)}, and "payload" has ${rowCount} rows`,
+      });
     }
-  });
-  if (isEmpty) {
-    return { kind: 'empty' };
-  }
-  if (text.charCodeAt(payloadStart) === 0x5b) {
-    return decodePayload(text, payloadStart, length, context);
+    return decoder?.finish() ?? { kind: 'empty' };
   }
   if (resolved !== null) {
     return { kind: 'resolved', time: resolvedTime(resolved) };
+  }
+  if (isEmpty) {
+    return { kind: 'empty' };
   }
   throw new ReplicatorError('E1019', {
     detail: 'the body has neither a "payload" array nor a "resolved" timestamp',
   });
 }
 
-function decodePayload(
+/** Reads and validates the body in one walk; rows are decoded on the way. */
+function bodyFields(
   text: string,
   start: number,
-  length: string | null,
   context: DecodeContext,
-): DecodedRequest {
+): BodyFields {
+  const found: BodyFields = {
+    hasPayload: false,
+    decoder: null,
+    rowCount: 0,
+    length: null,
+    resolved: null,
+    isEmpty: true,
+  };
   let pos = skipBlank(text, start + 1);
-  let count = 0;
-  let decoder: RowDecoder | null = null;
-  while (text.charCodeAt(pos) !== 0x5d) {
-    decoder ??= new RowDecoder(
-      text,
-      context,
-      context.table === null
-        ? undefined
-        : knownTable(context, context.table, resolveTable),
-    );
-    pos = skipBlank(text, decoder.decodeRow(text, pos));
-    count += 1;
-    if (text.charCodeAt(pos) === 0x2c) {
-      pos = skipBlank(text, pos + 1);
+  if (text.charCodeAt(pos) !== 0x7d) {
+    found.isEmpty = false;
+    pos = bodyField(found, text, pos, context);
+    while (text.charCodeAt(pos) === 0x2c) {
+      pos = bodyField(found, text, skipBlank(text, pos + 1), context);
+    }
+    if (text.charCodeAt(pos) !== 0x7d) {
+      throw invalidAt(text, pos);
     }
   }
-  if (length !== null && length !== String(count)) {
-    throw new ReplicatorError('E1009', {
-      detail: `"length" is ${length.slice(0, 40)}, and "payload" has ${count} rows`,
-    });
+  validateEnd(text, pos + 1);
+  return found;
+}
+
+function bodyField(
+  found: BodyFields,
+  text: string,
+  start: number,
+  context: DecodeContext,
+): number {
+  if (text.charCodeAt(start) !== 0x22) {
+    throw invalidAt(text, start);
   }
-  return decoder?.finish() ?? { kind: 'empty' };
+  const nameEnd = validateString(text, start);
+  const name = unescape(text, start + 1, nameEnd - 1);
+  const colon = skipBlank(text, nameEnd);
+  if (text.charCodeAt(colon) !== 0x3a) {
+    throw invalidAt(text, colon);
+  }
+  const valueStart = skipBlank(text, colon + 1);
+  if (name === 'payload' && text.charCodeAt(valueStart) === 0x5b) {
+    return skipBlank(text, decodePayload(found, text, valueStart, context));
+  }
+  const valueEnd = validateValue(text, valueStart, context.maxDepth - 1);
+  const value = text.slice(valueStart, valueEnd) as JsonText;
+  if (name === 'length') {
+    found.length = value;
+  } else if (name === 'resolved') {
+    found.resolved = value;
+  } else if (name === '__crdb__' || name === 'payload') {
+    found.resolved = member(value, 'resolved') ?? found.resolved;
+  }
+  return skipBlank(text, valueEnd);
+}
+
+/** Decodes the array of rows; returns the position behind it. */
+function decodePayload(
+  found: BodyFields,
+  text: string,
+  start: number,
+  context: DecodeContext,
+): number {
+  let pos = skipBlank(text, start + 1);
+  found.rowCount = 0;
+  found.decoder = null;
+  found.hasPayload = true;
+  if (text.charCodeAt(pos) === 0x5d) {
+    return pos + 1;
+  }
+  const decoder = new RowDecoder(
+    text,
+    context,
+    context.table === null
+      ? undefined
+      : knownTable(context, context.table, resolveTable),
+  );
+  for (;;) {
+    pos = skipBlank(text, decoder.decodeRow(text, pos, context.maxDepth - 2));
+    found.rowCount += 1;
+    const next = text.charCodeAt(pos);
+    if (next === 0x5d) {
+      found.decoder = decoder;
+      return pos + 1;
+    }
+    if (next !== 0x2c) {
+      throw invalidAt(text, pos);
+    }
+    pos = skipBlank(text, pos + 1);
+  }
 }
 
 function member(object: string, wanted: string): JsonText | null {

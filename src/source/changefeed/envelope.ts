@@ -8,7 +8,13 @@
  *
  * Fields that are not named here are let pass: later servers send more.
  */
-import { skipBlank, skipValue, unescape } from '../../mutation/json-text.ts';
+import { skipBlank, unescape } from '../../mutation/json-text.ts';
+import {
+  invalidAt,
+  tooDeepAt,
+  validateString,
+  validateValue,
+} from '../../mutation/json-validation.ts';
 import { type RowLayout, type RowScan, scanRow } from './columns.ts';
 
 /** Where the fields of one row stand; -1: absent. Reused from row to row. */
@@ -66,9 +72,9 @@ function clearEnvelope(envelope: Envelope): void {
 }
 
 /**
- * Finds the fields of the row at `start` and returns the position behind it.
- * A row mostly is of the same table as the one before it: `after` is scanned
- * by that table's layout on the way, which saves a second walk.
+ * Finds the fields of the row at `start`, validates it on the way and returns
+ * the position behind it. A row mostly is of the same table as the one before
+ * it: `after` is scanned by that table's layout, which saves a second walk.
  */
 export function readEnvelope(
   envelope: Envelope,
@@ -76,9 +82,10 @@ export function readEnvelope(
   likely: RowLayout | null,
   text: string,
   start: number,
+  depthLeft: number,
 ): number {
   clearEnvelope(envelope);
-  return readFields(envelope, scan, likely, text, start);
+  return readFields(envelope, scan, likely, text, start, depthLeft);
 }
 
 /** Adds the fields of a nested object, over those of the outer one. */
@@ -88,11 +95,25 @@ export function readFields(
   likely: RowLayout | null,
   text: string,
   start: number,
+  depthLeft: number,
 ): number {
+  if (depthLeft <= 0) {
+    throw tooDeepAt(start);
+  }
   let pos = skipBlank(text, start + 1);
-  while (text.charCodeAt(pos) === 0x22) {
-    const nameEnd = skipValue(text, pos);
-    const valueStart = skipBlank(text, skipBlank(text, nameEnd) + 1);
+  if (text.charCodeAt(pos) === 0x7d) {
+    return pos + 1;
+  }
+  for (;;) {
+    if (text.charCodeAt(pos) !== 0x22) {
+      throw invalidAt(text, pos);
+    }
+    const nameEnd = validateString(text, pos);
+    const colon = skipBlank(text, nameEnd);
+    if (text.charCodeAt(colon) !== 0x3a) {
+      throw invalidAt(text, colon);
+    }
+    const valueStart = skipBlank(text, colon + 1);
     const field = fieldAt(text, pos + 1, nameEnd - 1);
     let valueEnd: number;
     if (
@@ -101,20 +122,23 @@ export function readFields(
       text.charCodeAt(valueStart) === 0x7b
     ) {
       envelope.scannedBy = likely;
-      valueEnd = scanRow(scan, likely, text, valueStart);
+      valueEnd = scanRow(scan, likely, text, valueStart, depthLeft - 1);
     } else {
-      valueEnd = skipValue(text, valueStart);
+      valueEnd = validateValue(text, valueStart, depthLeft - 1);
     }
     if (field !== null) {
       setField(envelope, field, valueStart, valueEnd);
     }
     pos = skipBlank(text, valueEnd);
-    if (text.charCodeAt(pos) !== 0x2c) {
-      break;
+    const next = text.charCodeAt(pos);
+    if (next === 0x7d) {
+      return pos + 1;
+    }
+    if (next !== 0x2c) {
+      throw invalidAt(text, pos);
     }
     pos = skipBlank(text, pos + 1);
   }
-  return pos + 1;
 }
 
 type Field =

@@ -3,7 +3,8 @@
  * line, `{after, before, key, updated}`; the file's name tells the table.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { skipBlank, validateJson } from '../../mutation/json-text.ts';
+import { skipBlank } from '../../mutation/json-text.ts';
+import { validateEnd } from '../../mutation/json-validation.ts';
 import type { DecodedRequest } from './decode.ts';
 import { type DecodeContext, knownTable, RowDecoder } from './rows.ts';
 import { resolveTable, resolveTopic } from './topic.ts';
@@ -35,8 +36,7 @@ export function decodeNdjson(
         remedy: 'raise --ndjsonBufferSize',
       });
     }
-    validateJson(line, context);
-    decoder.decodeRow(line, start);
+    validateEnd(line, decoder.decodeRow(line, start, context.maxDepth));
     isEmpty = false;
   }
   return isEmpty ? { kind: 'empty' } : decoder.finish();

@@ -3,21 +3,24 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
-import { canonicalValue } from '../../mutation/canonical-key.ts';
 import {
-  arrayElements,
   jsonKind,
   jsonString,
   objectMembers,
   skipValue,
   unescape,
 } from '../../mutation/json-text.ts';
+import { validateValue } from '../../mutation/json-validation.ts';
 import type {
   JsonText,
   Mutation,
   TableMutations,
 } from '../../mutation/mutation.ts';
-import { parseTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import {
+  maxTimestamp,
+  parseTimestamp,
+  type Timestamp,
+} from '../../mutation/timestamp.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 import { wrapBareRow } from './bare.ts';
 import {
@@ -32,6 +35,13 @@ import {
 } from './columns.ts';
 import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
 import type { KeyOrders } from './key-order.ts';
+import {
+  declaredOrder,
+  keyText,
+  namedKey,
+  objectKey,
+  sourceKey,
+} from './row-key.ts';
 import { resolveTopic } from './topic.ts';
 
 export interface DecodeContext {
@@ -82,8 +92,7 @@ export class RowDecoder {
   // What the last row had: most often the next one has the same.
   #layout: RowLayout | null = null;
   #topicToken = '';
-  #updatedToken = '';
-  #time: Timestamp = '' as Timestamp;
+  #time: Timestamp = maxTimestamp;
   #mutationsOf: TableShape | null = null;
   #mutations: Mutation[] = [];
 
@@ -109,24 +118,49 @@ export class RowDecoder {
       request.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(request);
   }
 
-  /** Decodes the row that starts there; returns the position behind it. */
-  decodeRow(text: string, start: number): number {
+  /**
+   * Decodes and validates the row that starts there, which may hold
+   * `depthLeft` levels of objects; returns the position behind it.
+   */
+  decodeRow(text: string, start: number, depthLeft: number): number {
     this.#rowNumber += 1;
     if (text.charCodeAt(start) !== 0x7b) {
+      validateValue(text, start, depthLeft);
       throw this.#refusal('E1019', 'is not a JSON object');
     }
     const envelope = this.#envelope;
-    const end = readEnvelope(envelope, this.#scan, this.#layout, text, start);
+    const end = readEnvelope(
+      envelope,
+      this.#scan,
+      this.#layout,
+      text,
+      start,
+      depthLeft,
+    );
     this.#isBare = envelope.metadataStart >= 0;
     if (this.#isBare) {
       const wrapped = wrapBareRow(text.slice(start, end), this.#hasColumn);
-      readEnvelope(envelope, this.#scan, this.#layout, wrapped, 0);
+      readEnvelope(
+        envelope,
+        this.#scan,
+        this.#layout,
+        wrapped,
+        0,
+        depthLeft + 1,
+      );
       this.#decodeWrapped(wrapped);
       return end;
     }
     const { afterStart, payloadStart } = envelope;
     if (afterStart < 0 && text.charCodeAt(payloadStart) === 0x7b) {
-      readFields(envelope, this.#scan, this.#layout, text, payloadStart);
+      readFields(
+        envelope,
+        this.#scan,
+        this.#layout,
+        text,
+        payloadStart,
+        depthLeft,
+      );
     }
     this.#decodeWrapped(text);
     return end;
@@ -222,9 +256,9 @@ export class RowDecoder {
     const { afterStart, afterEnd, scannedBy } = this.#envelope;
     const scan = this.#scan;
     if (scannedBy !== layout) {
-      scanRow(scan, layout, text, afterStart);
+      scanRow(scan, layout, text, afterStart, Infinity);
     }
-    const named = this.#namedKey(text, layout);
+    const named = namedKey(this.#scan, layout.table, text);
     let after = text.slice(afterStart, afterEnd) as JsonText;
     if (scan.unknownCount > 0 || scan.renamedCount > 0) {
       after = this.#knownColumns(layout, after);
@@ -250,8 +284,8 @@ export class RowDecoder {
     }
     let named: JsonText[] | null = null;
     if (before !== null) {
-      scanRow(this.#scan, layout, text, this.#envelope.beforeStart);
-      named = this.#namedKey(text, layout);
+      scanRow(this.#scan, layout, text, this.#envelope.beforeStart, Infinity);
+      named = namedKey(this.#scan, layout.table, text);
     }
     this.#add(text, layout, { time, after: null, before }, named);
   }
@@ -285,9 +319,9 @@ export class RowDecoder {
       const first = text.charCodeAt(keyStart);
       const key = text.slice(keyStart, keyEnd) as JsonText;
       if (first === 0x5b) {
-        source = this.#sourceKey(table, key);
+        source = sourceKey(table, key);
       } else if (first === 0x7b) {
-        named = this.#objectKey(layout, key, named);
+        named = objectKey(this.#scan, layout, key, named);
       } else if (first !== 0x6e || named === null) {
         throw this.#keyMissing(layout);
       }
@@ -296,7 +330,7 @@ export class RowDecoder {
       }
     }
     if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
-      this.#declareOrder(table, text, sourceStart);
+      this.#declareOrder(table, text);
     }
     if (named === null && source === null) {
       throw this.#keyMissing(layout);
@@ -319,93 +353,15 @@ export class RowDecoder {
     return '' as JsonText;
   }
 
-  /** Canonical key elements from the row just scanned, null if not all. */
-  #namedKey(text: string, { table }: RowLayout): JsonText[] | null {
-    const { keyStart, keyEnd } = this.#scan;
-    const elements: JsonText[] = [];
-    for (let at = 0; at < table.primaryKey.length; at += 1) {
-      const start = keyStart[at]!;
-      if (start < 0) {
-        return null;
-      }
-      if (text.charCodeAt(start) === 0x6e) {
-        throw new ReplicatorError('E1017', {
-          detail: `a row of table ${JSON.stringify(table.name)} has null in key column ${JSON.stringify(table.primaryKey[at]!.name)}`,
-        });
-      }
-      elements.push(canonicalValue(text.slice(start, keyEnd[at]) as JsonText));
-    }
-    return elements;
-  }
-
-  /** Canonical key elements in the source's order. */
-  #sourceKey(table: TableShape, key: JsonText): JsonText[] {
-    const elements = arrayElements(key);
-    const { primaryKey } = table;
-    if (elements.length !== primaryKey.length) {
-      throw new ReplicatorError('E1017', {
-        detail: `the key of table ${JSON.stringify(table.name)} has ${elements.length} columns at the source and ${primaryKey.length} at the target (${primaryKey.map(({ name }) => name).join(', ')})`,
-      });
-    }
-    for (let at = 0; at < elements.length; at += 1) {
-      const element = elements[at]!;
-      if (element.charCodeAt(0) === 0x6e) {
-        throw new ReplicatorError('E1017', {
-          detail: `a row of table ${JSON.stringify(table.name)} has null in its key`,
-        });
-      }
-      elements[at] = canonicalValue(element);
-    }
-    return elements;
-  }
-
-  /** Enriched: the key as an object, which names its columns itself. */
-  #objectKey(
-    layout: RowLayout,
-    key: JsonText,
-    fromRow: readonly JsonText[] | null,
-  ): JsonText[] {
-    const { table } = layout;
-    const payload = objectMembers(key).find(({ name }) => name === 'payload');
-    const isNested =
-      payload !== undefined &&
-      jsonKind(payload.value) === 'object' &&
-      resolveColumn(table, 'payload') === null;
-    const text = isNested ? payload.value : key;
-    scanRow(this.#scan, layout, text, 0);
-    const named = this.#namedKey(text, layout);
-    if (named === null || this.#scan.unknownCount > 0) {
-      throw new ReplicatorError('E1017', {
-        detail: `the key of table ${JSON.stringify(table.name)} has other columns at the source than at the target (${table.primaryKey.map(({ name }) => name).join(', ')})`,
-      });
-    }
-    if (fromRow?.some((element, at) => element !== named[at])) {
-      throw new ReplicatorError('E1017', {
-        detail: `a row of table ${JSON.stringify(table.name)} has a key that differs from its key columns`,
-      });
-    }
-    return named;
-  }
-
-  #declareOrder(table: TableShape, text: string, sourceStart: number): void {
-    const names = objectMembers(
+  #declareOrder(table: TableShape, text: string): void {
+    const { sourceStart } = this.#envelope;
+    const positions = declaredOrder(
+      table,
       text.slice(sourceStart, skipValue(text, sourceStart)) as JsonText,
-    ).find(({ name }) => name === 'primary_keys');
-    if (names === undefined || jsonKind(names.value) !== 'array') {
-      return;
-    }
-    const columns = arrayElements(names.value).map((name) =>
-      jsonKind(name) === 'string'
-        ? resolveColumn(table, jsonString(name))
-        : null,
     );
-    const positions = table.primaryKey.map((column) => columns.indexOf(column));
-    if (columns.length !== positions.length || positions.includes(-1)) {
-      throw new ReplicatorError('E1017', {
-        detail: `the key of table ${JSON.stringify(table.name)} has other columns at the source than at the target (${table.primaryKey.map(({ name }) => name).join(', ')})`,
-      });
+    if (positions !== null) {
+      this.#context.keyOrders.declare(table, positions);
     }
-    this.#context.keyOrders.declare(table, positions);
   }
 
   #rowTime(text: string): Timestamp {
@@ -426,8 +382,7 @@ export class RowDecoder {
   }
 
   #parsedTime(text: string, start: number, end: number): Timestamp {
-    const last = this.#updatedToken;
-    if (last.length === end - start && text.startsWith(last, start)) {
+    if (end - start === 32 && text.startsWith(this.#time, start + 1)) {
       return this.#time;
     }
     const time =
@@ -440,7 +395,6 @@ export class RowDecoder {
         'has a timestamp that is not of the form <nanoseconds>.<10 digits>',
       );
     }
-    this.#updatedToken = text.slice(start, end);
     this.#time = time;
     return time;
   }
@@ -547,11 +501,4 @@ export function knownTable(
     });
   }
   return table;
-}
-
-/** Of elements that are canonical already. */
-function keyText(elements: readonly JsonText[]): JsonText {
-  return (
-    elements.length === 1 ? `[${elements[0]}]` : `[${elements.join(',')}]`
-  ) as JsonText;
 }
