@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { ClosingLineReporter } from './test/support/closing-line-reporter.ts';
 
 /**
  * One project per server that its tests need, by suffix:
@@ -8,6 +9,7 @@ export default defineConfig({
   test: {
     // Two cores: more forks only make servers and fault tests fight for them.
     maxWorkers: 2,
+    reporters: ['default', new ClosingLineReporter()],
     projects: [
       {
         extends: true,

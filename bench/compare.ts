@@ -1,0 +1,77 @@
+/**
+ * `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]`
+ *
+ * Measures the daemons of two commits in turn, A, B, A, B …, with the cases of
+ * this checkout, so that both meet the same load. `.` is the working tree.
+ */
+import { execFile } from 'node:child_process';
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import type { CaseSample } from './case.ts';
+import { selectCases } from './cases/all.ts';
+import { openEnvironment } from './environment.ts';
+import { fastestFloor, summarise } from './summary.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+const [first, second, ...names] = positionals;
+if (first === undefined || second === undefined) {
+  throw new Error('name two commits: npm run bench:compare -- A B [cases]');
+}
+const seconds = Math.min(15, Number(values.seconds));
+const rounds = Math.max(1, Number(values.rounds));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const run = promisify(execFile);
+
+await using environment = await openEnvironment();
+await using worktrees = new AsyncDisposableStack();
+const programs = [
+  { commit: first, program: await programOf(first) },
+  { commit: second, program: await programOf(second) },
+];
+const lines = [];
+for (const benchCase of selectCases(names)) {
+  const options = { environment, seconds };
+  const floor = await fastestFloor(benchCase, options);
+  const floorRates: number[] = [];
+  const samples = programs.map((): CaseSample[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { program }] of programs.entries()) {
+      samples[index]?.push(await benchCase.measure(options, program));
+    }
+    floorRates.push(await floor.measure(options));
+  }
+  for (const [index, { commit }] of programs.entries()) {
+    const { name, ...figures } = summarise(
+      benchCase.name,
+      samples[index] ?? [],
+      floorRates,
+    );
+    const line = { name, commit, ...figures };
+    lines.push(line);
+    if (values.json) console.log(JSON.stringify(line));
+  }
+}
+if (!values.json) console.table(lines);
+
+/** The bin/replicator of a commit, checked out beside the packages of ours. */
+async function programOf(commit: string): Promise<string> {
+  if (commit === '.') return join(root, 'bin', 'replicator');
+  const folder = join(await environment.freshFolder(), 'checkout');
+  const git = (...args: string[]): Promise<unknown> =>
+    run('git', ['-C', root, ...args]);
+  await git('worktree', 'add', '--detach', folder, commit);
+  worktrees.defer(async () => {
+    await git('worktree', 'remove', '--force', folder);
+  });
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  return join(folder, 'bin', 'replicator');
+}
