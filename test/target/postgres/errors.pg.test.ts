@@ -142,16 +142,20 @@ describe('failures of PostgreSQL', () => {
     await using second = await target.begin();
     await upsert(fixture, first, { id: '1', n: '1' });
     await upsert(fixture, second, { id: '2', n: '1' });
-    const outcomes = await Promise.allSettled(
-      [
-        upsert(fixture, first, { id: '2', n: '2' }),
-        upsert(fixture, second, { id: '1', n: '2' }).finally(() =>
-          second[Symbol.asyncDispose](),
-        ),
-      ].map((work, index) =>
-        index === 0 ? work.finally(() => first[Symbol.asyncDispose]()) : work,
-      ),
-    );
+    const meet = async (
+      transaction: TargetTransaction,
+      id: string,
+    ): Promise<void> => {
+      try {
+        await upsert(fixture, transaction, { id, n: '2' });
+      } finally {
+        await transaction[Symbol.asyncDispose]();
+      }
+    };
+    const outcomes = await Promise.allSettled([
+      meet(first, '2'),
+      meet(second, '1'),
+    ]);
     const rejected = outcomes.filter(
       (outcome) => outcome.status === 'rejected',
     );

@@ -1,0 +1,64 @@
+/** Hand-made shapes for tests that need no server. */
+import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
+
+export function column(
+  name: string,
+  type: string,
+  more: Partial<ColumnShape> = {},
+): ColumnShape {
+  return {
+    name,
+    type,
+    codec: { kind: 'scalar' },
+    keyOrdinal: null,
+    nullable: true,
+    hasDefault: false,
+    generated: false,
+    identity: null,
+    ...more,
+  };
+}
+
+export function tableShape(
+  name: string,
+  columns: readonly ColumnShape[],
+  more: Partial<TableShape> = {},
+): TableShape {
+  return {
+    schema: 'shop.public' as SchemaName,
+    name,
+    columns,
+    columnByName: new Map(columns.map((each) => [each.name, each])),
+    primaryKey: columns
+      .filter(({ keyOrdinal }) => keyOrdinal !== null)
+      .toSorted((a, b) => a.keyOrdinal! - b.keyOrdinal!),
+    keyDeferrable: false,
+    hasInheritors: false,
+    uniqueKeys: [],
+    foreignKeys: [],
+    fingerprint: name,
+    ...more,
+  };
+}
+
+/** A table named by its first letter, with the tables it refers to. */
+export function linkedTable(
+  name: string,
+  parents: readonly string[],
+): TableShape {
+  return tableShape(
+    name,
+    [column('id', 'pg_catalog.int8', { keyOrdinal: 0 })],
+    {
+      foreignKeys: parents.map((parentTable) => ({
+        name: `${name}_${parentTable}`,
+        columns: ['id'],
+        parentSchema: 'shop.public' as SchemaName,
+        parentTable,
+        parentColumns: ['id'],
+        deferrable: false,
+      })),
+    },
+  );
+}

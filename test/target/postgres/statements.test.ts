@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import {
+  claimCheckpointStatement,
+  createCheckpointStatement,
+  deleteStatement,
+  moveCheckpointStatement,
+  readCheckpointStatement,
+  reidentifyStatement,
+  upsertStatement,
+  vacateStatement,
+} from '../../../src/target/postgres/statements.ts';
+import type { TableShape } from '../../../src/target/target.ts';
+import { column, tableShape } from './shapes.ts';
+
+const orders = tableShape(
+  'orders',
+  [
+    column('customer', 'pg_catalog.text', { keyOrdinal: 1, nullable: false }),
+    column('id', 'pg_catalog.int8', { keyOrdinal: 0, nullable: false }),
+    column('total', 'pg_catalog.numeric', { hasDefault: true }),
+    column('code', 'pg_catalog.bpchar'),
+    column('twice', 'pg_catalog.numeric', { generated: true }),
+  ],
+  { uniqueKeys: [['code']] },
+);
+
+const everything = tableShape('Every "Thing"', [
+  column('id', '"ext"."citext"', {
+    keyOrdinal: 0,
+    keyOperator: 'operator(ext.=)',
+  }),
+  column('tags', 'pg_catalog._text', {
+    codec: { kind: 'array', element: { kind: 'scalar' } },
+  }),
+  column('pair', '"public"."pair"', {
+    codec: { kind: 'composite', fields: [] },
+  }),
+  column('corner', 'pg_catalog.box', {
+    codec: { kind: 'scalar', viaText: true },
+  }),
+  column('place', '"gis"."geometry"', {
+    codec: { kind: 'geometry', srid: 3857 },
+  }),
+  column('where', '"gis"."geography"', {
+    codec: { kind: 'geometry', srid: null },
+  }),
+]);
+
+const serial = tableShape('serial', [
+  column('id', 'pg_catalog.int8', { keyOrdinal: 0 }),
+  column('number', 'pg_catalog.int8', { identity: 'always' }),
+  column('a', 'pg_catalog.text'),
+  column('b', 'pg_catalog.text'),
+]);
+
+const written = (table: TableShape) =>
+  table.columns.filter(({ generated }) => !generated);
+const sparse = (table: TableShape, ...names: string[]) =>
+  table.columns.filter(({ name }) => names.includes(name));
+
+const statements: Readonly<Record<string, string | null>> = {
+  upsert: upsertStatement(orders, written(orders)),
+  'upsert-sparse': upsertStatement(
+    orders,
+    sparse(orders, 'customer', 'id', 'total'),
+  ),
+  'upsert-replace': upsertStatement(
+    orders,
+    sparse(orders, 'customer', 'id', 'total'),
+    {
+      replace: true,
+    },
+  ),
+  'upsert-key-only': upsertStatement(orders, sparse(orders, 'customer', 'id')),
+  'upsert-identity-key': upsertStatement(
+    tableShape('t', [
+      column('id', 'pg_catalog.int8', { keyOrdinal: 0, identity: 'always' }),
+      column('a', 'pg_catalog.text'),
+    ]),
+    [
+      column('id', 'pg_catalog.int8', { keyOrdinal: 0, identity: 'always' }),
+      column('a', 'pg_catalog.text'),
+    ],
+  ),
+  'upsert-types': upsertStatement(everything, everything.columns),
+  'upsert-deferrable-key': upsertStatement(
+    { ...orders, keyDeferrable: true },
+    sparse(orders, 'customer', 'id', 'total'),
+    { replace: true },
+  ),
+  'upsert-deferrable-key-only': upsertStatement(
+    { ...orders, keyDeferrable: true },
+    sparse(orders, 'customer', 'id'),
+  ),
+  'upsert-identity-column': upsertStatement(
+    serial,
+    sparse(serial, 'id', 'number', 'a'),
+  ),
+  'reidentify-identity-column': reidentifyStatement(
+    serial,
+    sparse(serial, 'id', 'number', 'a'),
+  ),
+  delete: deleteStatement(orders),
+  'delete-inherited': deleteStatement({ ...everything, hasInheritors: true }),
+  vacate: vacateStatement(orders),
+  'checkpoint-create': createCheckpointStatement('shop.public' as SchemaName),
+  'checkpoint-claim': claimCheckpointStatement('shop.public' as SchemaName),
+  'checkpoint-move': moveCheckpointStatement(
+    'shop."Odd ""Schema"""' as SchemaName,
+  ),
+  'checkpoint-read': readCheckpointStatement('shop.public' as SchemaName),
+};
+
+describe('the SQL of PostgreSQL', () => {
+  test.each(Object.entries(statements))(
+    '%s reads as reviewed',
+    async (name, text) => {
+      await expect(`${text}\n`).toMatchFileSnapshot(
+        `../../testdata/statements/postgres/${name}.sql`,
+      );
+    },
+  );
+
+  test('rows without a changed identity column need no second statement', () => {
+    expect(reidentifyStatement(serial, sparse(serial, 'id', 'a'))).toBeNull();
+    expect(reidentifyStatement(orders, written(orders))).toBeNull();
+  });
+
+  test('unique values that may not be null cannot be vacated', () => {
+    const strict = tableShape(
+      'strict',
+      [
+        column('id', 'pg_catalog.int8', { keyOrdinal: 0 }),
+        column('code', 'pg_catalog.text', { nullable: false }),
+      ],
+      { uniqueKeys: [['code']] },
+    );
+    expect(vacateStatement(strict)).toBeNull();
+    expect(vacateStatement(everything)).toBeNull();
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import type { JsonText } from '../../src/mutation/mutation.ts';
+import { groupByShape, keyRows } from '../../src/target/row-shape.ts';
+import type { ShapeRows } from '../../src/target/target.ts';
+import { column, tableShape } from './postgres/shapes.ts';
+
+const table = tableShape('t', [
+  column('a', 'int8', { keyOrdinal: 1 }),
+  column('b', 'int8', { keyOrdinal: 0 }),
+  column('x"ä', 'text'),
+  column('y', 'text'),
+  column('sum', 'int8', { generated: true }),
+]);
+
+const strict = { ignoreUnknownColumns: false, replace: false };
+
+function cut(
+  rows: readonly (readonly [key: string, after: string])[],
+  options = strict,
+) {
+  return groupByShape(
+    table,
+    rows.map(([key, after]) => ({
+      key: key as JsonText,
+      after: after as JsonText,
+    })),
+    options,
+  ).map(columnsAndValues);
+}
+
+function columnsAndValues({ columns, values, rowCount }: ShapeRows) {
+  return {
+    rowCount,
+    ...Object.fromEntries(
+      columns.map(({ name }, index) => [name, values[index]]),
+    ),
+  };
+}
+
+describe('rows cut into columns', () => {
+  test('are grouped by the columns they carry, whatever their order', () => {
+    expect(
+      cut([
+        ['[2,1]', '{"a":1,"b":2,"y":"p"}'],
+        ['[4,3]', '{"y": "q" , "b": 4, "a": 3}'],
+        ['[6,5]', '{"a":5,"b":6,"x\\"\\u00e4":null}'],
+        ['[8,7]', '{"a":7,"b":8,"y":"r"}'],
+        ['[10,9]', '{"a":9,"b":10}'],
+        ['[12,11]', '{"a":11,"b":12,"x\\"ä":"s"}'],
+      ]),
+    ).toEqual([
+      {
+        rowCount: 3,
+        a: ['1', '3', '7'],
+        b: ['2', '4', '8'],
+        y: ['"p"', '"q"', '"r"'],
+      },
+      { rowCount: 2, a: ['5', '11'], b: ['6', '12'], 'x"ä': ['null', '"s"'] },
+      { rowCount: 1, a: ['9'], b: ['10'] },
+    ]);
+  });
+
+  test('are told apart when one has the first members of the other', () => {
+    expect(
+      cut([
+        ['[2,1]', '{"a":1,"b":2,"y":"p"}'],
+        ['[4,3]', '{"a":3,"b":4}'],
+        ['[6,5]', '{"a":5,"b":6,"y":"q"}'],
+        ['[8,7]', '{}'],
+      ]),
+    ).toEqual([
+      { rowCount: 2, a: ['1', '5'], b: ['2', '6'], y: ['"p"', '"q"'] },
+      { rowCount: 2, a: ['3', '7'], b: ['4', '8'] },
+    ]);
+  });
+
+  test('keep the last of a repeated member and drop generated ones', () => {
+    expect(cut([['[2,1]', '{"a":0,"sum":9,"a":1,"b":2}']])).toEqual([
+      { rowCount: 1, a: ['1'], b: ['2'] },
+    ]);
+  });
+
+  test('take missing key columns from the key', () => {
+    expect(cut([['["k",1e400]', '{"y":"p"}']])).toEqual([
+      { rowCount: 1, a: ['1e400'], b: ['"k"'], y: ['"p"'] },
+    ]);
+  });
+
+  test('halt on an unknown column, or leave it out where that is wanted', () => {
+    const rows = [['[2,1]', '{"a":1,"b":2,"gone":3}']] as const;
+    expect(() => cut(rows)).toThrow(expect.objectContaining({ code: 'E4012' }));
+    expect(cut(rows, { ignoreUnknownColumns: true, replace: false })).toEqual([
+      { rowCount: 1, a: ['1'], b: ['2'] },
+    ]);
+  });
+
+  test('a name out of the prototype is a name like any other', () => {
+    expect(() => cut([['[2,1]', '{"__proto__":1}']])).toThrow(
+      expect.objectContaining({ code: 'E4012' }),
+    );
+  });
+});
+
+describe('keys', () => {
+  test('are laid out by key column', () => {
+    expect(keyRows(table, ['[1,"x"]', '[2,null]'] as JsonText[]).keys).toEqual([
+      ['1', '2'],
+      ['"x"', 'null'],
+    ]);
+  });
+
+  test('of another width than the primary key ask for another look at the schema', () => {
+    expect(() => keyRows(table, ['[1]' as JsonText])).toThrow(
+      expect.objectContaining({ code: 'E4011', disposition: 'retry' }),
+    );
+  });
+});

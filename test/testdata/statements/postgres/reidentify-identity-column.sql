@@ -1,0 +1,12 @@
+with v ("id", "number", "a") as materialized (
+  select v.c1, v.c2, v.c3
+  from unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.text[]) as v (c1, c2, c3)
+),
+gone as (
+  delete from "public"."serial" as t using v
+  where t."id" = v."id" and (t."number" <> v."number")
+  returning v."id", v."number", v."a", t."b"
+)
+insert into "public"."serial" as t ("id", "number", "a", "b")
+overriding system value
+select "id", "number", "a", "b" from gone

@@ -1,0 +1,7 @@
+with v ("customer", "id") as materialized (
+  select v.c1, v.c2
+  from unnest($1::pg_catalog.text[], $2::pg_catalog.int8[]) as v (c1, c2)
+)
+insert into "public"."orders" as t ("customer", "id")
+select "customer", "id" from v
+where not exists (select from "public"."orders" as t where t."id" = v."id" and t."customer" = v."customer")

@@ -1,0 +1,4 @@
+update "public"."orders" as t
+set "code" = null
+from unnest($1::pg_catalog.int8[], $2::pg_catalog.text[]) as v (c1, c2)
+where t."id" = v.c1 and t."customer" = v.c2
