@@ -53,13 +53,8 @@ export class KeyOrders {
     for (const [name, { columns, possible, assumed }] of Object.entries(
       memo.tables,
     )) {
-      const found = matchings(possible);
-      orders.#tables.set(name, {
-        columns,
-        possible,
-        proven: found.length === 1 ? found[0]! : null,
-        assumed,
-      });
+      const order = { columns, possible, proven: null, assumed };
+      orders.#tables.set(name, { ...order, proven: provenOrder(order) });
     }
     return orders;
   }
@@ -156,8 +151,7 @@ export class KeyOrders {
       order.possible = possible;
       this.#revision += 1;
     }
-    const found = matchings(possible);
-    order.proven = found.length === 1 ? found[0]! : null;
+    order.proven = provenOrder(order);
     refuseContradiction(table, order);
     if (order.proven !== null && order.assumed !== null) {
       // The assumption was right: nothing hangs on it any more.
@@ -188,12 +182,20 @@ export class KeyOrders {
   }
 }
 
+/** The only order left; none while it contradicts an assumed one. */
+function provenOrder(order: TableOrder): Order | null {
+  const found = matchings(order.possible);
+  return found.length === 1 && !isContradicted(order) ? found[0]! : null;
+}
+
+function isContradicted({ assumed, possible }: TableOrder): boolean {
+  return (
+    assumed !== null && assumed.some((at, t) => !(possible[t]! & (1 << at)))
+  );
+}
+
 function refuseContradiction(table: TableShape, order: TableOrder): void {
-  const { assumed, possible } = order;
-  if (
-    assumed !== null &&
-    assumed.some((at, t) => !(possible[t]! & (1 << at)))
-  ) {
+  if (isContradicted(order)) {
     throw new ReplicatorError('E1017', {
       detail: `the source lists the key of table ${JSON.stringify(table.name)} in another order than the target (${order.columns.join(', ')}), and earlier deletes were read in the target's order`,
       remedy:
