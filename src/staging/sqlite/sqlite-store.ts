@@ -4,28 +4,27 @@
  * WAL with synchronous=FULL: a commit is one fsync of the log file, and
  * `staging list|peek|purge` may read and delete beside a running daemon.
  */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { ReplicatorError } from '../../failure/failure.ts';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   type Timestamp,
   timeBucket,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import { groupCommit } from '../group-commit.ts';
 import type {
   Checkpoint,
-  EntryFilter,
   EntrySummary,
   ReadWindow,
   StagedEntry,
   StagingSize,
   StagingStore,
 } from '../staging.ts';
-import { lockDataDir, prepareDataDir, prepareFile } from './data-dir.ts';
-import { sqliteFailure, sqliteResult, sqliteResultCode } from './errors.ts';
+import {
+  type OpenDatabase,
+  openDatabase,
+  type SqliteStoreOptions,
+} from './database.ts';
+import { countEntries, forgetSchema, purgeStep } from './purge.ts';
 import {
   checkpointColumns,
   entryColumns,
@@ -35,86 +34,20 @@ import {
   readSummary,
   summaryColumns,
 } from './rows.ts';
-import {
-  migrate,
-  refuseNewer,
-  schemaVersion,
-  sqliteMigrations,
-} from './schema.ts';
-import { openTotals } from './totals.ts';
+import { openTotals, type SchemaTotals } from './totals.ts';
+import { openTurns } from './turns.ts';
 
-export interface SqliteStoreOptions {
-  readonly dataDir: string;
-  /**
-   * True for a daemon: makes and migrates the file and keeps every other
-   * daemon out (E2005). False for commands that look in beside it: the file
-   * must be there and of this version.
-   */
-  readonly exclusive: boolean;
-}
+/** Between two steps of a purge, so that a waiting daemon gets its turn. */
+const purgePauseMs = 2;
 
-/** Memory a group may take; far above what waits in one turn of the loop. */
-const groupBytes = 16 << 20;
-/** A purge holds the write lock, which a daemon waits for, for one step. */
-const purgeStepEntries = 500;
-/** How long a writer waits for the lock of a purge in another process. */
-const lockTimeoutMs = 10_000;
-/**
- * Pages of the log file (4 KiB each) before they are carried over into the
- * database: long enough to be rare, short enough to pass unnoticed.
- */
-const walPages = 4096;
-
+/** Throws E2003, E2004, E2005, E2006, E2007 or E5009. */
 export function openSqliteStore(options: SqliteStoreOptions): StagingStore {
-  const directory = resolve(options.dataDir);
-  const path = join(directory, 'staging.db');
-  using cleanup = new DisposableStack();
-  if (options.exclusive) {
-    prepareDataDir(directory);
-    cleanup.use(lockDataDir(directory));
-    prepareFile(path);
-  } else if (!existsSync(path)) {
-    throw new ReplicatorError('E2004', {
-      detail: `there is no staging store at ${path}`,
-      remedy: 'check --dataDir; replicator start makes the store',
-    });
-  }
-  try {
-    const database = new DatabaseSync(path, { timeout: lockTimeoutMs });
-    cleanup.defer(() => database.close());
-    refuseNewer(schemaVersion(database), sqliteMigrations.length);
-    if (options.exclusive) {
-      database.exec('pragma journal_mode = wal');
-    }
-    database.exec(
-      `pragma synchronous = full; pragma wal_autocheckpoint = ${walPages}; pragma journal_size_limit = ${walPages * 4096 * 2}`,
-    );
-    if (options.exclusive) {
-      migrate(database);
-    } else if (schemaVersion(database) !== sqliteMigrations.length) {
-      throw new ReplicatorError('E2004', {
-        detail: `${path} is of an older version`,
-        remedy: 'run replicator start once: it brings the store up to date',
-      });
-    }
-    return storeOn(database, path, cleanup.move());
-  } catch (error) {
-    throw sqliteFailure(error, path);
-  }
+  return storeOn(openDatabase(options));
 }
 
-interface WriteCall {
-  readonly sizeBytes: number;
-  /** Runs inside the group's transaction. */
-  readonly run: () => unknown;
-}
-
-function storeOn(
-  database: DatabaseSync,
-  path: string,
-  resources: DisposableStack,
-): StagingStore {
+function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
   const totals = openTotals(database);
+  const turns = openTurns(database, path, totals);
   const insertEntry = database.prepare(
     `insert into log (schema_name, table_name, min_time, max_time, row_count, byte_count, body)
      values (?, ?, ?, ?, ?, ?, ?)`,
@@ -146,72 +79,9 @@ function storeOn(
   const upsertMemo = database.prepare(
     'insert or replace into memo (name, value) values (?, ?)',
   );
-  const begin = database.prepare('begin immediate');
-  const commit = database.prepare('commit');
-  const rollback = database.prepare('rollback');
   const selectVersion = database.prepare('select version from schema_version');
 
-  let closed = false;
-
-  const group = groupCommit<WriteCall, unknown>({
-    commit: (calls) => transaction(() => calls.map((call) => call.run())),
-    isShared: (error) => sqliteResultCode(error) === sqliteResult.ioError,
-    sizeBytes: (call) => call.sizeBytes,
-    groupBytes,
-    // The database is called on this thread: a second group could not start.
-    inFlightGroups: 1,
-  });
-
-  function transaction<T>(run: () => T): T {
-    begin.run();
-    try {
-      const result = run();
-      commit.run();
-      totals.keep();
-      return result;
-    } catch (error) {
-      totals.drop();
-      // SQLite has rolled back by itself after some failures, not after all.
-      if (database.isTransaction) {
-        rollback.run();
-      }
-      throw error;
-    }
-  }
-
-  function assertOpen(): void {
-    if (closed) {
-      throw new ReplicatorError('E2001', { detail: 'staging is closed' });
-    }
-  }
-
-  /** Anything that is one step and needs no company. */
-  async function now<T>(
-    signal: AbortSignal | undefined,
-    run: () => T,
-  ): Promise<T> {
-    signal?.throwIfAborted();
-    assertOpen();
-    try {
-      return run();
-    } catch (error) {
-      throw sqliteFailure(error, path);
-    }
-  }
-
-  /** Joins the commit of whatever else is waiting. */
-  async function together<T>(
-    signal: AbortSignal | undefined,
-    sizeBytes: number,
-    run: () => T,
-  ): Promise<T> {
-    assertOpen();
-    try {
-      return (await group.submit({ sizeBytes, run }, signal)) as T;
-    } catch (error) {
-      throw sqliteFailure(error, path);
-    }
-  }
+  const { now, together, transaction } = turns;
 
   function checkpointOf(schema: SchemaName): Checkpoint {
     return readCheckpoint(selectCheckpoint.get(schema));
@@ -224,42 +94,6 @@ function storeOn(
     const { resolved, applied, appliedInTarget, retired } = checkpoint;
     upsertCheckpoint.run(schema, resolved, applied, appliedInTarget, retired);
     return checkpoint;
-  }
-
-  /** One step of a purge; returns how many entries went. */
-  function purgeStep(filter: EntryFilter, purged: Counts): number {
-    const { where, values } = filterSql(filter);
-    const rows = database
-      .prepare(
-        `delete from log where id in (select id from log where ${where} limit ${purgeStepEntries})
-         returning schema_name, max_time, row_count, byte_count`,
-      )
-      .all(...values);
-    const latest = new Map<SchemaName, Timestamp>();
-    for (const row of rows) {
-      const schema = row['schema_name'] as SchemaName;
-      const rowCount = Number(row['row_count']);
-      const byteCount = Number(row['byte_count']);
-      totals.add(schema, -1, -rowCount, -byteCount);
-      purged.entryCount++;
-      purged.rowCount += rowCount;
-      purged.byteCount += byteCount;
-      latest.set(
-        schema,
-        later(row['max_time'] as Timestamp, latest.get(schema)),
-      );
-    }
-    for (const [schema, time] of latest) {
-      const checkpoint = checkpointOf(schema);
-      saveCheckpoint(schema, {
-        ...checkpoint,
-        retired: later(
-          checkpoint.retired,
-          time < checkpoint.applied ? time : checkpoint.applied,
-        ),
-      });
-    }
-    return rows.length;
   }
 
   return {
@@ -386,13 +220,10 @@ function storeOn(
 
     size: (schema, signal) =>
       now(signal, () => {
-        const counts = totals.of(schema);
-        return {
-          liveBytes:
-            schema === undefined ? totals.liveBytes() : counts.byteCount,
-          entryCount: counts.entryCount,
-          rowCount: counts.rowCount,
-        };
+        const size = sizeOf(totals.of(schema));
+        return schema === undefined
+          ? { ...size, liveBytes: totals.liveBytes() }
+          : size;
       }),
 
     backlog: (schema, after, signal) =>
@@ -432,36 +263,27 @@ function storeOn(
         return row === undefined ? null : readEntry(row);
       }),
 
-    purge: (filter, dryRun, signal) =>
-      now(signal, (): StagingSize => {
-        const purged: Counts = { entryCount: 0, rowCount: 0, byteCount: 0 };
-        if (dryRun) {
-          const { where, values } = filterSql(filter);
-          const row = database
-            .prepare(
-              `select count(*) as entries, coalesce(sum(row_count), 0) as row_count,
-                 coalesce(sum(byte_count), 0) as bytes from log where ${where}`,
-            )
-            .get(...values)!;
-          purged.entryCount = Number(row['entries']);
-          purged.rowCount = Number(row['row_count']);
-          purged.byteCount = Number(row['bytes']);
-        } else {
-          while (transaction(() => purgeStep(filter, purged)) > 0) {
-            signal?.throwIfAborted();
-          }
-          if (isWholeSchema(filter)) {
-            database
-              .prepare('delete from checkpoint where schema_name = ?')
-              .run(filter.schema!);
-          }
+    async purge(filter, dryRun, signal) {
+      if (dryRun) {
+        const counted = await now(signal, () => countEntries(database, filter));
+        return sizeOf(counted);
+      }
+      const purged = { liveBytes: 0, entryCount: 0, rowCount: 0 };
+      for (;;) {
+        const gone = await now(signal, () =>
+          transaction(() => purgeStep(database, filter, totals)),
+        );
+        if (gone.entryCount === 0) {
+          break;
         }
-        return {
-          liveBytes: purged.byteCount,
-          entryCount: purged.entryCount,
-          rowCount: purged.rowCount,
-        };
-      }),
+        purged.liveBytes += gone.byteCount;
+        purged.entryCount += gone.entryCount;
+        purged.rowCount += gone.rowCount;
+        await pause(purgePauseMs);
+      }
+      await together(signal, 0, () => forgetSchema(database, filter));
+      return purged;
+    },
 
     memo: (name, signal) =>
       now(
@@ -480,19 +302,17 @@ function storeOn(
       }),
 
     async [Symbol.asyncDispose]() {
-      if (!closed) {
-        closed = true;
-        await group.idle();
+      await turns.close();
+      if (!resources.disposed) {
         resources.dispose();
       }
     },
   };
 }
 
-interface Counts {
-  entryCount: number;
-  rowCount: number;
-  byteCount: number;
+function sizeOf(totals: SchemaTotals): StagingSize {
+  const { byteCount, entryCount, rowCount } = totals;
+  return { liveBytes: byteCount, entryCount, rowCount };
 }
 
 function later(a: Timestamp, b: Timestamp = zeroTimestamp): Timestamp {
@@ -510,12 +330,4 @@ function startOf(window: ReadWindow): [string, number] {
   return cursor === null || cursor.minTime < bucket
     ? [bucket, 0]
     : [cursor.minTime, Number(cursor.id)];
-}
-
-function isWholeSchema(filter: EntryFilter): boolean {
-  return (
-    filter.schema !== undefined &&
-    filter.table === undefined &&
-    filter.through === undefined
-  );
 }
