@@ -10,6 +10,12 @@ import { commands, matchCommand } from './commands.ts';
 /** What the peer and most tools call a usage error. */
 const usageCodes = new Set(['E5001', 'E5002', 'E5004', 'E5008']);
 
+/**
+ * A command that a signal kept from its end, as shells name it. The daemon,
+ * whose end a signal is, returns 0 by itself.
+ */
+const interruptedExitCode = 130;
+
 /** Never rejects: every failure is one line on stderr and an exit code. */
 export async function main(
   argv: readonly string[],
@@ -20,7 +26,7 @@ export async function main(
     return await dispatch(argv, env, io);
   } catch (error) {
     if (io.signal.aborted && isAbort(error)) {
-      return 0;
+      return interruptedExitCode;
     }
     io.stderr.write(`${failureLine(error, env)}\n`);
     return error instanceof ReplicatorError && usageCodes.has(error.code)

@@ -51,7 +51,8 @@ select current_database() as database, n.nspname as schema, c.relname as name,
        exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as has_key,
        has_schema_privilege(n.oid, 'usage') as may_use,
        has_schema_privilege(n.oid, 'create')
-         or to_regclass(quote_ident(n.nspname) || '.replicator_checkpoint') is not null as may_mark,
+         or exists (select from pg_class k where k.relnamespace = n.oid
+                    and k.relname = 'replicator_checkpoint') as may_mark,
        concat_ws(', ',
          case when not has_table_privilege(c.oid, 'select') then 'SELECT' end,
          case when not has_table_privilege(c.oid, 'insert') then 'INSERT' end,

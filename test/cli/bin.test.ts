@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -7,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -84,6 +86,27 @@ test('a Node on the PATH that is new enough is taken', async () => {
   );
   const { stdout } = await run(bin, ['version'], env);
   expect(stdout).toMatch(/src\/cli\/process\.ts version\n$/);
+});
+
+test('a signal reaches the command, which ends with 130', async () => {
+  const connected = Promise.withResolvers<Socket>();
+  await using server = createServer((socket) => connected.resolve(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const child = spawn(
+    bin,
+    [
+      'preflight',
+      `--targetConn=postgresql://u@127.0.0.1:${port}/db?sslmode=disable`,
+    ],
+    { cwd: folder, stdio: 'ignore' },
+  );
+  const exited = once(child, 'exit');
+  const socket = await connected.promise;
+  child.kill('SIGTERM');
+  expect(await exited).toEqual([130, null]);
+  socket.destroy();
 });
 
 test('a reader that has seen enough ends it quietly', async () => {
