@@ -1,6 +1,6 @@
 with v ("id", "number", "a") as materialized (
   select v.c1, v.c2, v.c3
-  from unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[], $3::pg_catalog.text[]) as v (c1, c2, c3)
+  from (select unnest($1::pg_catalog.int8[]) as c1, unnest($2::pg_catalog.int8[]) as c2, unnest($3::pg_catalog.text[]) as c3) as v
 ),
 gone as (
   delete from "public"."serial" as t using v

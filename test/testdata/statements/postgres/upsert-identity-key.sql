@@ -1,6 +1,6 @@
 insert into "public"."t" as t ("id", "a")
 overriding system value
 select v.c1, v.c2
-from unnest($1::pg_catalog.int8[], $2::pg_catalog.text[]) as v (c1, c2)
+from (select unnest($1::pg_catalog.int8[]) as c1, unnest($2::pg_catalog.text[]) as c2) as v
 on conflict ("id") do update set
   "a" = excluded."a"

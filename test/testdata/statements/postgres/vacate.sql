@@ -1,4 +1,4 @@
 update "public"."orders" as t
 set "code" = null
-from unnest($1::pg_catalog.int8[], $2::pg_catalog.text[]) as v (c1, c2)
+from (select unnest($1::pg_catalog.int8[]) as c1, unnest($2::pg_catalog.text[]) as c2) as v
 where t."id" = v.c1 and t."customer" = v.c2
