@@ -7,7 +7,7 @@ import {
 } from '../config/option-entry.ts';
 import { printOptionValue } from '../config/option-value.ts';
 import { startOptions } from '../config/options.ts';
-import { peerOptions } from '../config/peer-options.ts';
+import { peerCommands, peerOptions } from '../config/peer-options.ts';
 import { errorCodes } from '../failure/codes.ts';
 import { type MetricEntry, metricTable } from '../telemetry/metric-table.ts';
 import { commands } from './commands.ts';
@@ -64,6 +64,12 @@ async function optionsPage(): Promise<string> {
     '|---|---|',
     ...Object.entries(peerOptions).map(
       ([name, why]) => `| \`--${name}\` | ${cell(why)} |`,
+    ),
+    '',
+    '| Command of the peer | Why |',
+    '|---|---|',
+    ...Object.entries(peerCommands).map(
+      ([name, why]) => `| \`${name}\` | ${cell(why)} |`,
     ),
     '',
   );

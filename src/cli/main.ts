@@ -2,6 +2,7 @@
 import { redactText } from '../config/redact.ts';
 import { loadOptions } from '../config/load.ts';
 import { nearestName } from '../config/nearest-name.ts';
+import { peerCommands } from '../config/peer-options.ts';
 import { globalOptions } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
 import type { Command, CommandIo } from './command.ts';
@@ -112,18 +113,25 @@ function splitLeadingOptions(argv: readonly string[]): {
 
 function unknownCommand(words: readonly string[]): ReplicatorError {
   const typed = words.filter((word) => !word.startsWith('-'));
+  const first = typed[0] ?? '';
+  if (Object.hasOwn(peerCommands, first)) {
+    return new ReplicatorError('E5008', {
+      detail: `the command ${first} is not available in this version`,
+      remedy: peerCommands[first]!,
+    });
+  }
   const names = Object.keys(commands);
   const nearest =
     nearestName(typed.slice(0, 2).join(' '), names) ??
-    nearestName(typed[0] ?? '', names);
+    nearestName(first, names);
   return new ReplicatorError('E5001', {
-    detail: `there is no command ${JSON.stringify(redactText(typed[0] ?? ''))}`,
+    detail: `there is no command ${JSON.stringify(redactText(first))}`,
     ...(nearest === null ? {} : { remedy: `did you mean ${nearest}?` }),
   });
 }
 
 /** One line, whatever was thrown; with its stack where that was asked for. */
-function failureLine(error: unknown, env: NodeJS.ProcessEnv): string {
+export function failureLine(error: unknown, env: NodeJS.ProcessEnv): string {
   if (error instanceof ReplicatorError) {
     const cause =
       error.cause instanceof Error && error.code.startsWith('E4')

@@ -1,5 +1,6 @@
 /** The edge to the operating system: signals, pipes, exit code. */
-import { main } from './main.ts';
+import { constants } from 'node:os';
+import { failureLine, main } from './main.ts';
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -14,13 +15,24 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// `replicator staging list | head` ends quietly, as other tools do.
+// `replicator staging list | head` ends quietly, by the code of other tools.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {
-      process.exit(0);
+      process.exit(128 + constants.signals.SIGPIPE);
     }
     throw error;
+  });
+}
+
+// Whatever nobody caught leaves the process in a state that nobody knows: it
+// ends, and the next start goes on from what is durable.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    process.stderr.write(
+      `${failureLine(error, { REPLICATOR_STACK: '1' })}\n`,
+      () => process.exit(1),
+    );
   });
 }
 

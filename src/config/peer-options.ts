@@ -33,3 +33,18 @@ export const peerOptions: Readonly<Record<string, string>> = {
   targetApplyQueueSize:
     'the way to the target is bounded in bytes here: use --memoryLimit',
 };
+
+/** Commands of the peer that this version does not have, likewise. */
+export const peerCommands: Readonly<Record<string, string>> = {
+  pglogical: 'this version has no PostgreSQL source yet',
+  mylogical: 'this version has no MySQL source',
+  kafka: 'this version takes changefeeds over the webhook only',
+  objstore: 'this version takes changefeeds over the webhook only',
+  oraclelogminer: 'this version has no Oracle source',
+  'make-jwt':
+    'this version knows callers by their client certificates (--tlsClientCA)',
+  userscript: 'this version runs no user scripts yet',
+  licenses: 'replicator version --deps prints the licences',
+  dumphelp: 'docs/options.md holds all options',
+  dumptemplates: 'this version has no SQL templates to override',
+};

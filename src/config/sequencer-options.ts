@@ -100,7 +100,7 @@ export const sequencerOptions = {
     group: 'Retries',
     unit: 'attempts',
     about:
-      'How often a target transaction that failed for a passing cause is tried again before the schema is reported as failing. Staging goes on, and so do the attempts, every --quiescentPeriod.',
+      'How often a target transaction that failed for a passing cause is tried again before the schema is reported as failing. Staging goes on, and so do the attempts.',
   },
   retryInitialBackoff: {
     type: 'duration',

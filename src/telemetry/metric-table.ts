@@ -406,8 +406,8 @@ export const metricTable = {
   },
   replicator_unknown_dropped_total: {
     type: 'counter',
-    help: 'Rows of unknown tables and values of unknown columns dropped by --onUnknown ignore.',
-    labels: [...perTable, 'what'],
+    help: 'Dropped by --onUnknown ignore: rows of unknown tables (what="row") and values of unknown columns (what="column").',
+    labels: [...perSchema, 'what'],
   },
   replicator_insecure_mode: {
     type: 'gauge',

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { failureLine } from '../../src/cli/main.ts';
+import { peerCommands } from '../../src/config/peer-options.ts';
 import { runCommandLine } from '../support/captured-io.ts';
 
 describe('a command line that is not understood is one line on stderr and exit code 2', () => {
@@ -96,6 +98,17 @@ describe('a configuration that cannot work ends with exit code 1, before anythin
   });
 });
 
+test.each(Object.entries(peerCommands))(
+  'the command %s of the peer ends in E5008 with a sentence of its own',
+  async (name, why) => {
+    const run = await runCommandLine([name, '--sourceConn=x']);
+    expect([run.exitCode, run.stderr]).toEqual([
+      2,
+      `replicator: E5008 the command ${name} is not available in this version: ${why}\n`,
+    ]);
+  },
+);
+
 test.each([[[]], [['-v']]])(
   '%j alone explains the commands and is a usage error',
   async (argv) => {
@@ -132,4 +145,21 @@ test('a password in the wrong place is not echoed', async () => {
   const { stderr } = await runCommandLine(argv);
   expect(stderr).toContain('E5001');
   expect(stderr).not.toContain('hunter2');
+});
+
+describe('what nobody foresaw', () => {
+  const error = new Error('dialling postgresql://u:hunter2@h/db\n  failed');
+
+  test('is one line that says how to see more, without secrets', () => {
+    expect(failureLine(error, {})).toBe(
+      'replicator: unexpected failure: dialling postgresql://***@h/db failed (REPLICATOR_STACK=1 shows where)',
+    );
+    expect(failureLine('thrown text', {})).toContain('thrown text');
+  });
+
+  test('shows its stack when asked, without secrets', () => {
+    const text = failureLine(error, { REPLICATOR_STACK: '1' });
+    expect(text).toMatch(/\n {4}at /);
+    expect(text).not.toContain('hunter2');
+  });
 });
