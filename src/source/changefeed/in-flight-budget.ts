@@ -21,8 +21,8 @@ export class InFlightBudget {
     return this.#requestCount;
   }
 
-  /** Returns what to give back to `release`; throws E3006 when full. */
-  reserve(contentLengthBytes: number): number {
+  /** Returns how to give the room back, once; throws E3006 when full. */
+  reserve(contentLengthBytes: number): () => void {
     const bytes = contentLengthBytes > 0 ? contentLengthBytes : assumedBytes;
     // One request is always let in, however large: else it could never pass.
     if (this.#requestCount > 0 && this.#heldBytes + bytes > this.#limitBytes) {
@@ -30,17 +30,13 @@ export class InFlightBudget {
     }
     this.#heldBytes += bytes;
     this.#requestCount += 1;
-    return bytes;
-  }
-
-  release(bytes: number | undefined): void {
-    if (bytes !== undefined) {
+    return () => {
       this.#heldBytes -= bytes;
       this.#requestCount -= 1;
       if (this.#requestCount === 0) {
         this.#onDrained?.();
       }
-    }
+    };
   }
 
   /** Resolves when no request is in flight. */

@@ -52,7 +52,6 @@ const requestTimeoutMs = 60_000;
 declare module 'fastify' {
   interface FastifyRequest {
     webhookPath?: RequestPath;
-    reservedBytes?: number;
   }
 }
 
@@ -203,8 +202,7 @@ export class WebhookServer implements AsyncDisposable {
     app.setNotFoundHandler((_request, reply) => {
       this.#refuse(reply, new ReplicatorError('E1013'));
     });
-    app.addHook('onResponse', async (request, reply) => {
-      this.#inFlight.release(request.reservedBytes);
+    app.addHook('onResponse', async (_request, reply) => {
       metrics.http_status_codes_total.inc({ code: String(reply.statusCode) });
       if (reply.statusCode === 200) {
         metrics.http_latency_seconds.observe(reply.elapsedTime / 1_000);
@@ -214,7 +212,7 @@ export class WebhookServer implements AsyncDisposable {
       method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
       url: '/*',
       // Everything that can be refused without the body is refused before it.
-      onRequest: async (request) => this.#admit(request),
+      onRequest: async (request, reply) => this.#admit(request, reply),
       handler: async (request, reply) => {
         const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
         metrics.http_payload_in_bytes_total.observe(body.length);
@@ -238,7 +236,7 @@ export class WebhookServer implements AsyncDisposable {
     });
   }
 
-  #admit(request: FastifyRequest): void {
+  #admit(request: FastifyRequest, reply: FastifyReply): void {
     const options = this.#options;
     const socket = request.raw.socket as TLSSocket;
     if (options.authenticate && !socket.authorized) {
@@ -259,9 +257,11 @@ export class WebhookServer implements AsyncDisposable {
       },
     );
     checkContentType(request.headers['content-type']);
-    request.reservedBytes = this.#inFlight.reserve(
+    const release = this.#inFlight.reserve(
       Number(request.headers['content-length'] ?? 0),
     );
+    // Comes once whatever happens: answered, cut off, or reset by the peer.
+    reply.raw.once('close', release);
   }
 
   #refuse(reply: FastifyReply, failure: ReplicatorError): void {
@@ -361,17 +361,13 @@ async function withinTime(
   work: Promise<void>,
   timeoutMs: number,
 ): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
   const timer = setTimeout(
-    () => reject(new ReplicatorError('E1026')),
+    () => late.reject(new ReplicatorError('E1026')),
     timeoutMs,
   );
-  work.then(
-    () => promise,
-    () => promise,
-  );
   try {
-    await Promise.race([work, promise]);
+    await Promise.race([work, late.promise]);
   } finally {
     clearTimeout(timer);
   }

@@ -59,7 +59,7 @@ async function serve(
     tls: null,
     authenticate: false,
     responseTimeoutMs: 10_000,
-    inFlightLimitBytes: 1 << 20,
+    inFlightLimitBytes: 1 << 24,
     discard: false,
     discardDelayMs: 0,
     receive: {
