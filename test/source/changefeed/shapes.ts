@@ -63,3 +63,26 @@ export function decodeContext(
     ...over,
   };
 }
+
+/** The target of most tests here. */
+export const shape = schemaShape(
+  tableShape('orders', ['id'], ['amount', 'note'], ['total']),
+  tableShape('pairs', ['a', 'b'], ['v']),
+  tableShape('keyless', [], ['v']),
+);
+/** The token of some source time. */
+export const time = '"1732000000000000000.0000000000"';
+export const payload = (...rows: string[]) =>
+  `{"payload":[${rows.join(',')}],"length":${rows.length}}`;
+/** A wrapped row; a field set to null is left out. */
+export const row = (fields: Record<string, string | null> = {}) =>
+  `{${Object.entries({
+    after: '{"id":1,"note":"a"}',
+    key: '[1]',
+    topic: '"orders"',
+    updated: time,
+    ...fields,
+  })
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `"${name}":${value}`)
+    .join(',')}}`;
