@@ -1,0 +1,294 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import type { Command } from '../../src/cli/command.ts';
+import { stagingListCommand } from '../../src/cli/staging-list.ts';
+import { stagingPeekCommand } from '../../src/cli/staging-peek.ts';
+import { stagingPurgeCommand } from '../../src/cli/staging-purge.ts';
+import { loadOptions } from '../../src/config/load.ts';
+import { ReplicatorError } from '../../src/failure/failure.ts';
+import { encodeEntries } from '../../src/staging/batch-codec.ts';
+import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
+import type { StagingStore } from '../../src/staging/staging.ts';
+import { at, otherSchema, row, schema } from '../contract/staging-place.ts';
+
+interface Outcome {
+  readonly exitCode: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Folder extends AsyncDisposable {
+  readonly store: StagingStore;
+  run(command: Command, ...argv: string[]): Promise<Outcome>;
+}
+
+/** A store that a daemon holds open, and commands run beside it. */
+async function folder(): Promise<Folder> {
+  const parent = await mkdtemp(join(tmpdir(), 'replicator-commands-'));
+  const dataDir = join(parent, 'data');
+  const store = openSqliteStore({ dataDir, exclusive: true });
+  return {
+    store,
+    run: (command, ...argv) =>
+      runCommand(command, [...argv, '--dataDir', dataDir]),
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await rm(parent, { recursive: true });
+    },
+  };
+}
+
+async function runCommand(
+  command: Command,
+  argv: readonly string[],
+): Promise<Outcome> {
+  const written = { stdout: '', stderr: '' };
+  const sink = (name: 'stdout' | 'stderr'): NodeJS.WritableStream =>
+    ({
+      write(text: string) {
+        written[name] += text;
+        return true;
+      },
+    }) as unknown as NodeJS.WritableStream;
+  try {
+    const loaded = await loadOptions(command.options, argv, {});
+    const exitCode = await command.run(loaded, {
+      stdout: sink('stdout'),
+      stderr: sink('stderr'),
+      stdin: Readable.from([]),
+      signal: new AbortController().signal,
+    });
+    return { exitCode, ...written };
+  } catch (error) {
+    if (!(error instanceof ReplicatorError)) {
+      throw error;
+    }
+    return {
+      exitCode: error.code,
+      ...written,
+      stderr: `${written.stderr}${error.line}\n`,
+    };
+  }
+}
+
+async function stageThree(store: StagingStore): Promise<void> {
+  await store.append([
+    ...encodeEntries(schema, [
+      {
+        table: 'orders',
+        mutations: [
+          row(at(0), '1', '{"secret":"12345678901234567890"}'),
+          { ...row(at(1), '2'), after: null },
+        ],
+      },
+    ]),
+    ...encodeEntries(otherSchema, [
+      { table: 'Lines', mutations: [row(at(2), '3')] },
+    ]),
+  ]);
+  await store.resolve(schema, at(9));
+  await store.commitApplied(schema, at(0), false);
+}
+
+test('an empty store says so', async () => {
+  await using here = await folder();
+  expect(await here.run(stagingListCommand)).toEqual({
+    exitCode: 0,
+    stdout: 'Nothing is staged, and no schema has a checkpoint.\n',
+    stderr: '',
+  });
+  const purge = await here.run(stagingPurgeCommand, '--schema', 'a.b', '--yes');
+  expect(purge.stdout).toBe('Nothing to purge: no staged entry is selected.\n');
+});
+
+test('a folder without a store is one clear line', async () => {
+  const outcome = await runCommand(stagingListCommand, [
+    '--dataDir',
+    '/tmp/no-such-folder',
+  ]);
+  expect(outcome).toEqual({
+    exitCode: 'E2004',
+    stdout: '',
+    stderr:
+      'E2004 there is no staging store at /tmp/no-such-folder/staging.db: check --dataDir; replicator start makes the store\n',
+  });
+});
+
+test('list shows entries, what is applied, and the checkpoint of each schema', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const { stdout } = await here.run(stagingListCommand);
+  expect(stdout).toMatchInlineSnapshot(`
+    "SCHEMA                 TABLE   ID            MIN TIME                  HLC                             ROWS  BYTES  APPLIED
+    shop."Weird ""name"""  Lines   000000000003  2023-11-14T22:13:22.000Z  1700000002000000000.0000000000     1     54  no
+    shop.public            orders  000000000001  2023-11-14T22:13:20.000Z  1700000000000000000.0000000000     1     81  yes
+    shop.public            orders  000000000002  2023-11-14T22:13:21.000Z  1700000001000000000.0000000000     1     47  no
+
+    shop."Weird ""name""": 1 entry, 1 row, 54 B
+      resolved none
+      applied  none
+      retired  none
+      entries not wholly applied hold 1 row
+
+    shop.public: 2 entries, 2 rows, 128 B
+      resolved 2023-11-14T22:13:29.000Z (1700000009000000000.0000000000)
+      applied  2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
+      retired  none
+      entries not wholly applied hold 1 row
+    "
+  `);
+  const narrow = await here.run(
+    stagingListCommand,
+    '--schema',
+    'shop/public',
+    '--limit',
+    '1',
+  );
+  expect(narrow.stdout).toContain(
+    'Only the first 1 entry; --limit shows more.',
+  );
+  expect(narrow.stdout).not.toContain('Lines');
+});
+
+test('list --json prints one object', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const { stdout } = await here.run(
+    stagingListCommand,
+    '--json',
+    '--table',
+    'orders',
+  );
+  const printed = JSON.parse(stdout) as {
+    entries: { table: string; applied: string }[];
+    schemas: { schema: string; unappliedRowCount: number }[];
+  };
+  expect(printed.entries.map((entry) => [entry.table, entry.applied])).toEqual([
+    ['orders', 'yes'],
+    ['orders', 'no'],
+  ]);
+  expect(
+    printed.schemas.map((state) => [state.schema, state.unappliedRowCount]),
+  ).toEqual([
+    [otherSchema, 1],
+    [schema, 1],
+  ]);
+});
+
+test('peek shows no row data unless asked', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const [entry] = await here.store.list({ schema }, 1, null);
+  const quiet = await here.run(stagingPeekCommand, entry!.id);
+  expect(quiet.stdout).toMatchInlineSnapshot(`
+    "entry 000000000001 of shop.public, table "orders": 1 row, 81 B
+    from 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
+    to   2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
+
+    TIME                            OP      KEY    AFTER BYTES  BEFORE BYTES
+    1700000000000000000.0000000000  upsert  ["1"]           33             0
+    "
+  `);
+  const open = await here.run(
+    stagingPeekCommand,
+    String(Number(entry!.id)),
+    '--values',
+  );
+  expect(open.stdout).toContain('after  {"secret":"12345678901234567890"}');
+  const json = await here.run(stagingPeekCommand, entry!.id, '--json');
+  expect(json.stdout).not.toContain('12345678901234567890');
+  expect((JSON.parse(json.stdout) as { rows: object[] }).rows).toEqual([
+    {
+      time: at(0),
+      operation: 'upsert',
+      key: '["1"]',
+      afterBytes: 33,
+      beforeBytes: 0,
+    },
+  ]);
+});
+
+test('peek says which id it does not know', async () => {
+  await using here = await folder();
+  expect((await here.run(stagingPeekCommand, '77')).stderr).toMatch(
+    /^E5002 no entry has the id "77": /,
+  );
+  expect((await here.run(stagingPeekCommand)).exitCode).toBe('E5004');
+});
+
+test('purge tells what would go and, without a terminal, deletes only with --yes', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const dry = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    schema,
+    '--dry-run',
+  );
+  expect(dry.stdout).toMatchInlineSnapshot(`
+    "2 entries of shop.public: 2 rows, 128 B.
+    WARNING: 1 of these entries is NOT APPLIED to the target yet (1 row at most; applied through 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)). The source believes them delivered: they are lost unless the changefeed is restarted from a cursor before them.
+    The checkpoint of the schema is forgotten too.
+    Dry run: nothing was deleted.
+    "
+  `);
+  const refused = await here.run(stagingPurgeCommand, '--schema', schema);
+  expect(refused.exitCode).toBe('E5007');
+  expect((await here.store.size(schema)).entryCount).toBe(2);
+  const done = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    schema,
+    '--through',
+    at(0),
+    '--yes',
+  );
+  expect(done).toMatchObject({ exitCode: 0 });
+  expect(done.stdout).toContain(
+    'All of it is applied to the target.\nDeleted 1 entry, 1 row.\n',
+  );
+  expect((await here.store.size(schema)).entryCount).toBe(1);
+  expect((await here.store.checkpoint(schema)).applied).toBe(at(0));
+});
+
+test('purge --json prints one object and keeps its words apart', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const { stdout, stderr } = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    schema,
+    '--json',
+    '--yes',
+  );
+  expect(JSON.parse(stdout)).toEqual({
+    schema,
+    table: null,
+    through: null,
+    entryCount: 2,
+    rowCount: 2,
+    byteCount: expect.any(Number) as number,
+    unappliedEntryCount: 1,
+    unappliedRowCount: 1,
+    forgetsCheckpoint: true,
+    deleted: true,
+  });
+  expect(stderr).toContain('NOT APPLIED');
+  expect(await here.store.schemas()).toEqual([otherSchema]);
+});
+
+test('purge wants a schema and a timestamp that is one', async () => {
+  await using here = await folder();
+  expect((await here.run(stagingPurgeCommand)).exitCode).toBe('E5004');
+  const wrong = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    'a.b',
+    '--through',
+    'today',
+  );
+  expect(wrong.stderr).toMatch(/^E5002 --through "today" is not a timestamp: /);
+});
