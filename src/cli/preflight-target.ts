@@ -25,7 +25,12 @@ export async function targetFindings(
   );
   try {
     const [server] = (await connection.query(serverQuery)).rows;
-    const tables = (await connection.query(tablesQuery)).rows;
+    // Staging may live in the same database; no feed writes there.
+    const tables = (await connection.query(tablesQuery)).rows.filter(
+      (table) =>
+        values.stagingConn === '' ||
+        `${table['database']}.${table['schema']}` !== values.stagingSchema,
+    );
     return [
       ...serverFindings(server!, address.display, values),
       ...tableFindings(tables),

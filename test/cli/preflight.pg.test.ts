@@ -198,6 +198,20 @@ test('a staging schema that is missing is an error unless start may create it', 
   expect(created.exitCode).toBe(0);
 });
 
+test('a staging schema beside the target is no target of a feed', async () => {
+  await using db = await testDatabase();
+  await db.query('create schema stage; create table stage.log (x int)');
+  const { lines } = await preflight(
+    `--targetConn=${db.url}`,
+    `--stagingConn=${db.url}`,
+    `--stagingSchema=${db.name}.stage`,
+    '--stagingCreateSchema',
+  );
+  expect(lines.join('\n')).toContain(
+    'warn  target  the database has no tables',
+  );
+});
+
 test('the same command line as start may be tried out', async () => {
   await using db = await testDatabase();
   const { exitCode, lines } = await preflight(
