@@ -1,0 +1,153 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type {
+  JsonText,
+  Mutation,
+  TableMutations,
+} from '../../src/mutation/mutation.ts';
+import { timeBucket } from '../../src/mutation/timestamp.ts';
+import { decodeEntry, encodeEntries } from '../../src/staging/batch-codec.ts';
+import type { NewEntry, StagedEntry } from '../../src/staging/staging.ts';
+import { at, row, schema } from '../contract/staging-place.ts';
+
+function staged(entry: NewEntry): StagedEntry {
+  return { ...entry, id: '000000000007', byteCount: entry.body.length };
+}
+
+const text = fc
+  .oneof(
+    fc.constant(''),
+    fc.string({ unit: 'grapheme', maxLength: 30 }),
+    fc.constantFrom('-', '=', '1,2,3:', '"\\ud800"', '\u0000', 'é'.repeat(500)),
+  )
+  .map((value) => value as JsonText);
+
+const mutation: fc.Arbitrary<Mutation> = fc.record({
+  time: fc
+    .tuple(fc.nat(3), fc.nat(3))
+    .map(([second, step]) => at(second, step)),
+  key: text,
+  after: fc.option(text),
+  before: fc.option(text),
+});
+
+const tables: fc.Arbitrary<TableMutations[]> = fc.array(
+  fc.record({
+    table: fc.string(),
+    mutations: fc.array(mutation, { maxLength: 20 }),
+  }),
+  { maxLength: 3 },
+);
+
+describe('encoding', () => {
+  test('what comes back is what went in, each table by time and stably', () => {
+    fc.assert(
+      fc.property(tables, (input) => {
+        const entries = encodeEntries(schema, input);
+        // Tables may share a name here: entries come in the order of the input.
+        let next = 0;
+        for (const { table, mutations } of input) {
+          const decoded: Mutation[] = [];
+          while (decoded.length < mutations.length) {
+            const entry = entries[next++]!;
+            expect(entry.table).toBe(table);
+            decoded.push(...decodeEntry(staged(entry)));
+          }
+          expect(decoded).toEqual(
+            mutations.toSorted((a, b) =>
+              a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+            ),
+          );
+        }
+        expect(next).toBe(entries.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('an entry tells its times and rows and never spans two seconds', () => {
+    fc.assert(
+      fc.property(tables, (input) => {
+        for (const entry of encodeEntries(schema, input)) {
+          const times = decodeEntry(staged(entry)).map((one) => one.time);
+          expect(entry).toMatchObject({
+            schema,
+            minTime: times[0],
+            maxTime: times.at(-1),
+            rowCount: times.length,
+          });
+          expect(timeBucket(entry.minTime)).toBe(timeBucket(entry.maxTime));
+        }
+      }),
+    );
+  });
+
+  test('mutations of one second of a table make one entry', () => {
+    const mutations = [row(at(5, 2), 'b'), row(at(5, 1), 'a'), row(at(6), 'c')];
+    const entries = encodeEntries(schema, [{ table: 't', mutations }]);
+    expect(entries.map((entry) => entry.rowCount)).toEqual([2, 1]);
+  });
+
+  test('a giant transaction is cut into entries of bounded size, in order', () => {
+    const after = `"${'x'.repeat(10_000)}"`;
+    const mutations = Array.from({ length: 1000 }, (_, i) =>
+      row(at(1), String(i), after),
+    );
+    const entries = encodeEntries(schema, [{ table: 't', mutations }]);
+    expect(Math.max(...entries.map((entry) => entry.body.length))).toBeLessThan(
+      1.2e6,
+    );
+    expect(entries.flatMap((entry) => decodeEntry(staged(entry)))).toEqual(
+      mutations,
+    );
+  });
+
+  test('one row of any size is one entry', () => {
+    const huge = row(at(1), 'a', `"${'ö'.repeat(20 << 20)}"`);
+    const entries = encodeEntries(schema, [
+      { table: 't', mutations: [huge, row(at(1), 'b')] },
+    ]);
+    expect(entries.map((entry) => entry.rowCount)).toEqual([1, 1]);
+    expect(decodeEntry(staged(entries[0]!))[0]!.after === huge.after).toBe(
+      true,
+    );
+  });
+});
+
+describe('a damaged body', () => {
+  const [entry] = encodeEntries(schema, [
+    {
+      table: 'orders',
+      mutations: [row(at(1), 'a', '{"name":"Zoë"}'), row(at(1, 1), 'b')],
+    },
+  ]);
+
+  test('is refused whatever bit is flipped, and the message says where it lies', () => {
+    for (let bit = 0; bit < entry!.body.length * 8; bit++) {
+      const body = Buffer.from(entry!.body);
+      body[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => decodeEntry(staged({ ...entry!, body }))).toThrow(
+        expect.objectContaining({
+          code: 'E2006',
+          disposition: 'halt',
+          message: expect.stringMatching(
+            /^the staged entry 000000000007 of shop\.public, table "orders", time 1700000001000000000\.0000000000, is damaged/,
+          ) as string,
+        }),
+      );
+    }
+  });
+
+  test('is refused when it is cut short or lacks rows', () => {
+    for (const length of [0, 4, 5, entry!.body.length - 1]) {
+      expect(() =>
+        decodeEntry(
+          staged({ ...entry!, body: entry!.body.subarray(0, length) }),
+        ),
+      ).toThrow(expect.objectContaining({ code: 'E2006' }));
+    }
+    expect(() => decodeEntry(staged({ ...entry!, rowCount: 3 }))).toThrow(
+      expect.objectContaining({ code: 'E2006' }),
+    );
+  });
+});
