@@ -8,6 +8,12 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
   preflight: async () => (await import('./preflight.ts')).preflightCommand,
   'workload run': async () =>
     (await import('./workload-run.ts')).workloadRunCommand,
+  'staging list': async () =>
+    (await import('./staging-list.ts')).stagingListCommand,
+  'staging peek': async () =>
+    (await import('./staging-peek.ts')).stagingPeekCommand,
+  'staging purge': async () =>
+    (await import('./staging-purge.ts')).stagingPurgeCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

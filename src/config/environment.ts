@@ -5,14 +5,14 @@ import { peerOptions } from './peer-options.ts';
 import type { RawValues } from './raw-value.ts';
 
 /**
- * `flushSize` is `REPLICATOR_FLUSH_SIZE`: an underscore before each run of
- * capitals, a dash becomes one, all in capitals, `REPLICATOR_` in front. So
+ * `flushSize` is `REPLICATOR_FLUSH_SIZE`: an underscore before each word, a
+ * dash becomes one, all in capitals, `REPLICATOR_` in front. `CA` is one word:
  * `tlsClientCA` is `REPLICATOR_TLS_CLIENT_CA`.
  */
 export function environmentName(option: string): string {
   const snake = option
     .replaceAll('-', '_')
-    .replace(/([a-z\d])([A-Z])/g, '$1_$2');
+    .replace(/([a-z\d])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$3_$2');
   return `REPLICATOR_${snake.toUpperCase()}`;
 }
 

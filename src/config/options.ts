@@ -34,9 +34,17 @@ export const startOptions = {
 /** Every flag of `start`, so that the same command line can be tried out. */
 export const preflightOptions = startOptions;
 
+const {
+  // What only a daemon does.
+  stagingCreateSchema: _create,
+  stagingMaxBytes: _maxBytes,
+  stageUnappliedPeriod: _unapplied,
+  ...stagingAddressOptions
+} = stagingOptions;
+
 /** For `staging list|peek|purge`; each adds its own. */
 export const stagingCommandOptions = {
-  ...stagingOptions,
+  ...stagingAddressOptions,
   ...globalOptions,
 } as const satisfies OptionTable;
 

@@ -19,6 +19,7 @@ test('no two options share an environment name', () => {
 test.each([
   ['flushSize', 'REPLICATOR_FLUSH_SIZE'],
   ['tlsClientCA', 'REPLICATOR_TLS_CLIENT_CA'],
+  ['tlsCACertificate', 'REPLICATOR_TLS_CA_CERTIFICATE'],
   ['dry-run', 'REPLICATOR_DRY_RUN'],
 ])('%s is %s in the environment', (option, name) => {
   expect(environmentName(option)).toBe(name);
