@@ -36,13 +36,15 @@ const CLOSE_OBJECT = 0x7d;
 
 /** The position of the first character at or behind `pos` that is not blank. */
 export function skipBlank(text: string, pos: number): number {
+  // Small enough to be inlined; few places have more than one blank.
+  return text.charCodeAt(pos) > SPACE ? pos : skipBlanks(text, pos);
+}
+
+function skipBlanks(text: string, pos: number): number {
   let at = pos;
   for (;;) {
     const code = text.charCodeAt(at);
-    if (
-      code > SPACE ||
-      (code !== SPACE && code !== NEWLINE && code !== RETURN && code !== TAB)
-    ) {
+    if (code !== SPACE && code !== NEWLINE && code !== RETURN && code !== TAB) {
       return at;
     }
     at += 1;

@@ -21,11 +21,20 @@ const hlcPattern = /^(\d{1,19})\.(\d{1,10})$/;
  * Returns null when the text is not one; the caller knows where it stood.
  */
 export function parseTimestamp(text: string): Timestamp | null {
-  // What CockroachDB really sends is canonical already: one loop, no copies.
-  if (isCanonical(text)) {
-    return text <= maxTimestamp && text.slice(20) <= '2147483647' ? text : null;
+  return parseTimestampAt(text, 0, text.length);
+}
+
+/** Reads the timestamp between the positions of a longer text. */
+export function parseTimestampAt(
+  text: string,
+  start: number,
+  end: number,
+): Timestamp | null {
+  // What CockroachDB really sends is canonical already: one loop, one slice.
+  if (end - start === 30 && isCanonical(text, start)) {
+    return text.slice(start, end) as Timestamp;
   }
-  const match = hlcPattern.exec(text);
+  const match = hlcPattern.exec(text.slice(start, end));
   if (!match) {
     return null;
   }
@@ -39,13 +48,15 @@ export function parseTimestamp(text: string): Timestamp | null {
   return padded <= maxTimestamp && logical <= '2147483647' ? padded : null;
 }
 
-function isCanonical(text: string): text is Timestamp {
-  if (text.length !== 30 || text.charCodeAt(19) !== 0x2e) {
+/** Whether 30 characters are of the padded form, and safely in range. */
+function isCanonical(text: string, start: number): boolean {
+  // Beyond these first digits the limits must be compared in full.
+  if (text.charCodeAt(start) > 0x38 || text.charCodeAt(start + 20) > 0x31) {
     return false;
   }
   for (let at = 0; at < 30; at += 1) {
-    const code = text.charCodeAt(at);
-    if ((code < 0x30 || code > 0x39) && at !== 19) {
+    const code = text.charCodeAt(start + at);
+    if (at === 19 ? code !== 0x2e : code < 0x30 || code > 0x39) {
       return false;
     }
   }

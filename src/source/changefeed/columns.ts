@@ -173,7 +173,7 @@ function memberAt(layout: RowLayout, text: string, pos: number): Member {
 
 /** A copy: a slice would keep the whole request in memory. */
 function detached(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
+  return Buffer.from(text).toString();
 }
 
 /** One member of a row, resolved; for the rare walks that need them all. */

@@ -18,7 +18,7 @@ import type {
 } from '../../mutation/mutation.ts';
 import {
   maxTimestamp,
-  parseTimestamp,
+  parseTimestampAt,
   type Timestamp,
 } from '../../mutation/timestamp.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
@@ -387,7 +387,7 @@ export class RowDecoder {
     }
     const time =
       text.charCodeAt(start) === 0x22
-        ? parseTimestamp(unescape(text, start + 1, end - 1))
+        ? parseTimestampAt(text, start + 1, end - 1)
         : null;
     if (time === null) {
       throw this.#refusal(
