@@ -6,7 +6,6 @@ import { groupByShape, keyRows, type KeyedRow } from './row-shape.ts';
 import { tableOrder } from './table-order.ts';
 import type {
   Applier,
-  ApplyCounts,
   ApplyOrder,
   KeyRows,
   ShapeRows,
@@ -43,10 +42,10 @@ export function createApplier(options: ApplierOptions): Applier {
         const folded = inTableOrder(step).map((entry) =>
           foldTable(entry, options),
         );
-        for await (const done of applyStep(folded, transaction, order)) {
-          counts.upsertCount += done.upsertCount;
-          counts.deleteCount += done.deleteCount;
-          signal.throwIfAborted();
+        await send(statements(folded, transaction, order), signal);
+        for (const { upsertCount, deleted } of folded) {
+          counts.upsertCount += upsertCount;
+          counts.deleteCount += deleted.length;
         }
       }
       return counts;
@@ -54,55 +53,69 @@ export function createApplier(options: ApplierOptions): Applier {
   };
 }
 
-/** Yields after each table, so that an abort is noticed between statements. */
-async function* applyStep(
+type Statement = () => Promise<unknown>;
+
+/**
+ * One statement is written while the one before it runs at the server; more
+ * would only hold more memory.
+ */
+async function send(
+  list: Iterable<Statement>,
+  signal: AbortSignal,
+): Promise<void> {
+  let before: Promise<unknown> | null = null;
+  for (const statement of list) {
+    signal.throwIfAborted();
+    const running = statement();
+    // Whoever awaits it hears of it; until then it must not end the process.
+    running.catch(() => {});
+    await before;
+    before = running;
+  }
+  await before;
+}
+
+function* statements(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
   order: ApplyOrder,
-): AsyncGenerator<ApplyCounts> {
+): Generator<Statement> {
   if (order === 'deletes-first') {
-    yield* deleteRows(folded, transaction);
-    await vacateRows(folded, transaction);
+    yield* deletes(folded, transaction);
+    yield* vacations(folded, transaction);
   }
-  for (const { rows, upsertCount } of folded) {
-    for (const shape of rows) {
-      for (const chunk of shapeChunks(shape)) {
-        await transaction.upsert(chunk);
-      }
+  for (const shape of folded.flatMap(({ rows }) => rows)) {
+    for (const chunk of shapeChunks(shape)) {
+      yield () => transaction.upsert(chunk);
     }
-    yield { upsertCount, deleteCount: 0 };
   }
   if (order === 'upserts-first') {
-    yield* deleteRows(folded, transaction);
+    yield* deletes(folded, transaction);
   }
 }
 
 /** Children before parents. */
-async function* deleteRows(
+function* deletes(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
-): AsyncGenerator<ApplyCounts> {
+): Generator<Statement> {
   for (const { table, deleted } of folded.toReversed()) {
     for (const chunk of keyChunks(keyRows(table, deleted))) {
-      await transaction.delete(chunk);
+      yield () => transaction.delete(chunk);
     }
-    yield { upsertCount: 0, deleteCount: deleted.length };
   }
 }
 
 /** So that rows may swap unique values: none is held while they are written. */
-async function vacateRows(
+function* vacations(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
-): Promise<void> {
+): Generator<Statement> {
   for (const { table, rows } of folded) {
     for (const shape of table.uniqueKeys.length > 0 ? rows : []) {
       const carried = new Set(shape.columns.map(({ name }) => name));
-      const carriesAll = table.uniqueKeys.every((key) =>
-        key.every((name) => carried.has(name)),
-      );
       // A sparse row would not get back what is taken from it here.
-      if (!carriesAll) {
+      if (!table.uniqueKeys.flat().every((name) => carried.has(name))) {
         continue;
       }
       const keys = table.primaryKey.map(
@@ -113,7 +126,7 @@ async function vacateRows(
         keys,
         rowCount: shape.rowCount,
       })) {
-        await transaction.vacateUniqueKeys(chunk);
+        yield () => transaction.vacateUniqueKeys(chunk);
       }
     }
   }

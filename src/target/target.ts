@@ -124,7 +124,9 @@ export interface TargetCheckpoint {
 
 /**
  * One open target transaction. Disposing it without `commit` rolls back.
- * Statements are executed in call order on one connection.
+ * Statements are executed in call order on one connection; the next may be
+ * called before the one before it has been answered. After a failure every
+ * later call rejects with that first failure.
  */
 export interface TargetTransaction extends AsyncDisposable {
   upsert(rows: ShapeRows): Promise<void>;

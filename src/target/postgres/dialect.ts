@@ -203,20 +203,19 @@ class PostgresTransaction implements TargetTransaction {
 
   async upsert(rows: ShapeRows): Promise<void> {
     const { table, columns, replace = false } = rows;
-    const statements = upsertTexts(table, columns, replace);
-    const parameters = columns.map((column, index) =>
-      arrayLiteral(column.codec, rows.values[index]!),
-    );
-    await Promise.all(
-      statements.map((text) => this.#execute(text, parameters)),
-    );
+    await this.#written(() => ({
+      texts: upsertTexts(table, columns, replace),
+      parameters: columns.map((column, index) =>
+        arrayLiteral(column.codec, rows.values[index]!),
+      ),
+    }));
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#execute(
-      requireKey(keys.table, deleteStatement),
-      keyParameters(keys),
-    );
+    await this.#written(() => ({
+      texts: [requireKey(keys.table, deleteStatement)],
+      parameters: keyParameters(keys),
+    }));
   }
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
@@ -224,7 +223,10 @@ class PostgresTransaction implements TargetTransaction {
     if (text === null) {
       return false;
     }
-    await this.#execute(text, keyParameters(keys));
+    await this.#written(() => ({
+      texts: [text],
+      parameters: keyParameters(keys),
+    }));
     return true;
   }
 
@@ -286,10 +288,19 @@ class PostgresTransaction implements TargetTransaction {
     await this.#loan[Symbol.asyncDispose]();
   }
 
-  async #execute(text: string, parameters: readonly string[]): Promise<void> {
+  /** A value that cannot be written fails the transaction as the server would. */
+  async #written(
+    statement: () => {
+      texts: readonly string[];
+      parameters: readonly string[];
+    },
+  ): Promise<void> {
     this.#throwIfOver();
     try {
-      await this.#connection.execute(text, parameters);
+      const { texts, parameters } = statement();
+      await Promise.all(
+        texts.map((text) => this.#connection.execute(text, parameters)),
+      );
     } catch (error) {
       throw this.#fail(error, 'statement');
     }
