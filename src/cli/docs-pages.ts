@@ -11,7 +11,7 @@ import { peerCommands, peerOptions } from '../config/peer-options.ts';
 import { errorCodes } from '../failure/codes.ts';
 import { type MetricEntry, metricTable } from '../telemetry/metric-table.ts';
 import { commands } from './commands.ts';
-import { optionSignature } from './help.ts';
+import { aboutText, optionSignature } from './help.ts';
 
 const generated =
   '<!-- Written by `npm run docs` from the tables in src; edit those. -->';
@@ -93,7 +93,7 @@ function optionRows(
         '|---|---|---|---|',
         ...entries.map(
           ([name, entry]) =>
-            `| \`${optionSignature(name, entry).replaceAll('|', '\\|')}\` | ${defaultCell(entry)} | \`${environmentName(name)}\` | ${cell(entry.about)} |`,
+            `| \`${optionSignature(name, entry).replaceAll('|', '\\|')}\` | ${defaultCell(entry)} | \`${environmentName(name)}\` | ${cell(aboutText(entry))} |`,
         ),
         '',
       ];

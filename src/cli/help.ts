@@ -109,7 +109,7 @@ export function commandHelp(command: Command): string {
       for (const [name, entry] of entries) {
         lines.push(`  ${optionSignature(name, entry)}`);
         lines.push(
-          ...wrapText(entry.about + defaultText(entry), 70).map(
+          ...wrapText(aboutText(entry) + defaultText(entry), 70).map(
             (line) => `      ${line}`,
           ),
         );
@@ -142,6 +142,13 @@ function valuePlaceholder(entry: OptionEntry): string {
     case 'bytes':
       return ` <${entry.type}>`;
   }
+}
+
+/** The paragraph of help and docs. */
+export function aboutText(entry: OptionEntry): string {
+  return entry.secret
+    ? `${entry.about} May be env:NAME or file:PATH.`
+    : entry.about;
 }
 
 function defaultText(entry: OptionEntry): string {
