@@ -1,6 +1,20 @@
-import { openStaging } from '../../src/staging/open.ts';
-import type { StagingPlace } from '../contract/staging-place.ts';
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import type { ReplicatorError } from '../../src/failure/failure.ts';
+import { decodeEntry } from '../../src/staging/batch-codec.ts';
+import { openStaging, type StagingOptions } from '../../src/staging/open.ts';
+import { openConnections } from '../../src/staging/postgres/connections.ts';
+import { migrate, tablesOf } from '../../src/staging/postgres/schema.ts';
+import {
+  at,
+  entriesOf,
+  readAll,
+  row,
+  schema,
+  type StagingPlace,
+} from '../contract/staging-place.ts';
 import { registerStagingStoreContract } from '../contract/staging-store.ts';
+import { startPostgresServer } from '../support/postgres-server.ts';
 import { type TestDatabase, testDatabase } from '../support/test-database.ts';
 
 const pool = {
@@ -33,3 +47,296 @@ async function database(): Promise<StagingPlace & { db: TestDatabase }> {
 }
 
 registerStagingStoreContract('the PostgreSQL store', database);
+
+function options(
+  url: string,
+  stagingSchema: string,
+  createSchema: boolean,
+): StagingOptions {
+  return {
+    stagingConn: url,
+    stagingSchema,
+    createSchema,
+    dataDir: '/nonexistent',
+    pool,
+  };
+}
+
+async function connected(
+  url: string,
+): Promise<{ pg: pg.Client } & AsyncDisposable> {
+  const client = new pg.Client(url);
+  await client.connect();
+  return { pg: client, [Symbol.asyncDispose]: () => client.end() };
+}
+
+describe('the staging schema', () => {
+  test('is refused with its remedy where it does not exist', async () => {
+    await using db = await testDatabase();
+    await expect(
+      openStaging(options(db.url, `${db.name}.nowhere`, false)),
+    ).rejects.toMatchObject({
+      code: 'E2004',
+      message: `the staging schema "nowhere" does not exist in the database "${db.name}"`,
+      remedy: 'create it, or start once with --stagingCreateSchema',
+    });
+    await expect(
+      openStaging(options(db.url, 'no_such_db.public', false)),
+    ).rejects.toMatchObject({
+      code: 'E2004',
+      message:
+        'the staging database "no_such_db" (of --stagingSchema) does not exist',
+    });
+  });
+
+  test('is made in a database of its own, which keeps to its name', async () => {
+    await using db = await testDatabase();
+    const own = `${db.name} Own "x"`;
+    const name = `"${own.replaceAll('"', '""')}"`;
+    try {
+      {
+        await using store = await openStaging(
+          options(db.url, `${name}.replicator`, true),
+        );
+        await store.append(entriesOf(row(at(1), 'a')));
+      }
+      await using again = await openStaging(
+        options(db.url, `${name}.replicator`, false),
+      );
+      expect(await again.size(schema)).toMatchObject({ entryCount: 1 });
+      const here = await db.query(
+        'select 1 from pg_namespace where nspname = $1',
+        ['replicator'],
+      );
+      expect(here.rows).toEqual([]);
+    } finally {
+      await db.query(`drop database if exists ${name} with (force)`);
+    }
+  });
+
+  test('of one part is a database, with the schema public', async () => {
+    await using db = await testDatabase();
+    await using store = await openStaging(options(db.url, db.name, false));
+    await store.ping();
+    const { rows } = await db.query(
+      "select tablename from pg_tables where schemaname = 'public' order by tablename",
+    );
+    expect(rows.map((found) => found['tablename'])).toEqual([
+      'staging_checkpoint',
+      'staging_log',
+      'staging_memo',
+      'staging_version',
+    ]);
+  });
+
+  test('may be made by several instances at once', async () => {
+    await using db = await testDatabase();
+    const stores = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        openStaging(options(db.url, `${db.name}.shared`, true)),
+      ),
+    );
+    await Promise.all(
+      stores.map((store, i) => store.append(entriesOf(row(at(i), String(i))))),
+    );
+    expect(await stores[0]!.size(schema)).toMatchObject({ entryCount: 6 });
+    await Promise.all(stores.map((store) => store[Symbol.asyncDispose]()));
+  });
+
+  test('of an older version is brought up to date, with what is in it', async () => {
+    await using db = await testDatabase();
+    await using client = await connected(db.url);
+    const tables = tablesOf('public');
+    const first = () => [
+      `create table if not exists ${tables.memo} (name text primary key)`,
+    ];
+    const second = () => [
+      `alter table ${tables.memo} add column if not exists value text`,
+    ];
+    await migrate(client.pg, tables, [first]);
+    await client.pg.query(`insert into ${tables.memo} values ('kept')`);
+    await migrate(client.pg, tables, [first, second]);
+    await migrate(client.pg, tables, [first, second]);
+    expect((await db.query(`select * from ${tables.memo}`)).rows).toEqual([
+      { name: 'kept', value: null },
+    ]);
+    await expect(migrate(client.pg, tables, [first])).rejects.toMatchObject({
+      code: 'E2003',
+    });
+  });
+});
+
+describe('connections', () => {
+  test('wait for the disk, whatever the server does by default, and bear our name', async () => {
+    await using db = await testDatabase();
+    await db.query(`alter database ${db.name} set synchronous_commit = off`);
+    await using connections = openConnections(db.url, pool);
+    expect(
+      await connections.run({
+        text: `select current_setting('synchronous_commit') as waits,
+          current_setting('application_name') as name, current_setting('statement_timeout') as timeout`,
+        values: [],
+      }),
+    ).toEqual([{ waits: 'on', name: 'replicator', timeout: '1min' }]);
+  });
+
+  test('that are stricter than needed are left so', async () => {
+    await using db = await testDatabase();
+    await db.query(
+      `alter database ${db.name} set synchronous_commit = remote_apply`,
+    );
+    await using connections = openConnections(db.url, pool);
+    expect(
+      await connections.run({ text: 'show synchronous_commit', values: [] }),
+    ).toEqual([{ synchronous_commit: 'remote_apply' }]);
+  });
+
+  test('are replaced at the end of their life', async () => {
+    await using db = await testDatabase();
+    const pid = { text: 'select pg_backend_pid() as pid', values: [] };
+    await using lasting = openConnections(db.url, pool);
+    expect(await lasting.run(pid)).toEqual(await lasting.run(pid));
+    await using brief = openConnections(db.url, {
+      ...pool,
+      maxLifetimeMs: 1,
+      jitterTimeMs: 0,
+    });
+    const first = await brief.run({
+      text: 'select pg_backend_pid() as pid, pg_sleep(0.01)',
+      values: [],
+    });
+    expect((await brief.run(pid))[0]!['pid']).not.toBe(first[0]!['pid']);
+  });
+
+  test('that are cut fail with retry, and the next call finds a new one', async () => {
+    await using place = await database();
+    await using store = await place.open();
+    await store.append(entriesOf(row(at(1), 'a')));
+    const cut = (): Promise<unknown> =>
+      place.db.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name = 'replicator' and datname = $1`,
+        [place.db.name],
+      );
+    const acknowledged: string[] = ['a'];
+    for (let round = 0; round < 10; round++) {
+      const calls = Array.from({ length: 10 }, (_, i) => `${round}-${i}`);
+      const [outcomes] = await Promise.all([
+        Promise.allSettled(
+          calls.map(async (key) => {
+            await store.append(
+              entriesOf(row(at(1), key), row(at(2), `${key}'`)),
+            );
+            return key;
+          }),
+        ),
+        cut(),
+      ]);
+      for (const outcome of outcomes) {
+        if (outcome.status === 'fulfilled') {
+          acknowledged.push(outcome.value);
+        } else {
+          expect(outcome.reason).toMatchObject({ disposition: 'retry' });
+        }
+      }
+    }
+    // Each connection that was cut unnoticed costs one more failure at most.
+    for (let attempt = 0; attempt <= pool.maxPoolSize; attempt++) {
+      const failure = await store
+        .append(entriesOf(row(at(1), 'last')))
+        .catch((error: unknown) => error);
+      if (failure === undefined) {
+        acknowledged.push('last');
+        break;
+      }
+      expect(failure).toMatchObject({ disposition: 'retry' });
+    }
+    expect(acknowledged).toContain('last');
+    const found = (await readAll(store))
+      .flatMap(decodeEntry)
+      .map((mutation) => mutation.key as string);
+    expect(acknowledged.filter((key) => !found.includes(`["${key}"]`))).toEqual(
+      [],
+    );
+    // Never half a call: each call has a row in either entry.
+    const halves = found
+      .filter((key) => /\d-\d/.test(key))
+      .map((key) => key.replace("'", ''));
+    expect(
+      halves.filter(
+        (key) => halves.filter((other) => other === key).length !== 2,
+      ),
+    ).toEqual([]);
+  });
+
+  test('are cut when the signal aborts a read', async () => {
+    await using db = await testDatabase();
+    await using connections = openConnections(db.url, pool);
+    const abort = new AbortController();
+    const reason = new DOMException('stop', 'AbortError');
+    const sleeping = connections.run(
+      { text: 'select pg_sleep(30)', values: [] },
+      abort.signal,
+    );
+    setTimeout(() => abort.abort(reason), 50);
+    await expect(sleeping).rejects.toBe(reason);
+    expect(
+      await connections.run({ text: 'select 1 as one', values: [] }),
+    ).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('a server', () => {
+  test('that goes away and comes back: E2001 while it is gone, nothing lost', async () => {
+    await using server = await startPostgresServer();
+    await using store = await openStaging(
+      options(server.url(), 'postgres.staging', true),
+    );
+    await store.append(entriesOf(row(at(1), 'a')));
+    await server.kill();
+    for (const attempt of [
+      () => store.append(entriesOf(row(at(2), 'b'))),
+      () => store.ping(),
+      () => store.resolve(schema, at(3)),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({
+        code: 'E2001',
+        disposition: 'retry',
+      });
+    }
+    await expect(
+      openStaging(options(server.url(), 'postgres.staging', false)),
+    ).rejects.toMatchObject({ code: 'E2001', disposition: 'retry' });
+    await server.start();
+    await store.append(entriesOf(row(at(2), 'c')));
+    expect(
+      (await readAll(store))
+        .flatMap(decodeEntry)
+        .map((mutation) => mutation.key),
+    ).toEqual(['["a"]', '["c"]']);
+  });
+
+  test('that does not know us halts, and the password is not in the message', async () => {
+    await using db = await testDatabase();
+    const url = new URL(db.url);
+    url.username = 'nobody';
+    url.password = 'hunter2';
+    const failure = await openStaging(
+      options(url.href, `${db.name}.public`, false),
+    ).then(
+      () => null,
+      (error: unknown) => error as ReplicatorError,
+    );
+    expect(failure).toMatchObject({ code: 'E2001', disposition: 'halt' });
+    expect(failure!.line).not.toContain('hunter2');
+  });
+
+  test('of another kind is refused', async () => {
+    await expect(
+      openStaging(options('mysql://root:hunter2@h/db', 'a.b', false)),
+    ).rejects.toMatchObject({
+      code: 'E5002',
+      message: '--stagingConn is not a postgresql:// URL',
+    });
+  });
+});

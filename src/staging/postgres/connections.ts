@@ -1,7 +1,7 @@
 /** The connections of a staging store on PostgreSQL or CockroachDB. */
 import pg from 'pg';
 import type { StagingPoolOptions } from '../open.ts';
-import { postgresFailure, sqlState } from './errors.ts';
+import { isConnectionIntact, postgresFailure } from './errors.ts';
 
 export interface Statement {
   readonly text: string;
@@ -55,6 +55,11 @@ export function openConnections(
   // An idle connection was lost: the pool has dropped it already.
   pool.on('error', () => {});
   const retireAtMs = new WeakMap<pg.PoolClient, number>();
+  // A lent one emits `error` too, beside rejecting its statement: without a
+  // listener of our own that would end the process.
+  pool.on('connect', (client) => {
+    client.on('error', () => retireAtMs.set(client, 0));
+  });
 
   async function lend(): Promise<pg.PoolClient> {
     const client = await pool.connect();
@@ -97,8 +102,7 @@ export function openConnections(
         broken = false;
         return rows;
       } catch (error) {
-        // An answer of the server leaves the connection in order.
-        broken = sqlState(error) === null;
+        broken = !isConnectionIntact(error);
         signal?.throwIfAborted();
         throw postgresFailure(error);
       } finally {

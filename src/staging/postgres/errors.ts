@@ -45,6 +45,14 @@ export function sqlState(error: unknown): string | null {
   return typeof code === 'string' && typeof severity === 'string' ? code : null;
 }
 
+/** An answer of the server leaves the connection in order, unless its last. */
+export function isConnectionIntact(error: unknown): boolean {
+  return (
+    sqlState(error) !== null &&
+    (error as { severity: string }).severity === 'ERROR'
+  );
+}
+
 /**
  * Whatever is not an answer of the server is a failure of the connection,
  * before or in the middle of a statement: the same thing may work in a
