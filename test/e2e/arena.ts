@@ -74,7 +74,8 @@ export class Arena implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/db/public`;
+    const { pathname } = new URL(this.#options.targetUrl);
+    return `http://127.0.0.1:${this.#port}${pathname}/public`;
   }
 
   get args(): string[] {
@@ -113,12 +114,15 @@ export class Arena implements AsyncDisposable {
   workload(changes: Partial<WorkloadOptions> = {}): RunningWorkload {
     const stop = new AbortController();
     let progress: WorkloadProgress | null = null;
+    let next = Promise.withResolvers<WorkloadProgress>();
+    const seed = 1 + Math.floor(Math.random() * 2 ** 31);
     const ended = runWorkload(
       smallWorkload(
         this.url,
         this.#options.directTargetUrl ?? this.#options.targetUrl,
         {
           mode: this.#options.mode ?? 'consistent',
+          seed,
           rowsPerSecond: 300,
           replayIntervalMs: 1500,
           resolvedIntervalMs: 100,
@@ -129,6 +133,8 @@ export class Arena implements AsyncDisposable {
       ),
       (now) => {
         progress = now;
+        next.resolve(now);
+        next = Promise.withResolvers();
       },
       stop.signal,
     );
@@ -136,6 +142,8 @@ export class Arena implements AsyncDisposable {
     ended.catch(() => {});
     return {
       ended,
+      seed,
+      nextProgress: () => next.promise,
       get progress() {
         return progress;
       },
@@ -152,10 +160,17 @@ export class Arena implements AsyncDisposable {
    * bounded (f), health and exit code tell the truth (g).
    */
   async settle(workload: RunningWorkload): Promise<WorkloadReport> {
-    const report = await workload.finish();
+    const died = this.daemon.exited.then((code) => {
+      throw new Error(
+        `the daemon ended by itself with ${code}:\n${this.daemon.logs().slice(-4000)}`,
+      );
+    });
+    const report = await Promise.race([workload.finish(), died]);
+    // From here on it is told to end.
+    died.catch(() => {});
     expect(
       report.verified,
-      `${reportLines(report).join('\n')}\n${this.daemon.logs().slice(-4000)}`,
+      `seed ${workload.seed}\n${reportLines(report).slice(-8).join('\n')}\n${this.daemon.logs().slice(-4000)}`,
     ).toBe(true);
     const health = await fetch(`${this.daemon.metricsUrl}/_/healthz`);
     expect(health.status).toBe(200);
@@ -174,7 +189,11 @@ export class Arena implements AsyncDisposable {
 
 export interface RunningWorkload {
   readonly ended: Promise<WorkloadReport>;
+  /** Of what the source writes; shown when a test fails. */
+  readonly seed: number;
   readonly progress: WorkloadProgress | null;
+  /** The next of the reports that come once a second. */
+  nextProgress(): Promise<WorkloadProgress>;
   finish(): Promise<WorkloadReport>;
 }
 
