@@ -91,7 +91,7 @@ export const sequencerOptions = {
     defaultsFor: 'less-than-zero',
     group: 'Sequencer',
     about:
-      'Keep applied changes in staging this long behind the newest applied one, for a look back and for a target that is restored to an older state; 0 keeps none.',
+      'Keep applied changes in staging until they are this old, for a look back and for a target that is restored to an older state; 0 keeps none.',
   },
   maxRetries: {
     type: 'int',

@@ -38,7 +38,7 @@ export const stagingOptions = {
     min: 2 ** 20,
     group: 'Staging',
     about:
-      'How much unapplied data staging may hold. When it is reached requests are answered 503 with Retry-After until the target has caught up; the changefeed waits and nothing is lost.',
+      'How many bytes staged changes may occupy. From 80 % on applied ones are deleted at once, whatever --retireOffset says; when it is full requests are answered 503 with Retry-After until the target has caught up. The changefeed waits and nothing is lost.',
   },
   stageUnappliedPeriod: {
     type: 'duration',
