@@ -208,28 +208,3 @@ export function rewriteRow(layout: RowLayout, row: string): JsonText {
     .map(({ column, value }) => `${jsonToken(column!.name)}:${value}`);
   return `{${members.join(',')}}` as JsonText;
 }
-
-/**
- * Characters that JSON can spell and no target can store: `nul` and halves
- * of surrogate pairs. Only spelled out do they pass the UTF-8 check.
- */
-export function unstorable(token: string): 'nul' | 'surrogate' | null {
-  const pattern = /\\(?:u([0-9a-fA-F]{4})|[^u])/g;
-  let match: RegExpExecArray | null;
-  let openHighEnd = -1;
-  while ((match = pattern.exec(token)) !== null) {
-    const code = match[1] === undefined ? -1 : Number.parseInt(match[1], 16);
-    const isLow = code >= 0xdc00 && code <= 0xdfff;
-    if (openHighEnd >= 0 && !(isLow && openHighEnd === match.index)) {
-      return 'surrogate';
-    }
-    if (isLow && openHighEnd < 0) {
-      return 'surrogate';
-    }
-    if (code === 0) {
-      return 'nul';
-    }
-    openHighEnd = code >= 0xd800 && code <= 0xdbff ? pattern.lastIndex : -1;
-  }
-  return openHighEnd >= 0 ? 'surrogate' : null;
-}

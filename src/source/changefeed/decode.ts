@@ -17,15 +17,11 @@ import {
 } from '../../mutation/json-validation.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import { parseTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
-import {
-  type DecodeContext,
-  type DecodedRows,
-  knownTable,
-  RowDecoder,
-} from './rows.ts';
+import { type DecodeContext, type DecodedRows, knownTable } from './context.ts';
+import { RowDecoder } from './rows.ts';
 import { resolveTable } from './topic.ts';
 
-export type { DecodeContext, DecodedRows } from './rows.ts';
+export type { DecodeContext, DecodedRows } from './context.ts';
 
 export type DecodedRequest =
   | DecodedRows

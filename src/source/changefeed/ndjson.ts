@@ -5,8 +5,9 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import { skipBlank } from '../../mutation/json-text.ts';
 import { validateEnd } from '../../mutation/json-validation.ts';
+import { type DecodeContext, knownTable } from './context.ts';
 import type { DecodedRequest } from './decode.ts';
-import { type DecodeContext, knownTable, RowDecoder } from './rows.ts';
+import { RowDecoder } from './rows.ts';
 import { resolveTable, resolveTopic } from './topic.ts';
 
 /**

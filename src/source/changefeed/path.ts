@@ -39,12 +39,13 @@ const resolvedPattern =
 /** `<ts>-<session>-<node>-<sink>-<file>-<topic>-<schema id>.ndjson`. */
 const ndjsonPattern = /^\d{33}-[^-]+-[^-]+-[^-]+-[^-]+-(.+)-[^-]+\.ndjson$/;
 
-/** Reads the pathname of a URL; throws E1013 when it has another form. */
-export function parseRequestPath(
-  pathname: string,
-  form: PathForm,
-): RequestPath {
-  const segments = pathSegments(pathname, form);
+/**
+ * Reads the target of a request line as it came, query and all; throws E1013
+ * when it has another form. A URL parser must not have seen it before: that
+ * would take `//db/schema` for a host, and resolve `..`.
+ */
+export function parseRequestPath(target: string, form: PathForm): RequestPath {
+  const segments = pathSegments(target.split('?', 1)[0]!, form);
   const schema = segments.slice(0, form.schemaNameParts);
   if (schema.length < form.schemaNameParts) {
     throw wrongPath(

@@ -11,17 +11,13 @@ import {
   unescape,
 } from '../../mutation/json-text.ts';
 import { validateValue } from '../../mutation/json-validation.ts';
-import type {
-  JsonText,
-  Mutation,
-  TableMutations,
-} from '../../mutation/mutation.ts';
+import type { JsonText, Mutation } from '../../mutation/mutation.ts';
 import {
   maxTimestamp,
   parseTimestampAt,
   type Timestamp,
 } from '../../mutation/timestamp.ts';
-import type { SchemaShape, TableShape } from '../../target/target.ts';
+import type { TableShape } from '../../target/target.ts';
 import { wrapBareRow } from './bare.ts';
 import {
   columnValues,
@@ -31,10 +27,9 @@ import {
   type RowLayout,
   rowLayout,
   scanRow,
-  unstorable,
 } from './columns.ts';
 import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
-import type { KeyOrders } from './key-order.ts';
+import { type DecodeContext, type DecodedRows, knownTable } from './context.ts';
 import {
   declaredOrder,
   keyText,
@@ -42,32 +37,12 @@ import {
   objectKey,
   sourceKey,
 } from './row-key.ts';
+import {
+  mayBeUnstorable,
+  refuseUnstorable,
+  refuseUnstorableKey,
+} from './storable.ts';
 import { resolveTopic } from './topic.ts';
-
-export interface DecodeContext {
-  readonly shape: SchemaShape;
-  /** The table that the path of a CDC query feed names. */
-  readonly table: string | null;
-  /** What becomes of rows of unknown tables, and of unknown columns. */
-  readonly onUnknown: 'refuse' | 'ignore';
-  readonly maxDepth: number;
-  readonly keyOrders: KeyOrders;
-  /** Rows at or before this were applied: a redelivery, dropped unread. */
-  readonly appliedThrough?: Timestamp;
-}
-
-export interface DecodedRows {
-  readonly kind: 'rows';
-  readonly tables: readonly TableMutations[];
-  /** How many mutations there are in `tables`. */
-  readonly rowCount: number;
-  readonly redeliveredRowCount: number;
-  /** Rows of tables that the target does not have (`--onUnknown ignore`). */
-  readonly ignoredRowCount: number;
-  readonly ignoredColumnCount: number;
-  /** Lines of a CDC query feed that say neither what was nor what is. */
-  readonly phantomDeleteCount: number;
-}
 
 /** A delete whose key columns cannot be ordered before all rows are seen. */
 interface UnorderedDelete {
@@ -114,8 +89,7 @@ export class RowDecoder {
     this.#context = context;
     this.#fixedTable = fixedTable;
     this.#layout = fixedTable ? rowLayout(fixedTable) : null;
-    this.#isSuspect =
-      request.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(request);
+    this.#isSuspect = mayBeUnstorable(request);
   }
 
   /**
@@ -231,8 +205,9 @@ export class RowDecoder {
       return;
     }
     const isPhantom = keyStart < 0 && updatedStart >= 0 && this.#isQuery;
-    const isDelete = beforeStart >= 0 || text.startsWith('"d"', opStart);
-    if (isPhantom || (isDelete && (beforeStart >= 0 || opStart >= 0))) {
+    const isDelete =
+      beforeStart >= 0 || (opStart >= 0 && text.startsWith('"d"', opStart));
+    if (isPhantom || isDelete) {
       return;
     }
     throw this.#refusal(
@@ -264,7 +239,7 @@ export class RowDecoder {
       after = this.#knownColumns(layout, after);
     }
     if (this.#isSuspect) {
-      this.#refuseUnstorable(layout, after);
+      refuseUnstorable(layout, after);
     }
     this.#add(text, layout, { time, after, before }, named);
   }
@@ -325,8 +300,8 @@ export class RowDecoder {
       } else if (first !== 0x6e || named === null) {
         throw this.#keyMissing(layout);
       }
-      if (this.#isSuspect && unstorable(key) !== null) {
-        throw this.#unstorable(unstorable(key)!, table, null);
+      if (this.#isSuspect) {
+        refuseUnstorableKey(table, key);
       }
     }
     if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
@@ -452,29 +427,6 @@ export class RowDecoder {
     return rewriteRow(layout, after);
   }
 
-  #refuseUnstorable(layout: RowLayout, after: JsonText): void {
-    for (const { column, name, value } of columnValues(layout, after)) {
-      const found = column?.generated === false ? unstorable(value) : null;
-      if (found !== null) {
-        throw this.#unstorable(found, layout.table, name);
-      }
-    }
-  }
-
-  #unstorable(
-    found: 'nul' | 'surrogate',
-    table: TableShape,
-    column: string | null,
-  ): ReplicatorError {
-    const place =
-      column === null ? 'the key' : `column ${JSON.stringify(column)}`;
-    const what =
-      found === 'nul' ? 'the character NUL' : 'half of a surrogate pair';
-    return new ReplicatorError(found === 'nul' ? 'E1003' : 'E1027', {
-      detail: `${place} of table ${JSON.stringify(table.name)} holds ${what}, which the target cannot store`,
-    });
-  }
-
   #keyMissing({ table }: RowLayout): ReplicatorError {
     return new ReplicatorError('E1012', {
       detail: `row ${this.#rowNumber} of the request carries no "key", and not all key columns of table ${JSON.stringify(table.name)} (${table.primaryKey.map(({ name }) => name).join(', ')})`,
@@ -486,19 +438,4 @@ export class RowDecoder {
       detail: `row ${this.#rowNumber} of the request ${what}`,
     });
   }
-}
-
-/** Null where the table is unknown and to be ignored; else E1015. */
-export function knownTable(
-  { shape, onUnknown }: DecodeContext,
-  name: string,
-  resolve: (shape: SchemaShape, name: string) => TableShape | null,
-): TableShape | null {
-  const table = resolve(shape, name);
-  if (table === null && onUnknown === 'refuse') {
-    throw new ReplicatorError('E1015', {
-      detail: `the target schema ${shape.name} has no table ${JSON.stringify(name)}`,
-    });
-  }
-  return table;
 }

@@ -1,0 +1,48 @@
+/**
+ * What decoding needs to know, and what it makes of the rows of a request.
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { TableMutations } from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import type { SchemaShape, TableShape } from '../../target/target.ts';
+import type { KeyOrders } from './key-order.ts';
+
+export interface DecodeContext {
+  readonly shape: SchemaShape;
+  /** The table that the path of a CDC query feed names. */
+  readonly table: string | null;
+  /** What becomes of rows of unknown tables, and of unknown columns. */
+  readonly onUnknown: 'refuse' | 'ignore';
+  readonly maxDepth: number;
+  readonly keyOrders: KeyOrders;
+  /** Rows at or before this were applied: a redelivery, dropped unread. */
+  readonly appliedThrough?: Timestamp;
+}
+
+export interface DecodedRows {
+  readonly kind: 'rows';
+  readonly tables: readonly TableMutations[];
+  /** How many mutations there are in `tables`. */
+  readonly rowCount: number;
+  readonly redeliveredRowCount: number;
+  /** Rows of tables that the target does not have (`--onUnknown ignore`). */
+  readonly ignoredRowCount: number;
+  readonly ignoredColumnCount: number;
+  /** Lines of a CDC query feed that say neither what was nor what is. */
+  readonly phantomDeleteCount: number;
+}
+
+/** Null where the table is unknown and to be ignored; else E1015. */
+export function knownTable(
+  { shape, onUnknown }: DecodeContext,
+  name: string,
+  resolve: (shape: SchemaShape, name: string) => TableShape | null,
+): TableShape | null {
+  const table = resolve(shape, name);
+  if (table === null && onUnknown === 'refuse') {
+    throw new ReplicatorError('E1015', {
+      detail: `the target schema ${shape.name} has no table ${JSON.stringify(name)}`,
+    });
+  }
+  return table;
+}
