@@ -57,6 +57,8 @@ export function sourceKey(table: TableShape, key: JsonText): JsonText[] {
   if (elements.length !== table.primaryKey.length) {
     throw new ReplicatorError('E1017', {
       detail: `the key of table ${JSON.stringify(table.name)} has ${elements.length} columns at the source and ${table.primaryKey.length} at the target (${keyColumns(table)})`,
+      remedy:
+        'give the target table the same primary key columns as the source table; where the source hashes the key (USING HASH) or is REGIONAL BY ROW, feed the table by a CDC query with diff, whose path names it (/database/schema/table)',
     });
   }
   for (let at = 0; at < elements.length; at += 1) {

@@ -218,6 +218,14 @@ export class RowDecoder {
     );
   }
 
+  /**
+   * The columns that a CDC query selects make up the key by themselves: the
+   * key array may be longer, for a hash-sharded or regional table.
+   */
+  get #isQueryPath(): boolean {
+    return this.#context.table !== null;
+  }
+
   get #isQuery(): boolean {
     return this.#fixedTable !== undefined;
   }
@@ -290,7 +298,7 @@ export class RowDecoder {
     const { keyStart, keyEnd, sourceStart } = this.#envelope;
     let named = byName;
     let source: JsonText[] | null = null;
-    if (keyStart >= 0) {
+    if (keyStart >= 0 && !(named !== null && this.#isQueryPath)) {
       const first = text.charCodeAt(keyStart);
       const key = text.slice(keyStart, keyEnd) as JsonText;
       if (first === 0x5b) {
@@ -300,15 +308,16 @@ export class RowDecoder {
       } else if (first !== 0x6e || named === null) {
         throw this.#keyMissing(layout);
       }
-      if (this.#isSuspect) {
-        refuseUnstorableKey(table, key);
-      }
+    }
+    const elements = named ?? source;
+    if (elements === null) {
+      throw this.#keyMissing(layout);
+    }
+    if (this.#isSuspect) {
+      refuseUnstorableKey(table, keyText(elements));
     }
     if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
       this.#declareOrder(table, text);
-    }
-    if (named === null && source === null) {
-      throw this.#keyMissing(layout);
     }
     if (named !== null) {
       if (source !== null && !(named.length === 1 && named[0] === source[0])) {
@@ -317,13 +326,13 @@ export class RowDecoder {
       return keyText(named);
     }
     if (keyOrders.isProven(table)) {
-      return keyText(keyOrders.arrange(table, source!));
+      return keyText(keyOrders.arrange(table, elements));
     }
     this.#unorderedDeletes.push({
       table,
       mutations: this.#mutations,
       index: this.#mutations.length,
-      source: source!,
+      source: elements,
     });
     return '' as JsonText;
   }

@@ -208,6 +208,12 @@ describe('a request is refused whole, with what to change', () => {
       'column "note"',
     ],
     [
+      'NUL in the key of a row before',
+      payload(row({ after: 'null', key: null, before: '{"id":"\\u0000"}' })),
+      'E1003',
+      'the key of table "orders"',
+    ],
+    [
       'NUL in a deleted key',
       payload(row({ after: 'null', key: '["\\u0000"]' })),
       'E1003',
@@ -367,6 +373,29 @@ describe('a CDC query feed', () => {
     expect(tables[0]!.mutations[0]).toMatchObject({
       key: '["x",1]',
       after: null,
+    });
+  });
+
+  test('takes the key from the columns also where the source hashes its key', () => {
+    const { tables } = decodeRows(
+      payload(
+        `{"after":{"a":"x","b":1},"key":[5,"x",1],"updated":${time}}`,
+        `{"after":null,"before":{"a":"x","b":1},"key":[5,"x",1],"updated":${time}}`,
+      ),
+      query,
+    );
+    expect(tables[0]!.mutations.map(({ key }) => key)).toEqual([
+      '["x",1]',
+      '["x",1]',
+    ]);
+    expect(
+      refusal(
+        payload(`{"after":null,"key":[5,"x",1],"updated":${time}}`),
+        query,
+      ),
+    ).toMatchObject({
+      code: 'E1017',
+      remedy: expect.stringContaining('CDC query with diff'),
     });
   });
 
