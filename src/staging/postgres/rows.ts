@@ -21,7 +21,8 @@ export interface SummaryRow {
 }
 
 export interface EntryRow extends SummaryRow {
-  readonly body: Buffer;
+  /** Base64. */
+  readonly body: string;
 }
 
 export interface CheckpointRow {
@@ -59,7 +60,7 @@ export function readSummary(row: SummaryRow): EntrySummary {
 }
 
 export function readEntry(row: EntryRow): StagedEntry {
-  return { ...readSummary(row), body: row.body };
+  return { ...readSummary(row), body: Buffer.from(row.body, 'base64') };
 }
 
 export function readCheckpoint(row: CheckpointRow | undefined): Checkpoint {

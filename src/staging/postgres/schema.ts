@@ -18,8 +18,8 @@ import { sqlState } from './errors.ts';
  *
  * Times are fixed-width digits, which every collation sorts as the clock does.
  */
-export const postgresMigrations: readonly ((tables: Tables) => string[])[] = [
-  (tables) => [
+export const postgresMigrations: readonly Migration[] = [
+  (tables, server) => [
     `create table if not exists ${tables.log} (
       schema_name text not null,
       min_time text not null,
@@ -43,8 +43,16 @@ export const postgresMigrations: readonly ((tables: Tables) => string[])[] = [
       name text primary key,
       value text not null
     )`,
+    // PostgreSQL would compress each body (pglz), which halves the rate of
+    // appending (118 k against 228 k rows/s) to save a third of the space.
+    ...(server === 'postgresql'
+      ? [`alter table ${tables.log} alter column body set storage external`]
+      : []),
   ],
 ];
+
+export type Server = 'postgresql' | 'cockroachdb';
+export type Migration = (tables: Tables, server: Server) => string[];
 
 /** Quoted, schema-qualified names. */
 export interface Tables {
@@ -113,8 +121,9 @@ export function tablesOf(schema: string): Tables {
 export async function migrate(
   client: pg.ClientBase,
   tables: Tables,
-  migrations: readonly ((tables: Tables) => string[])[],
+  migrations: readonly Migration[],
 ): Promise<void> {
+  const server = await serverKind(client);
   await tolerateRace(() =>
     client.query(
       `create table if not exists ${tables.version} (
@@ -127,7 +136,7 @@ export async function migrate(
   const version = await readVersion(client, tables);
   refuseNewer(version, migrations.length);
   for (let step = version; step < migrations.length; step++) {
-    for (const statement of migrations[step]!(tables)) {
+    for (const statement of migrations[step]!(tables, server)) {
       await tolerateRace(() => client.query(statement));
     }
     await client.query(
@@ -135,6 +144,13 @@ export async function migrate(
       [step + 1],
     );
   }
+}
+
+async function serverKind(client: pg.ClientBase): Promise<Server> {
+  const { rows } = await client.query<{ version: string }>('select version()');
+  return rows[0]!.version.startsWith('CockroachDB')
+    ? 'cockroachdb'
+    : 'postgresql';
 }
 
 async function requireVersion(

@@ -37,6 +37,8 @@ export interface Statements {
 
 /** Entries looked at for one page: about 30 MB where requests have 100 rows. */
 const pageEntries = 1000;
+/** `pg` reads bytes as hexadecimal text; this is shorter, and faster to decode. */
+const body = "encode(body, 'base64') as body";
 const purgeStepEntries = 1000;
 
 export function statementsOn(tables: Tables): Statements {
@@ -59,7 +61,7 @@ export function statementsOn(tables: Tables): Statements {
       where schema_name = $1`,
 
     // The running totals count the row itself; the first is always taken.
-    read: `select ${summaryColumns}, body from (
+    read: `select ${summaryColumns}, ${body} from (
         select *,
           row_number() over (order by min_time, id) as position,
           sum(byte_count) over (order by min_time, id) as bytes_so_far,
@@ -105,7 +107,7 @@ export function statementsOn(tables: Tables): Statements {
     backlog: `select ${countColumns} from ${log}
       where schema_name = $1 and min_time >= $2 and max_time > $3`,
 
-    entry: `select ${summaryColumns}, body from ${log}
+    entry: `select ${summaryColumns}, ${body} from ${log}
       where schema_name = any ($1::text[]) and min_time = $2 and id = $3`,
 
     memo: `select value from ${memo} where name = $1`,
