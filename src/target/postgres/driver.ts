@@ -248,7 +248,9 @@ const asText = { getTypeParser: () => (text: string) => text };
 /**
  * Everything by which a text could mean another value in another session.
  * A database that commits asynchronously by default is asked not to for us: a
- * watermark must not survive a crash that its rows did not.
+ * watermark must not survive a crash that its rows did not. Compiling statements
+ * that run for milliseconds cost a second each where a type's functions have
+ * a high price (PostGIS).
  */
 function sessionSettings({ applyTimeoutMs }: SessionOptions): string {
   const timeoutMs = Math.trunc(applyTimeoutMs);
@@ -260,6 +262,7 @@ function sessionSettings({ applyTimeoutMs }: SessionOptions): string {
     set bytea_output to 'hex';
     set extra_float_digits to 1;
     set standard_conforming_strings to on;
+    set jit to off;
     set statement_timeout to ${timeoutMs};
     set idle_in_transaction_session_timeout to ${timeoutMs};
     select set_config('synchronous_commit', 'on', false)

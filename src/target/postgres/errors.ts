@@ -80,6 +80,8 @@ interface ServerError {
   readonly column?: string;
   readonly constraint?: string;
   readonly dataType?: string;
+  /** The function of the server's source that raised it. */
+  readonly routine?: string;
 }
 
 /** Which step failed: the same broken socket is a dial that failed or a loss. */
@@ -103,9 +105,10 @@ export function targetFailure(error: unknown, phase: Phase): Error {
   }
   const code = (error as Error & { code?: string }).code;
   if (isServerError(error)) {
-    return new ReplicatorError(sqlStateCode(error.code), {
-      detail: describe(error),
-    });
+    const serverCode = isGeometryRefusal(error)
+      ? 'E4006'
+      : sqlStateCode(error.code);
+    return new ReplicatorError(serverCode, { detail: describe(error) });
   }
   if (phase === 'connect') {
     return connectFailure(error, code);
@@ -137,6 +140,11 @@ export function isServerError(error: unknown): error is Error & ServerError {
     'severity' in error &&
     typeof (error as Error & { code?: unknown }).code === 'string'
   );
+}
+
+/** PostGIS says of any text it cannot read that it is an internal error. */
+function isGeometryRefusal({ code, routine }: ServerError): boolean {
+  return code === 'XX000' && routine === 'pg_error';
 }
 
 function connectFailure(
@@ -173,7 +181,7 @@ function isConnectionLoss(error: Error, code: string | undefined): boolean {
 }
 
 /** Messages of these classes quote what was in the row. */
-const quotesValues = /^(22|23|21|44|54)/;
+const quotesValues = /^(22|23|21|44|54|XX)/;
 
 function describe(error: Error & ServerError): string {
   const place = [
