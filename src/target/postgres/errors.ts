@@ -80,8 +80,8 @@ interface ServerError {
   readonly column?: string;
   readonly constraint?: string;
   readonly dataType?: string;
-  /** The function of the server's source that raised it. */
-  readonly routine?: string;
+  /** The file of the server's source that raised it. */
+  readonly file?: string;
 }
 
 /** Which step failed: the same broken socket is a dial that failed or a loss. */
@@ -143,8 +143,8 @@ export function isServerError(error: unknown): error is Error & ServerError {
 }
 
 /** PostGIS says of any text it cannot read that it is an internal error. */
-function isGeometryRefusal({ code, routine }: ServerError): boolean {
-  return code === 'XX000' && routine === 'pg_error';
+function isGeometryRefusal({ code, file }: ServerError): boolean {
+  return code === 'XX000' && file?.endsWith('lwgeom_pg.c') === true;
 }
 
 function connectFailure(
