@@ -1,4 +1,4 @@
-import { checkStartOptions } from '../config/check.ts';
+import { checkStartOptions, insecureOptions } from '../config/check.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import { type StartValues, startOptions } from '../config/options.ts';
 import { redactConfig } from '../config/redact.ts';
@@ -6,6 +6,7 @@ import { addOperatorRoutes } from '../console/operator-routes.ts';
 import { logEveryMinute } from '../console/minute-line.ts';
 import { OperatorServer } from '../console/operator-server.ts';
 import { startGauges } from '../pipeline/gauges.ts';
+import { meteredStore } from '../pipeline/metered-store.ts';
 import { meteredTarget } from '../pipeline/metered-target.ts';
 import type { House } from '../pipeline/pipeline.ts';
 import { Pipelines } from '../pipeline/pipelines.ts';
@@ -49,8 +50,9 @@ export async function runDaemon(
 
   const tls = await listenerTls(values);
   await using stack = new AsyncDisposableStack();
-  const { target: bareTarget, store } = await openStores(values, stack, logger);
-  const target = meteredTarget(bareTarget, metrics);
+  const stores = await openStores(values, stack, logger);
+  const target = meteredTarget(stores.target, metrics);
+  const store = meteredStore(stores.store, metrics);
   const budget = new StagingBudget(store, values.stagingMaxBytes);
   await budget.measure();
 
@@ -169,7 +171,6 @@ function pipelineOptions(values: StartValues): House['options'] {
     maxGuardKeys: values.assumeIdempotent ? 0 : values.memoryLimit / 4 / 150,
     sequencer: {
       flushSize: values.flushSize,
-      flushPeriodMs: values.flushPeriod,
       parallelism: values.parallelism,
       timestampLimit: values.timestampLimit,
       scanSize: values.scanSize,
@@ -181,6 +182,7 @@ function pipelineOptions(values: StartValues): House['options'] {
         maxMs: values.retryMaxBackoff,
         multiplier: values.retryMultiplier,
       },
+      taskGracePeriodMs: values.taskGracePeriod,
       quiescentPeriodMs: values.quiescentPeriod,
     },
   };
@@ -202,11 +204,7 @@ function setConstantMetrics(
   metrics.cdc_sink_start_seconds.set(startedAtMs / 1_000);
   metrics.replicator_staging_limit_bytes.set(values.stagingMaxBytes);
   metrics.replicator_memory_limit_bytes.set(values.memoryLimit);
-  for (const option of [
-    'disableAuthentication',
-    'insecureHttp',
-    'discard',
-  ] as const) {
-    metrics.replicator_insecure_mode.set({ option }, values[option] ? 1 : 0);
+  for (const option of insecureOptions(values)) {
+    metrics.replicator_insecure_mode.set({ option }, 1);
   }
 }

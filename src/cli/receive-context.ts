@@ -1,7 +1,9 @@
 import type { StartValues } from '../config/options.ts';
 import type { ReplicatorError } from '../failure/failure.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
 import { wallTimeMs } from '../mutation/timestamp.ts';
 import type { Pipelines } from '../pipeline/pipelines.ts';
+import type { DecodedRows } from '../source/changefeed/decode.ts';
 import type { ReceiveContext } from '../source/changefeed/receive.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -34,10 +36,7 @@ export function receiveContext(
           Math.max(0, Date.now() - wallTimeMs(decoded.time)) / 1_000,
         );
       } else if (decoded.kind === 'rows') {
-        metrics.acceptor_mutations_total.inc(
-          { kind: 'cdc', target: feed.schema, type: 'received' },
-          decoded.rowCount,
-        );
+        countRows(metrics, feed.schema, decoded);
       }
     },
     refused(failure: ReplicatorError) {
@@ -55,4 +54,32 @@ export function receiveContext(
       );
     },
   };
+}
+
+function countRows(
+  metrics: Metrics,
+  schema: SchemaName,
+  decoded: DecodedRows,
+): void {
+  let deleteCount = 0;
+  for (const { mutations } of decoded.tables) {
+    for (const { after } of mutations) {
+      deleteCount += after === null ? 1 : 0;
+    }
+  }
+  const upsertCount = decoded.rowCount - deleteCount;
+  metrics.acceptor_mutations_total.inc(
+    { kind: 'cdc', target: schema, type: 'received' },
+    decoded.rowCount,
+  );
+  metrics.mutation_total.inc({ source: 'cdc', type: 'upsert' }, upsertCount);
+  metrics.mutation_total.inc({ source: 'cdc', type: 'delete' }, deleteCount);
+  for (const [what, count] of [
+    ['row', decoded.ignoredRowCount],
+    ['column', decoded.ignoredColumnCount],
+  ] as const) {
+    if (count > 0) {
+      metrics.replicator_unknown_dropped_total.inc({ schema, what }, count);
+    }
+  }
 }

@@ -25,7 +25,7 @@ export const sequencerOptions = {
     defaultsFor: 'zero',
     group: 'Sequencer',
     about:
-      'Write to the target after this time even when --flushSize is not reached.',
+      'The longest that changes which may go wait for --flushSize to be reached. They never wait here: a sweep writes what the resolved timestamp has released as soon as it is read, so any value is kept; the flag is understood for command lines of the peer.',
   },
   parallelism: {
     type: 'int',

@@ -214,7 +214,7 @@ export const errorCodes = {
     disposition: 'retry',
     httpStatus: 503,
     remedy:
-      'find out why the target does not keep up (/_/healthz says), or raise --stagingMaxBytes',
+      'find out why the target does not keep up (/_/healthz says), add resolved to a changefeed that has it not, or raise --stagingMaxBytes',
   },
   E2003: {
     meaning: 'the staging schema was made by a newer version of replicator',

@@ -1,3 +1,4 @@
+import { asReplicatorError } from '../failure/failure.ts';
 import type {
   TableShape,
   Target,
@@ -13,8 +14,10 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
     examplePath: target.examplePath,
     version: (signal) => target.version(signal),
     introspect: (schema, signal) => target.introspect(schema, signal),
-    begin: async (signal) =>
-      meteredTransaction(await target.begin(signal), metrics),
+    begin: async (signal) => {
+      metrics.retry_actions_total.inc();
+      return meteredTransaction(await target.begin(signal), metrics);
+    },
     claimCheckpoint: (schema, signal) => target.claimCheckpoint(schema, signal),
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     ping: (signal) => target.ping(signal),
@@ -37,7 +40,10 @@ function meteredTransaction(
     try {
       await work();
     } catch (error) {
-      metrics.apply_errors_total.inc(labels, rowCount);
+      metrics.apply_errors_total.inc(
+        { ...labels, code: asReplicatorError(error).code },
+        rowCount,
+      );
       throw error;
     } finally {
       metrics.apply_duration_seconds.observe(

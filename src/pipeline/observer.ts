@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { wallTimeMs } from '../mutation/timestamp.ts';
+import type { Batch } from '../mutation/mutation.ts';
+import { type Timestamp, wallTimeMs } from '../mutation/timestamp.ts';
 import type { SequencerObserver } from '../sequencer/sequencer.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { PipelineStatus } from './status.ts';
@@ -15,10 +16,17 @@ export function pipelineObserver(
   status: PipelineStatus,
   metrics: Metrics,
   logger: Logger,
+  flushSize: number,
 ): SequencerObserver {
   let loggedLine = '';
   let loggedAtMs = 0;
   return {
+    sweepStarted() {
+      metrics.core_sweep_attempt_timestamp_seconds.set(
+        { schema },
+        Date.now() / 1_000,
+      );
+    },
     batchCommitted(batch, durationMs) {
       const labels = { schema };
       const nowMs = Date.now();
@@ -32,6 +40,14 @@ export function pipelineObserver(
         labels,
         status.lastLagMs / 1_000,
       );
+      metrics.target_apply_mutation_age_seconds.observe(
+        labels,
+        Math.max(0, nowMs - wallTimeMs(oldestTime(batch))) / 1_000,
+      );
+      metrics.core_flush_count.inc({
+        schema,
+        reason: batch.rowCount >= flushSize ? 'size' : 'progress',
+      });
       metrics.source_commit_to_apply_lag_seconds.set(
         labels,
         status.lastLagMs / 1_000,
@@ -42,7 +58,10 @@ export function pipelineObserver(
     },
     attemptFailed(error, attempt, halted) {
       status.failed(error, halted ? 'halted' : 'retrying');
-      metrics.retry_retried_total.inc({ code: error.code });
+      const outcome = halted
+        ? metrics.retry_aborted_total
+        : metrics.retry_retried_total;
+      outcome.inc({ code: error.code });
       const nowMs = Date.now();
       if (error.line !== loggedLine || nowMs - loggedAtMs > repeatLogMs) {
         loggedLine = error.line;
@@ -68,4 +87,16 @@ export function pipelineObserver(
       status.openTransactionCount = count;
     },
   };
+}
+
+function oldestTime(batch: Batch): Timestamp {
+  let oldest = batch.through;
+  for (const { mutations } of batch.tables) {
+    // Sorted by time within a table.
+    const [first] = mutations;
+    if (first && first.time < oldest) {
+      oldest = first.time;
+    }
+  }
+  return oldest;
 }

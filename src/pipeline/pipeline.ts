@@ -75,6 +75,7 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   #savedRevision = 0;
+  #retiring: Promise<void> = Promise.resolve();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #awaitedLook: Promise<SchemaShape> | null = null;
 
@@ -179,18 +180,6 @@ export class Pipeline implements Feed {
   /** Runs the pipeline until the signal aborts. Never rejects. */
   async run(abort: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([abort, this.#stop.signal]);
-    const retire = retireLoop(
-      {
-        store: this.#house.store,
-        schema: this.schema,
-        budget: this.#house.budget,
-        retireOffsetMs: this.#house.options.retireOffsetMs,
-        applied: () => this.#appliedThrough(),
-        metrics: this.#house.metrics,
-        logger: this.#logger,
-      },
-      signal,
-    );
     try {
       this.#sequencer = await this.#startSequencer(signal);
       this.status.state = 'running';
@@ -200,6 +189,9 @@ export class Pipeline implements Feed {
         'target schema opened',
       );
       this.#started.resolve();
+      // Not before the watermark is claimed: a target that was restored may
+      // need again what staging believes to be applied.
+      this.#retiring = this.#retire(signal);
       await this.#sequencer.run(abort);
     } catch (error) {
       if (!abort.aborted && !isAbort(error)) {
@@ -215,7 +207,7 @@ export class Pipeline implements Feed {
       }
     }
     this.#started.resolve();
-    await retire;
+    await this.#retiring;
   }
 
   /** Ends `run` after the transactions that are open have ended. */
@@ -230,6 +222,21 @@ export class Pipeline implements Feed {
       : 0;
   }
 
+  async #retire(signal: AbortSignal): Promise<void> {
+    await retireLoop(
+      {
+        store: this.#house.store,
+        schema: this.schema,
+        budget: this.#house.budget,
+        retireOffsetMs: this.#house.options.retireOffsetMs,
+        applied: () => this.#appliedThrough(),
+        metrics: this.#house.metrics,
+        logger: this.#logger,
+      },
+      signal,
+    );
+  }
+
   /** Claims the watermark, as often as it takes for the target to answer. */
   async #startSequencer(
     signal: AbortSignal,
@@ -240,6 +247,7 @@ export class Pipeline implements Feed {
       this.status,
       this.#house.metrics,
       this.#logger,
+      options.sequencer.flushSize,
     );
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -107,6 +107,7 @@ export class ConsistentSequencer {
       this.#endTrouble();
       return 'idle';
     }
+    observer.sweepStarted();
     const plan = attemptPlan(this.#trouble, options);
     const shape = this.#context.shape();
     await using apply = new OrderedApply(
@@ -117,6 +118,7 @@ export class ConsistentSequencer {
         shape,
         parallelism: plan.parallelism,
         commitInOrder: true,
+        taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: (through) =>
           this.#epoch === null
             ? null

@@ -202,6 +202,7 @@ export class ImmediateSequencer {
         shape: this.#context.shape(),
         parallelism: options.parallelism,
         commitInOrder: false,
+        taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => null,
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
@@ -279,6 +280,7 @@ export class ImmediateSequencer {
         shape: this.#context.shape(),
         parallelism: 1,
         commitInOrder: true,
+        taskGracePeriodMs: this.#context.options.taskGracePeriodMs,
         markFor: () => null,
         onCommitted: (batch, durationMs) =>
           this.#context.observer.batchCommitted(batch, durationMs),

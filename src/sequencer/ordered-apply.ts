@@ -17,6 +17,8 @@ export interface OrderedApplyOptions {
   readonly order: ApplyOrder;
   readonly shape: SchemaShape;
   readonly parallelism: number;
+  /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
+  readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
   readonly commitInOrder: boolean;
   /** What to write into the target with a batch; null writes no watermark. */
@@ -53,6 +55,7 @@ interface Crossing {
 export class OrderedApply {
   readonly #options: OrderedApplyOptions;
   readonly #signal: AbortSignal;
+  readonly #cancel = new AbortController();
   readonly #locks: LockNames;
   readonly #crossings = new Set<Crossing>();
   readonly #holders = new Map<string, Crossing>();
@@ -62,7 +65,7 @@ export class OrderedApply {
 
   constructor(options: OrderedApplyOptions, signal: AbortSignal) {
     this.#options = options;
-    this.#signal = signal;
+    this.#signal = AbortSignal.any([signal, this.#cancel.signal]);
     this.#locks = lockNames(options.shape);
   }
 
@@ -113,9 +116,14 @@ export class OrderedApply {
 
   /** Rolls an open giant transaction back; waits for all others to end. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const late = setTimeout(
+      () => this.#cancel.abort(),
+      this.#options.taskGracePeriodMs,
+    );
     await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
     await this.#giant?.transaction[Symbol.asyncDispose]();
     this.#giant = null;
+    clearTimeout(late);
   }
 
   async #cross(batch: Batch, previousCommit: Promise<void>): Promise<void> {

@@ -17,8 +17,6 @@ import type { SchemaShape, Target } from '../target/target.ts';
 export interface SequencerOptions {
   /** Mutations aimed at in one target transaction (`--flushSize`). */
   readonly flushSize: number;
-  /** Longest wait for a transaction to fill (`--flushPeriod`). */
-  readonly flushPeriodMs: number;
   /** Open target transactions (`--parallelism`). */
   readonly parallelism: number;
   /** Source timestamps in one target transaction (`--timestampLimit`). */
@@ -30,6 +28,8 @@ export interface SequencerOptions {
   readonly collapseMutations: boolean;
   readonly maxRetries: number;
   readonly backoff: Backoff;
+  /** How long open transactions may take to end after one has failed. */
+  readonly taskGracePeriodMs: number;
   /** How often a halted pipeline looks whether it may go on. */
   readonly quiescentPeriodMs: number;
 }
@@ -49,6 +49,7 @@ export interface SequencerContext {
 
 /** What happened, for metrics, status and logs; never blocks the sequencer. */
 export interface SequencerObserver {
+  sweepStarted(): void;
   batchCommitted(batch: Batch, durationMs: number): void;
   appliedThrough(time: Timestamp): void;
   attemptFailed(error: ReplicatorError, attempt: number, halted: boolean): void;

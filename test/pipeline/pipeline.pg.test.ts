@@ -1,0 +1,316 @@
+import { expect, test } from 'vitest';
+import type { JsonText, TableMutations } from '../../src/mutation/mutation.ts';
+import {
+  type Timestamp,
+  timestampFromMs,
+} from '../../src/mutation/timestamp.ts';
+import type { PipelineState } from '../../src/pipeline/status.ts';
+import { type TestHouse, testHouse } from '../support/house.ts';
+
+const baseMs = 1_700_000_000_000;
+
+function at(step: number): Timestamp {
+  return timestampFromMs(baseMs + step);
+}
+
+/** `row('t', 5, 1, {v: 2})`: at step 5 the row [1] becomes {id: 1, v: 2}. */
+function row(
+  table: string,
+  step: number,
+  id: number,
+  after: Record<string, unknown> | null,
+): TableMutations {
+  return {
+    table,
+    mutations: [
+      {
+        time: at(step),
+        key: `[${id}]` as JsonText,
+        after: after && (JSON.stringify({ id, ...after }) as JsonText),
+        before: null,
+      },
+    ],
+  };
+}
+
+async function send(
+  house: TestHouse,
+  tables: readonly TableMutations[],
+  resolvedStep?: number,
+): Promise<void> {
+  const feed = (await house.pipelines.open(house.schema))!;
+  for (const part of tables) {
+    await feed.accept([part]);
+  }
+  if (resolvedStep !== undefined) {
+    await feed.resolve(at(resolvedStep));
+  }
+}
+
+async function until(
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  while (!(await condition())) {
+    await new Promise((done) => setTimeout(done, 3));
+  }
+}
+
+function status(house: TestHouse) {
+  return house.pipelines.all[0]!.status;
+}
+
+async function applied(house: TestHouse, step: number): Promise<void> {
+  await until(() => status(house).applied >= at(step));
+}
+
+async function state(house: TestHouse, wanted: PipelineState): Promise<void> {
+  await until(() => status(house).state === wanted);
+}
+
+async function rowsOf(house: TestHouse, sql: string): Promise<unknown[]> {
+  const { rows } = await house.database.query<Record<string, unknown>>(sql);
+  return rows.map((each) => Object.values(each).join(' '));
+}
+
+test('rows wait in staging until their resolved timestamp, and no longer', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 }), row('t', 3, 1, { v: 3 })], 2);
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+  await send(house, [], 3);
+  await applied(house, 3);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 3']);
+});
+
+test('a row at or below the applied watermark is dropped, however late it comes', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 }), row('t', 2, 1, { v: 2 })], 5);
+  await applied(house, 5);
+  await house.store.retire(house.schema, at(5), 100);
+  await house.restart();
+  await send(house, [row('t', 1, 1, { v: 1 })], 6);
+  await applied(house, 6);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 2']);
+  expect(status(house).duplicateRowCount).toBe(1);
+});
+
+test('a resolved timestamp that goes backwards is ignored and counted', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [], 5);
+  await send(house, [], 4);
+  await applied(house, 5);
+  expect(status(house).resolved).toBe(at(5));
+  const { values } =
+    await house.house.metrics.checkpoint_proposed_going_backwards_errors_total.get();
+  expect(values.map(({ value }) => value)).toEqual([1]);
+});
+
+test('a unique value that passes between rows in three source transactions arrives', async () => {
+  await using house = await testHouse();
+  await house.database.query(
+    'create table t (id int primary key, u text not null unique)',
+  );
+  await send(
+    house,
+    [row('t', 1, 1, { u: 'x' }), row('t', 1, 2, { u: 'y' })],
+    1,
+  );
+  await applied(house, 1);
+  await send(
+    house,
+    [
+      row('t', 2, 1, { u: 'z' }),
+      row('t', 3, 2, { u: 'x' }),
+      row('t', 4, 1, { u: 'y' }),
+    ],
+    4,
+  );
+  await applied(house, 4);
+  expect(await rowsOf(house, 'select * from t order by id')).toEqual([
+    '1 y',
+    '2 x',
+  ]);
+  await state(house, 'running');
+});
+
+test('a row whose parent is missing halts the pipeline with the reason, and it goes on when the parent is there', async () => {
+  await using house = await testHouse({ sequencer: { maxRetries: 5 } });
+  await house.database.query(
+    'create table p (id int primary key); create table c (id int primary key, p int references p)',
+  );
+  await send(house, [row('c', 1, 1, { p: 7 })], 1);
+  await state(house, 'halted');
+  expect(status(house).complaint).toMatch(/^halted: E4004 /);
+  // Staging goes on meanwhile.
+  await send(house, [row('p', 2, 8, {})], 2);
+  expect(await rowsOf(house, 'select * from p')).toEqual([]);
+  await house.database.query('insert into p values (7)');
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select * from c')).toEqual(['1 7']);
+  await state(house, 'running');
+  expect(status(house).complaint).toBeNull();
+});
+
+test('a table that is dropped while its rows wait halts the pipeline until it is back', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })]);
+  await house.database.query('drop table t');
+  await send(house, [], 1);
+  await state(house, 'halted');
+  expect(status(house).complaint).toMatch(/E4012/);
+  await house.database.query('create table t (id int primary key, v int)');
+  await applied(house, 1);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+});
+
+test('a second daemon on the same target schema takes over, and the first one writes no more', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.target.claimCheckpoint(house.schema);
+  await send(house, [row('t', 2, 1, { v: 2 })], 2);
+  await state(house, 'superseded');
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+  await expect(send(house, [row('t', 3, 1, { v: 3 })])).rejects.toMatchObject({
+    code: 'E4009',
+  });
+});
+
+test('a giant transaction is applied in fragments and seen whole or not at all', async () => {
+  await using house = await testHouse({
+    sequencer: { flushSize: 50, scanSize: 100 },
+  });
+  await house.database.query('create table t (id int primary key, v int)');
+  const feed = (await house.pipelines.open(house.schema))!;
+  for (let from = 0; from < 1_000; from += 25) {
+    await feed.accept([
+      {
+        table: 't',
+        mutations: Array.from(
+          { length: 25 },
+          (_, index) => row('t', 1, from + index, { v: 1 }).mutations[0]!,
+        ),
+      },
+    ]);
+  }
+  const seen = new Set<string>();
+  await feed.resolve(at(1));
+  await until(async () => {
+    const [count] = (await rowsOf(house, 'select count(*) from t')) as string[];
+    seen.add(count!);
+    return status(house).applied >= at(1);
+  });
+  seen.add(((await rowsOf(house, 'select count(*) from t')) as string[])[0]!);
+  seen.delete('0');
+  expect([...seen]).toEqual(['1000']);
+});
+
+test('a failure in the middle of a giant transaction leaves nothing of it behind', async () => {
+  await using house = await testHouse({
+    sequencer: { flushSize: 50, scanSize: 100, maxRetries: 3 },
+  });
+  await house.database.query(
+    'create table t (id int primary key, v int check (v < 5))',
+  );
+  const feed = (await house.pipelines.open(house.schema))!;
+  for (let id = 0; id < 400; id += 1) {
+    await feed.accept([row('t', 1, id, { v: id === 399 ? 9 : 1 })]);
+  }
+  await feed.resolve(at(1));
+  await state(house, 'halted');
+  expect(await rowsOf(house, 'select count(*) from t')).toEqual(['0']);
+  await house.database.query('alter table t drop constraint t_v_check');
+  await applied(house, 1);
+  expect(await rowsOf(house, 'select count(*) from t')).toEqual(['400']);
+});
+
+test('a target restored to an older state gets what it misses from the log again', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.database.query(
+    'create table saved as table t; create table saved_checkpoint as table replicator_checkpoint',
+  );
+  await send(house, [row('t', 2, 2, { v: 2 })], 2);
+  await applied(house, 2);
+  await until(
+    async () =>
+      (await house.store.checkpoint(house.schema)).appliedInTarget >= at(2),
+  );
+  await house.pipelines[Symbol.asyncDispose]();
+  await house.database.query(
+    'truncate t, replicator_checkpoint; insert into t table saved; insert into replicator_checkpoint table saved_checkpoint; drop table saved, saved_checkpoint',
+  );
+  await house.restart();
+  await applied(house, 2);
+  await until(
+    async () => (await rowsOf(house, 'select * from t')).length === 2,
+  );
+  expect(await rowsOf(house, 'select * from t order by id')).toEqual([
+    '1 1',
+    '2 2',
+  ]);
+});
+
+test('a target restored to before what is retired halts instead of skipping', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await until(
+    async () =>
+      (await house.store.checkpoint(house.schema)).appliedInTarget >= at(1),
+  );
+  await house.store.retire(house.schema, at(1), 100);
+  await house.pipelines[Symbol.asyncDispose]();
+  await house.database.query('truncate t; drop table replicator_checkpoint');
+  await house.restart();
+  await state(house, 'halted');
+  expect(status(house).complaint).toMatch(/^halted: E3001 /);
+});
+
+test('staging that is full refuses with E2002 and takes rows again when there is room', async () => {
+  await using house = await testHouse({ stagingLimitBytes: 200_000 });
+  await house.database.query('create table t (id int primary key, v text)');
+  const wide = 'x'.repeat(20_000);
+  let step = 0;
+  await expect(async () => {
+    for (; step < 100; step += 1) {
+      await send(house, [row('t', step + 1, step, { v: wide })]);
+    }
+  }).rejects.toMatchObject({ code: 'E2002' });
+  await send(house, [], 200);
+  await applied(house, 200);
+  expect(await rowsOf(house, 'select count(*) from t')).toEqual([String(step)]);
+  await house.restart();
+  await until(async () => {
+    try {
+      await send(house, [row('t', 300, 1, { v: 'y' })]);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+});
+
+test('in immediate mode a restart between apply and resolved does not bring an old version back', async () => {
+  await using house = await testHouse({ mode: 'immediate' });
+  await house.database.query(
+    'create table t (id int primary key, v int); create table seen (v int); create function note() returns trigger language plpgsql as $$ begin insert into seen values (new.v); return new; end $$; create trigger note after insert or update on t for each row execute function note()',
+  );
+  await send(house, [row('t', 1, 1, { v: 1 })]);
+  await send(house, [row('t', 2, 1, { v: 2 })]);
+  await house.restart();
+  // A changefeed that restarts sends everything since its checkpoint again.
+  await send(house, [row('t', 1, 1, { v: 1 }), row('t', 2, 1, { v: 2 })]);
+  await send(house, [row('t', 3, 1, { v: 3 })], 3);
+  const versions = (await rowsOf(house, 'select v from seen')) as string[];
+  expect(versions).toEqual(versions.toSorted());
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 3']);
+});

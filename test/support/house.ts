@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { schemaName, type SchemaName } from '../../src/mutation/schema-name.ts';
+import type { House, PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import { Pipelines } from '../../src/pipeline/pipelines.ts';
+import { StagingBudget } from '../../src/pipeline/staging-budget.ts';
+import type { SequencerOptions } from '../../src/sequencer/sequencer.ts';
+import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
+import type { StagingStore } from '../../src/staging/staging.ts';
+import {
+  defaultTargetOptions,
+  openTarget,
+} from '../../src/target/open-target.ts';
+import type { Target } from '../../src/target/target.ts';
+import { silentLogger } from '../../src/telemetry/logger.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { type TestDatabase, testDatabase } from './test-database.ts';
+
+export const testSequencerOptions: SequencerOptions = {
+  flushSize: 1_000,
+  parallelism: 4,
+  timestampLimit: 1_000,
+  scanSize: 10_000,
+  readBudgetBytes: 1 << 24,
+  collapseMutations: true,
+  maxRetries: 10,
+  backoff: { initialMs: 5, maxMs: 50, multiplier: 2 },
+  taskGracePeriodMs: 10_000,
+  quiescentPeriodMs: 50,
+};
+
+/** The rooms behind the listener, in this process: real staging, real target. */
+export interface TestHouse extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly schema: SchemaName;
+  readonly store: StagingStore;
+  readonly target: Target;
+  readonly house: House;
+  readonly dataDir: string;
+  pipelines: Pipelines;
+  /** Ends the pipelines at once and begins new ones on the same staging. */
+  restart(changes?: Partial<PipelineOptions>): Promise<void>;
+}
+
+export async function testHouse(
+  options: {
+    readonly mode?: 'consistent' | 'immediate';
+    readonly sequencer?: Partial<SequencerOptions>;
+    readonly stagingLimitBytes?: number;
+  } = {},
+): Promise<TestHouse> {
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(await testDatabase());
+  const dataDir = await mkdtemp(join(tmpdir(), 'house-'));
+  stack.defer(() => rm(dataDir, { recursive: true }));
+  const target = stack.use(
+    openTarget({ ...defaultTargetOptions, url: database.url }),
+  );
+  const store = stack.use(await openSqliteStore({ dataDir, exclusive: true }));
+  const house: House = {
+    store,
+    target,
+    budget: new StagingBudget(store, options.stagingLimitBytes ?? 1 << 30),
+    metrics: createMetrics(),
+    logger: silentLogger,
+    options: {
+      mode: options.mode ?? 'consistent',
+      retireOffsetMs: 86_400_000,
+      maxGuardKeys: 100_000,
+      sequencer: { ...testSequencerOptions, ...options.sequencer },
+    },
+  };
+  const test: TestHouse = {
+    database,
+    schema: schemaName([database.name, 'public']),
+    store,
+    target,
+    house,
+    dataDir,
+    pipelines: new Pipelines(house, 0),
+    async restart(changes = {}) {
+      await test.pipelines[Symbol.asyncDispose]();
+      test.pipelines = new Pipelines(
+        { ...house, options: { ...house.options, ...changes } },
+        0,
+      );
+      await test.pipelines.resume();
+    },
+    async [Symbol.asyncDispose]() {
+      await test.pipelines[Symbol.asyncDispose]();
+      await stack.disposeAsync();
+    },
+  };
+  return test;
+}
