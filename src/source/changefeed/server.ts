@@ -249,13 +249,10 @@ export class WebhookServer implements AsyncDisposable {
     if (request.method !== 'POST' && request.method !== 'PUT') {
       throw new ReplicatorError('E1020');
     }
-    request.webhookPath = parseRequestPath(
-      new URL(request.raw.url ?? '/', 'http://localhost').pathname,
-      {
-        schemaNameParts: options.schemaNameParts,
-        examplePath: options.examplePath,
-      },
-    );
+    request.webhookPath = parseRequestPath(request.raw.url ?? '/', {
+      schemaNameParts: options.schemaNameParts,
+      examplePath: options.examplePath,
+    });
     checkContentType(request.headers['content-type']);
     const release = this.#inFlight.reserve(
       Number(request.headers['content-length'] ?? 0),

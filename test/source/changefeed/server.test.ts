@@ -128,6 +128,15 @@ test('rows are handed over and answered 200 OK', async () => {
   ]);
 });
 
+test.each(['//db/public', '/db//public/', '/%64b/public?x=1'])(
+  'the path %s names the same schema',
+  async (path) => {
+    const { feed, port } = await serve();
+    expect((await post(port, path, body)).status).toBe(200);
+    expect(feed.rowCount).toBe(1);
+  },
+);
+
 test('a resolved message and an empty body are answered 200', async () => {
   const { feed, port } = await serve();
   expect(
