@@ -2,7 +2,7 @@
  * `npm run demo`: a played CockroachDB changefeed, the real daemon, a real
  * PostgreSQL, and every row compared at the end. Leaves nothing behind.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,6 +20,7 @@ import {
 } from '../../src/workload/workload.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { startPostgresServer } from '../support/postgres-server.ts';
+import { startUndertaker } from '../support/undertaker.ts';
 import { Screen } from './screen.ts';
 import { readVarz } from './varz.ts';
 
@@ -72,14 +73,12 @@ async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
       ? `The source writes for ${values.seconds} seconds, then every row is compared.\n`
       : 'Ctrl-C ends the writing; then every row is compared.\n',
   );
-  const end = new AbortController();
-  const stops = [signal, end.signal];
+  const stops = [signal];
   if (values.seconds > 0) {
     stops.push(AbortSignal.timeout(values.seconds * 1000));
   }
-  void daemon.exited.then(() => end.abort());
   let shown = Promise.resolve();
-  const report = await runWorkload(
+  const run = runWorkload(
     {
       ...workloadDefaults,
       sink: {
@@ -99,6 +98,7 @@ async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
     },
     AbortSignal.any(stops),
   );
+  const report = await Promise.race([run, untimelyEnd(daemon)]);
   await shown;
   screen.say(`\n${reportLines(report).join('\n')}`);
   const drained = await drain(daemon);
@@ -161,6 +161,12 @@ async function show(
   screen.show({ workload, daemon: numbers });
 }
 
+/** Rejects when the daemon ends though nobody told it to. */
+async function untimelyEnd(daemon: Daemon): Promise<never> {
+  const code = await daemon.exited;
+  throw new Error(`the daemon ended with ${code}:\n${daemon.logs()}`);
+}
+
 /** SIGTERM: the daemon must end what is in flight and exit 0. */
 async function drain(daemon: Daemon): Promise<boolean> {
   daemon.kill('SIGTERM');
@@ -171,11 +177,10 @@ async function temporaryFolder(): Promise<
   { readonly path: string } & AsyncDisposable
 > {
   const path = await mkdtemp(join(tmpdir(), 'replicator-demo-'));
+  const undertaker = startUndertaker('rm -rf "$1"', [path]);
   return {
     path,
-    async [Symbol.asyncDispose]() {
-      await rm(path, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => undertaker[Symbol.asyncDispose](),
   };
 }
 
@@ -189,11 +194,13 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort();
   });
 }
+let exitCode = 1;
 try {
-  process.exitCode = await demo(new Screen(process.stdout), stop.signal);
+  exitCode = await demo(new Screen(process.stdout), stop.signal);
 } catch (error) {
   const text =
     error instanceof ReplicatorError ? error.line : (error as Error).message;
   process.stderr.write(`demo: ${text}\n`);
-  process.exitCode = 1;
 }
+// After a failure the workload may still wait for a daemon that is gone.
+process.exit(exitCode);

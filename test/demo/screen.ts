@@ -34,7 +34,8 @@ export class Screen {
 
   #draw(lines: readonly string[]): void {
     const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A` : '';
-    const width = Math.max(this.#out.columns - 1, 20);
+    // A terminal that does not know its width says 0.
+    const width = (this.#out.columns || 80) - 1;
     this.#out.write(
       up + lines.map((line) => `\u001b[2K${line.slice(0, width)}\n`).join(''),
     );

@@ -3,7 +3,7 @@
  * killed and comes back at its address, and a workload that checks the target
  * all the while. What design.md section 5 promises is looked at in `settle`.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +24,7 @@ import {
   startDaemon,
 } from '../support/daemon.ts';
 import { freePort } from '../support/postgres-server.ts';
+import { startUndertaker } from '../support/undertaker.ts';
 import { smallWorkload } from '../workload/options.ts';
 
 /** `npm run soak`: the same suites, for hours. */
@@ -45,6 +46,7 @@ export class Arena implements AsyncDisposable {
   readonly #dataDir: string;
   readonly #port: number;
   readonly #metricsPort: number;
+  readonly #undertaker: AsyncDisposable;
   #daemon: Daemon | null = null;
 
   private constructor(
@@ -53,6 +55,7 @@ export class Arena implements AsyncDisposable {
   ) {
     this.#options = options;
     this.#dataDir = place.dataDir;
+    this.#undertaker = startUndertaker('rm -rf "$1"', [place.dataDir]);
     this.#port = place.port;
     this.#metricsPort = place.metricsPort;
   }
@@ -183,7 +186,7 @@ export class Arena implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await rm(this.#dataDir, { recursive: true, force: true });
+    await this.#undertaker[Symbol.asyncDispose]();
   }
 }
 

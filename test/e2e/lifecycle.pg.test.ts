@@ -42,7 +42,10 @@ test('a second SIGTERM ends the daemon at once, and the next one finds everythin
   arena.daemon.kill('SIGTERM');
   await sleep(200);
   arena.daemon.kill('SIGTERM');
-  expect([0, 143]).toContain(await arena.daemon.exited);
+  const exitCode = await arena.daemon.exited;
+  // Where the first was obeyed already, the second meets a process on its way out.
+  const drained = / stopped\b/.test(arena.daemon.logs());
+  expect(drained ? [0, null] : [143]).toContain(exitCode);
   await server.start();
   await arena.start();
   await arena.settle(workload);
