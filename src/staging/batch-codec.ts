@@ -9,8 +9,8 @@
  * where `=` in place of the 30 characters of a time repeats the time of the
  * row before, `-` in place of a length is null, and lengths count UTF-16
  * units. So reading is one Buffer-to-string decode and then slices, which V8
- * makes without copying; no JSON is parsed. Measured with rows of 340 bytes:
- * 0.3 µs a row to write, 0.3 µs to read.
+ * makes without copying; no JSON is parsed. Measured with rows of 370 bytes:
+ * 0.3 µs a row to write (0.8 where a row is not all Latin-1), 0.25 to read.
  */
 import { crc32 } from 'node:zlib';
 import { ReplicatorError } from '../failure/failure.ts';

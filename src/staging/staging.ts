@@ -1,13 +1,13 @@
 /**
  * The door of `staging/`: where mutations wait, durably (design D1, D2).
  *
- * Staging is a log. One entry holds the mutations of one table from one
- * request as a compact blob (batch-codec.ts); entries are appended by group
- * commit, read back in time order and deleted in bulk. Beside the log stands
- * one checkpoint row per target schema.
+ * Staging is a log. An entry holds mutations of one table from one request,
+ * of one second of source time, as a compact blob (batch-codec.ts); entries
+ * are appended by group commit, read back in time order and deleted in bulk.
+ * Beside the log stands one checkpoint row per target schema.
  *
  * Two invariants make reading cheap and are kept by whoever appends
- * (batch-codec.ts `encodeBatches`):
+ * (batch-codec.ts `encodeEntries`):
  *  - the mutations of an entry are sorted by time;
  *  - an entry never spans two time buckets (one second of source time), so
  *    every entry with a mutation later than T has `minTime >= bucket(T)`.
@@ -15,7 +15,7 @@
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 
-/** An entry about to be appended. `body` is written by encodeBatches. */
+/** An entry about to be appended. `body` is written by encodeEntries. */
 export interface NewEntry {
   readonly schema: SchemaName;
   readonly table: string;
@@ -67,7 +67,10 @@ export interface ReadWindow {
 }
 
 export interface StagingSize {
-  /** Bytes the store occupies for entries, applied or not. */
+  /**
+   * Bytes the store occupies for entries, applied or not: of all schemas the
+   * pages in use where the store knows them, of one schema its bodies.
+   */
   readonly liveBytes: number;
   readonly entryCount: number;
   readonly rowCount: number;
@@ -119,7 +122,10 @@ export interface StagingStore extends AsyncDisposable {
     inTarget: boolean,
     signal?: AbortSignal,
   ): Promise<void>;
-  /** Sets `applied` back after the target was restored to an older state. */
+  /**
+   * Sets `applied` (and `appliedInTarget`) back after the target was restored
+   * to an older state; a later time changes nothing.
+   */
   rewindApplied(
     schema: SchemaName,
     applied: Timestamp,
@@ -151,7 +157,11 @@ export interface StagingStore extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<EntrySummary[]>;
   entry(id: string, signal?: AbortSignal): Promise<StagedEntry | null>;
-  /** What purge would delete, or (dryRun false) has deleted. */
+  /**
+   * What purge would delete, or (dryRun false) has deleted, in bounded steps.
+   * `retired` moves with it, never beyond `applied`. A filter of a schema
+   * alone means to begin anew: its checkpoint is forgotten too.
+   */
   purge(
     filter: EntryFilter,
     dryRun: boolean,

@@ -30,6 +30,7 @@ export const postgresMigrations: readonly Migration[] = [
       byte_count int8 not null,
       body bytea not null,
       primary key (schema_name, min_time, id)
+      ${server === 'cockroachdb' ? bodyApart : ''}
     )`,
     `create table if not exists ${tables.checkpoint} (
       schema_name text primary key,
@@ -53,6 +54,11 @@ export const postgresMigrations: readonly Migration[] = [
 
 export type Server = 'postgresql' | 'cockroachdb';
 export type Migration = (tables: Tables, server: Server) => string[];
+
+/** So that counting and listing do not read the bodies; PostgreSQL's TOAST. */
+const bodyApart = `,
+      family summary (schema_name, min_time, id, max_time, table_name, row_count, byte_count),
+      family body (body)`;
 
 /** Quoted, schema-qualified names. */
 export interface Tables {

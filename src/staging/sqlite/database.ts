@@ -29,13 +29,14 @@ export interface OpenDatabase {
   readonly resources: DisposableStack;
 }
 
-/** How long a writer waits for the lock of a purge in another process. */
-const lockTimeoutMs = 10_000;
+/** How long a writer, and with it this thread, waits for another process. */
+const lockTimeoutMs = 2_000;
 /**
  * Pages of the log file (4 KiB each) before they are carried over into the
- * database: long enough to be rare, short enough to pass unnoticed.
+ * database, which halts this thread: measured 6 ms at 1000 pages, 20 ms at
+ * 4096, 65 ms at 16384, with the same number of commits a second.
  */
-const walPages = 4096;
+const walPages = 1000;
 
 export function openDatabase(options: SqliteStoreOptions): OpenDatabase {
   const directory = resolve(options.dataDir);

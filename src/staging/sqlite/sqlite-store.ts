@@ -38,7 +38,7 @@ import { openTotals, type SchemaTotals } from './totals.ts';
 import { openTurns } from './turns.ts';
 
 /** Between two steps of a purge, so that a waiting daemon gets its turn. */
-const purgePauseMs = 2;
+const purgePauseMs = 10;
 
 /** Throws E2003, E2004, E2005, E2006, E2007 or E5009. */
 export function openSqliteStore(options: SqliteStoreOptions): StagingStore {
@@ -58,6 +58,10 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
   const upsertCheckpoint = database.prepare(
     `insert or replace into checkpoint (schema_name, ${checkpointColumns})
      values (?, ?, ?, ?, ?)`,
+  );
+  const rewind = database.prepare(
+    `update checkpoint set applied = min(applied, ?),
+       applied_in_target = min(applied_in_target, ?) where schema_name = ?`,
   );
   const selectWindow = database.prepare(
     `select ${entryColumns} from log
@@ -176,12 +180,7 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
 
     rewindApplied: (schema, applied, signal) =>
       together(signal, 0, () => {
-        const checkpoint = checkpointOf(schema);
-        saveCheckpoint(schema, {
-          ...checkpoint,
-          applied: earlier(checkpoint.applied, applied),
-          appliedInTarget: earlier(checkpoint.appliedInTarget, applied),
-        });
+        rewind.run(applied, applied, schema);
       }),
 
     retire: (schema, through, limitEntries, signal) =>
@@ -317,10 +316,6 @@ function sizeOf(totals: SchemaTotals): StagingSize {
 
 function later(a: Timestamp, b: Timestamp = zeroTimestamp): Timestamp {
   return a < b ? b : a;
-}
-
-function earlier(a: Timestamp, b: Timestamp): Timestamp {
-  return a < b ? a : b;
 }
 
 /** The position behind which the page starts: the cursor, if it is later. */
