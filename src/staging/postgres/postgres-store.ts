@@ -1,8 +1,8 @@
 /**
  * Staging in PostgreSQL or CockroachDB: shared by any number of instances.
  *
- * Every operation is one statement, and so atomic without a transaction
- * block, whose lost COMMIT answer would be one more thing to explain.
+ * Every change is one statement, and so atomic without a transaction block,
+ * whose lost COMMIT answer would be one more thing to explain.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
@@ -180,9 +180,14 @@ function storeOn(connections: Connections, tables: Tables): StagingStore {
     },
 
     async retire(schema, through, limitEntries, signal) {
+      const [boundary] = await run<Position>(
+        statements.retireBoundary,
+        [schema, through, limitEntries],
+        signal,
+      );
       const rows = await run<{ gone: string }>(
         statements.retire,
-        [schema, through, limitEntries],
+        [schema, through, boundary?.min_time ?? '', boundary?.id ?? ''],
         signal,
       );
       return Number(rows[0]!.gone);
@@ -251,13 +256,18 @@ function storeOn(connections: Connections, tables: Tables): StagingStore {
         const { text: count, values } = statements.count(filter);
         return readSize(await run<CountRow>(count, values, signal));
       }
-      const { text: step, values } = statements.purge(filter);
+      const find = statements.purgeBoundary(filter);
+      const step = statements.purge(filter);
       const purged = { liveBytes: 0, entryCount: 0, rowCount: 0 };
       for (;;) {
-        const gone = readSize(await run<CountRow>(step, values, signal));
-        if (gone.entryCount === 0) {
+        const [last] = await run<Position>(find.text, find.values, signal);
+        if (last === undefined) {
           break;
         }
+        const boundary = [last.schema_name, last.min_time, last.id];
+        const gone = readSize(
+          await run<CountRow>(step.text, [...boundary, ...step.values], signal),
+        );
         purged.liveBytes += gone.liveBytes;
         purged.entryCount += gone.entryCount;
         purged.rowCount += gone.rowCount;
@@ -297,6 +307,13 @@ function storeOn(connections: Connections, tables: Tables): StagingStore {
       }
     },
   };
+}
+
+/** In the order of the primary key. */
+interface Position {
+  readonly schema_name: SchemaName;
+  readonly min_time: Timestamp;
+  readonly id: string;
 }
 
 function readSize(rows: readonly CountRow[]): StagingSize {

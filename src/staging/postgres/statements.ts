@@ -16,7 +16,9 @@ export interface Statements {
   readonly rewindApplied: string;
   /** $1 schema, $2/$3 position, $4 through, $5 after, $6 bytes, $7 rows. */
   readonly read: string;
-  /** $1 schema, $2 through, $3 limit. */
+  /** The last entry of a step. $1 schema, $2 through, $3 limit. */
+  readonly retireBoundary: string;
+  /** $1 schema, $2 through, $3/$4 the boundary. */
   readonly retire: string;
   readonly schemas: string;
   /** $1 schema or null. */
@@ -29,7 +31,9 @@ export interface Statements {
   readonly setMemo: string;
   readonly ping: string;
   count(filter: EntryFilter): { text: string; values: string[] };
-  /** One bounded step of a purge. */
+  /** The last entry of a step of a purge. */
+  purgeBoundary(filter: EntryFilter): { text: string; values: string[] };
+  /** One step; $1/$2/$3 the boundary. */
   purge(filter: EntryFilter): { text: string; values: string[] };
   readonly forget: string;
   list(filter: EntryFilter): { text: string; values: string[] };
@@ -76,11 +80,18 @@ export function statementsOn(tables: Tables): Statements {
       where position = 1 or (bytes_so_far <= $6 and rows_so_far <= $7)
       order by min_time, id`,
 
+    // A step is found first and deleted then: in one statement the planner
+    // joins the two by reading the whole log, and every step again.
+    retireBoundary: `select min_time, id from (
+        select min_time, id from ${log}
+        where schema_name = $1 and min_time <= $2 and max_time <= $2
+        order by min_time, id limit $3
+      ) as step
+      order by min_time desc, id desc limit 1`,
+
     retire: `with gone as (
-        delete from ${log} where (schema_name, min_time, id) in (
-          select schema_name, min_time, id from ${log}
-          where schema_name = $1 and min_time <= $2 and max_time <= $2
-          order by min_time, id limit $3)
+        delete from ${log}
+        where schema_name = $1 and (min_time, id) <= ($3, $4) and max_time <= $2
         returning 1
       ), moved as (
         ${newCheckpoint}
@@ -123,13 +134,24 @@ export function statementsOn(tables: Tables): Statements {
       };
     },
 
-    purge(filter) {
+    purgeBoundary(filter) {
       const { where, values } = filterSql(filter, 1);
       return {
+        text: `select schema_name, min_time, id from (
+            select schema_name, min_time, id from ${log} where ${where}
+            order by schema_name, min_time, id limit ${purgeStepEntries}
+          ) as step
+          order by schema_name desc, min_time desc, id desc limit 1`,
+        values,
+      };
+    },
+
+    purge(filter) {
+      const { where, values } = filterSql(filter, 4);
+      return {
         text: `with gone as (
-            delete from ${log} where (schema_name, min_time, id) in (
-              select schema_name, min_time, id from ${log} where ${where}
-              order by schema_name, min_time, id limit ${purgeStepEntries})
+            delete from ${log}
+            where (schema_name, min_time, id) <= ($1, $2, $3) and ${where}
             returning schema_name, max_time, row_count, byte_count
           ), moved as (
             update ${checkpoint} as stored
