@@ -86,7 +86,12 @@ function* statements(
   }
   for (const shape of folded.flatMap(({ rows }) => rows)) {
     for (const chunk of shapeChunks(shape)) {
-      yield () => transaction.upsert(chunk);
+      yield () =>
+        transaction.upsert(
+          order === 'deletes-first' && shape.table.uniqueKeys.length > 0
+            ? { ...chunk, passUniqueValues: true }
+            : chunk,
+        );
     }
   }
   if (order === 'upserts-first') {

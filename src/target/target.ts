@@ -80,6 +80,8 @@ export interface TableShape {
   readonly keyDeferrable: boolean;
   /** Other tables inherit from it: statements must name it alone. */
   readonly hasInheritors: boolean;
+  /** Deleting a row does more than that: foreign keys cascade, triggers fire. */
+  readonly deleteHasEffects?: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];
   readonly foreignKeys: readonly ForeignKey[];
@@ -107,6 +109,12 @@ export interface ShapeRows {
    * carried take their defaults instead of keeping what the old row had.
    */
   readonly replace?: boolean;
+  /**
+   * True: the rows may pass unique values between them. Where such a value
+   * cannot be taken away first (`vacateUniqueKeys` said false), the target
+   * writes the rows anew, if that has no effect beyond them.
+   */
+  readonly passUniqueValues?: boolean;
 }
 
 /** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */

@@ -120,6 +120,56 @@ export function registerConstraintsCases(
     ]);
   });
 
+  test('swaps unique values that may not be null, where deleting a row has no other effect', async () => {
+    await using fixture = await open();
+    const { integer, shortText, text } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, code ${shortText(20)} not null unique, note ${text})`,
+    );
+    await fixture.sql(
+      `create table child (id ${integer} primary key, item ${integer} references item (id))`,
+    );
+    await fixture.sql(
+      `insert into item values (1, 'x', 'n1'), (2, 'y', 'n2'), (3, 'z', 'n3')`,
+    );
+    await fixture.sql(`insert into child values (1, 1)`);
+    const rotated = {
+      item: [
+        row(2, [1], { id: '1', code: '"y"' }),
+        row(2, [2], { id: '2', code: '"z"' }),
+        row(2, [3], { id: '3', code: '"x"' }),
+      ],
+    };
+    expect((await failureOf(applyTo(fixture, rotated))).code).toBe('E4013');
+    await applyTo(fixture, rotated, { order: 'deletes-first' });
+    const rotatedRows = [
+      ['1', 'y', 'n1'],
+      ['2', 'z', 'n2'],
+      ['3', 'x', 'n3'],
+    ];
+    expect(
+      await fixture.rows('select id, code, note from item order by id'),
+    ).toEqual(rotatedRows);
+    await fixture.sql(
+      `create table heir (id ${integer} primary key, item ${integer} references item (id) on delete cascade)`,
+    );
+    await fixture.sql(`insert into heir values (1, 1)`);
+    const back = {
+      item: [
+        row(3, [1], { id: '1', code: '"z"' }),
+        row(3, [2], { id: '2', code: '"y"' }),
+      ],
+    };
+    const failure = await failureOf(
+      applyTo(fixture, back, { order: 'deletes-first' }),
+    );
+    expect([failure.code, failure.disposition]).toEqual(['E4013', 'defer']);
+    expect(
+      await fixture.rows('select id, code, note from item order by id'),
+    ).toEqual(rotatedRows);
+    expect(await fixture.rows('select id from heir')).toEqual([['1']]);
+  });
+
   test('never touches a stranger that holds a unique value', async () => {
     await using fixture = await open();
     const { integer, shortText } = fixture.ddl;

@@ -182,6 +182,30 @@ export function registerRowsCases(open: () => Promise<TargetFixture>): void {
     ]);
   });
 
+  test('refuses to change an identity column when the children of the row would go with it', async () => {
+    await using fixture = await open();
+    const { integer, identityAlways } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} primary key, serial ${integer} ${identityAlways})`,
+    );
+    await fixture.sql(
+      `create table child (id ${integer} primary key, item ${integer} references item (id) on delete cascade)`,
+    );
+    await applyTo(fixture, {
+      item: [row(1, [1], { id: '1', serial: '100' })],
+      child: [row(1, [1], { id: '1', item: '1' })],
+    });
+    await applyTo(fixture, { item: [row(2, [1], { id: '1', serial: '100' })] });
+    const failure = await failureOf(
+      applyTo(fixture, { item: [row(3, [1], { id: '1', serial: '101' })] }),
+    );
+    expect([failure.code, failure.disposition]).toEqual(['E4005', 'set-aside']);
+    expect(failure.message).toContain('"serial"');
+    expect(await fixture.rows('select id, item from child')).toEqual([
+      ['1', '1'],
+    ]);
+  });
+
   test('keeps tables that are nothing but their key', async () => {
     await using fixture = await open();
     const { integer } = fixture.ddl;

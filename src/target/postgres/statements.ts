@@ -11,8 +11,6 @@ import type { ColumnShape, TableShape } from '../../target/target.ts';
 import { schemaNameParts } from '../../mutation/schema-name.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 
-export const checkpointTable = 'replicator_checkpoint';
-
 /** Always quoted: keywords and upper case are then nothing special. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -31,7 +29,7 @@ export interface UpsertVariant {
 /**
  * Inserts rows or, where the key exists, updates the columns that are carried.
  * Columns that the target does not let anyone update (identity always) are
- * left to {@link reidentifyStatement}, which goes before.
+ * left to {@link rewriteStatement}, which goes before.
  */
 export function upsertStatement(
   table: TableShape,
@@ -96,9 +94,8 @@ function lookupUpsert(
     `  from v where ${keyMatch(table, quoteIdentifier)}`,
     ')',
   ].join('\n');
-  const rows = `v (${nameList(columns)}) as materialized (\n  select ${valueList(columns)}\n  from ${rowSource(columns)}\n)`;
   return [
-    `with ${rows}${changed.length === 0 ? '' : `,\n${update}`}`,
+    `with ${namedRows(columns)}${changed.length === 0 ? '' : `,\n${update}`}`,
     insertInto(table, columns),
     `select ${nameList(columns)} from v`,
     `where not exists (select from ${tableName(table)} as t where ${keyMatch(table, quoteIdentifier)})`,
@@ -106,34 +103,26 @@ function lookupUpsert(
 }
 
 /**
- * Identity-always columns outside the key cannot be updated. Rows in which one
- * differs are deleted and inserted again in one statement, the columns that
- * are not carried copied over: a foreign key without action, which looks when
- * the statement ends, does not notice.
+ * Rows in which one of `watched` differs are deleted and inserted again in one
+ * statement, the columns that are not carried copied over: a foreign key
+ * without action, which looks when the statement ends, does not notice.
+ *
+ * This is how identity-always columns change, which nobody may update, and
+ * how values that may not be null pass between rows. The sort is for the
+ * latter: it makes every delete come before the first insert.
  */
-export function reidentifyStatement(
+export function rewriteStatement(
   table: TableShape,
   columns: readonly ColumnShape[],
-): string | null {
-  const identities = columns.filter(isFixedIdentity);
-  if (identities.length === 0) {
-    return null;
-  }
+  watched: readonly ColumnShape[],
+): string {
   const kept = table.columns.filter((column) => !column.generated);
   const carried = new Set(columns);
-  const differs = identities
-    .map(
-      ({ name }) => `t.${quoteIdentifier(name)} <> v.${quoteIdentifier(name)}`,
-    )
-    .join(' or ');
   return [
-    `with v (${nameList(columns)}) as materialized (`,
-    `  select ${valueList(columns)}`,
-    `  from ${rowSource(columns)}`,
-    '),',
+    `with ${namedRows(columns)},`,
     'gone as (',
     `  delete from ${tableName(table)} as t using v`,
-    `  where ${keyMatch(table, quoteIdentifier)} and (${differs})`,
+    `  where ${keyMatch(table, quoteIdentifier)} and (${differs(watched)})`,
     `  returning ${kept
       .map(
         (column) =>
@@ -142,7 +131,47 @@ export function reidentifyStatement(
       .join(', ')}`,
     ')',
     insertInto(table, kept),
-    `select ${nameList(kept)} from gone`,
+    `select ${nameList(kept)} from gone order by ${nameList(table.primaryKey)}`,
+  ].join('\n');
+}
+
+/**
+ * Instead of {@link rewriteStatement} where deleting a row would do more than
+ * that: divides by zero when a row would have to be rewritten.
+ */
+export function refuseRewriteStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  watched: readonly ColumnShape[],
+): string {
+  return [
+    `with ${namedRows(columns)}`,
+    `select 1 / (count(*) = 0)::pg_catalog.int4`,
+    `from ${tableName(table)} as t, v`,
+    `where ${keyMatch(table, quoteIdentifier)} and (${differs(watched)})`,
+  ].join('\n');
+}
+
+function differs(watched: readonly ColumnShape[]): string {
+  return watched
+    .map(({ name }) => quoteIdentifier(name))
+    .map((name) => `t.${name} is distinct from v.${name}`)
+    .join(' or ');
+}
+
+/** Columns that only a rewrite can change. */
+export function fixedIdentities(
+  columns: readonly ColumnShape[],
+): ColumnShape[] {
+  return columns.filter(isFixedIdentity);
+}
+
+function namedRows(columns: readonly ColumnShape[]): string {
+  return [
+    `v (${nameList(columns)}) as materialized (`,
+    `  select ${valueList(columns)}`,
+    `  from ${rowSource(columns)}`,
+    ')',
   ].join('\n');
 }
 
@@ -297,39 +326,4 @@ function geometryExpression(
     `${functions}.st_setsrid(${functions}.st_geomfromgeojson(${value}), ${srid || fallback})` +
     (name === 'geography' ? `::${type}` : '');
   return `case when ${value} like '{%' then ${fromJson} else ${value}::${type} end`;
-}
-
-export function createCheckpointStatement(schema: SchemaName): string {
-  return `create table if not exists ${quoteSchema(schema)}.${checkpointTable} (
-  schema_name text primary key,
-  applied text not null,
-  epoch bigint not null,
-  updated_at timestamptz not null default now()
-)`;
-}
-
-/** Raises the epoch; waits for an old holder's commit and sees its result. */
-export function claimCheckpointStatement(schema: SchemaName): string {
-  return `insert into ${quoteSchema(schema)}.${checkpointTable} as c (schema_name, applied, epoch)
-values ($1, $2, 1)
-on conflict (schema_name) do update set epoch = c.epoch + 1, updated_at = now()
-returning c.applied, c.epoch`;
-}
-
-/**
- * Divides by zero when the epoch is no longer ours: an error, and not an empty
- * result, is what keeps the commit sent right behind it from taking effect.
- */
-export function moveCheckpointStatement(schema: SchemaName): string {
-  return `with moved as (
-  update ${quoteSchema(schema)}.${checkpointTable}
-  set applied = $2, updated_at = now()
-  where schema_name = $1 and epoch = $3
-  returning 1
-)
-select 1 / count(*) from moved`;
-}
-
-export function readCheckpointStatement(schema: SchemaName): string {
-  return `select applied, epoch from ${quoteSchema(schema)}.${checkpointTable} where schema_name = $1`;
 }

@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import {
-  claimCheckpointStatement,
-  createCheckpointStatement,
   deleteStatement,
-  moveCheckpointStatement,
-  readCheckpointStatement,
-  reidentifyStatement,
+  refuseRewriteStatement,
+  rewriteStatement,
   upsertStatement,
   vacateStatement,
 } from '../../../src/target/postgres/statements.ts';
+import { upsertPlan } from '../../../src/target/postgres/upsert-plan.ts';
+import {
+  claimCheckpointStatement,
+  createCheckpointStatement,
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from '../../../src/target/postgres/watermark-statements.ts';
 import type { TableShape } from '../../../src/target/target.ts';
 import { column, tableShape } from './shapes.ts';
 
@@ -97,9 +101,15 @@ const statements: Readonly<Record<string, string | null>> = {
     serial,
     sparse(serial, 'id', 'number', 'a'),
   ),
-  'reidentify-identity-column': reidentifyStatement(
+  'rewrite-identity-column': rewriteStatement(
     serial,
     sparse(serial, 'id', 'number', 'a'),
+    sparse(serial, 'number'),
+  ),
+  'refuse-rewrite': refuseRewriteStatement(
+    serial,
+    sparse(serial, 'id', 'number', 'a'),
+    sparse(serial, 'number'),
   ),
   delete: deleteStatement(serial),
   'delete-composite-key': deleteStatement(orders),
@@ -123,9 +133,18 @@ describe('the SQL of PostgreSQL', () => {
     },
   );
 
-  test('rows without a changed identity column need no second statement', () => {
-    expect(reidentifyStatement(serial, sparse(serial, 'id', 'a'))).toBeNull();
-    expect(reidentifyStatement(orders, written(orders))).toBeNull();
+  test('an upsert takes one statement, and two where a column can only be rewritten', () => {
+    const first = (table: TableShape, ...names: string[]): string[] =>
+      upsertPlan({
+        table,
+        columns: sparse(table, ...names),
+        values: [],
+        rowCount: 0,
+        passUniqueValues: true,
+      }).map(({ text }) => text.split(' ', 1)[0]!);
+    expect(first(serial, 'id', 'a')).toEqual(['insert']);
+    expect(first(serial, 'id', 'number')).toEqual(['with', 'insert']);
+    expect(first(orders, 'customer', 'id', 'code')).toEqual(['insert']);
   });
 
   test('unique values that may not be null cannot be vacated', () => {

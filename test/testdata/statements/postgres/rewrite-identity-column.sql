@@ -4,9 +4,9 @@ with v ("id", "number", "a") as materialized (
 ),
 gone as (
   delete from "public"."serial" as t using v
-  where t."id" = v."id" and (t."number" <> v."number")
+  where t."id" = v."id" and (t."number" is distinct from v."number")
   returning v."id", v."number", v."a", t."b"
 )
 insert into "public"."serial" as t ("id", "number", "a", "b")
 overriding system value
-select "id", "number", "a", "b" from gone
+select "id", "number", "a", "b" from gone order by "id"

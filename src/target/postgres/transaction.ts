@@ -1,0 +1,181 @@
+/** One open transaction of the PostgreSQL target. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { Loan } from '../connection-pool.ts';
+import type {
+  KeyRows,
+  ShapeRows,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../target.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import type { PostgresConnection } from './driver.ts';
+import { isServerError, type Phase } from './errors.ts';
+import { deleteStatement, vacateStatement } from './statements.ts';
+import {
+  type PlannedStatement,
+  requireKey,
+  upsertPlan,
+} from './upsert-plan.ts';
+import { arrayLiteral } from './values.ts';
+import { moveCheckpointStatement } from './watermark-statements.ts';
+
+export class PostgresTransaction implements TargetTransaction {
+  readonly #loan: Loan<PostgresConnection>;
+  readonly #connection: PostgresConnection;
+  readonly #signal: AbortSignal | undefined;
+  readonly #watch: Disposable;
+  #state: 'open' | 'committed' | 'ended' = 'open';
+  /** The first failure: what follows it only hears "transaction is aborted". */
+  #failure: Error | null = null;
+
+  constructor(loan: Loan<PostgresConnection>, signal: AbortSignal | undefined) {
+    this.#loan = loan;
+    this.#connection = loan.connection;
+    this.#signal = signal;
+    this.#watch = cancelOnAbort(loan.connection, signal);
+    // Not awaited: it travels with the first statement. Constraints that can
+    // wait for the commit do, so that the order of statements is free.
+    this.#connection
+      .query(
+        'begin isolation level read committed; set constraints all deferred',
+      )
+      .catch((error: unknown) => this.#fail(error, 'statement'));
+  }
+
+  async upsert(rows: ShapeRows): Promise<void> {
+    const { columns } = rows;
+    await this.#written(() => ({
+      statements: upsertPlan(rows),
+      parameters: columns.map((column, index) =>
+        arrayLiteral(column.codec, rows.values[index]!),
+      ),
+    }));
+  }
+
+  async delete(keys: KeyRows): Promise<void> {
+    await this.#written(() => ({
+      statements: [{ text: requireKey(keys.table, deleteStatement) }],
+      parameters: keyParameters(keys),
+    }));
+  }
+
+  async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
+    const text = requireKey(keys.table, vacateStatement);
+    if (text === null) {
+      return false;
+    }
+    await this.#written(() => ({
+      statements: [{ text }],
+      parameters: keyParameters(keys),
+    }));
+    return true;
+  }
+
+  async commit(
+    mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null,
+  ): Promise<void> {
+    this.#throwIfOver();
+    // One round trip: if the watermark does not move, the commit behind it
+    // finds an aborted transaction and rolls back.
+    const [moved, ended] = await Promise.allSettled([
+      mark
+        ? this.#connection.execute(moveCheckpointStatement(mark.schema), [
+            mark.schema,
+            mark.checkpoint.applied,
+            String(mark.checkpoint.epoch),
+          ])
+        : null,
+      this.#connection.query('commit'),
+    ]);
+    if (moved.status === 'rejected') {
+      const isFenced =
+        isServerError(moved.reason) && moved.reason.code === '22012';
+      throw this.#fail(
+        isFenced ? new ReplicatorError('E4009') : moved.reason,
+        'commit',
+      );
+    }
+    if (ended.status === 'rejected') {
+      throw this.#fail(ended.reason, 'commit');
+    }
+    if (ended.value.command !== 'COMMIT') {
+      throw this.#fail(
+        new Error('the transaction had failed before its commit'),
+        'commit',
+      );
+    }
+    this.#state = 'committed';
+    await this.#end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'open') {
+      return;
+    }
+    this.#state = 'ended';
+    try {
+      if (this.#connection.usable) {
+        await this.#connection.query('rollback');
+      }
+    } catch {
+      // The server rolls back what it cannot hear about.
+      this.#connection.destroy();
+    }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    await this.#loan[Symbol.asyncDispose]();
+  }
+
+  /** A value that cannot be written fails the transaction as the server would. */
+  async #written(
+    write: () => {
+      statements: readonly PlannedStatement[];
+      parameters: readonly string[];
+    },
+  ): Promise<void> {
+    this.#throwIfOver();
+    try {
+      const { statements, parameters } = write();
+      await Promise.all(
+        statements.map(async ({ text, refusal }) => {
+          try {
+            await this.#connection.execute(text, parameters);
+          } catch (error) {
+            const isRefusal =
+              refusal && isServerError(error) && error.code === '22012';
+            throw this.#fail(isRefusal ? refusal() : error, 'statement');
+          }
+        }),
+      );
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+  }
+
+  #throwIfOver(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure) {
+      throw this.#failure;
+    }
+    if (this.#state !== 'open') {
+      throw new ReplicatorError('E4008', {
+        detail: 'the target transaction has ended',
+      });
+    }
+  }
+
+  #fail(error: unknown, phase: Phase): Error {
+    this.#failure ??= failureOf(error, phase, this.#signal);
+    return this.#failure;
+  }
+}
+
+function keyParameters({ table, keys }: KeyRows): string[] {
+  return table.primaryKey.map((column, index) =>
+    arrayLiteral(column.codec, keys[index]!),
+  );
+}
