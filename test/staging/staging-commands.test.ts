@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { Command } from '../../src/cli/command.ts';
+import type { Command, CommandIo } from '../../src/cli/command.ts';
 import { stagingListCommand } from '../../src/cli/staging-list.ts';
 import { stagingPeekCommand } from '../../src/cli/staging-peek.ts';
 import { stagingPurgeCommand } from '../../src/cli/staging-purge.ts';
@@ -22,6 +22,7 @@ interface Outcome {
 
 interface Folder extends AsyncDisposable {
   readonly store: StagingStore;
+  readonly dataDir: string;
   run(command: Command, ...argv: string[]): Promise<Outcome>;
 }
 
@@ -32,6 +33,7 @@ async function folder(): Promise<Folder> {
   const store = openSqliteStore({ dataDir, exclusive: true });
   return {
     store,
+    dataDir,
     run: (command, ...argv) =>
       runCommand(command, [...argv, '--dataDir', dataDir]),
     async [Symbol.asyncDispose]() {
@@ -41,24 +43,30 @@ async function folder(): Promise<Folder> {
   };
 }
 
+/** `typed` is what a person types; without it there is no terminal. */
 async function runCommand(
   command: Command,
   argv: readonly string[],
+  typed?: string,
 ): Promise<Outcome> {
   const written = { stdout: '', stderr: '' };
-  const sink = (name: 'stdout' | 'stderr'): NodeJS.WritableStream =>
-    ({
-      write(text: string) {
-        written[name] += text;
-        return true;
-      },
-    }) as unknown as NodeJS.WritableStream;
+  const sink = (name: 'stdout' | 'stderr'): NodeJS.WritableStream => {
+    const stream = new PassThrough();
+    stream.on('data', (chunk: Buffer) => {
+      written[name] += chunk.toString();
+    });
+    return stream;
+  };
+  const stdin: CommandIo['stdin'] =
+    typed === undefined
+      ? Readable.from([])
+      : Object.assign(Readable.from([typed]), { isTTY: true });
   try {
     const loaded = await loadOptions(command.options, argv, {});
     const exitCode = await command.run(loaded, {
       stdout: sink('stdout'),
       stderr: sink('stderr'),
-      stdin: Readable.from([]),
+      stdin,
       signal: new AbortController().signal,
     });
     return { exitCode, ...written };
@@ -291,4 +299,20 @@ test('purge wants a schema and a timestamp that is one', async () => {
     'today',
   );
   expect(wrong.stderr).toMatch(/^E5002 --through "today" is not a timestamp: /);
+});
+
+test('purge asks on a terminal and takes only a yes', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const argv = ['--schema', schema, '--dataDir', here.dataDir];
+  const refused = await runCommand(stagingPurgeCommand, argv, 'y\n');
+  expect(refused.exitCode).toBe(1);
+  expect(refused.stderr).toBe(
+    'Delete them for good? Type yes: Nothing was deleted.\n',
+  );
+  expect((await here.store.size(schema)).entryCount).toBe(2);
+  const done = await runCommand(stagingPurgeCommand, argv, 'yes\n');
+  expect(done.exitCode).toBe(0);
+  expect(done.stdout).toContain('Deleted 2 entries, 2 rows.\n');
+  expect((await here.store.size(schema)).entryCount).toBe(0);
 });
