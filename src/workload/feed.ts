@@ -117,7 +117,8 @@ export class Feed {
 
   /** Starts again from an older resolved timestamp, as a changefeed may. */
   replay(): void {
-    const older = this.#log.resolvedTimes.slice(0, -1);
+    // One lies between, so that a resolved message goes backwards too.
+    const older = this.#log.resolvedTimes.slice(0, -2);
     if (older.length > 0 && !this.#run.signal.aborted) {
       this.#replayFrom = this.#random.pick(older);
       this.#run.abort();
