@@ -176,6 +176,7 @@ function pipelineOptions(values: StartValues): House['options'] {
       scanSize: values.scanSize,
       readBudgetBytes: values.memoryLimit / 8,
       collapseMutations: values.collapseMutations,
+      ignoreUnknownColumns: values.onUnknown === 'ignore',
       maxRetries: values.maxRetries,
       backoff: {
         initialMs: values.retryInitialBackoff,

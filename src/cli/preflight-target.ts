@@ -20,7 +20,11 @@ export async function targetFindings(
   const address = parsePostgresAddress(values.targetConn);
   await using connection = await PostgresConnection.dial(
     address,
-    { applyTimeoutMs: values.applyTimeout, statementCacheSize: 0 },
+    {
+      applyTimeoutMs: values.applyTimeout,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
     signal,
   );
   try {

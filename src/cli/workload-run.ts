@@ -23,6 +23,7 @@ export const workloadRunCommand: Command = {
     const options = valuesOf(workloadOptions, values);
     checkValues(options);
     const sink = await sinkAddress(options);
+    const targetSchema = targetSchemaOf(sink.url);
     const seed = options.seed || 1 + Math.floor(Math.random() * 2 ** 31);
     say(io, options.json, { seed }, `seed ${seed}`);
     const end =
@@ -37,7 +38,7 @@ export const workloadRunCommand: Command = {
       {
         sink,
         targetUrl: options.targetConn,
-        targetSchema: targetSchemaOf(sink.url),
+        targetSchema,
         mode: options.mode,
         createTables: options.createTables,
         rowsPerSecond: options.rate,

@@ -1,3 +1,5 @@
+import type { Counter } from 'prom-client';
+
 import { wallTimeMs, zeroTimestamp } from '../mutation/timestamp.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
@@ -97,6 +99,7 @@ function setGauges(metrics: Metrics, sources: GaugeSources): void {
     metrics.replicator_immediate_guard_keys.set({ schema }, guardKeyCount);
   }
   const pool = sources.target.poolCounts();
+  setPoolCounters(metrics, sources.target);
   metrics.pool_acquired_connection_count.set(
     { pool: 'target' },
     pool.total - pool.idle,
@@ -121,4 +124,28 @@ function countBacklog(
       () => {},
     );
   }
+}
+
+/** These are counted where they happen; here they only catch up. */
+function setPoolCounters(metrics: Metrics, target: Target): void {
+  const pool = target.poolCounts();
+  const statements = target.statementCounts();
+  const labels = { pool: 'target' };
+  catchUp(metrics.pool_dial_success_count, labels, pool.dialCount);
+  catchUp(metrics.pool_dial_error_count, labels, pool.dialErrorCount);
+  catchUp(metrics.pool_acquire_wait_count, labels, pool.waitCount);
+  catchUp(metrics.pool_acquire_wait_seconds, labels, pool.waitSeconds);
+  catchUp(metrics.stmtcache_hits_total, {}, statements.hitCount);
+  catchUp(metrics.stmtcache_misses_total, {}, statements.missCount);
+  catchUp(metrics.stmtcache_drops_total, {}, statements.dropCount);
+}
+
+function catchUp<T extends string>(
+  counter: Counter<T>,
+  labels: Partial<Record<T, string>>,
+  total: number,
+): void {
+  // A counter can only grow: setting it means starting it over.
+  counter.remove(labels);
+  counter.inc(labels, total);
 }

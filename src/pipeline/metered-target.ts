@@ -22,6 +22,7 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     ping: (signal) => target.ping(signal),
     poolCounts: () => target.poolCounts(),
+    statementCounts: () => target.statementCounts(),
     [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
   };
 }

@@ -113,7 +113,10 @@ export class ConsistentSequencer {
     await using apply = new OrderedApply(
       {
         target,
-        applier: createApplier({ collapse: options.collapseMutations }),
+        applier: createApplier({
+          collapse: options.collapseMutations,
+          ignoreUnknownColumns: options.ignoreUnknownColumns,
+        }),
         order: plan.order,
         shape,
         parallelism: plan.parallelism,

@@ -178,7 +178,10 @@ export class ImmediateSequencer {
 
   #openApply(signal: AbortSignal): OrderedApply {
     const { target, options, observer } = this.#context;
-    const applier = createApplier({ collapse: options.collapseMutations });
+    const applier = createApplier({
+      collapse: options.collapseMutations,
+      ignoreUnknownColumns: options.ignoreUnknownColumns,
+    });
     return new OrderedApply(
       {
         target,
@@ -275,7 +278,10 @@ export class ImmediateSequencer {
     await using apply = new OrderedApply(
       {
         target: this.#context.target,
-        applier: createApplier({ collapse: true }),
+        applier: createApplier({
+          collapse: true,
+          ignoreUnknownColumns: this.#context.options.ignoreUnknownColumns,
+        }),
         order: 'upserts-first',
         shape: this.#context.shape(),
         parallelism: 1,

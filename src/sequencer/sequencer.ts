@@ -26,6 +26,8 @@ export interface SequencerOptions {
   /** Bytes of mutations held while reading (a share of `--memoryLimit`). */
   readonly readBudgetBytes: number;
   readonly collapseMutations: boolean;
+  /** Columns that are gone from the target are dropped (`--onUnknown ignore`). */
+  readonly ignoreUnknownColumns: boolean;
   readonly maxRetries: number;
   readonly backoff: Backoff;
   /** How long open transactions may take to end after one has failed. */

@@ -46,6 +46,9 @@ export class ConnectionPool<
   /** Connections and dials under way; never above `maxSize`. */
   #total = 0;
   #dialCount = 0;
+  #dialErrorCount = 0;
+  #waitCount = 0;
+  #waitMs = 0;
   #closed = false;
   #emptied: (() => void) | null = null;
 
@@ -69,6 +72,9 @@ export class ConnectionPool<
       idle: this.#idle.length,
       waiting: this.#waiters.length,
       dialCount: this.#dialCount,
+      dialErrorCount: this.#dialErrorCount,
+      waitCount: this.#waitCount,
+      waitSeconds: this.#waitMs / 1000,
     };
   }
 
@@ -95,7 +101,10 @@ export class ConnectionPool<
       } else if (this.#total < this.#options.maxSize) {
         return this.#loan(await this.#open(signal));
       } else {
+        const startedAtMs = performance.now();
+        this.#waitCount += 1;
         await this.#turn(signal);
+        this.#waitMs += performance.now() - startedAtMs;
       }
     }
   }
@@ -119,9 +128,9 @@ export class ConnectionPool<
 
   async #open(signal?: AbortSignal): Promise<Resident<C>> {
     this.#total += 1;
-    this.#dialCount += 1;
     try {
       const connection = await this.#dial(signal);
+      this.#dialCount += 1;
       const { maxLifetimeMs, jitterMs } = this.#options;
       const lifetimeMs =
         maxLifetimeMs === 0
@@ -133,6 +142,7 @@ export class ConnectionPool<
         idleSinceMs: 0,
       };
     } catch (error) {
+      this.#dialErrorCount += 1;
       this.#left();
       throw error;
     }

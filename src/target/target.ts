@@ -190,16 +190,28 @@ export interface Target extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null>;
   ping(signal?: AbortSignal): Promise<void>;
-  /** For the pool gauges. */
+  /** For the metrics. */
   poolCounts(): PoolCounts;
+  statementCounts(): StatementCounts;
 }
 
 export interface PoolCounts {
   readonly total: number;
   readonly idle: number;
   readonly waiting: number;
-  /** Connections opened since the start. */
+  /** Connections opened since the start, and dials that failed. */
   readonly dialCount: number;
+  readonly dialErrorCount: number;
+  /** Borrowers that had to wait since the start, and how long altogether. */
+  readonly waitCount: number;
+  readonly waitSeconds: number;
+}
+
+/** Prepared statements since the start, over all connections. */
+export interface StatementCounts {
+  readonly hitCount: number;
+  readonly missCount: number;
+  readonly dropCount: number;
 }
 
 /**

@@ -246,7 +246,7 @@ export const metricTable = {
   },
   core_flush_count: {
     type: 'counter',
-    help: 'Batches handed to the target, by what ended them: size, period, fragment or progress.',
+    help: 'Batches handed to the target, by what ended them: size (--flushSize) or progress (all that may go was in it).',
     labels: [...perSchema, 'reason'],
   },
   core_parallelism_utilization_percent: {
@@ -266,16 +266,6 @@ export const metricTable = {
     help: 'Age of the oldest row change in each target transaction when it committed.',
     labels: perSchema,
     buckets: age,
-  },
-  target_apply_queue_size: {
-    type: 'gauge',
-    help: 'Batches that were read and wait for the target.',
-    labels: perSchema,
-  },
-  target_apply_queue_utilization_percent: {
-    type: 'gauge',
-    help: 'Share of the memory for batches on their way to the target that is in use.',
-    labels: perSchema,
   },
   source_commit_to_apply_lag_seconds: {
     type: 'gauge',
@@ -371,12 +361,6 @@ export const metricTable = {
     type: 'counter',
     help: 'Connections that could not be opened.',
     labels: perPool,
-  },
-  pool_dial_latency_seconds: {
-    type: 'histogram',
-    help: 'How long it took to open a connection.',
-    labels: perPool,
-    buckets: latency,
   },
 
   replicator_health: {

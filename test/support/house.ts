@@ -24,6 +24,7 @@ export const testSequencerOptions: SequencerOptions = {
   scanSize: 10_000,
   readBudgetBytes: 1 << 24,
   collapseMutations: true,
+  ignoreUnknownColumns: false,
   maxRetries: 10,
   backoff: { initialMs: 5, maxMs: 50, multiplier: 2 },
   taskGracePeriodMs: 10_000,

@@ -9,6 +9,7 @@ import {
 import type {
   PoolCounts,
   SchemaShape,
+  StatementCounts,
   Target,
   TargetCheckpoint,
   TargetTransaction,
@@ -28,7 +29,7 @@ import {
 export interface PostgresTargetOptions {
   readonly url: string;
   readonly pool: PoolOptions;
-  readonly session: SessionOptions;
+  readonly session: Omit<SessionOptions, 'statementCounts'>;
 }
 
 /** Checks the address; dials nothing until something is asked. */
@@ -39,13 +40,16 @@ export function openPostgresTarget(options: PostgresTargetOptions): Target {
 class PostgresTarget implements Target {
   readonly engine = 'postgres';
   readonly schemaNameParts = 2;
-  readonly examplePath = '/database/schema';
+  readonly examplePath: string;
   readonly #pool: ConnectionPool<PostgresConnection>;
+  readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
   constructor({ url, pool, session }: PostgresTargetOptions) {
     const address = parsePostgresAddress(url);
+    this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
+    const counted = { ...session, statementCounts: this.#statementCounts };
     this.#pool = new ConnectionPool(
-      (signal) => PostgresConnection.dial(address, session, signal),
+      (signal) => PostgresConnection.dial(address, counted, signal),
       pool,
     );
   }
@@ -134,6 +138,10 @@ class PostgresTarget implements Target {
 
   poolCounts(): PoolCounts {
     return this.#pool.counts();
+  }
+
+  statementCounts(): StatementCounts {
+    return { ...this.#statementCounts };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,12 @@ export interface SessionOptions {
   readonly applyTimeoutMs: number;
   /** Prepared statements kept on each connection. */
   readonly statementCacheSize: number;
+  /** Counted up by every connection. */
+  readonly statementCounts: {
+    hitCount: number;
+    missCount: number;
+    dropCount: number;
+  };
 }
 
 /** How long a cancelled statement may take to end before the socket is cut. */
@@ -138,7 +144,8 @@ export class PostgresConnection implements PooledConnection {
     text: string,
     values: readonly string[],
   ): Promise<pg.QueryResult> {
-    const cacheSize = this.#options.statementCacheSize;
+    const { statementCacheSize: cacheSize, statementCounts: counts } =
+      this.#options;
     if (cacheSize === 0) {
       return this.#answer(this.#client.query(text, [...values]));
     }
@@ -147,9 +154,11 @@ export class PostgresConnection implements PooledConnection {
       if (this.#prepared.size >= cacheSize) {
         this.#forgetOldest();
       }
+      counts.missCount += 1;
       this.#preparedCount += 1;
       name = `r${this.#preparedCount}`;
     } else {
+      counts.hitCount += 1;
       this.#prepared.delete(text);
     }
     this.#prepared.set(text, name);
@@ -210,6 +219,7 @@ export class PostgresConnection implements PooledConnection {
   }
 
   #forgetOldest(): void {
+    this.#options.statementCounts.dropCount += 1;
     const [text, name] = this.#prepared.entries().next().value!;
     this.#prepared.delete(text);
     delete (this.#client as unknown as ClientInternals).connection
