@@ -79,6 +79,14 @@ export class Watcher {
     );
   }
 
+  /** Reads the ledger alone, which is cheap. */
+  async lookAtLedger(): Promise<void> {
+    const snapshot = await this.#read([]);
+    if (snapshot) {
+      this.counts.appliedSequence = snapshot.highestEntry;
+    }
+  }
+
   /**
    * Every row of every table against the source as it is now; null when the
    * target did not answer.

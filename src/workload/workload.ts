@@ -209,6 +209,7 @@ class WorkloadRun {
     let lastSign = '';
     let movedAtMs = Date.now();
     while (!over && Date.now() - movedAtMs < this.#options.catchUpTimeoutMs) {
+      await watcher.lookAtLedger();
       if (feed.lastResolved >= this.#lastTime && this.#mayBeEqual()) {
         comparison = await watcher.compareAll();
         if (

@@ -87,10 +87,16 @@ const faults: readonly Fault[] = [
   },
 ];
 
+function sayRound(name: string, round: number): void {
+  if (isSoak && round % 10 === 0) {
+    console.log(`${name}: ${round} of ${roundCount}`);
+  }
+}
+
 test.for(faults)(
   'the target suffers $name: nothing is lost, applied twice or half visible',
   { timeout: timeoutMs },
-  async ({ strike }) => {
+  async ({ name, strike }) => {
     await using server = await startPostgresServer();
     await using proxy = await startFaultProxy(server);
     await using arena = await Arena.open({
@@ -102,6 +108,7 @@ test.for(faults)(
     for (let round = 1; round <= roundCount; round += 1) {
       await sleep(500 + Math.random() * 700);
       await strike(server, proxy);
+      sayRound(name, round);
     }
     await sleep(500);
     const report = await arena.settle(workload);
@@ -113,7 +120,7 @@ test.for(faults)(
 test.for(faults)(
   'the staging server suffers $name: nothing that was accepted is lost',
   { timeout: timeoutMs },
-  async ({ strike }) => {
+  async ({ name, strike }) => {
     await using target = await testDatabase();
     await using server = await startPostgresServer();
     await using proxy = await startFaultProxy(server);
@@ -126,6 +133,7 @@ test.for(faults)(
     for (let round = 1; round <= roundCount; round += 1) {
       await sleep(500 + Math.random() * 700);
       await strike(server, proxy);
+      sayRound(name, round);
     }
     await sleep(500);
     await arena.settle(workload);
