@@ -36,7 +36,7 @@ async function withStore(
 ): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'read-batches-'));
   try {
-    await using store = await openSqliteStore({ dataDir, exclusive: true });
+    await using store = openSqliteStore({ dataDir, exclusive: true });
     await work(store);
   } finally {
     await rm(dataDir, { recursive: true });

@@ -58,7 +58,7 @@ export async function testHouse(
   const target = stack.use(
     openTarget({ ...defaultTargetOptions, url: database.url }),
   );
-  const store = stack.use(await openSqliteStore({ dataDir, exclusive: true }));
+  const store = stack.use(openSqliteStore({ dataDir, exclusive: true }));
   const house: House = {
     store,
     target,

@@ -27,7 +27,7 @@ function captured(
 }
 
 const hostile = fc.constantFrom(
-  ...'\n\r\t\u0000\u001b\u007f\u0085\u009b\u2028\u2029"\\= ab',
+  ...'\n\r\t\u0000\u001b\u007f\u0085\u009b\u2028\u2029"\\= ab'.split(''),
 );
 const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;
 

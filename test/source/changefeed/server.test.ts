@@ -418,7 +418,7 @@ async function postTls(
         maxVersion,
         minVersion: maxVersion === 'TLSv1.1' ? 'TLSv1.1' : 'TLSv1.2',
         headers: { 'content-type': 'application/json' },
-        ...(client ?? {}),
+        ...client,
       },
       (response) => {
         let text = '';
