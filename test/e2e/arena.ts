@@ -27,8 +27,18 @@ import { freePort } from '../support/postgres-server.ts';
 import { startUndertaker } from '../support/undertaker.ts';
 import { smallWorkload } from '../workload/options.ts';
 
-/** `npm run soak`: the same suites, for hours. */
-export const isSoak = process.env['REPLICATOR_SOAK'] === '1';
+/**
+ * `npm run soak`: the same suites with so many kill -9 in all; 0 in an
+ * ordinary run. REPLICATOR_SOAK=200 npm run soak is a shorter one.
+ */
+export const soakKillCount = Number(process.env['REPLICATOR_SOAK'] ?? 0);
+
+/** A line now and then, so that a long run is seen to move. */
+export function sayRound(what: string, round: number, count: number): void {
+  if (soakKillCount > 0 && round % 10 === 0) {
+    console.log(`${what}: ${round} of ${count}`);
+  }
+}
 
 export interface ArenaOptions {
   /** As the daemon is told, through a proxy perhaps. */

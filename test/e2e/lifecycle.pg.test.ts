@@ -5,7 +5,9 @@ import { expect, test } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
 import { freePort, startPostgresServer } from '../support/postgres-server.ts';
 import { testDatabase } from '../support/test-database.ts';
-import { Arena, isSoak, until } from './arena.ts';
+import { Arena, sayRound, soakKillCount, until } from './arena.ts';
+
+const stopCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 20) : 4;
 
 test(
   'SIGTERM under load ends with 0 each time, and no accepted row is lost',
@@ -17,11 +19,12 @@ test(
     await using arena = await Arena.open({ targetUrl: target.url });
     await arena.start();
     const workload = arena.workload({ tries: 0, replayIntervalMs: 0 });
-    for (let stop = 0; stop < (isSoak ? 50 : 4); stop += 1) {
+    for (let stop = 1; stop <= stopCount; stop += 1) {
       await sleep(300 + Math.random() * 700);
       arena.daemon.kill('SIGTERM');
       expect(await arena.daemon.exited, arena.daemon.logs()).toBe(0);
       await arena.start();
+      sayRound('SIGTERM', stop, stopCount);
     }
     await arena.settle(workload);
   },

@@ -8,9 +8,9 @@ import {
   startPostgresServer,
 } from '../support/postgres-server.ts';
 import { testDatabase } from '../support/test-database.ts';
-import { Arena, isSoak } from './arena.ts';
+import { Arena, sayRound, soakKillCount } from './arena.ts';
 
-const roundCount = isSoak ? 40 : 2;
+const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 25) : 2;
 const timeoutMs = 120_000 + roundCount * 60_000;
 
 /** What befalls a PostgreSQL server, or the way to it, while rows flow. */
@@ -87,12 +87,6 @@ const faults: readonly Fault[] = [
   },
 ];
 
-function sayRound(name: string, round: number): void {
-  if (isSoak && round % 10 === 0) {
-    console.log(`${name}: ${round} of ${roundCount}`);
-  }
-}
-
 test.for(faults)(
   'the target suffers $name: nothing is lost, applied twice or half visible',
   { timeout: timeoutMs },
@@ -108,7 +102,7 @@ test.for(faults)(
     for (let round = 1; round <= roundCount; round += 1) {
       await sleep(500 + Math.random() * 700);
       await strike(server, proxy);
-      sayRound(name, round);
+      sayRound(name, round, roundCount);
     }
     await sleep(500);
     const report = await arena.settle(workload);
@@ -133,7 +127,7 @@ test.for(faults)(
     for (let round = 1; round <= roundCount; round += 1) {
       await sleep(500 + Math.random() * 700);
       await strike(server, proxy);
-      sayRound(name, round);
+      sayRound(name, round, roundCount);
     }
     await sleep(500);
     await arena.settle(workload);
