@@ -29,6 +29,14 @@ const optionNames = new Set([
   ...Object.keys(peerOptions),
 ]);
 
+// The bench runs when it is loaded, so its flags are read from its text.
+for (const [, name] of readFileSync(
+  join(root, 'bench/run.ts'),
+  'utf8',
+).matchAll(/^ +(\w+): \{ type: '(?:boolean|string)'/gm)) {
+  optionNames.add(name!);
+}
+
 /** How docs/options.md writes an option that might be any. */
 optionNames.add('flag');
 
