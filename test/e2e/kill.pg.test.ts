@@ -40,9 +40,7 @@ test.for([
         await arena.kill();
       }
       await arena.start();
-      if (isSoak && kill % 10 === 0) {
-        console.log(`${staging}, ${mode}: ${kill} of ${killCount} kills`);
-      }
+      sayRound(`${staging}, ${mode}: kills`, kill, killCount);
     }
     const report = await arena.settle(workload);
     expect(report.progress.failedRequests).toBeGreaterThan(0);
@@ -62,6 +60,7 @@ test(
       await sleep(Math.random() * 1500);
       await arena.kill();
       await arena.start();
+      sayRound('kills under replays', kill, killCount);
     }
     const report = await arena.settle(workload);
     expect(report.progress.replays + report.progress.restarts).toBeGreaterThan(
