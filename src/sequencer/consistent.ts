@@ -211,7 +211,7 @@ export class ConsistentSequencer {
         : backoffMs(count, options.backoff);
     await sleep(waitMs, undefined, { signal }).catch(() => {});
     if (failure.code === 'E4011' || failure.code === 'E4012') {
-      await this.#context.refreshShape(signal).catch(() => {});
+      await this.#context.refreshShape().catch(() => {});
     }
   }
 

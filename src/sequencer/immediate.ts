@@ -16,6 +16,9 @@ import { readBatches } from './read-batches.ts';
 import type { SequencerContext } from './sequencer.ts';
 import { VersionGuard } from './version-guard.ts';
 
+/** How many transactions are opened for less than a full batch. */
+const eagerTransactions = 2;
+
 /** One request whose sender waits for its rows to reach the target. */
 interface Waiting {
   readonly tables: readonly TableMutations[];
@@ -44,6 +47,8 @@ export class ImmediateSequencer {
   readonly #applied: AppliedWatermark;
   readonly #wakeup = new Wakeup();
   #queue: Waiting[] = [];
+  /** Transactions begun and not ended. */
+  #openCount = 0;
   #failureCount = 0;
   #ready = false;
   #stopping = false;
@@ -115,7 +120,7 @@ export class ImmediateSequencer {
     let apply = this.#openApply(signal);
     try {
       for (;;) {
-        while (this.#queue.length > 0) {
+        while (this.#mayBegin()) {
           if (this.#context.shape() !== shape) {
             await apply[Symbol.asyncDispose]();
             shape = this.#context.shape();
@@ -123,7 +128,7 @@ export class ImmediateSequencer {
           }
           await this.#submit(apply, this.#takeBatch(), signal);
         }
-        if (this.#stopping) {
+        if (this.#stopping && this.#queue.length === 0) {
           return;
         }
         await this.#wakeup.wait(signal);
@@ -131,6 +136,26 @@ export class ImmediateSequencer {
     } finally {
       await apply[Symbol.asyncDispose]();
     }
+  }
+
+  /**
+   * A transaction costs the target as much as some hundred rows, so beyond a
+   * few open ones requests gather until a full one can be made of them or an
+   * open one ends.
+   */
+  #mayBegin(): boolean {
+    if (this.#queue.length === 0) {
+      return false;
+    }
+    const { flushSize } = this.#context.options;
+    let rowCount = 0;
+    for (const waiting of this.#queue) {
+      rowCount += waiting.rowCount;
+      if (waiting.alone || rowCount >= flushSize) {
+        return true;
+      }
+    }
+    return this.#openCount < eagerTransactions;
   }
 
   /** As many waiting requests as fit into one transaction, at least one. */
@@ -157,23 +182,34 @@ export class ImmediateSequencer {
     requests: readonly Waiting[],
     signal: AbortSignal,
   ): Promise<void> {
+    this.#openCount += 1;
     try {
       const { committed } = await apply.submit(
         batchOf(requests.flatMap((request) => request.tables)),
       );
       committed.then(
         () => {
+          this.#ended();
           this.#succeeded();
           for (const request of requests) {
             request.settle.resolve();
           }
         },
-        (error: unknown) => this.#refuse(requests, error),
+        (error: unknown) => {
+          this.#ended();
+          this.#refuse(requests, error);
+        },
       );
     } catch (error) {
+      this.#ended();
       this.#refuse(requests, error);
       signal.throwIfAborted();
     }
+  }
+
+  #ended(): void {
+    this.#openCount -= 1;
+    this.#wakeup.notify();
   }
 
   #openApply(signal: AbortSignal): OrderedApply {
@@ -239,6 +275,10 @@ export class ImmediateSequencer {
     for (const request of requests) {
       request.settle.reject(failure);
     }
+    if (failure.code === 'E4011' || failure.code === 'E4012') {
+      // The sender repeats; by then the statements fit the catalog again.
+      this.#context.refreshShape().catch(() => {});
+    }
     if (failure.code !== 'E3005') {
       this.#failureCount += 1;
       this.#context.observer.attemptFailed(
@@ -265,7 +305,7 @@ export class ImmediateSequencer {
           attempt > options.maxRetries,
         );
         await sleep(backoffMs(attempt, options.backoff), undefined, { signal });
-        await this.#context.refreshShape(signal).catch(() => {});
+        await this.#context.refreshShape().catch(() => {});
       }
     }
   }

@@ -46,7 +46,7 @@ export interface SequencerContext {
   /** The target's tables as last read. */
   shape(): SchemaShape;
   /** Reads the catalog again, after the target said that it changed. */
-  refreshShape(signal: AbortSignal): Promise<void>;
+  refreshShape(): Promise<void>;
 }
 
 /** What happened, for metrics, status and logs; never blocks the sequencer. */
