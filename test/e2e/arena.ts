@@ -189,6 +189,8 @@ export class Arena implements AsyncDisposable {
     expect(health.status).toBe(200);
     const numbers = await readVarz(this.daemon.metricsUrl);
     expect(numbers.stagingBytes).toBeLessThan(256 * 2 ** 20);
+    expect(numbers.memoryBytes).toBeGreaterThan(0);
+    expect(numbers.memoryBytes).toBeLessThan(512 * 2 ** 20);
     this.daemon.kill('SIGTERM');
     expect(await this.daemon.exited, this.daemon.logs().slice(-4000)).toBe(0);
     return report;
