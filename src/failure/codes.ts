@@ -393,6 +393,13 @@ export const errorCodes = {
     remedy:
       'check user, password and database in --targetConn, and pg_hba.conf at the server',
   },
+  E4016: {
+    meaning: 'the watermark in the target belongs to another staging store',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with a cursor at or before the watermark, after deleting the row in replicator_checkpoint',
+  },
 
   // 5xxx: configuration and command line. Exit code 2 for usage, 1 otherwise.
   E5001: {

@@ -85,3 +85,13 @@ export function timestampFromMs(timeMs: number): Timestamp {
 export function timeBucket(time: Timestamp): string {
   return time.slice(0, 10);
 }
+
+/** The next instant of the clock: one logical tick later. */
+export function nextTimestamp(time: Timestamp): Timestamp {
+  const logical = Number(time.slice(20)) + 1;
+  if (logical <= 2_147_483_647) {
+    return `${time.slice(0, 20)}${String(logical).padStart(10, '0')}` as Timestamp;
+  }
+  const nanos = BigInt(time.slice(0, 19)) + 1n;
+  return `${String(nanos).padStart(19, '0')}.0000000000` as Timestamp;
+}

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
@@ -12,6 +14,7 @@ import type { Target } from '../target/target.ts';
  *
  *     target's watermark   against staging's copy      the truth is
  *     none (no permission)                             staging's: effectively-once
+ *     of another store     its log may hold more       nobody knows: halt (E4016)
  *     at or after          committed, not yet noted    the later one
  *     before               the target was restored     the target's, if the log
  *                                                      still holds what is missing
@@ -26,7 +29,11 @@ export async function claimWatermark(
   signal: AbortSignal,
 ): Promise<{ applied: Timestamp; epoch: number | null }> {
   const staged = await store.checkpoint(schema, signal);
-  const there = await target.claimCheckpoint(schema, signal);
+  const there = await target.claimCheckpoint(
+    schema,
+    await stagingId(store, signal),
+    signal,
+  );
   if (!there) {
     logger.warn(
       { schema },
@@ -50,4 +57,22 @@ export async function claimWatermark(
   );
   await store.rewindApplied(schema, there.applied, signal);
   return { applied: there.applied, epoch: there.epoch };
+}
+
+const stagingIdMemo = 'staging-id';
+
+/**
+ * The name of a staging store, made when it is first used. Daemons that share
+ * a store and start at the same moment agree on the one written last.
+ */
+async function stagingId(
+  store: StagingStore,
+  signal: AbortSignal,
+): Promise<string> {
+  const known = await store.memo(stagingIdMemo, signal);
+  if (known !== null) {
+    return known;
+  }
+  await store.setMemo(stagingIdMemo, randomUUID(), signal);
+  return (await store.memo(stagingIdMemo, signal))!;
 }

@@ -18,7 +18,8 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
       metrics.retry_actions_total.inc();
       return meteredTransaction(await target.begin(signal), metrics);
     },
-    claimCheckpoint: (schema, signal) => target.claimCheckpoint(schema, signal),
+    claimCheckpoint: (schema, stagingId, signal) =>
+      target.claimCheckpoint(schema, stagingId, signal),
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     ping: (signal) => target.ping(signal),
     poolCounts: () => target.poolCounts(),

@@ -14,12 +14,12 @@ import type {
 import type { KeyOrders } from '../source/changefeed/key-order.ts';
 import type { Feed } from '../source/source.ts';
 import { encodeEntries } from '../staging/batch-codec.ts';
-import type { StagingStore } from '../staging/staging.ts';
+import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { claimWatermark } from './claim-watermark.ts';
-import { dropRedelivered } from './redelivery.ts';
+import type { FeedMemory } from './feed-memory.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
 import type { StagingBudget } from './staging-budget.ts';
@@ -48,8 +48,8 @@ export interface PipelineOptions {
 interface Parts {
   readonly schema: SchemaName;
   readonly watch: SchemaWatch;
-  readonly keyOrders: KeyOrders;
-  readonly applied: Timestamp;
+  readonly memory: FeedMemory;
+  readonly checkpoint: Checkpoint;
 }
 
 /**
@@ -64,7 +64,6 @@ interface Parts {
  */
 export class Pipeline implements Feed {
   readonly schema: SchemaName;
-  readonly keyOrders: KeyOrders;
   readonly status = new PipelineStatus();
   readonly #house: House;
   readonly #watch: SchemaWatch;
@@ -74,7 +73,7 @@ export class Pipeline implements Feed {
   readonly #stop = new AbortController();
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
-  #savedRevision = 0;
+  readonly #memory: FeedMemory;
   #retiring: Promise<void> = Promise.resolve();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #awaitedLook: Promise<SchemaShape> | null = null;
@@ -82,10 +81,16 @@ export class Pipeline implements Feed {
   constructor(house: House, parts: Parts) {
     this.#house = house;
     this.schema = parts.schema;
-    this.keyOrders = parts.keyOrders;
+    this.#memory = parts.memory;
     this.#watch = parts.watch;
     this.#logger = house.logger.child({ schema: parts.schema });
-    this.status.applied = parts.applied;
+    this.status.applied = parts.checkpoint.applied;
+    this.status.resolved = parts.checkpoint.resolved;
+    this.#memory.redelivery.resolved(parts.checkpoint.resolved);
+  }
+
+  get keyOrders(): KeyOrders {
+    return this.#memory.keyOrders;
   }
 
   shape(): SchemaShape {
@@ -106,20 +111,17 @@ export class Pipeline implements Feed {
       throw new ReplicatorError('E4009');
     }
     budget.admit();
-    await this.#saveKeyOrders();
-    const { fresh, freshCount, duplicateCount } = dropRedelivered(
+    const { fresh, freshCount, redelivered } = this.#memory.redelivery.sift(
       tables,
-      this.#appliedThrough(),
+      { resolved: this.status.resolved, applied: this.#appliedThrough() },
     );
-    this.status.duplicateRowCount += duplicateCount;
-    if (duplicateCount > 0) {
-      for (const { table, mutations } of tables) {
-        const kept = fresh.find((part) => part.table === table);
-        metrics.stage_duplicate_mutations_total.inc(
-          { schema: this.schema, table },
-          mutations.length - (kept?.mutations.length ?? 0),
-        );
-      }
+    await this.#memory.save();
+    for (const [table, count] of redelivered) {
+      this.status.duplicateRowCount += count;
+      metrics.stage_duplicate_mutations_total.inc(
+        { schema: this.schema, table },
+        count,
+      );
     }
     if (freshCount === 0) {
       return;
@@ -170,6 +172,7 @@ export class Pipeline implements Feed {
       );
       return;
     }
+    this.#memory.redelivery.resolved(checkpoint.resolved);
     if (this.#sequencer instanceof ConsistentSequencer) {
       this.#sequencer.wake();
     } else {
@@ -317,22 +320,6 @@ export class Pipeline implements Feed {
     this.#awaitedLook = null;
     return await this.#watch.refresh();
   }
-
-  /** A learned key order must be durable before rows that relied on it. */
-  async #saveKeyOrders(): Promise<void> {
-    const { revision } = this.keyOrders;
-    if (revision > this.#savedRevision) {
-      await this.#house.store.setMemo(
-        keyOrdersMemo(this.schema),
-        JSON.stringify(this.keyOrders),
-      );
-      this.#savedRevision = revision;
-    }
-  }
-}
-
-export function keyOrdersMemo(schema: SchemaName): string {
-  return `key-orders:${schema}`;
 }
 
 export function shapeMemo(schema: SchemaName): string {

@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { KeyOrders } from '../source/changefeed/key-order.ts';
 import type { Feed, Feeds } from '../source/source.ts';
 import {
   type SchemaWatch,
@@ -11,10 +10,13 @@ import {
   watchSchema,
 } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
-import { type House, keyOrdersMemo, Pipeline, shapeMemo } from './pipeline.ts';
+import { FeedMemory } from './feed-memory.ts';
+import { type House, Pipeline, shapeMemo } from './pipeline.ts';
 
 /** A schema that is not there is looked for again at most this often. */
 const absentForMs = 1_000;
+/** Whoever asks for many schemas that are not there is forgotten in turn. */
+const maxAbsent = 1_000;
 
 /**
  * The pipelines of this daemon: one per target schema, opened at start for
@@ -118,20 +120,18 @@ export class Pipelines implements Feeds, AsyncDisposable {
     const { store } = this.#house;
     const shape = await this.#readShape(schema);
     if (shape === null) {
+      if (this.#absentAtMs.size >= maxAbsent) {
+        this.#absentAtMs.clear();
+      }
       this.#absentAtMs.set(schema, performance.now());
       return null;
     }
-    const keyOrders = await store.memo(keyOrdersMemo(schema));
     const pipeline = new Pipeline(this.#house, {
       schema,
       watch: this.#watch(shape),
-      keyOrders:
-        keyOrders === null
-          ? new KeyOrders()
-          : KeyOrders.fromJSON(JSON.parse(keyOrders)),
-      applied: (await store.checkpoint(schema)).applied,
+      memory: await FeedMemory.load(store, schema),
+      checkpoint: await store.checkpoint(schema),
     });
-    pipeline.status.resolved = (await store.checkpoint(schema)).resolved;
     this.#pipelines.set(schema, pipeline);
     this.#running.push(pipeline.run(this.#stop.signal));
     return pipeline;

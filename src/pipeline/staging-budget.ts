@@ -1,6 +1,9 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import type { StagingStore } from '../staging/staging.ts';
 
+/** Above this share of the limit applied entries leave early. */
+const pressureRatio = 0.8;
+
 /**
  * Keeps staging within `--stagingMaxBytes` (design D7, section 5 f).
  *
@@ -24,7 +27,7 @@ export class StagingBudget {
   }
 
   get underPressure(): boolean {
-    return this.#liveBytes > this.limitBytes * 0.8;
+    return this.#liveBytes > this.limitBytes * pressureRatio;
   }
 
   /** Throws E2002 when there is no room for more. */

@@ -179,9 +179,14 @@ export interface Target extends AsyncDisposable {
    * Opens the watermark for one daemon: creates `replicator_checkpoint` where
    * permitted and needed, raises the epoch and returns the row. Null when
    * the account may not create the table: the daemon is effectively-once.
+   *
+   * `stagingId` names the staging store that the watermark belongs to. A
+   * watermark above zero that belongs to another one is left alone and
+   * rejects with E4016 (halt): what that store still holds would be skipped.
    */
   claimCheckpoint(
     schema: SchemaName,
+    stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null>;
   /** The watermark as committed; null where there is none. */

@@ -186,7 +186,7 @@ export function registerSessionsCases(
       `create table item (id ${fixture.ddl.integer} primary key)`,
     );
     expect(await target.checkpoint(schema)).toBeNull();
-    const claimed = await target.claimCheckpoint(schema);
+    const claimed = await target.claimCheckpoint(schema, 'here');
     expect(claimed).toEqual({
       applied: '0000000000000000000.0000000000',
       epoch: 1,
@@ -205,15 +205,36 @@ export function registerSessionsCases(
     expect([...(await shapeOf(fixture)).tables.keys()]).toEqual(['item']);
   });
 
+  test('a watermark above zero is not handed to another staging store', async () => {
+    await using fixture = await open();
+    const { target, schema } = fixture;
+    const claimed = (await target.claimCheckpoint(schema, 'here'))!;
+    // Nothing has been written yet: whoever comes may have it.
+    const moved = (await target.claimCheckpoint(schema, 'there'))!;
+    expect(moved.epoch).toBe(claimed.epoch + 1);
+    await using transaction = await target.begin();
+    await transaction.commit({
+      schema,
+      checkpoint: { applied: at(5), epoch: moved.epoch },
+    });
+    const failure = await failureOf(target.claimCheckpoint(schema, 'here'));
+    expect([failure.code, failure.disposition]).toEqual(['E4016', 'halt']);
+    // The holder goes on undisturbed.
+    expect(await target.checkpoint(schema)).toEqual({
+      applied: at(5),
+      epoch: moved.epoch,
+    });
+  });
+
   test('an old holder of the watermark commits nothing', async () => {
     await using fixture = await open();
     const { target, schema } = fixture;
     await fixture.sql(
       `create table item (id ${fixture.ddl.integer} primary key)`,
     );
-    const old = (await target.claimCheckpoint(schema))!;
+    const old = (await target.claimCheckpoint(schema, 'here'))!;
     await using young = await fixture.reopen({});
-    expect(await young.claimCheckpoint(schema)).toEqual({
+    expect(await young.claimCheckpoint(schema, 'here')).toEqual({
       ...old,
       epoch: old.epoch + 1,
     });

@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 
 import {
   maxTimestamp,
+  nextTimestamp,
   parseTimestamp,
   printTimestamp,
   timeBucket,
+  type Timestamp,
   timestampFromMs,
   wallTimeMs,
   zeroTimestamp,
@@ -92,4 +94,13 @@ describe('Timestamp', () => {
       }),
     );
   });
+});
+
+test('the next instant is later, and nothing lies between', () => {
+  expect(nextTimestamp('0000000000000000001.0000000000' as Timestamp)).toBe(
+    '0000000000000000001.0000000001',
+  );
+  expect(nextTimestamp('0000000000000000001.2147483647' as Timestamp)).toBe(
+    '0000000000000000002.0000000000',
+  );
 });

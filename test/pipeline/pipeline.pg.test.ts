@@ -172,7 +172,10 @@ test('a second daemon on the same target schema takes over, and the first one wr
   await house.database.query('create table t (id int primary key, v int)');
   await send(house, [row('t', 1, 1, { v: 1 })], 1);
   await applied(house, 1);
-  await house.target.claimCheckpoint(house.schema);
+  await house.target.claimCheckpoint(
+    house.schema,
+    (await house.store.memo('staging-id'))!,
+  );
   await send(house, [row('t', 2, 1, { v: 2 })], 2);
   await state(house, 'superseded');
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
@@ -313,4 +316,48 @@ test('in immediate mode a restart between apply and resolved does not bring an o
   const versions = (await rowsOf(house, 'select v from seen')) as string[];
   expect(versions).toEqual(versions.toSorted());
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 3']);
+});
+
+test('the initial scan of a table that is added to the feed is applied, though its time is the watermark', async () => {
+  await using house = await testHouse();
+  await house.database.query(
+    'create table t (id int primary key, v int); create table added (id int primary key, v int)',
+  );
+  await send(house, [row('t', 1, 1, { v: 1 })], 5);
+  await applied(house, 5);
+  await send(house, [row('added', 5, 1, { v: 1 })]);
+  await house.restart();
+  await send(house, [
+    row('added', 5, 2, { v: 2 }),
+    row('added', 6, 1, { v: 6 }),
+  ]);
+  // The table that has delivered before is protected as ever.
+  await send(house, [row('t', 1, 1, { v: 0 })], 7);
+  await applied(house, 7);
+  expect(await rowsOf(house, 'select * from added order by id')).toEqual([
+    '1 6',
+    '2 2',
+  ]);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+  // Once the feed has resolved beyond the scan the table is protected too.
+  await send(house, [row('added', 5, 1, { v: 0 })], 8);
+  await applied(house, 8);
+  expect(await rowsOf(house, 'select v from added where id = 1')).toEqual([
+    '6',
+  ]);
+});
+
+test('staging that was lost is noticed: the watermark of another store is not taken over', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.store.setMemo('staging-id', 'a store that knows nothing');
+  await house.restart();
+  await state(house, 'halted');
+  expect(status(house).complaint).toMatch(
+    /^halted: E4016 .*cursor '1700000000001000000\.0000000000'/,
+  );
+  await house.database.query('delete from replicator_checkpoint');
+  await state(house, 'running');
 });

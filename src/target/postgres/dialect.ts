@@ -1,6 +1,11 @@
 /** The PostgreSQL engine behind the door of `target/`. */
+import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
+import {
+  printTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
 import {
   ConnectionPool,
   type Loan,
@@ -20,7 +25,9 @@ import { PostgresConnection, type SessionOptions } from './driver.ts';
 import { isServerError } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { PostgresTransaction } from './transaction.ts';
+import { quoteSchema } from './statements.ts';
 import {
+  checkpointTable,
   claimCheckpointStatement,
   createCheckpointStatement,
   readCheckpointStatement,
@@ -77,15 +84,19 @@ class PostgresTarget implements Target {
 
   async claimCheckpoint(
     schema: SchemaName,
+    stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
     return this.#use(signal, async (connection) => {
       const claim = async (): Promise<TargetCheckpoint> => {
         const { rows } = await connection.query(
           claimCheckpointStatement(schema),
-          [schema, zeroTimestamp],
+          [schema, zeroTimestamp, stagingId],
         );
-        return checkpointOf(rows[0]!);
+        if (!rows[0]) {
+          throw await this.#foreignWatermark(connection, schema);
+        }
+        return checkpointOf(rows[0]);
       };
       try {
         return await claim();
@@ -106,6 +117,20 @@ class PostgresTarget implements Target {
         }
       }
       return claim();
+    });
+  }
+
+  async #foreignWatermark(
+    connection: PostgresConnection,
+    schema: SchemaName,
+  ): Promise<ReplicatorError> {
+    const { rows } = await connection.query(readCheckpointStatement(schema), [
+      schema,
+    ]);
+    const applied = rows[0] ? checkpointOf(rows[0]).applied : zeroTimestamp;
+    return new ReplicatorError('E4016', {
+      detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
+      remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
     });
   }
 

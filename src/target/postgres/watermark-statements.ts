@@ -9,15 +9,21 @@ export function createCheckpointStatement(schema: SchemaName): string {
   schema_name text primary key,
   applied text not null,
   epoch bigint not null,
+  staging_id text not null,
   updated_at timestamptz not null default now()
 )`;
 }
 
-/** Raises the epoch; waits for an old holder's commit and sees its result. */
+/**
+ * Raises the epoch; waits for an old holder's commit and sees its result.
+ * Answers no row when the watermark belongs to another staging store.
+ */
 export function claimCheckpointStatement(schema: SchemaName): string {
-  return `insert into ${quoteSchema(schema)}.${checkpointTable} as c (schema_name, applied, epoch)
-values ($1, $2, 1)
-on conflict (schema_name) do update set epoch = c.epoch + 1, updated_at = now()
+  return `insert into ${quoteSchema(schema)}.${checkpointTable} as c (schema_name, applied, epoch, staging_id)
+values ($1, $2, 1, $3)
+on conflict (schema_name) do update
+set epoch = c.epoch + 1, staging_id = $3, updated_at = now()
+where c.staging_id = $3 or c.applied = $2
 returning c.applied, c.epoch`;
 }
 

@@ -1,4 +1,6 @@
-insert into "public".replicator_checkpoint as c (schema_name, applied, epoch)
-values ($1, $2, 1)
-on conflict (schema_name) do update set epoch = c.epoch + 1, updated_at = now()
+insert into "public".replicator_checkpoint as c (schema_name, applied, epoch, staging_id)
+values ($1, $2, 1, $3)
+on conflict (schema_name) do update
+set epoch = c.epoch + 1, staging_id = $3, updated_at = now()
+where c.staging_id = $3 or c.applied = $2
 returning c.applied, c.epoch
