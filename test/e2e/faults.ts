@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { expect } from 'vitest';
+
+import type { FaultProxy } from '../support/fault-proxy.ts';
+import type { PostgresServer } from '../support/postgres-server.ts';
+import { soakKillCount } from './arena.ts';
+
+/** How often each fault strikes in one test. */
+export const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 25) : 2;
+export const faultTimeoutMs = 120_000 + roundCount * 60_000;
+
+/** What befalls a PostgreSQL server, or the way to it, while rows flow. */
+export interface Fault {
+  readonly name: string;
+  readonly strike: (server: PostgresServer, proxy: FaultProxy) => Promise<void>;
+}
+
+const isCommit = (chunk: Buffer): boolean =>
+  chunk.toString('latin1').toLowerCase().includes('commit');
+
+export const faults: readonly Fault[] = [
+  {
+    name: 'a fast restart',
+    async strike(server) {
+      await server.stop('fast');
+      await sleep(Math.random() * 1000);
+      await server.start();
+    },
+  },
+  {
+    name: 'an immediate restart',
+    async strike(server) {
+      await server.stop('immediate');
+      await server.start();
+    },
+  },
+  {
+    name: 'kill -9',
+    async strike(server) {
+      await server.kill();
+      await sleep(Math.random() * 1000);
+      await server.start();
+    },
+  },
+  {
+    name: 'cut connections',
+    async strike(_server, proxy) {
+      for (let cut = 0; cut < 10; cut += 1) {
+        proxy.cut();
+        await sleep(Math.random() * 150);
+      }
+    },
+  },
+  {
+    name: 'a server that cannot be reached for a while',
+    async strike(_server, proxy) {
+      await proxy.refuse();
+      proxy.cut();
+      await sleep(1500);
+      await proxy.resume();
+    },
+  },
+  {
+    name: 'half-open connections',
+    async strike(_server, proxy) {
+      proxy.hold();
+      await sleep(2000);
+      // What was held up is lost, as when a firewall forgets a connection.
+      proxy.cut();
+      await proxy.resume();
+    },
+  },
+  {
+    name: 'commits that were done and whose answers were lost',
+    async strike(_server, proxy) {
+      let lostCount = 0;
+      for (let round = 0; round < 5; round += 1) {
+        const lost = proxy.dropAnswerAfter(isCommit).then(() => 1);
+        lostCount += await Promise.race([lost, sleep(3000, 0)]);
+      }
+      expect(lostCount).toBeGreaterThan(0);
+    },
+  },
+];
