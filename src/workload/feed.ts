@@ -13,8 +13,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ReplicatorError } from '../failure/failure.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
-import { printTimestamp } from '../mutation/timestamp.ts';
+import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type { Clock } from './clock.ts';
 import { EventLog } from './event-log.ts';
 import { Lane, shuffleAcrossKeys } from './lane.ts';
@@ -70,6 +69,8 @@ export class Feed {
   #repeatedResolved: Timestamp | null = null;
   #replayFrom: Timestamp | null = null;
   #failureStreak = 0;
+  /** Why `run` must reject: set under failFast only. */
+  #fatal: ReplicatorError | null = null;
   #wake: () => void = () => {};
 
   constructor(
@@ -151,8 +152,6 @@ export class Feed {
       this.#run.abort();
     }
   }
-
-  #fatal: ReplicatorError | null = null;
 
   async #restart(signal: AbortSignal): Promise<void> {
     const from = this.#replayFrom ?? this.#log.lastResolved;
