@@ -21,7 +21,7 @@ export const preflightCommand: Command = {
   name: 'preflight',
   summary: 'Check options, target and staging before a start',
   description:
-    'Looks at the options, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start, so that the same command line can be tried out.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start, so that the same command line can be tried out.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
   options: preflightOptions,
   async run(invocation, { stdout, signal }) {
     const values = valuesOf(preflightOptions, invocation.values);
@@ -31,7 +31,7 @@ export const preflightCommand: Command = {
       failed ||= finding.level === 'error';
       stdout.write(findingLine(finding));
     };
-    optionFindings(values).forEach(print);
+    (await optionFindings(values)).forEach(print);
     const { targetFindings } = await import('./preflight-target.ts');
     await guarded('target', print, () => targetFindings(values, signal));
     const { stagingFindings } = await import('./preflight-staging.ts');
@@ -50,16 +50,19 @@ function findingLine({ level, subject, text, remedy }: Finding): string {
   return `${redactText(line.replace(/\s*[\r\n]+\s*/g, ' '))}\n`;
 }
 
-function optionFindings(values: StartValues): Finding[] {
+/** Whatever start would refuse before it asks a database. */
+async function optionFindings(values: StartValues): Promise<Finding[]> {
   try {
-    return checkStartOptions(values).map((text) => ({
+    const warnings = checkStartOptions(values);
+    const { listenerTls } = await import('./listener-tls.ts');
+    await listenerTls(values);
+    return warnings.map((text) => ({
       level: 'warn',
       subject: 'options',
       text,
     }));
   } catch (error) {
-    // Not in the way of the two databases, which alone may be asked about.
-    return [findingOf('options', error, 'warn')];
+    return [findingOf('options', error)];
   }
 }
 
@@ -75,20 +78,16 @@ async function guarded(
     if (isAbort(error)) {
       throw error;
     }
-    print(findingOf(subject, error, 'error'));
+    print(findingOf(subject, error));
   }
 }
 
-function findingOf(
-  subject: Finding['subject'],
-  error: unknown,
-  level: Finding['level'],
-): Finding {
+function findingOf(subject: Finding['subject'], error: unknown): Finding {
   if (!(error instanceof ReplicatorError)) {
     throw error;
   }
   return {
-    level,
+    level: 'error',
     subject,
     text: `${error.code} ${error.message}`,
     remedy: error.remedy,

@@ -5,6 +5,7 @@ import {
   valuesOf,
 } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
+import { type SchemaName, schemaNameParts } from '../mutation/schema-name.ts';
 import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type {
   EntryFilter,
@@ -52,7 +53,7 @@ export const stagingPurgeCommand: Command = {
   name: 'staging purge',
   summary: 'Delete staged entries for good',
   description:
-    'Deletes the entries of a schema from the staging log, after showing what would go and asking. What is not applied yet is lost to the target: have the changefeed send it again from a cursor. Without --table and --through the checkpoint of the schema is forgotten too, so that everything may come anew; stop the daemon first.',
+    'Deletes the entries of a schema from the staging log, after showing what would go and asking. What is not applied yet is lost to the target: have the changefeed send it again from a cursor. Without --table and --through the checkpoint of the schema in staging is forgotten too; stop the daemon first.\n\nThe target is not touched. While the schema has its row in replicator_checkpoint there, whatever lies at or below that watermark is answered 200 and dropped, however often it is sent. The command prints the statement that deletes the row; run it at the target, with the daemon stopped, when older changes are to be applied again.',
   options: purgeOptions,
   async run(invocation, io) {
     const values = valuesOf(purgeOptions, invocation.values);
@@ -159,9 +160,15 @@ function asText(
     text += 'All of it is applied to the target.\n';
   }
   if (forgets) {
-    text += 'The checkpoint of the schema is forgotten too.\n';
+    text += `The checkpoint of the schema in staging is forgotten too. The target keeps its own: rows at or below the watermark there stay dropped when they are sent again. To have them applied again, run this at the target while the daemon is stopped:\n  ${forgetAtTarget(filter.schema!)}\n`;
   }
   return text;
+}
+
+/** The row that `Target.claimCheckpoint` makes; quoted for any client. */
+function forgetAtTarget(schema: SchemaName): string {
+  const namespace = schemaNameParts(schema).at(-1)!.replaceAll('"', '""');
+  return `delete from "${namespace}".replicator_checkpoint where schema_name = '${schema.replaceAll("'", "''")}';`;
 }
 
 function asJson(

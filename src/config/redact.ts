@@ -3,8 +3,11 @@ import type { OptionTable } from './option-entry.ts';
 
 export const redacted = '***';
 
+// A value ends at a blank, a separator or a quotation mark. An apostrophe ends
+// it only where a quotation does, for percent-encoding leaves it as it is. A
+// placeholder of an example (`client_key=<base64>`) is to be seen.
 const secretParameters =
-  /([?&;\s](?:client_key|access_token|password|passwd|token|secret|sslpassword|api_key|webhook_auth_header)=)(?:[^&#;\s"\\]|\\.)*/gi;
+  /([?&;\s](?:client_key|access_token|password|passwd|token|secret|sslpassword|api_key|webhook_auth_header)=)(?!<[a-z][\w-]*>(?:[&#;\s"']|$))(?:(?!'[).]*(?:[\s,;:"\\]|$))[^&#;\s"\\]|\\.)*/gi;
 const authorization = /\b(Bearer|Basic)\s+[\w.~+/=-]+/g;
 // Ends where a URL ends in prose or in a JSON string, whose escapes it keeps
 // whole, so that JSON text stays JSON.

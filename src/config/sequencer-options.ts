@@ -6,7 +6,7 @@ export const sequencerOptions = {
     default: false,
     group: 'Sequencer',
     about:
-      'Write every request straight to the target, without staging. Rows are right in the end, but a reader of the target may see states that the source never had, and foreign keys between tables may be refused. For the first load of a table.',
+      'Apply every request when it arrives and answer it once its rows are committed at the target, without waiting for resolved timestamps. The rows are staged first, as in every mode. They are right in the end, but a reader of the target may see states that the source never had, and foreign keys between tables may be refused. For the first load of a table.',
   },
   flushSize: {
     type: 'int',

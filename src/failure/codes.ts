@@ -174,19 +174,6 @@ export const errorCodes = {
     remedy:
       'give the changefeed a client certificate signed by --tlsClientCA (client_cert and client_key in its URL)',
   },
-  E1024: {
-    meaning: 'a value does not fit the form of its target column',
-    disposition: 'halt',
-    httpStatus: 422,
-    remedy: "make the target column's type the same as the source's",
-  },
-  E1025: {
-    meaning: 'the request did not arrive in time',
-    disposition: 'retry',
-    httpStatus: 408,
-    remedy: 'look at the network between the source and this daemon',
-  },
-
   E1026: {
     meaning: 'the changes could not be made durable in time',
     disposition: 'retry',
@@ -259,14 +246,6 @@ export const errorCodes = {
     remedy:
       'the target was restored to an older state: restart the changefeed from a cursor before it, after replicator staging purge',
   },
-  E3002: {
-    meaning: 'applying failed as often as --maxRetries allows',
-    disposition: 'halt',
-    httpStatus: 503,
-    remedy:
-      'mend the cause that the status names; the daemon goes on by itself',
-  },
-
   E3003: {
     meaning: 'something happened that nobody foresaw',
     disposition: 'halt',

@@ -219,7 +219,7 @@ export const metricTable = {
   },
   core_sweep_success_timestamp_seconds: {
     type: 'gauge',
-    help: 'When the sequencer last had applied all that was resolved, in seconds since 1970.',
+    help: 'When a batch was last committed at the target, in seconds since 1970. Stands still while nothing comes.',
     labels: perSchema,
   },
   core_sweep_duration_seconds: {
@@ -370,7 +370,7 @@ export const metricTable = {
   },
   replicator_last_post_age_seconds: {
     type: 'gauge',
-    help: 'Time since the last request with rows. A growing age while SHOW CHANGEFEED JOB says running means that nothing is delivered.',
+    help: 'Time since the last request that was understood, be it rows, a resolved timestamp or empty. A growing age while SHOW CHANGEFEED JOB says running means that nothing arrives.',
     labels: ['pipeline'],
   },
   replicator_last_resolved_age_seconds: {

@@ -218,8 +218,38 @@ test('the same command line as start may be tried out', async () => {
     `--targetConn=${db.url}`,
     '--flushSize=7',
     '--immediate',
-    '--tlsClientCA=x',
+    '--bindAddr=127.0.0.1:1',
   );
   expect(exitCode).toBe(0);
-  expect(lines[0]).toContain('warn  options E5003 --tlsClientCA asks callers');
+  expect(lines[0]).toContain('warn  options --disableAuthentication');
+});
+
+test.each([
+  [
+    [],
+    'E5007 other machines reach --bindAddr :26258, and without TLS rows would travel in cleartext: give --tlsCertificate and --tlsPrivateKey',
+  ],
+  [
+    ['--tlsSelfSigned'],
+    'E5007 anyone could send changes: callers are not authenticated: give --tlsClientCA',
+  ],
+  [
+    ['--tlsCertificate=c', '--disableAuthentication'],
+    'E5003 --tlsCertificate is given without --tlsPrivateKey: give --tlsPrivateKey too',
+  ],
+  [
+    ['--tlsCertificate=/no/c', '--tlsPrivateKey=/no/k', '--tlsClientCA=/no/a'],
+    'E5005 ',
+  ],
+])('what start refuses is an error: %j', async (argv, line) => {
+  await using db = await testDatabase();
+  const run = await runCommandLine([
+    'preflight',
+    `--dataDir=${dataDir}`,
+    `--targetConn=${db.url}`,
+    ...argv,
+  ]);
+  expect(run.exitCode).toBe(1);
+  expect(run.stdout).toContain(`error options ${line}`);
+  expect(run.stdout).toContain('preflight: start would not work');
 });

@@ -49,6 +49,32 @@ test('a bearer token is hidden', () => {
   );
 });
 
+test.each([
+  [
+    "INTO 'webhook-https://h:1/db/s?client_cert=Yw&client_key=a2V5' WITH updated",
+    "INTO 'webhook-https://h:1/db/s?client_cert=Yw&client_key=***' WITH updated",
+  ],
+  ["INTO 'https://h/d?client_key=k'", "INTO 'https://h/d?client_key=***'"],
+  ["('https://h/d?token=k', 1)", "('https://h/d?token=***', 1)"],
+  ['{"url":"https://h/d?token=k"}', '{"url":"https://h/d?token=***"}'],
+  ["https://h/d?token=k'k&a=1", 'https://h/d?token=***&a=1'],
+])('a quotation keeps its end: %s', (text, shown) => {
+  expect(redactText(text)).toBe(shown);
+});
+
+test.each([
+  "INTO 'webhook-https://h:1/db/s?client_cert=<base64>&client_key=<base64>' WITH updated",
+  'https://h/d?client_key=<client-key>',
+])('a placeholder is no secret: %s', (text) => {
+  expect(redactText(text)).toBe(text);
+});
+
+test('what only begins like a placeholder is hidden', () => {
+  expect(redactText('https://h/d?password=<a>b')).toBe(
+    'https://h/d?password=***',
+  );
+});
+
 /** Long enough not to stand by chance in the rest of the text. */
 const secret = fc
   .string({ unit: 'grapheme-ascii', minLength: 6, maxLength: 30 })
@@ -113,6 +139,18 @@ describe('a planted secret never appears', () => {
       );
     },
   );
+
+  test('as a parameter of a quoted URL, whose end stays', () => {
+    fc.assert(
+      fc.property(secret, (text) => {
+        const planted = encodeURIComponent(text);
+        expect(
+          redactText(`INTO 'https://host/db?client_key=${planted}' WITH diff`),
+        ).toBe("INTO 'https://host/db?client_key=***' WITH diff");
+      }),
+      quiet,
+    );
+  });
 
   test('in the options as a status shows them', () => {
     fc.assert(

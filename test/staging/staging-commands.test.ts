@@ -10,6 +10,7 @@ import { stagingPurgeCommand } from '../../src/cli/staging-purge.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { ReplicatorError } from '../../src/failure/failure.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
+import { schemaName } from '../../src/mutation/schema-name.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
 import { at, otherSchema, row, schema } from '../contract/staging-place.ts';
@@ -239,7 +240,8 @@ test('purge tells what would go and, without a terminal, deletes only with --yes
   expect(dry.stdout).toMatchInlineSnapshot(`
     "2 entries of shop.public: 2 rows, 128 B.
     WARNING: 1 of these entries is NOT APPLIED to the target yet (1 row at most; applied through 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)). The source believes them delivered: they are lost unless the changefeed is restarted from a cursor before them.
-    The checkpoint of the schema is forgotten too.
+    The checkpoint of the schema in staging is forgotten too. The target keeps its own: rows at or below the watermark there stay dropped when they are sent again. To have them applied again, run this at the target while the daemon is stopped:
+      delete from "public".replicator_checkpoint where schema_name = 'shop.public';
     Dry run: nothing was deleted.
     "
   `);
@@ -260,6 +262,35 @@ test('purge tells what would go and, without a terminal, deletes only with --yes
   );
   expect((await here.store.size(schema)).entryCount).toBe(1);
   expect((await here.store.checkpoint(schema)).applied).toBe(at(0));
+});
+
+test('purge of a part keeps the checkpoint, and says nothing of the one at the target', async () => {
+  await using here = await folder();
+  await stageThree(here.store);
+  const { stdout } = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    schema,
+    '--table',
+    'orders',
+    '--dry-run',
+  );
+  expect(stdout).not.toContain('checkpoint');
+});
+
+test('the statement for the target is quoted, whatever the schema is called', async () => {
+  await using here = await folder();
+  const odd = schemaName(['shop', `It's "odd"`]);
+  await here.store.resolve(odd, at(1));
+  const { stdout } = await here.run(
+    stagingPurgeCommand,
+    '--schema',
+    odd,
+    '--dry-run',
+  );
+  expect(stdout).toContain(
+    `delete from "It's ""odd""".replicator_checkpoint where schema_name = 'shop."It''s ""odd"""';`,
+  );
 });
 
 test('purge --json prints one object and keeps its words apart', async () => {
