@@ -47,6 +47,15 @@ export function sqliteResultCode(error: unknown): number | null {
   return isSqliteError(error) ? error.errcode & 0xff : null;
 }
 
+/**
+ * Whether any other call would meet the failure as well: to try them one by
+ * one would halt this thread for the lock's whole timeout each time.
+ */
+export function concernsWholeStore(error: unknown): boolean {
+  const result = sqliteResultCode(error);
+  return result !== null && failureByResult.has(result);
+}
+
 /** Unknown failures halt: a data mover fails closed. */
 export function sqliteFailure(error: unknown, path: string): unknown {
   const result = sqliteResultCode(error);

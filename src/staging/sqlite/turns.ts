@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { groupCommit } from '../group-commit.ts';
-import { sqliteFailure, sqliteResult, sqliteResultCode } from './errors.ts';
+import { concernsWholeStore, sqliteFailure } from './errors.ts';
 import type { Totals } from './totals.ts';
 
 /** Memory a group may take; far above what waits in one turn of the loop. */
@@ -49,7 +49,7 @@ export function openTurns(
 
   const group = groupCommit<WriteCall, unknown>({
     commit: (calls) => transaction(() => calls.map((call) => call.run())),
-    isShared: (error) => sqliteResultCode(error) === sqliteResult.ioError,
+    isShared: concernsWholeStore,
     sizeBytes: (call) => call.sizeBytes,
     groupBytes,
     // The database is called on this thread: a second group could not start.
