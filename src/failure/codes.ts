@@ -343,7 +343,7 @@ export const errorCodes = {
     meaning: 'the target schema has changed under a statement',
     disposition: 'retry',
     httpStatus: 503,
-    remedy: 'nothing: the schema is read again',
+    remedy: 'the schema is read again by itself',
   },
   E4012: {
     meaning: 'a table or column that staged rows need is gone from the target',
@@ -378,6 +378,13 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with a cursor at or before the watermark, after deleting the row in replicator_checkpoint',
+  },
+  E4017: {
+    meaning: "the target's watermark is not where it was left",
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'the target was restored or failed over: the daemon compares and goes on from there',
   },
 
   // 5xxx: configuration and command line. Exit code 2 for usage, 1 otherwise.

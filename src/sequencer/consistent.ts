@@ -7,7 +7,7 @@ import {
   ReplicatorError,
 } from '../failure/failure.ts';
 import { Wakeup } from '../lib/wakeup.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
+import { type Timestamp, zeroTimestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
@@ -40,6 +40,8 @@ export class ConsistentSequencer {
   readonly #applied: AppliedWatermark;
   readonly #epoch: number | null;
   readonly #wakeup = new Wakeup();
+  /** Where the watermark stands in the target; null until it was asked. */
+  #markInTarget: Timestamp | null = null;
   /** Where the sweep that has just failed stood; read by #standBack. */
   #failedThrough: Timestamp | null = null;
   #trouble: Trouble | null = null;
@@ -108,6 +110,10 @@ export class ConsistentSequencer {
       return 'idle';
     }
     observer.sweepStarted();
+    if (this.#epoch !== null) {
+      this.#markInTarget ??=
+        (await target.checkpoint(schema, signal))?.applied ?? zeroTimestamp;
+    }
     const plan = attemptPlan(this.#trouble, options);
     const shape = this.#context.shape();
     await using apply = new OrderedApply(
@@ -126,7 +132,9 @@ export class ConsistentSequencer {
           this.#epoch === null
             ? null
             : { schema, checkpoint: { applied: through, epoch: this.#epoch } },
+        appliedNow: () => this.#markInTarget!,
         onCommitted: (batch, durationMs) => {
+          this.#markInTarget = batch.through;
           this.#applied.committed(batch.through);
           observer.batchCommitted(batch, durationMs);
         },
@@ -228,6 +236,7 @@ export class ConsistentSequencer {
     if (there && there.epoch !== this.#epoch) {
       throw new ReplicatorError('E4009');
     }
+    this.#markInTarget = there?.applied ?? null;
     if (there && there.applied > this.applied) {
       this.#applied.committed(there.applied);
       await this.#applied.record();

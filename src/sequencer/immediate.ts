@@ -243,6 +243,7 @@ export class ImmediateSequencer {
         commitInOrder: false,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => null,
+        appliedNow: () => this.applied,
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
           observer.batchCommitted(batch, durationMs);
@@ -328,6 +329,7 @@ export class ImmediateSequencer {
         commitInOrder: true,
         taskGracePeriodMs: this.#context.options.taskGracePeriodMs,
         markFor: () => null,
+        appliedNow: () => this.applied,
         onCommitted: (batch, durationMs) =>
           this.#context.observer.batchCommitted(batch, durationMs),
         onOpenTransactions: () => {},

@@ -7,6 +7,7 @@ import type {
   Target,
   TargetCheckpoint,
   TargetTransaction,
+  WatermarkMove,
 } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
 import { type LockNames, lockNames } from './row-locks.ts';
@@ -25,6 +26,8 @@ export interface OrderedApplyOptions {
   markFor(
     through: Timestamp,
   ): { schema: SchemaShape['name']; checkpoint: TargetCheckpoint } | null;
+  /** Where the watermark stands in the target; asked right before it moves. */
+  appliedNow(): Timestamp;
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
@@ -140,7 +143,7 @@ export class OrderedApply {
         await previousCommit;
         this.#throwIfFailed();
       }
-      await transaction.commit(this.#options.markFor(batch.through));
+      await transaction.commit(this.#moveTo(batch.through));
       this.#options.onCommitted(batch, performance.now() - startedAtMs);
     } catch (error) {
       if (this.#options.commitInOrder) {
@@ -165,7 +168,7 @@ export class OrderedApply {
         this.#options.order,
       );
       if (batch.complete) {
-        await transaction.commit(this.#options.markFor(batch.through));
+        await transaction.commit(this.#moveTo(batch.through));
         this.#giant = null;
         await transaction[Symbol.asyncDispose]();
         this.#options.onCommitted(batch, performance.now() - startedAtMs);
@@ -174,6 +177,12 @@ export class OrderedApply {
       this.#failure ??= { error, through: batch.through };
       throw error;
     }
+  }
+
+  /** Asked right before a commit: in order, so that the one before has ended. */
+  #moveTo(through: Timestamp): WatermarkMove | null {
+    const mark = this.#options.markFor(through);
+    return mark && { ...mark, previous: this.#options.appliedNow() };
   }
 
   #start(crossing: Crossing, locks: ReadonlySet<string>): void {

@@ -130,6 +130,14 @@ export interface TargetCheckpoint {
   readonly epoch: number;
 }
 
+/** One step of the watermark in the target. */
+export interface WatermarkMove {
+  readonly schema: SchemaName;
+  readonly checkpoint: TargetCheckpoint;
+  /** Where the watermark stands in the target before this step. */
+  readonly previous: Timestamp;
+}
+
 /**
  * One open target transaction. Disposing it without `commit` rolls back.
  * Statements are executed in call order on one connection; the next may be
@@ -146,14 +154,15 @@ export interface TargetTransaction extends AsyncDisposable {
   vacateUniqueKeys(keys: KeyRows): Promise<boolean>;
   delete(keys: KeyRows): Promise<void>;
   /**
-   * Commits. With a mark, moves the schema's watermark inside the same
-   * transaction and fails with E4009 (halt), writing nothing, when the epoch
-   * there is no longer ours. A connection lost during commit rejects with
-   * E4002 (retry): whether it was committed is told by `checkpoint()`.
+   * Commits. With a move, moves the schema's watermark inside the same
+   * transaction. Fails, writing nothing, with E4009 (halt) when the epoch
+   * there is no longer ours, and with E4017 (retry) when the epoch is ours
+   * and the watermark is not at `previous`: the target was restored, or
+   * failed over to a replica that lagged. A connection lost during commit
+   * rejects with E4002 (retry): whether it was committed is told by
+   * `checkpoint()`.
    */
-  commit(
-    mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null,
-  ): Promise<void>;
+  commit(move: WatermarkMove | null): Promise<void>;
 }
 
 /**

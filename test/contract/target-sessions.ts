@@ -1,6 +1,7 @@
 /** Cases of the target contract: transactions, cancel, pool, schema watch, watermark. */
 import { expect, test } from 'vitest';
 import type { SchemaName } from '../../src/mutation/schema-name.ts';
+import { printTimestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
 import { createApplier } from '../../src/target/applier.ts';
 import { watchSchema } from '../../src/target/schema-watch.ts';
 import {
@@ -196,6 +197,7 @@ export function registerSessionsCases(
       await transaction.commit({
         schema,
         checkpoint: { applied: at(5), epoch: 1 },
+        previous: claimed!.applied,
       });
     }
     expect(await target.checkpoint(schema)).toEqual({
@@ -216,6 +218,7 @@ export function registerSessionsCases(
     await transaction.commit({
       schema,
       checkpoint: { applied: at(5), epoch: moved.epoch },
+      previous: moved.applied,
     });
     const failure = await failureOf(target.claimCheckpoint(schema, 'here'));
     expect([failure.code, failure.disposition]).toEqual(['E4016', 'halt']);
@@ -249,6 +252,7 @@ export function registerSessionsCases(
       transaction.commit({
         schema,
         checkpoint: { applied: at(5), epoch: old.epoch },
+        previous: old.applied,
       }),
     );
     expect([failure.code, failure.disposition]).toEqual(['E4009', 'halt']);
@@ -257,5 +261,47 @@ export function registerSessionsCases(
       ...old,
       epoch: old.epoch + 1,
     });
+  });
+
+  test('a watermark that is not where it was left stops the commit, which says where it is', async () => {
+    await using fixture = await open();
+    const { target, schema } = fixture;
+    await fixture.sql(
+      `create table item (id ${fixture.ddl.integer} primary key)`,
+    );
+    const { epoch } = (await target.claimCheckpoint(schema, 'here'))!;
+    const table = (await shapeOf(fixture)).tables.get('item')!;
+    const step = async (from: number, to: number): Promise<void> => {
+      await using transaction = await target.begin();
+      await createApplier({ collapse: true }).apply(
+        [{ table, mutations: [row(to, [to], { id: String(to) })] }],
+        transaction,
+        new AbortController().signal,
+      );
+      await transaction.commit({
+        schema,
+        checkpoint: { applied: at(to), epoch },
+        previous: from === 0 ? zeroTimestamp : at(from),
+      });
+    };
+    await step(0, 1);
+    await step(1, 2);
+    // What a lagging replica looks like: the watermark of a moment ago.
+    await fixture.sql(`update replicator_checkpoint set applied = '${at(1)}'`);
+    const failure = await failureOf(step(2, 3));
+    expect([failure.code, failure.disposition]).toEqual(['E4017', 'retry']);
+    expect(failure.message).toContain(
+      `is ${printTimestamp(at(1))}, and was left at ${printTimestamp(at(2))}`,
+    );
+    expect(await target.checkpoint(schema)).toEqual({ applied: at(1), epoch });
+    expect(await fixture.rows('select id from item order by id')).toEqual([
+      ['1'],
+      ['2'],
+    ]);
+    await step(1, 3);
+    expect(await target.checkpoint(schema)).toEqual({ applied: at(3), epoch });
+    // The row is gone: nothing says that it is still ours.
+    await fixture.sql('delete from replicator_checkpoint');
+    expect((await failureOf(step(3, 4))).code).toBe('E4009');
   });
 }

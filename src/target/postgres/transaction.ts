@@ -1,12 +1,12 @@
 /** One open transaction of the PostgreSQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { SchemaName } from '../../mutation/schema-name.ts';
+import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
   KeyRows,
   ShapeRows,
-  TargetCheckpoint,
   TargetTransaction,
+  WatermarkMove,
 } from '../target.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import type { PostgresConnection } from './driver.ts';
@@ -18,7 +18,10 @@ import {
   upsertPlan,
 } from './upsert-plan.ts';
 import { arrayLiteral } from './values.ts';
-import { moveCheckpointStatement } from './watermark-statements.ts';
+import {
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
 
 export class PostgresTransaction implements TargetTransaction {
   readonly #loan: Loan<PostgresConnection>;
@@ -72,27 +75,26 @@ export class PostgresTransaction implements TargetTransaction {
     return true;
   }
 
-  async commit(
-    mark: { schema: SchemaName; checkpoint: TargetCheckpoint } | null,
-  ): Promise<void> {
+  async commit(move: WatermarkMove | null): Promise<void> {
     this.#throwIfOver();
     // One round trip: if the watermark does not move, the commit behind it
     // finds an aborted transaction and rolls back.
     const [moved, ended] = await Promise.allSettled([
-      mark
-        ? this.#connection.execute(moveCheckpointStatement(mark.schema), [
-            mark.schema,
-            mark.checkpoint.applied,
-            String(mark.checkpoint.epoch),
+      move
+        ? this.#connection.execute(moveCheckpointStatement(move.schema), [
+            move.schema,
+            move.checkpoint.applied,
+            String(move.checkpoint.epoch),
+            move.previous,
           ])
         : null,
       this.#connection.query('commit'),
     ]);
     if (moved.status === 'rejected') {
-      const isFenced =
+      const didNotMove =
         isServerError(moved.reason) && moved.reason.code === '22012';
       throw this.#fail(
-        isFenced ? new ReplicatorError('E4009') : moved.reason,
+        didNotMove ? await this.#whyNotMoved(move!) : moved.reason,
         'commit',
       );
     }
@@ -107,6 +109,25 @@ export class PostgresTransaction implements TargetTransaction {
     }
     this.#state = 'committed';
     await this.#end();
+  }
+
+  /** Called behind the commit that rolled back: outside any transaction. */
+  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+    try {
+      const { rows } = await this.#connection.query(
+        readCheckpointStatement(move.schema),
+        [move.schema],
+      );
+      const there = rows[0];
+      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
+        return new ReplicatorError('E4009');
+      }
+      return new ReplicatorError('E4017', {
+        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
+      });
+    } catch (error) {
+      return error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,14 +28,15 @@ returning c.applied, c.epoch`;
 }
 
 /**
- * Divides by zero when the epoch is no longer ours: an error, and not an empty
- * result, is what keeps the commit sent right behind it from taking effect.
+ * Divides by zero when the epoch is no longer ours or the watermark is not
+ * where it was left: an error, and not an empty result, is what keeps the
+ * commit sent right behind it from taking effect.
  */
 export function moveCheckpointStatement(schema: SchemaName): string {
   return `with moved as (
   update ${quoteSchema(schema)}.${checkpointTable}
   set applied = $2, updated_at = now()
-  where schema_name = $1 and epoch = $3
+  where schema_name = $1 and epoch = $3 and applied = $4
   returning 1
 )
 select 1 / count(*) from moved`;
