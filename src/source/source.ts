@@ -5,11 +5,29 @@
  * hands what it recognised to a {@link Feed}. Whether the feed stages and
  * waits or applies at once is the feed's affair: sources never know the mode.
  */
-import type { TableMutations } from '../mutation/mutation.ts';
+import type { JsonText, TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
-import type { SchemaShape } from '../target/target.ts';
-import type { KeyOrders } from './changefeed/key-order.ts';
+import type { SchemaShape, TableShape } from '../target/target.ts';
+
+/**
+ * In which order a source lists the columns of each table's key: the source
+ * learns and asks, the feed keeps it over restarts.
+ */
+export interface FeedKeyOrders {
+  /** Whether `arrange` knows the order, or any order would do. */
+  isProven(table: TableShape): boolean;
+  /** Learns from a key that came in both orders; E1017 where none fits. */
+  observe(
+    table: TableShape,
+    source: readonly string[],
+    target: readonly string[],
+  ): void;
+  /** The source has said where each target key column stands. */
+  declare(table: TableShape, sourcePositions: readonly number[]): void;
+  /** The elements of a source's array in the order of the target's key. */
+  arrange(table: TableShape, source: readonly JsonText[]): JsonText[];
+}
 
 /** One target schema, as a source sees it. */
 export interface Feed {
@@ -21,8 +39,7 @@ export interface Feed {
    * are at least a second apart: a call waits for the next one and shares it.
    */
   refreshShape(): Promise<SchemaShape>;
-  /** How the source orders the key columns of each table. */
-  readonly keyOrders: KeyOrders;
+  readonly keyOrders: FeedKeyOrders;
   /**
    * Takes responsibility for the mutations: when it resolves the sender may
    * hear "yes" (consistent: durable in staging; immediate: also applied).

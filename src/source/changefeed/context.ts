@@ -3,9 +3,8 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { TableMutations } from '../../mutation/mutation.ts';
-import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
-import type { KeyOrders } from './key-order.ts';
+import type { FeedKeyOrders } from '../source.ts';
 
 export interface DecodeContext {
   readonly shape: SchemaShape;
@@ -14,9 +13,7 @@ export interface DecodeContext {
   /** What becomes of rows of unknown tables, and of unknown columns. */
   readonly onUnknown: 'refuse' | 'ignore';
   readonly maxDepth: number;
-  readonly keyOrders: KeyOrders;
-  /** Rows at or before this were applied: a redelivery, dropped unread. */
-  readonly appliedThrough?: Timestamp;
+  readonly keyOrders: FeedKeyOrders;
 }
 
 export interface DecodedRows {
@@ -24,7 +21,6 @@ export interface DecodedRows {
   readonly tables: readonly TableMutations[];
   /** How many mutations there are in `tables`. */
   readonly rowCount: number;
-  readonly redeliveredRowCount: number;
   /** Rows of tables that the target does not have (`--onUnknown ignore`). */
   readonly ignoredRowCount: number;
   readonly ignoredColumnCount: number;

@@ -11,6 +11,7 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import type { TableShape } from '../../target/target.ts';
+import type { FeedKeyOrders } from '../source.ts';
 
 /** `order[t]`: where in the source's array target key column t stands. */
 type Order = readonly number[];
@@ -44,7 +45,7 @@ export interface KeyOrdersMemo {
  * whenever `revision` has grown, before it acknowledges the request that
  * made it grow: a forgotten assumption could not be found wrong any more.
  */
-export class KeyOrders {
+export class KeyOrders implements FeedKeyOrders {
   readonly #tables = new Map<string, TableOrder>();
   #revision = 0;
 

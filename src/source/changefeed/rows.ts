@@ -72,7 +72,6 @@ export class RowDecoder {
   #mutations: Mutation[] = [];
 
   #rowCount = 0;
-  #redeliveredRowCount = 0;
   #ignoredRowCount = 0;
   #ignoredColumnCount = 0;
   #phantomDeleteCount = 0;
@@ -153,7 +152,6 @@ export class RowDecoder {
         mutations,
       })),
       rowCount: this.#rowCount,
-      redeliveredRowCount: this.#redeliveredRowCount,
       ignoredRowCount: this.#ignoredRowCount,
       ignoredColumnCount: this.#ignoredColumnCount,
       phantomDeleteCount: this.#phantomDeleteCount,
@@ -163,11 +161,6 @@ export class RowDecoder {
   #decodeWrapped(text: string): void {
     this.#refuseOtherEnvelopes(text);
     const time = this.#rowTime(text);
-    const { appliedThrough } = this.#context;
-    if (appliedThrough !== undefined && time <= appliedThrough) {
-      this.#redeliveredRowCount += 1;
-      return;
-    }
     const layout = this.#rowLayout(text);
     if (layout === null) {
       this.#ignoredRowCount += 1;

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
 import { ReplicatorError } from '../../../src/failure/failure.ts';
-import { timestampFromMs } from '../../../src/mutation/timestamp.ts';
 import {
   decodeBody,
   type DecodeContext,
@@ -457,15 +456,4 @@ describe('the key', () => {
       disposition: 'halt',
     });
   });
-});
-
-test('rows at or before what is applied are dropped unread and counted', () => {
-  const at = (ms: number, fields = {}) =>
-    row({ updated: `"${timestampFromMs(ms)}"`, ...fields });
-  const decoded = decodeRows(
-    payload(at(1, { topic: '"dropped_table"' }), at(2), at(3)),
-    { appliedThrough: timestampFromMs(2) },
-  );
-  expect(decoded).toMatchObject({ rowCount: 1, redeliveredRowCount: 2 });
-  expect(decoded.tables[0]!.mutations[0]!.time).toBe(timestampFromMs(3));
 });
