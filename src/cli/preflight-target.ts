@@ -1,8 +1,8 @@
 /** What preflight finds at a PostgreSQL target. Reads the catalog alone. */
+import { parsePostgresAddress } from '../config/postgres-address.ts';
 import type { StartValues } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import { schemaName } from '../mutation/schema-name.ts';
-import { parsePostgresAddress } from '../target/postgres/address.ts';
 import { PostgresConnection } from '../target/postgres/driver.ts';
 import { targetFailure } from '../target/postgres/errors.ts';
 import type { Finding } from './preflight.ts';
@@ -17,7 +17,7 @@ export async function targetFindings(
   if (!/^postgres(ql)?:\/\//.test(values.targetConn)) {
     throw new ReplicatorError('E4014');
   }
-  const address = parsePostgresAddress(values.targetConn);
+  const address = parsePostgresAddress(values.targetConn, '--targetConn');
   await using connection = await PostgresConnection.dial(
     address,
     {

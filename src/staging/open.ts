@@ -30,10 +30,12 @@ export interface StagingOptions {
 
 /**
  * Resolves when the store has answered and its tables are of this version.
- * Rejects with E2001, E2003, E2004, E2005, E5002 or E5009.
+ * Rejects with E2001, E2003, E2004, E2005, E5002, E5005, E5007 or E5009, or
+ * the signal's reason.
  */
 export async function openStaging(
   options: StagingOptions,
+  signal?: AbortSignal,
 ): Promise<StagingStore> {
   const { stagingConn } = options;
   const exclusive = options.exclusive ?? true;
@@ -47,5 +49,5 @@ export async function openStaging(
         'give postgresql://user@host:port/database (PostgreSQL or CockroachDB), or leave it out for embedded staging',
     });
   }
-  return openPostgresStore({ ...options, stagingConn, exclusive });
+  return openPostgresStore({ ...options, stagingConn, exclusive }, signal);
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { decodeEntry } from '../../src/staging/batch-codec.ts';
 import { openStaging, type StagingOptions } from '../../src/staging/open.ts';
+import { parsePostgresAddress } from '../../src/config/postgres-address.ts';
 import { openConnections } from '../../src/staging/postgres/connections.ts';
 import { migrate, tablesOf } from '../../src/staging/postgres/schema.ts';
 import {
@@ -166,11 +167,13 @@ describe('the staging schema', () => {
   });
 });
 
+const addressOf = (url: string) => parsePostgresAddress(url, '--stagingConn');
+
 describe('connections', () => {
   test('wait for the disk, whatever the server does by default, and bear our name', async () => {
     await using db = await testDatabase();
     await db.query(`alter database ${db.name} set synchronous_commit = off`);
-    await using connections = openConnections(db.url, pool);
+    await using connections = openConnections(addressOf(db.url), pool);
     expect(
       await connections.run({
         text: `select current_setting('synchronous_commit') as waits,
@@ -185,7 +188,7 @@ describe('connections', () => {
     await db.query(
       `alter database ${db.name} set synchronous_commit = remote_apply`,
     );
-    await using connections = openConnections(db.url, pool);
+    await using connections = openConnections(addressOf(db.url), pool);
     expect(
       await connections.run({ text: 'show synchronous_commit', values: [] }),
     ).toEqual([{ synchronous_commit: 'remote_apply' }]);
@@ -194,9 +197,9 @@ describe('connections', () => {
   test('are replaced at the end of their life', async () => {
     await using db = await testDatabase();
     const pid = { text: 'select pg_backend_pid() as pid', values: [] };
-    await using lasting = openConnections(db.url, pool);
+    await using lasting = openConnections(addressOf(db.url), pool);
     expect(await lasting.run(pid)).toEqual(await lasting.run(pid));
-    await using brief = openConnections(db.url, {
+    await using brief = openConnections(addressOf(db.url), {
       ...pool,
       maxLifetimeMs: 1,
       jitterTimeMs: 0,
@@ -271,7 +274,7 @@ describe('connections', () => {
 
   test('are cut when the signal aborts a read', async () => {
     await using db = await testDatabase();
-    await using connections = openConnections(db.url, pool);
+    await using connections = openConnections(addressOf(db.url), pool);
     const abort = new AbortController();
     const reason = new DOMException('stop', 'AbortError');
     const sleeping = connections.run(

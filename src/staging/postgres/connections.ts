@@ -1,7 +1,11 @@
 /** The connections of a staging store on PostgreSQL or CockroachDB. */
 import pg from 'pg';
+import {
+  mayWorkOtherwise,
+  type PostgresAddress,
+} from '../../config/postgres-address.ts';
 import type { StagingPoolOptions } from '../open.ts';
-import { isConnectionIntact, postgresFailure } from './errors.ts';
+import { isConnectionIntact, postgresFailure, sqlState } from './errors.ts';
 
 export interface Statement {
   readonly text: string;
@@ -22,7 +26,6 @@ export interface Connections extends AsyncDisposable {
 }
 
 const statementTimeoutMs = 60_000;
-const dialTimeoutMs = 10_000;
 
 /**
  * `on` or stricter is left as it is. Statements of this kind, and not startup
@@ -32,23 +35,84 @@ const sessionSettings = `select set_config('statement_timeout', '${statementTime
   case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
     then set_config('synchronous_commit', 'on', false) end`;
 
-export function clientConfig(connectionString: string): pg.ClientConfig {
+function clientConfig({ config }: PostgresAddress): pg.ClientConfig {
   return {
-    connectionString,
-    fallback_application_name: 'replicator',
-    connectionTimeoutMillis: dialTimeoutMs,
-    keepAlive: true,
+    ...config,
     // A server that is gone without a word must not hold a caller for ever.
     query_timeout: statementTimeoutMs + 5_000,
   };
 }
 
+/**
+ * Calls `dial` with the ways of the address, in their order, until one leads
+ * to the server or there is no sense in another.
+ */
+async function dialled<T>(
+  ways: PostgresAddress['attempts'],
+  dial: (ssl: PostgresAddress['attempts'][number]) => Promise<T>,
+): Promise<T> {
+  let failure: unknown;
+  for (const way of ways) {
+    try {
+      return await dial(way);
+    } catch (error) {
+      // What a server says tells more than that it has no TLS.
+      failure =
+        failure !== undefined &&
+        sqlState(failure) !== null &&
+        sqlState(error) === null
+          ? failure
+          : error;
+      if (!mayWorkOtherwise(error)) {
+        break;
+      }
+    }
+  }
+  throw failure;
+}
+
+/** One connection beside the pool. An aborted signal cuts it. */
+export async function withClient<T>(
+  address: PostgresAddress,
+  run: (client: pg.ClientBase) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  let current: pg.Client | null = null;
+  const cut = (): void =>
+    (current as unknown as ClientInternals | null)?.connection.stream.destroy();
+  signal?.addEventListener('abort', cut, { once: true });
+  try {
+    await using stack = new AsyncDisposableStack();
+    const client = await dialled(address.attempts, async (ssl) => {
+      signal?.throwIfAborted();
+      const dialling = new pg.Client({ ...clientConfig(address), ssl });
+      dialling.on('error', () => {});
+      current = dialling;
+      stack.defer(() => dialling.end().catch(() => {}));
+      await dialling.connect();
+      return dialling;
+    });
+    return await run(client);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cut);
+  }
+}
+
+/** What the pg package's client has and its declarations do not say. */
+interface ClientInternals {
+  readonly connection: { readonly stream: { destroy(): void } };
+}
+
 export function openConnections(
-  connectionString: string,
+  address: PostgresAddress,
   options: StagingPoolOptions,
 ): Connections {
   const pool = new pg.Pool({
-    ...clientConfig(connectionString),
+    ...clientConfig(address),
+    ssl: address.attempts[0]!,
     max: options.maxPoolSize,
     idleTimeoutMillis: options.idleTimeMs,
   });
@@ -61,8 +125,20 @@ export function openConnections(
     client.on('error', () => retireAtMs.set(client, 0));
   });
 
+  // The way that led to the server last is taken until it fails.
+  let ways = address.attempts;
+  async function connect(): Promise<pg.PoolClient> {
+    return dialled(ways, (ssl) => {
+      if (ssl !== pool.options.ssl) {
+        pool.options.ssl = ssl;
+        ways = [ssl, ...ways.filter((way) => way !== ssl)];
+      }
+      return pool.connect();
+    });
+  }
+
   async function lend(): Promise<pg.PoolClient> {
-    const client = await pool.connect();
+    const client = await connect();
     if (!retireAtMs.has(client)) {
       try {
         await client.query(sessionSettings);

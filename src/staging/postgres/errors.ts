@@ -1,4 +1,5 @@
 /** What PostgreSQL or CockroachDB says as staging, as one of our failures. */
+import { isCertificateRefusal } from '../../config/postgres-address.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
 import {
   type FailureDetails,
@@ -65,16 +66,36 @@ export function postgresFailure(error: unknown): unknown {
   const message = reasonOf(error);
   const state = sqlState(error);
   if (state === null) {
-    return new ReplicatorError('E2001', {
-      detail: `staging cannot be reached: ${message}`,
-      cause: error,
-    });
+    return unreachable(error, message);
   }
   const [code, details] = verdicts.get(state) ??
     verdicts.get(state.slice(0, 2)) ?? ['E2007', { disposition: 'halt' }];
   return new ReplicatorError(code, {
     ...details,
     detail: `staging: ${message} (SQLSTATE ${state})`,
+    cause: error,
+  });
+}
+
+function unreachable(error: unknown, message: string): ReplicatorError {
+  if (isCertificateRefusal(error)) {
+    return new ReplicatorError('E2001', {
+      disposition: 'halt',
+      detail: `the certificate of staging is not accepted (${(error as { code: string }).code})`,
+      remedy:
+        'name its CA with sslrootcert in --stagingConn, or correct the host name',
+      cause: error,
+    });
+  }
+  if (/\b(?:SASL|SCRAM)\b/.test(message)) {
+    return new ReplicatorError('E2001', {
+      ...noAccess,
+      detail: 'staging asks for a password that it does not get',
+      cause: error,
+    });
+  }
+  return new ReplicatorError('E2001', {
+    detail: `staging cannot be reached: ${message}`,
     cause: error,
   });
 }

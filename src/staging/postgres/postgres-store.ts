@@ -52,15 +52,19 @@ const groupBytes = 8 << 20;
 
 export async function openPostgresStore(
   options: PostgresStoreOptions,
+  signal?: AbortSignal,
 ): Promise<StagingStore> {
   try {
-    const { connectionString, tables } = await prepareSchema({
-      stagingConn: options.stagingConn,
-      stagingSchema: options.stagingSchema,
-      createSchema: options.exclusive && options.createSchema,
-      migrate: options.exclusive,
-    });
-    return storeOn(openConnections(connectionString, options.pool), tables);
+    const { address, tables } = await prepareSchema(
+      {
+        stagingConn: options.stagingConn,
+        stagingSchema: options.stagingSchema,
+        createSchema: options.exclusive && options.createSchema,
+        migrate: options.exclusive,
+      },
+      signal,
+    );
+    return storeOn(openConnections(address, options.pool), tables);
   } catch (error) {
     throw postgresFailure(error);
   }

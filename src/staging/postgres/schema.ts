@@ -2,13 +2,17 @@
  * The staging database, its schema and its tables: found, made, or brought
  * up to date. The SQL is kept to what CockroachDB also runs.
  */
-import pg from 'pg';
+import type pg from 'pg';
+import {
+  parsePostgresAddress,
+  type PostgresAddress,
+} from '../../config/postgres-address.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   type SchemaName,
   schemaNameParts,
 } from '../../mutation/schema-name.ts';
-import { clientConfig } from './connections.ts';
+import { withClient } from './connections.ts';
 import { sqlState } from './errors.ts';
 
 /**
@@ -70,7 +74,7 @@ export interface Tables {
 
 export interface PreparedSchema {
   /** Of the database that holds the staging schema. */
-  readonly connectionString: string;
+  readonly address: PostgresAddress;
   readonly tables: Tables;
 }
 
@@ -84,31 +88,46 @@ export interface PrepareOptions {
 
 export async function prepareSchema(
   options: PrepareOptions,
+  signal?: AbortSignal,
 ): Promise<PreparedSchema> {
   const [databaseName, schema] = stagingNames(options.stagingSchema);
-  const connectionString = await withClient(
-    options.stagingConn,
+  const given = parsePostgresAddress(options.stagingConn, '--stagingConn');
+  const address = await withClient(
+    given,
     async (client) => {
       const current = await client.query<{ name: string }>(
         'select current_database() as name',
       );
       if (current.rows[0]!.name === databaseName) {
-        return options.stagingConn;
+        return given;
       }
       await prepareDatabase(client, databaseName, options.createSchema);
-      return withDatabase(options.stagingConn, databaseName);
+      return {
+        ...given,
+        config: { ...given.config, database: databaseName },
+      };
     },
+    signal,
   );
   const tables = tablesOf(schema);
-  await withClient(connectionString, async (client) => {
-    await prepareNamespace(client, databaseName, schema, options.createSchema);
-    if (options.migrate) {
-      await migrate(client, tables, postgresMigrations);
-    } else {
-      await requireVersion(client, tables, postgresMigrations.length);
-    }
-  });
-  return { connectionString, tables };
+  await withClient(
+    address,
+    async (client) => {
+      await prepareNamespace(
+        client,
+        databaseName,
+        schema,
+        options.createSchema,
+      );
+      if (options.migrate) {
+        await migrate(client, tables, postgresMigrations);
+      } else {
+        await requireVersion(client, tables, postgresMigrations.length);
+      }
+    },
+    signal,
+  );
+  return { address, tables };
 }
 
 /** Prefixed, because the schema may be one that others use too. */
@@ -262,20 +281,6 @@ async function tolerateRace(run: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function withClient<T>(
-  connectionString: string,
-  run: (client: pg.ClientBase) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client(clientConfig(connectionString));
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return await run(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
-
 function stagingNames(text: string): [database: string, schema: string] {
   const parts = schemaNameParts(text as SchemaName);
   const [database, schema = 'public'] = parts;
@@ -286,14 +291,6 @@ function stagingNames(text: string): [database: string, schema: string] {
     });
   }
   return [database, schema];
-}
-
-/** The same address with another database. */
-function withDatabase(connectionString: string, database: string): string {
-  return connectionString.replace(
-    /^(\w+:\/\/[^/?#]*)(?:\/[^?#]*)?/,
-    (_all, server: string) => `${server}/${encodeURIComponent(database)}`,
-  );
 }
 
 function quoted(identifier: string): string {

@@ -1,5 +1,6 @@
 /** The PostgreSQL engine behind the door of `target/`. */
 import { ReplicatorError } from '../../failure/failure.ts';
+import { parsePostgresAddress } from '../../config/postgres-address.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   printTimestamp,
@@ -19,7 +20,6 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
-import { parsePostgresAddress } from './address.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import { PostgresConnection, type SessionOptions } from './driver.ts';
 import { isServerError } from './errors.ts';
@@ -52,7 +52,7 @@ class PostgresTarget implements Target {
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
   constructor({ url, pool, session }: PostgresTargetOptions) {
-    const address = parsePostgresAddress(url);
+    const address = parsePostgresAddress(url, '--targetConn');
     this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
     const counted = { ...session, statementCounts: this.#statementCounts };
     this.#pool = new ConnectionPool(

@@ -1,8 +1,11 @@
 /** One connection of the `pg` package: dialled, prepared, cancelled, closed. */
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import {
+  mayWorkOtherwise,
+  type PostgresAddress,
+} from '../../config/postgres-address.ts';
 import type { PooledConnection } from '../connection-pool.ts';
-import type { PostgresAddress } from './address.ts';
 import { isServerError, targetFailure } from './errors.ts';
 
 export interface SessionOptions {
@@ -111,11 +114,7 @@ export class PostgresConnection implements PooledConnection {
         // What a server says tells more than that it has no TLS.
         failure =
           isServerError(failure) && !isServerError(error) ? failure : error;
-        // Only these does libpq's allow and prefer answer with another way.
-        if (
-          !(isServerError(error) && error.code === '28000') &&
-          !/SSL/.test(String(error))
-        ) {
+        if (!mayWorkOtherwise(error)) {
           break;
         }
       } finally {

@@ -2,6 +2,7 @@
  * What PostgreSQL's SQLSTATEs and the socket's errors mean for us. Data; each
  * line is provoked on a real server in test/target/postgres/errors.pg.test.ts.
  */
+import { isCertificateRefusal } from '../../config/postgres-address.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
 import { ReplicatorError, isAbort } from '../../failure/failure.ts';
 
@@ -151,10 +152,7 @@ function connectFailure(
   error: Error,
   code: string | undefined,
 ): ReplicatorError {
-  if (
-    code !== undefined &&
-    /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME)/.test(code)
-  ) {
+  if (isCertificateRefusal(error)) {
     return new ReplicatorError('E4015', {
       detail: `the certificate of the target is not accepted (${code})`,
       remedy:

@@ -1,74 +1,20 @@
 /** libpq's sslmodes against a server with a certificate of its own. */
-import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCertificates } from '../../../src/lib/certificates.ts';
 import {
   defaultTargetOptions,
   openTarget,
 } from '../../../src/target/open-target.ts';
 import { failureOf } from '../../contract/target-fixture.ts';
-import { serverUser } from '../../support/postgres-binaries.ts';
-import {
-  type PostgresServer,
-  startPostgresServer,
-} from '../../support/postgres-server.ts';
+import type { PostgresServer } from '../../support/postgres-server.ts';
+import { startTlsPostgresServer } from '../../support/tls-postgres-server.ts';
 
 let server: PostgresServer;
 let folder: string;
 
-async function put(name: string, text: string): Promise<string> {
-  const file = join(folder, name);
-  await writeFile(file, text);
-  await chmod(file, 0o600);
-  if (serverUser.uid !== undefined) {
-    await chown(file, serverUser.uid, serverUser.gid!);
-  }
-  return file;
-}
-
 beforeAll(async () => {
-  server = await startPostgresServer({ fsync: false });
+  server = await startTlsPostgresServer();
   folder = server.dataDir;
-  // The certificate is for a name that is not the address it is reached at.
-  const own = await createCertificates({
-    hosts: ['localhost'],
-    days: 2,
-    clientName: 'certified',
-  });
-  const strange = await createCertificates({ hosts: ['localhost'], days: 2 });
-  await put('server.crt', own.server.cert);
-  await put('server.key', own.server.key);
-  const ca = await put('ca.crt', own.ca.cert);
-  await put('client.crt', own.client.cert);
-  await put('client.key', own.client.key);
-  await put('strange.crt', strange.ca.cert);
-  const client = new pg.Client({ connectionString: server.url() });
-  await client.connect();
-  for (const statement of [
-    'alter system set ssl = on',
-    `alter system set ssl_ca_file = '${ca}'`,
-    'create role certified login',
-    'create role cleartext login',
-  ]) {
-    await client.query(statement);
-  }
-  const rules = join(folder, 'pg_hba.conf');
-  await put(
-    'pg_hba.conf',
-    [
-      'hostssl all certified all cert',
-      'hostnossl all certified all reject',
-      'hostnossl all cleartext all trust',
-      'hostssl all cleartext all reject',
-      await readFile(rules, 'utf8'),
-    ].join('\n'),
-  );
-  await client.query('select pg_reload_conf()');
-  await client.end();
-  await server.stop();
-  await server.start();
 });
 
 afterAll(async () => {

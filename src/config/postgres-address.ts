@@ -3,14 +3,14 @@
  *
  * The `pg` package reads `sslmode=require` and `prefer` as verify-full and has
  * no fallback to cleartext; libpq's documented meaning is what every other
- * tool of the operator uses, so it is what counts here.
+ * tool of the operator uses, so it is what counts here, for target and staging.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, getCACertificates } from 'node:tls';
 import type pg from 'pg';
-import { ReplicatorError } from '../../failure/failure.ts';
+import { ReplicatorError } from '../failure/failure.ts';
 
 export interface PostgresAddress {
   /** Ways to connect, in the order in which libpq tries them. */
@@ -47,10 +47,16 @@ const knownParameters = new Set([
   'keepalives_idle',
 ]);
 
-/** Throws E5002, E5005 or E5007: an address is checked before it is used. */
-export function parsePostgresAddress(address: string): PostgresAddress {
-  const url = parseUrl(address);
-  const parameters = readParameters(url);
+/**
+ * Throws E5002, E5005 or E5007: an address is checked before it is used.
+ * `option` is the one that holds it, for messages.
+ */
+export function parsePostgresAddress(
+  address: string,
+  option: '--targetConn' | '--stagingConn',
+): PostgresAddress {
+  const url = parseUrl(address, option);
+  const parameters = readParameters(url, option);
   const text = (name: string): string | undefined => parameters.get(name);
   const host = decoded(
     text('host') ?? (url.hostname.replace(/^\[(.+)\]$/, '$1') || 'localhost'),
@@ -74,13 +80,30 @@ export function parsePostgresAddress(address: string): PostgresAddress {
     ...(text('options') !== undefined && { options: text('options')! }),
   };
   return {
-    attempts: isSocket ? [false] : tlsAttempts(parameters),
+    attempts: isSocket ? [false] : tlsAttempts(parameters, option),
     config,
     display: `${host}:${port}/${database || user}`,
   };
 }
 
-function parseUrl(address: string): URL {
+/** Only these failures do libpq's allow and prefer answer with another way. */
+export function mayWorkOtherwise(error: unknown): boolean {
+  const { code, severity } = error as { code?: unknown; severity?: unknown };
+  return (
+    (code === '28000' && severity !== undefined) || /SSL/.test(String(error))
+  );
+}
+
+/** Node's verdict on the certificate of the server. */
+export function isCertificateRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return (
+    typeof code === 'string' &&
+    /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME)/.test(code)
+  );
+}
+
+function parseUrl(address: string, option: string): URL {
   try {
     // `postgresql:///db?host=/run/postgresql` and friends have no host.
     return new URL(
@@ -91,19 +114,19 @@ function parseUrl(address: string): URL {
     );
   } catch {
     throw new ReplicatorError('E5002', {
-      detail: 'the address of the PostgreSQL server is not a URL',
+      detail: `${option} is not a URL`,
       remedy:
         'write postgresql://user:password@host:5432/database, special characters percent-encoded',
     });
   }
 }
 
-function readParameters(url: URL): ReadonlyMap<string, string> {
+function readParameters(url: URL, option: string): ReadonlyMap<string, string> {
   const parameters = new Map(url.searchParams);
   for (const name of parameters.keys()) {
     if (!knownParameters.has(name)) {
       throw new ReplicatorError('E5002', {
-        detail: `the PostgreSQL address has an unknown parameter "${name}"`,
+        detail: `${option} has an unknown parameter "${name}"`,
         remedy: `use ${[...knownParameters].join(', ')}`,
       });
     }
@@ -112,7 +135,7 @@ function readParameters(url: URL): ReadonlyMap<string, string> {
     const value = parameters.get(name);
     if (value !== undefined && !/^\d{1,5}$/.test(value)) {
       throw new ReplicatorError('E5002', {
-        detail: `the parameter "${name}" of the PostgreSQL address is not a number`,
+        detail: `the parameter "${name}" of ${option} is not a number`,
         remedy: 'write digits only',
       });
     }
@@ -122,22 +145,23 @@ function readParameters(url: URL): ReadonlyMap<string, string> {
 
 function tlsAttempts(
   parameters: ReadonlyMap<string, string>,
+  option: string,
 ): (ConnectionOptions | false)[] {
   const mode = (parameters.get('sslmode') ?? 'prefer') as SslMode;
   switch (mode) {
     case 'disable':
       return [false];
     case 'allow':
-      return [false, tlsOptions(mode, parameters)];
+      return [false, tlsOptions(mode, parameters, option)];
     case 'prefer':
-      return [tlsOptions(mode, parameters), false];
+      return [tlsOptions(mode, parameters, option), false];
     case 'require':
     case 'verify-ca':
     case 'verify-full':
-      return [tlsOptions(mode, parameters)];
+      return [tlsOptions(mode, parameters, option)];
     default:
       throw new ReplicatorError('E5002', {
-        detail: `sslmode "${String(mode)}" of the PostgreSQL address is not known`,
+        detail: `sslmode "${String(mode)}" of ${option} is not known`,
         remedy: `use one of ${sslModes.join(', ')}`,
       });
   }
@@ -146,6 +170,7 @@ function tlsAttempts(
 function tlsOptions(
   mode: SslMode,
   parameters: ReadonlyMap<string, string>,
+  option: string,
 ): ConnectionOptions {
   const rootFile = parameters.get('sslrootcert') ?? defaultFile('root.crt');
   const certificateFile =
@@ -162,24 +187,30 @@ function tlsOptions(
     (rootFile === undefined || rootFile === 'system')
   ) {
     throw new ReplicatorError('E5007', {
-      detail: `sslmode=${mode} without a root certificate of one's own trusts every holder of a public certificate`,
+      detail: `${option}: sslmode=${mode} without a root certificate of one's own trusts every holder of a public certificate`,
       remedy: 'use sslmode=verify-full, or name the CA with sslrootcert',
     });
   }
   return {
     rejectUnauthorized: verifiesChain,
     ...(mode !== 'verify-full' && { checkServerIdentity: () => undefined }),
-    ...(verifiesChain && { ca: trustedRoots(rootFile) }),
+    ...(verifiesChain && { ca: trustedRoots(rootFile, option) }),
     ...(certificateFile &&
-      keyFile && { cert: readPem(certificateFile), key: readPem(keyFile) }),
+      keyFile && {
+        cert: readPem(certificateFile, option),
+        key: readPem(keyFile, option),
+      }),
   };
 }
 
 /** Without a file, what Node and the operating system trust. */
-function trustedRoots(rootFile: string | undefined): string | string[] {
+function trustedRoots(
+  rootFile: string | undefined,
+  option: string,
+): string | string[] {
   return rootFile === undefined || rootFile === 'system'
     ? [...getCACertificates('default'), ...getCACertificates('system')]
-    : readPem(rootFile);
+    : readPem(rootFile, option);
 }
 
 function defaultFile(name: string): string | undefined {
@@ -187,12 +218,12 @@ function defaultFile(name: string): string | undefined {
   return existsSync(file) ? file : undefined;
 }
 
-function readPem(file: string): string {
+function readPem(file: string, option: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new ReplicatorError('E5005', {
-      detail: `cannot read the certificate file ${file}`,
+      detail: `${option} names the certificate file ${file}, which cannot be read (${(cause as NodeJS.ErrnoException).code})`,
       cause,
     });
   }

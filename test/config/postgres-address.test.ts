@@ -1,16 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { parsePostgresAddress } from '../../../src/target/postgres/address.ts';
+import { parsePostgresAddress as parse } from '../../src/config/postgres-address.ts';
 import {
   defaultTargetOptions,
   openTarget,
-} from '../../../src/target/open-target.ts';
+} from '../../src/target/open-target.ts';
+
+const parsePostgresAddress = (url: string) => parse(url, '--targetConn');
 
 const config = (url: string) => {
   const { config: read } = parsePostgresAddress(url);
   return [read.host, read.port, read.user, read.password, read.database];
 };
 
-describe('the address of a PostgreSQL target', () => {
+describe('the address of a PostgreSQL server', () => {
   test('is read as libpq reads it', () => {
     expect(config('postgresql://u%40x:p%2Fw@db.example:6000/my%20db')).toEqual([
       'db.example',
