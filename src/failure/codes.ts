@@ -188,6 +188,14 @@ export const errorCodes = {
     remedy:
       'mend the text in the row at the source, or leave the column out with a CDC query',
   },
+  E1028: {
+    meaning:
+      "a timestamp is more than an hour ahead of this machine's clock: one of the two clocks is wrong",
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      "set the clock of this machine, or those of the source's nodes, right (NTP)",
+  },
 
   // 2xxx: staging.
   E2001: {
@@ -385,6 +393,14 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'the target was restored or failed over: the daemon compares and goes on from there',
+  },
+  E4018: {
+    meaning:
+      'the primary key of a target table has changed while its rows waited',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'give the table its primary key back (it is found at once), or purge its staged rows and restart the changefeed from a cursor before them (replicator staging purge)',
   },
 
   // 5xxx: configuration and command line. Exit code 2 for usage, 1 otherwise.

@@ -3,6 +3,7 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { TableMutations } from '../../mutation/mutation.ts';
+import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 import type { FeedKeyOrders } from '../source.ts';
 
@@ -14,6 +15,8 @@ export interface DecodeContext {
   readonly onUnknown: 'refuse' | 'ignore';
   readonly maxDepth: number;
   readonly keyOrders: FeedKeyOrders;
+  /** What is later than this was stamped by a wrong clock: E1028. */
+  readonly latest?: Timestamp;
 }
 
 export interface DecodedRows {
@@ -41,4 +44,18 @@ export function knownTable(
     });
   }
   return table;
+}
+
+/**
+ * For a time later than `latest`: taken for progress, it would swallow every
+ * later row as a redelivery.
+ */
+export function aheadOfClock(
+  time: Timestamp,
+  latest: Timestamp,
+  whose: string,
+): ReplicatorError {
+  return new ReplicatorError('E1028', {
+    detail: `${whose} is ${printTimestamp(time)}, more than an hour ahead of this machine's clock (at most ${printTimestamp(latest)} is taken)`,
+  });
 }

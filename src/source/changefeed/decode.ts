@@ -17,7 +17,12 @@ import {
 } from '../../mutation/json-validation.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import { parseTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
-import { type DecodeContext, type DecodedRows, knownTable } from './context.ts';
+import {
+  aheadOfClock,
+  type DecodeContext,
+  type DecodedRows,
+  knownTable,
+} from './context.ts';
 import { RowDecoder } from './rows.ts';
 import { resolveTable } from './topic.ts';
 
@@ -65,7 +70,12 @@ export function decodeBody(
     return decoder?.finish() ?? { kind: 'empty' };
   }
   if (resolved !== null) {
-    return { kind: 'resolved', time: resolvedTime(resolved) };
+    const time = resolvedTime(resolved);
+    const { latest } = context;
+    if (latest !== undefined && time > latest) {
+      throw aheadOfClock(time, latest, 'the resolved timestamp');
+    }
+    return { kind: 'resolved', time };
   }
   if (isEmpty) {
     return { kind: 'empty' };

@@ -1,10 +1,15 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
+import { type Timestamp, timestampFromMs } from '../../mutation/timestamp.ts';
 import type { Feed, Feeds } from '../source.ts';
+import { aheadOfClock } from './context.ts';
 import { decodeBody, type DecodedRequest } from './decode.ts';
 import { decodeUtf8, inflateBody } from './inflate.ts';
 import { decodeNdjson } from './ndjson.ts';
 import type { RequestPath } from './path.ts';
+
+/** Clocks of a working cluster are half a second apart at most. */
+const maxAheadMs = 3_600_000;
 
 export interface ReceiveLimits {
   readonly maxBodyBytes: number;
@@ -39,14 +44,18 @@ export async function receiveBody(
       detail: `the target has no schema ${schemaName(path.schema)}`,
     });
   }
+  const latest = timestampFromMs(Date.now() + maxAheadMs);
   if (path.kind === 'resolved-file') {
+    if (path.time > latest) {
+      throw aheadOfClock(path.time, latest, 'the time in the name of the file');
+    }
     await feed.resolve(path.time);
     return;
   }
   const text = decodeUtf8(
     await inflateBody(body, contentEncoding, context.limits),
   );
-  const decoded = await decodeFor(context, feed, path, text);
+  const decoded = await decodeFor(context, feed, path, text, latest);
   context.received(feed, decoded);
   if (decoded.kind === 'resolved') {
     await feed.resolve(decoded.time);
@@ -61,6 +70,7 @@ async function decodeFor(
   feed: Feed,
   path: Exclude<RequestPath, { kind: 'resolved-file' }>,
   text: string,
+  latest: Timestamp,
 ): Promise<DecodedRequest> {
   const decode = (): DecodedRequest => {
     const decodeContext = {
@@ -69,6 +79,7 @@ async function decodeFor(
       onUnknown: context.onUnknown,
       maxDepth: context.limits.maxJsonDepth,
       keyOrders: feed.keyOrders,
+      latest,
     };
     return path.kind === 'ndjson-file'
       ? decodeNdjson(

@@ -13,9 +13,9 @@ import {
 import { validateValue } from '../../mutation/json-validation.ts';
 import type { JsonText, Mutation } from '../../mutation/mutation.ts';
 import {
-  maxTimestamp,
   parseTimestampAt,
   type Timestamp,
+  zeroTimestamp,
 } from '../../mutation/timestamp.ts';
 import type { TableShape } from '../../target/target.ts';
 import { wrapBareRow } from './bare.ts';
@@ -29,7 +29,12 @@ import {
   scanRow,
 } from './columns.ts';
 import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
-import { type DecodeContext, type DecodedRows, knownTable } from './context.ts';
+import {
+  aheadOfClock,
+  type DecodeContext,
+  type DecodedRows,
+  knownTable,
+} from './context.ts';
 import {
   declaredOrder,
   keyText,
@@ -67,7 +72,7 @@ export class RowDecoder {
   // What the last row had: most often the next one has the same.
   #layout: RowLayout | null = null;
   #topicToken = '';
-  #time: Timestamp = maxTimestamp;
+  #time: Timestamp = zeroTimestamp;
   #mutationsOf: TableShape | null = null;
   #mutations: Mutation[] = [];
 
@@ -370,6 +375,14 @@ export class RowDecoder {
       throw this.#refusal(
         'E1018',
         'has a timestamp that is not of the form <nanoseconds>.<10 digits>',
+      );
+    }
+    const { latest } = this.#context;
+    if (latest !== undefined && time > latest) {
+      throw aheadOfClock(
+        time,
+        latest,
+        `the timestamp of row ${this.#rowNumber} of the request`,
       );
     }
     this.#time = time;

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
+import {
+  maxTimestamp,
+  timestampFromMs,
+} from '../../../src/mutation/timestamp.ts';
 import { ReplicatorError } from '../../../src/failure/failure.ts';
 import {
   decodeBody,
@@ -455,5 +459,39 @@ describe('the key', () => {
       code: 'E1017',
       disposition: 'halt',
     });
+  });
+});
+
+describe('of times that no right clock has shown yet', () => {
+  const latest = timestampFromMs(1_732_000_000_000);
+  const at = (ms: number) => `"${timestampFromMs(ms)}"`;
+
+  test.each([
+    ['resolved', `{"resolved":${at(1_732_000_000_001)}}`],
+    ['the second row', payload(row(), row({ updated: at(1_732_000_000_001) }))],
+    ['the largest', payload(row({ updated: `"${maxTimestamp}"` }))],
+    [
+      'ts_hlc',
+      payload(
+        row({
+          updated: null,
+          source: `{"ts_hlc":${at(1_732_000_000_001)}}`,
+        }),
+      ),
+    ],
+  ])('%s is refused with E1028', (_what, text) => {
+    expect(refusal(text, { latest })).toMatchObject({
+      code: 'E1028',
+      httpStatus: 400,
+    });
+  });
+
+  test('the latest one is taken', () => {
+    expect(decode(`{"resolved":"${latest}"}`, { latest })).toMatchObject({
+      time: latest,
+    });
+    expect(
+      decodeRows(payload(row({ updated: `"${latest}"` })), { latest }),
+    ).toMatchObject({ rowCount: 1 });
   });
 });

@@ -267,6 +267,22 @@ test.each([
     'E1018',
   ],
   [
+    'a row from the future',
+    '/db/public',
+    body.replace(time, '4102444800000000000.0000000000'),
+    {},
+    400,
+    'E1028',
+  ],
+  [
+    'a resolved file from the future',
+    '/db/public/2100-01-01/210001010000000000000000000000000.RESOLVED',
+    '',
+    {},
+    400,
+    'E1028',
+  ],
+  [
     'a cut gzip body',
     '/db/public',
     Buffer.from([0x1f, 0x8b, 8]),
