@@ -4,13 +4,14 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
+import { printTimestamp } from '../mutation/timestamp.ts';
+import type { ClaimedWatermark } from '../sequencer/sequencer.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 
 /**
- * Decides at start how far the target is, from what staging and the target
- * each say, and takes the target schema over from any earlier daemon.
+ * Decides how far the target is, from what staging and the target each say,
+ * at start and whenever the target turns out to have fallen back, and takes the target schema over from any earlier daemon.
  *
  *     target's watermark   against staging's copy      the truth is
  *     none (no permission)                             staging's: effectively-once
@@ -18,8 +19,6 @@ import type { Target } from '../target/target.ts';
  *     at or after          committed, not yet noted    the later one
  *     before               the target was restored     the target's, if the log
  *                                                      still holds what is missing
- *
- * `epoch` is null when the watermark cannot be kept in the target.
  */
 export async function claimWatermark(
   store: StagingStore,
@@ -27,7 +26,7 @@ export async function claimWatermark(
   schema: SchemaName,
   logger: Logger,
   signal: AbortSignal,
-): Promise<{ applied: Timestamp; epoch: number | null }> {
+): Promise<ClaimedWatermark> {
   const staged = await store.checkpoint(schema, signal);
   const there = await target.claimCheckpoint(
     schema,
@@ -39,12 +38,12 @@ export async function claimWatermark(
       { schema },
       'the target account may not create replicator_checkpoint: changes are applied effectively once (a crash may apply the last ones twice, which does no harm), and a second daemon is not fenced off',
     );
-    return { applied: staged.applied, epoch: null };
+    return { applied: staged.applied, inTarget: null };
   }
   if (there.applied >= staged.appliedInTarget) {
     const applied =
       there.applied > staged.applied ? there.applied : staged.applied;
-    return { applied, epoch: there.epoch };
+    return { applied, inTarget: there };
   }
   if (there.applied < staged.retired) {
     throw new ReplicatorError('E3001', {
@@ -56,7 +55,7 @@ export async function claimWatermark(
     'the target lies behind what was applied to it, as after a restore: applying the staged mutations between again',
   );
   await store.rewindApplied(schema, there.applied, signal);
-  return { applied: there.applied, epoch: there.epoch };
+  return { applied: there.applied, inTarget: there };
 }
 
 const stagingIdMemo = 'staging-id';

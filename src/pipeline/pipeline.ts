@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Logger } from 'pino';
 
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
@@ -8,7 +10,9 @@ import type { Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
 import type {
+  ClaimedWatermark,
   SequencerContext,
+  SequencerObserver,
   SequencerOptions,
 } from '../sequencer/sequencer.ts';
 import type { KeyOrders } from '../source/changefeed/key-order.ts';
@@ -107,7 +111,8 @@ export class Pipeline implements Feed {
   /** See {@link Feed.accept}. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
     const { store, budget, metrics } = this.#house;
-    if (this.status.state === 'superseded') {
+    // Shared staging is read by whoever has taken over; ours alone by nobody.
+    if (this.status.state === 'superseded' && store.kind === 'sqlite') {
       throw new ReplicatorError('E4009');
     }
     budget.admit();
@@ -126,6 +131,8 @@ export class Pipeline implements Feed {
     if (freshCount === 0) {
       return;
     }
+    const immediate =
+      this.#house.options.mode === 'immediate' ? await this.#immediate() : null;
     const entries = encodeEntries(this.schema, fresh);
     const startedAtMs = performance.now();
     const labels = { schema: this.schema };
@@ -149,9 +156,7 @@ export class Pipeline implements Feed {
       budget.appended(entry.body.length);
     }
     this.status.stagedRowCount += freshCount;
-    if (this.#house.options.mode === 'immediate') {
-      await (await this.#immediate()).accept(fresh);
-    }
+    await immediate?.accept(fresh);
   }
 
   /** See {@link Feed.resolve}. */
@@ -244,7 +249,7 @@ export class Pipeline implements Feed {
   async #startSequencer(
     signal: AbortSignal,
   ): Promise<ConsistentSequencer | ImmediateSequencer> {
-    const { store, target, options } = this.#house;
+    const { options } = this.#house;
     const observer = pipelineObserver(
       this.schema,
       this.status,
@@ -254,28 +259,16 @@ export class Pipeline implements Feed {
     );
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const { applied, epoch } = await claimWatermark(
-          store,
-          target,
-          this.schema,
-          this.#logger,
-          signal,
-        );
-        observer.appliedThrough(applied);
-        const context: SequencerContext = {
-          schema: this.schema,
-          store,
-          target,
-          options: options.sequencer,
-          observer,
-          shape: () => this.shape(),
-          refreshShape: async () => {
-            await this.#watch.refresh();
-          },
-        };
+        const claimed = await this.#claim(signal);
+        observer.appliedThrough(claimed.applied);
+        const context = this.#contextFor(observer);
         return options.mode === 'immediate'
-          ? new ImmediateSequencer(context, applied, options.maxGuardKeys)
-          : new ConsistentSequencer(context, applied, epoch);
+          ? new ImmediateSequencer(
+              context,
+              claimed.applied,
+              options.maxGuardKeys,
+            )
+          : new ConsistentSequencer(context, claimed);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ReplicatorError)) {
@@ -293,12 +286,34 @@ export class Pipeline implements Feed {
     }
   }
 
+  #claim(signal: AbortSignal): Promise<ClaimedWatermark> {
+    const { store, target } = this.#house;
+    return claimWatermark(store, target, this.schema, this.#logger, signal);
+  }
+
+  #contextFor(observer: SequencerObserver): SequencerContext {
+    const { store, target, options } = this.#house;
+    return {
+      schema: this.schema,
+      store,
+      target,
+      options: options.sequencer,
+      observer,
+      claim: (signal) => this.#claim(signal),
+      shape: () => this.shape(),
+      refreshShape: async () => {
+        await this.#watch.refresh();
+      },
+    };
+  }
+
   /** Waits for a start that is under way; a target that is down is told. */
   async #immediate(): Promise<ImmediateSequencer> {
     if (this.#sequencer === null && this.status.complaint === null) {
       await this.#started.promise;
     }
     if (this.#sequencer instanceof ImmediateSequencer) {
+      await this.#sequencer.ready();
       return this.#sequencer;
     }
     throw new ReplicatorError('E3004', {
@@ -313,9 +328,8 @@ export class Pipeline implements Feed {
   /** Whoever asks before the look begins shares it. */
   async #lookWhenDue(): Promise<SchemaShape> {
     const waitMs = this.#lookedAtMs + refreshEveryMs - performance.now();
-    if (waitMs > 0) {
-      await sleepUnlessAborted(waitMs, this.#stop.signal);
-    }
+    // Always gives way, for the caller has yet to keep this promise.
+    await sleepUnlessAborted(Math.max(0, waitMs), this.#stop.signal);
     this.#lookedAtMs = performance.now();
     this.#awaitedLook = null;
     return await this.#watch.refresh();
@@ -330,10 +344,6 @@ async function sleepUnlessAborted(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, waitMs);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
+  await sleep(waitMs, undefined, { signal }).catch(() => {});
   signal.throwIfAborted();
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
+import { noteMode } from '../sequencer/mode-memo.ts';
 import type { Feed, Feeds } from '../source/source.ts';
 import {
   type SchemaWatch,
@@ -125,6 +126,9 @@ export class Pipelines implements Feeds, AsyncDisposable {
       }
       this.#absentAtMs.set(schema, performance.now());
       return null;
+    }
+    if (this.#house.options.mode === 'consistent') {
+      await noteMode(store, schema, 'consistent');
     }
     const pipeline = new Pipeline(this.#house, {
       schema,

@@ -47,6 +47,13 @@ export class AppliedWatermark {
     }
   }
 
+  /** The target was restored; staging's copy has been set back already. */
+  fallBackTo(value: Timestamp): void {
+    this.#value = value;
+    this.#recorded = value;
+    this.#context.observer.appliedThrough(value);
+  }
+
   /** Nothing is left to apply up to this time. */
   async advanceTo(through: Timestamp): Promise<void> {
     if (through <= this.#value) {

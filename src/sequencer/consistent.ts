@@ -7,13 +7,14 @@ import {
   ReplicatorError,
 } from '../failure/failure.ts';
 import { Wakeup } from '../lib/wakeup.ts';
-import { type Timestamp, zeroTimestamp } from '../mutation/timestamp.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
+import type { TargetCheckpoint } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
 import { OrderedApply } from './ordered-apply.ts';
 import { readBatches } from './read-batches.ts';
-import type { SequencerContext } from './sequencer.ts';
+import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 
 /** How often the checkpoint is looked at when nobody has called. */
 const pollMs = 1_000;
@@ -38,27 +39,22 @@ const pollMs = 1_000;
 export class ConsistentSequencer {
   readonly #context: SequencerContext;
   readonly #applied: AppliedWatermark;
-  readonly #epoch: number | null;
+  /** As this sequencer left it; null when it cannot be kept in the target. */
+  #inTarget: TargetCheckpoint | null;
   readonly #wakeup = new Wakeup();
-  /** Where the watermark stands in the target; null until it was asked. */
-  #markInTarget: Timestamp | null = null;
   /** Where the sweep that has just failed stood; read by #standBack. */
   #failedThrough: Timestamp | null = null;
   #trouble: Trouble | null = null;
   #stopping = false;
 
-  /**
-   * `applied` and `epoch` come from claim-watermark.ts; the epoch is null
-   * when the watermark cannot be kept in the target.
-   */
-  constructor(
-    context: SequencerContext,
-    applied: Timestamp,
-    epoch: number | null,
-  ) {
+  constructor(context: SequencerContext, claimed: ClaimedWatermark) {
     this.#context = context;
-    this.#epoch = epoch;
-    this.#applied = new AppliedWatermark(context, applied, epoch !== null);
+    this.#inTarget = claimed.inTarget;
+    this.#applied = new AppliedWatermark(
+      context,
+      claimed.applied,
+      claimed.inTarget !== null,
+    );
   }
 
   /** Mutations at or before this are committed: redeliveries of them can go. */
@@ -110,10 +106,6 @@ export class ConsistentSequencer {
       return 'idle';
     }
     observer.sweepStarted();
-    if (this.#epoch !== null) {
-      this.#markInTarget ??=
-        (await target.checkpoint(schema, signal))?.applied ?? zeroTimestamp;
-    }
     const plan = attemptPlan(this.#trouble, options);
     const shape = this.#context.shape();
     await using apply = new OrderedApply(
@@ -129,12 +121,13 @@ export class ConsistentSequencer {
         commitInOrder: true,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: (through) =>
-          this.#epoch === null
-            ? null
-            : { schema, checkpoint: { applied: through, epoch: this.#epoch } },
-        appliedNow: () => this.#markInTarget!,
+          this.#inTarget && {
+            schema,
+            checkpoint: { ...this.#inTarget, applied: through },
+            previous: this.#inTarget.applied,
+          },
         onCommitted: (batch, durationMs) => {
-          this.#markInTarget = batch.through;
+          this.#inTarget &&= { ...this.#inTarget, applied: batch.through };
           this.#applied.committed(batch.through);
           observer.batchCommitted(batch, durationMs);
         },
@@ -148,6 +141,7 @@ export class ConsistentSequencer {
       this.applied,
       resolved,
       { ...options, timestampLimit: plan.timestampLimit },
+      shape,
       signal,
     );
     let cutShort = false;
@@ -218,28 +212,36 @@ export class ConsistentSequencer {
         ? options.quiescentPeriodMs
         : backoffMs(count, options.backoff);
     await sleep(waitMs, undefined, { signal }).catch(() => {});
-    if (failure.code === 'E4011' || failure.code === 'E4012') {
+    if (failure.disposition !== 'retry' || failure.code === 'E4011') {
+      // Whoever mends the cause often does so in the catalog.
       await this.#context.refreshShape().catch(() => {});
     }
   }
 
   /**
    * After a failure only the target knows how far it is: a commit whose
-   * answer was lost may have happened.
+   * answer was lost may have happened, and a server that took its place may
+   * lie behind.
    */
   async #askTarget(signal: AbortSignal): Promise<void> {
-    if (this.#epoch === null) {
+    if (this.#inTarget === null) {
       return;
     }
     const { target, schema } = this.#context;
     const there = await target.checkpoint(schema, signal);
-    if (there && there.epoch !== this.#epoch) {
+    if (there && there.epoch !== this.#inTarget.epoch) {
       throw new ReplicatorError('E4009');
     }
-    this.#markInTarget = there?.applied ?? null;
-    if (there && there.applied > this.applied) {
-      this.#applied.committed(there.applied);
-      await this.#applied.record();
+    if (there && there.applied >= this.#inTarget.applied) {
+      this.#inTarget = there;
+      if (there.applied > this.applied) {
+        this.#applied.committed(there.applied);
+        await this.#applied.record();
+      }
+      return;
     }
+    const claimed = await this.#context.claim(signal);
+    this.#inTarget = claimed.inTarget;
+    this.#applied.fallBackTo(claimed.applied);
   }
 }

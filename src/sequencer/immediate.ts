@@ -7,22 +7,27 @@ import {
   ReplicatorError,
 } from '../failure/failure.ts';
 import { Wakeup } from '../lib/wakeup.ts';
-import type { Batch, Mutation, TableMutations } from '../mutation/mutation.ts';
-import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
+import type { TableMutations } from '../mutation/mutation.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
+import { batchOf, recoverImmediate } from './immediate-recovery.ts';
+import { alignKeys } from './key-alignment.ts';
+import { lastMode, noteMode } from './mode-memo.ts';
 import { OrderedApply } from './ordered-apply.ts';
-import { readBatches } from './read-batches.ts';
 import type { SequencerContext } from './sequencer.ts';
 import { VersionGuard } from './version-guard.ts';
 
 /** How many transactions are opened for less than a full batch. */
 const eagerTransactions = 2;
+/** The longest that a request waits for others to share a transaction. */
+const gatherMs = 20;
 
 /** One request whose sender waits for its rows to reach the target. */
 interface Waiting {
   readonly tables: readonly TableMutations[];
   readonly rowCount: number;
+  readonly queuedAtMs: number;
   readonly settle: PromiseWithResolvers<void>;
   /** It was in a batch that failed: now it stands or falls by itself. */
   alone: boolean;
@@ -37,9 +42,8 @@ interface Waiting {
  * order; source transactions may be seen torn, which is the price of the mode.
  *
  * The rows are in staging before they are applied (the pipeline sees to it).
- * That is what makes the guard survive a kill: at start `recover` reads what
- * is staged beyond the watermark, notes the newest version of every row and
- * applies exactly that one again.
+ * That is what makes the guard survive a kill: at start immediate-recovery.ts
+ * reads what is staged beyond the watermark.
  */
 export class ImmediateSequencer {
   readonly #context: SequencerContext;
@@ -50,7 +54,8 @@ export class ImmediateSequencer {
   /** Transactions begun and not ended. */
   #openCount = 0;
   #failureCount = 0;
-  #ready = false;
+  #isReady = false;
+  readonly #ready = Promise.withResolvers<void>();
   #stopping = false;
 
   constructor(
@@ -72,22 +77,46 @@ export class ImmediateSequencer {
   }
 
   /**
-   * Resolves when the rows are committed; rejects when the sender must repeat.
-   * While `recover` is at work the request waits behind it.
+   * Resolves when recovery is over. Asked before rows are staged: while it
+   * fails (E3004) nothing more must be put on the heap.
    */
+  async ready(): Promise<void> {
+    if (!this.#isReady && this.#failureCount === 0) {
+      await this.#ready.promise;
+    }
+    if (!this.#isReady) {
+      throw new ReplicatorError('E3004', {
+        detail: 'what is staged could not be applied yet',
+      });
+    }
+  }
+
+  /** Resolves when the rows are committed; rejects when the sender must repeat. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
     const settle = Promise.withResolvers<void>();
     const rowCount = tables.reduce(
       (sum, part) => sum + part.mutations.length,
       0,
     );
-    this.#queue.push({ tables, rowCount, settle, alone: false });
+    this.#queue.push({
+      tables,
+      rowCount,
+      queuedAtMs: performance.now(),
+      settle,
+      alone: false,
+    });
     this.#wakeup.notify();
     await settle.promise;
   }
 
-  /** Everything at or before the time has been acknowledged, hence applied. */
+  /**
+   * Everything at or before the time has been acknowledged, hence applied;
+   * but for what recovery has still to apply, which comes to the same end.
+   */
   async resolve(time: Timestamp): Promise<void> {
+    if (!this.#isReady) {
+      return;
+    }
     await this.#applied.advanceTo(time);
     this.#guard.forgetThrough(time);
   }
@@ -108,7 +137,8 @@ export class ImmediateSequencer {
         throw error;
       }
     } finally {
-      this.#ready = false;
+      this.#isReady = false;
+      this.#ready.resolve();
       for (const waiting of this.#queue.splice(0)) {
         waiting.settle.reject(new ReplicatorError('E3005'));
       }
@@ -131,7 +161,10 @@ export class ImmediateSequencer {
         if (this.#stopping && this.#queue.length === 0) {
           return;
         }
-        await this.#wakeup.wait(signal);
+        await this.#wakeup.wait(
+          signal,
+          this.#queue.length > 0 ? gatherMs : undefined,
+        );
       }
     } finally {
       await apply[Symbol.asyncDispose]();
@@ -155,7 +188,9 @@ export class ImmediateSequencer {
         return true;
       }
     }
-    return this.#openCount < eagerTransactions;
+    // Open ones may wait for locks that are no concern of these rows.
+    const waitedMs = performance.now() - this.#queue[0]!.queuedAtMs;
+    return this.#openCount < eagerTransactions || waitedMs >= gatherMs;
   }
 
   /** As many waiting requests as fit into one transaction, at least one. */
@@ -185,7 +220,11 @@ export class ImmediateSequencer {
     this.#openCount += 1;
     try {
       const { committed } = await apply.submit(
-        batchOf(requests.flatMap((request) => request.tables)),
+        batchOf(
+          requests.flatMap(({ tables }) =>
+            tables.map((part) => alignKeys(part, this.#context.shape())),
+          ),
+        ),
       );
       committed.then(
         () => {
@@ -225,15 +264,16 @@ export class ImmediateSequencer {
         // batch that shares a row with it has ended and is noted.
         applier: {
           apply: async (tables, transaction, applySignal, order) => {
-            const fresh = tables.flatMap((part) => {
-              const [kept] = this.#guard.fresh(
-                [{ table: part.table.name, mutations: part.mutations }],
-                this.applied,
-              );
-              return kept
-                ? [{ table: part.table, mutations: kept.mutations }]
-                : [];
-            });
+            const fresh = tables
+              .map(({ table, mutations }) => ({
+                table,
+                mutations: this.#guard.fresh(
+                  table.name,
+                  mutations,
+                  this.applied,
+                ),
+              }))
+              .filter(({ mutations }) => mutations.length > 0);
             return applier.apply(fresh, transaction, applySignal, order);
           },
         },
@@ -243,7 +283,6 @@ export class ImmediateSequencer {
         commitInOrder: false,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => null,
-        appliedNow: () => this.applied,
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
           observer.batchCommitted(batch, durationMs);
@@ -276,8 +315,8 @@ export class ImmediateSequencer {
     for (const request of requests) {
       request.settle.reject(failure);
     }
-    if (failure.code === 'E4011' || failure.code === 'E4012') {
-      // The sender repeats; by then the statements fit the catalog again.
+    if (failure.disposition !== 'retry' || failure.code === 'E4011') {
+      // The sender repeats; by then what was mended in the catalog is known.
       this.#context.refreshShape().catch(() => {});
     }
     if (failure.code !== 'E3005') {
@@ -291,10 +330,22 @@ export class ImmediateSequencer {
   }
 
   async #recoverUntilDone(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; !this.#ready && !this.#stopping; attempt += 1) {
+    for (let attempt = 1; !this.#isReady && !this.#stopping; attempt += 1) {
       try {
-        await this.#recover(signal);
-        this.#ready = true;
+        const { store, schema } = this.#context;
+        const strict = (await lastMode(store, schema)) !== 'immediate';
+        const through = await recoverImmediate(
+          this.#context,
+          this.#guard,
+          this.applied,
+          { strict },
+          signal,
+        );
+        await this.#applied.advanceTo(through);
+        await noteMode(store, schema, 'immediate');
+        this.#guard.forgetThrough(through);
+        this.#ready.resolve();
+        this.#isReady = true;
         this.#succeeded();
       } catch (error) {
         signal.throwIfAborted();
@@ -310,81 +361,4 @@ export class ImmediateSequencer {
       }
     }
   }
-
-  /** Applies the newest staged version of every row beyond the watermark. */
-  async #recover(signal: AbortSignal): Promise<void> {
-    for await (const batch of this.#stagedBatches(signal)) {
-      this.#guard.note(batch.tables);
-    }
-    await using apply = new OrderedApply(
-      {
-        target: this.#context.target,
-        applier: createApplier({
-          collapse: true,
-          ignoreUnknownColumns: this.#context.options.ignoreUnknownColumns,
-        }),
-        order: 'upserts-first',
-        shape: this.#context.shape(),
-        parallelism: 1,
-        commitInOrder: true,
-        taskGracePeriodMs: this.#context.options.taskGracePeriodMs,
-        markFor: () => null,
-        appliedNow: () => this.applied,
-        onCommitted: (batch, durationMs) =>
-          this.#context.observer.batchCommitted(batch, durationMs),
-        onOpenTransactions: () => {},
-      },
-      signal,
-    );
-    for await (const batch of this.#stagedBatches(signal)) {
-      const newest = batch.tables
-        .map(({ table, mutations }) => ({
-          table,
-          mutations: mutations.filter((mutation) =>
-            this.#guard.isNewest(table, mutation),
-          ),
-        }))
-        .filter(({ mutations }) => mutations.length > 0);
-      if (newest.length > 0) {
-        await apply.submit(batchOf(newest));
-      }
-    }
-    await apply.drain();
-  }
-
-  #stagedBatches(signal: AbortSignal): AsyncGenerator<Batch> {
-    const { store, schema, options } = this.#context;
-    return readBatches(
-      store,
-      schema,
-      this.applied,
-      maxTimestamp,
-      options,
-      signal,
-    );
-  }
-}
-
-/** Joins the tables of several requests; arrival order is kept per table. */
-function batchOf(parts: readonly TableMutations[]): Batch {
-  const byTable = new Map<string, Mutation[]>();
-  let rowCount = 0;
-  let through = parts[0]!.mutations[0]!.time;
-  for (const { table, mutations } of parts) {
-    const joined = byTable.get(table) ?? [];
-    byTable.set(table, joined);
-    for (const mutation of mutations) {
-      joined.push(mutation);
-      rowCount += 1;
-      if (mutation.time > through) {
-        through = mutation.time;
-      }
-    }
-  }
-  return {
-    through,
-    complete: true,
-    tables: [...byTable].map(([table, mutations]) => ({ table, mutations })),
-    rowCount,
-  };
 }

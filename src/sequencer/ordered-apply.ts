@@ -5,7 +5,6 @@ import type {
   ApplyOrder,
   SchemaShape,
   Target,
-  TargetCheckpoint,
   TargetTransaction,
   WatermarkMove,
 } from '../target/target.ts';
@@ -22,12 +21,8 @@ export interface OrderedApplyOptions {
   readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
   readonly commitInOrder: boolean;
-  /** What to write into the target with a batch; null writes no watermark. */
-  markFor(
-    through: Timestamp,
-  ): { schema: SchemaShape['name']; checkpoint: TargetCheckpoint } | null;
-  /** Where the watermark stands in the target; asked right before it moves. */
-  appliedNow(): Timestamp;
+  /** Asked right before a commit; null writes no watermark into the target. */
+  markFor(through: Timestamp): WatermarkMove | null;
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
@@ -143,7 +138,7 @@ export class OrderedApply {
         await previousCommit;
         this.#throwIfFailed();
       }
-      await transaction.commit(this.#moveTo(batch.through));
+      await transaction.commit(this.#options.markFor(batch.through));
       this.#options.onCommitted(batch, performance.now() - startedAtMs);
     } catch (error) {
       if (this.#options.commitInOrder) {
@@ -168,7 +163,7 @@ export class OrderedApply {
         this.#options.order,
       );
       if (batch.complete) {
-        await transaction.commit(this.#moveTo(batch.through));
+        await transaction.commit(this.#options.markFor(batch.through));
         this.#giant = null;
         await transaction[Symbol.asyncDispose]();
         this.#options.onCommitted(batch, performance.now() - startedAtMs);
@@ -180,11 +175,6 @@ export class OrderedApply {
   }
 
   /** Asked right before a commit: in order, so that the one before has ended. */
-  #moveTo(through: Timestamp): WatermarkMove | null {
-    const mark = this.#options.markFor(through);
-    return mark && { ...mark, previous: this.#options.appliedNow() };
-  }
-
   #start(crossing: Crossing, locks: ReadonlySet<string>): void {
     this.#crossings.add(crossing);
     for (const name of locks) {

@@ -12,7 +12,11 @@ import type { Batch } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type { StagingStore } from '../staging/staging.ts';
-import type { SchemaShape, Target } from '../target/target.ts';
+import type {
+  SchemaShape,
+  Target,
+  TargetCheckpoint,
+} from '../target/target.ts';
 
 export interface SequencerOptions {
   /** Mutations aimed at in one target transaction (`--flushSize`). */
@@ -36,6 +40,14 @@ export interface SequencerOptions {
   readonly quiescentPeriodMs: number;
 }
 
+/** How far the target is, and the right to move it on (claim-watermark.ts). */
+export interface ClaimedWatermark {
+  /** Everything at or before this is committed at the target. */
+  readonly applied: Timestamp;
+  /** The watermark row in the target; null where none can be kept there. */
+  readonly inTarget: TargetCheckpoint | null;
+}
+
 /** What a sequencer works with; shared by both modes. */
 export interface SequencerContext {
   readonly schema: SchemaName;
@@ -43,6 +55,8 @@ export interface SequencerContext {
   readonly target: Target;
   readonly options: SequencerOptions;
   readonly observer: SequencerObserver;
+  /** Compares staging with the target again, after the target fell back. */
+  claim(signal: AbortSignal): Promise<ClaimedWatermark>;
   /** The target's tables as last read. */
   shape(): SchemaShape;
   /** Reads the catalog again, after the target said that it changed. */

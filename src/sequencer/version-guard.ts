@@ -1,6 +1,13 @@
 import type { Mutation, TableMutations } from '../mutation/mutation.ts';
 import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
+/** The newest versions of one table's rows. */
+interface TableVersions {
+  readonly newest: Map<string, Timestamp>;
+  /** Keys by the second of their version: what to forget, in time order. */
+  readonly buckets: Map<string, string[]>;
+}
+
 /**
  * Remembers the newest version of each row that reached the target since the
  * resolved timestamp, so that immediate mode never lets an older version
@@ -14,9 +21,8 @@ import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
  */
 export class VersionGuard {
   readonly #maxKeys: number;
-  readonly #newest = new Map<string, Timestamp>();
-  /** Keys by the second of their version: what to forget, in time order. */
-  readonly #buckets = new Map<string, string[]>();
+  readonly #tables = new Map<string, TableVersions>();
+  #keyCount = 0;
   forgottenCount = 0;
 
   constructor(maxKeys: number) {
@@ -24,108 +30,130 @@ export class VersionGuard {
   }
 
   get keyCount(): number {
-    return this.#newest.size;
+    return this.#keyCount;
   }
 
   /** The mutations that are newer than what has reached the target. */
   fresh(
-    tables: readonly TableMutations[],
+    table: string,
+    mutations: readonly Mutation[],
     watermark: Timestamp,
-  ): TableMutations[] {
-    return tables
-      .map(({ table, mutations }) => ({
-        table,
-        mutations: mutations.filter((mutation) =>
-          this.#isFresh(table, mutation, watermark),
-        ),
-      }))
-      .filter(({ mutations }) => mutations.length > 0);
+  ): readonly Mutation[] {
+    const newest = this.#tables.get(table)?.newest;
+    const isFresh = ({ key, time }: Mutation): boolean => {
+      const known = newest?.get(key);
+      return time > watermark && (known === undefined || known < time);
+    };
+    // Nearly always all are: then nothing is copied.
+    return mutations.every(isFresh) ? mutations : mutations.filter(isFresh);
   }
 
-  /** True when exactly this version is the newest one noted. */
-  isNewest(table: string, mutation: Mutation): boolean {
-    return this.#newest.get(guardKey(table, mutation)) === mutation.time;
+  /** True when a later version of the row has been noted. */
+  knowsLater(table: string, { key, time }: Mutation): boolean {
+    const known = this.#tables.get(table)?.newest.get(key);
+    return known !== undefined && known > time;
   }
 
   /** Notes versions that have reached (or, at recovery, are to reach) the target. */
   note(tables: readonly TableMutations[]): void {
+    if (this.#maxKeys === 0) {
+      return;
+    }
     for (const { table, mutations } of tables) {
-      for (const mutation of mutations) {
-        const key = guardKey(table, mutation);
-        const known = this.#newest.get(key);
-        if (known === undefined || known < mutation.time) {
-          this.#newest.set(key, mutation.time);
-          this.#bucketOf(mutation.time).push(key);
+      const { newest, buckets } = this.#versionsOf(table);
+      const keyCountBefore = newest.size;
+      for (const { key, time } of mutations) {
+        const known = newest.get(key);
+        if (known === undefined || known < time) {
+          newest.set(key, time);
+          const name = timeBucket(time);
+          const bucket = buckets.get(name);
+          if (bucket) {
+            bucket.push(key);
+          } else {
+            buckets.set(name, [key]);
+          }
         }
       }
+      this.#keyCount += newest.size - keyCountBefore;
     }
-    if (this.#newest.size > this.#maxKeys) {
+    if (this.#keyCount > this.#maxKeys) {
       this.#forgetOldest();
+    }
+  }
+
+  /** Forgets a row, so that whatever version comes is tried. */
+  forget(table: string, { key }: Mutation): void {
+    if (this.#tables.get(table)?.newest.delete(key)) {
+      this.#keyCount -= 1;
     }
   }
 
   /** Everything at or before the time is below the watermark now. */
   forgetThrough(time: Timestamp): void {
     const limit = timeBucket(time);
-    for (const bucket of this.#buckets.keys()) {
-      if (bucket <= limit) {
-        this.#forgetBucket(bucket, time);
+    for (const versions of this.#tables.values()) {
+      for (const bucket of versions.buckets.keys()) {
+        if (bucket <= limit) {
+          this.#forgetBucket(versions, bucket, time);
+        }
       }
     }
   }
 
-  #isFresh(table: string, mutation: Mutation, watermark: Timestamp): boolean {
-    if (mutation.time <= watermark) {
-      return false;
+  #versionsOf(table: string): TableVersions {
+    let versions = this.#tables.get(table);
+    if (!versions) {
+      versions = { newest: new Map(), buckets: new Map() };
+      this.#tables.set(table, versions);
     }
-    const known = this.#newest.get(guardKey(table, mutation));
-    return known === undefined || known < mutation.time;
+    return versions;
   }
 
-  #bucketOf(time: Timestamp): string[] {
-    const name = timeBucket(time);
-    let bucket = this.#buckets.get(name);
-    if (!bucket) {
-      bucket = [];
-      this.#buckets.set(name, bucket);
-    }
-    return bucket;
-  }
-
-  /** Forgets the bucket's keys whose newest version is at or before the time. */
-  #forgetBucket(bucket: string, time: Timestamp | null): void {
+  /**
+   * Forgets the bucket's keys whose newest version is at or before the time
+   * (null: all of them). Returns how many.
+   */
+  #forgetBucket(
+    { newest, buckets }: TableVersions,
+    bucket: string,
+    time: Timestamp | null,
+  ): number {
     const kept: string[] = [];
-    for (const key of this.#buckets.get(bucket) ?? []) {
-      const known = this.#newest.get(key);
+    let forgottenCount = 0;
+    for (const key of buckets.get(bucket) ?? []) {
+      const known = newest.get(key);
       // A key stands in several buckets; only its newest one speaks for it.
       if (known === undefined || timeBucket(known) !== bucket) {
         continue;
       }
       if (time === null || known <= time) {
-        this.#newest.delete(key);
-        this.forgottenCount += time === null ? 1 : 0;
+        newest.delete(key);
+        forgottenCount += 1;
       } else {
         kept.push(key);
       }
     }
+    this.#keyCount -= forgottenCount;
     if (kept.length > 0) {
-      this.#buckets.set(bucket, kept);
+      buckets.set(bucket, kept);
     } else {
-      this.#buckets.delete(bucket);
+      buckets.delete(bucket);
     }
+    return forgottenCount;
   }
 
   #forgetOldest(): void {
-    const oldestFirst = [...this.#buckets.keys()].toSorted();
-    for (const bucket of oldestFirst) {
-      if (this.#newest.size <= this.#maxKeys * 0.9) {
+    const oldestFirst = [...this.#tables.values()]
+      .flatMap((versions) =>
+        [...versions.buckets.keys()].map((bucket) => ({ versions, bucket })),
+      )
+      .toSorted((left, right) => (left.bucket < right.bucket ? -1 : 1));
+    for (const { versions, bucket } of oldestFirst) {
+      if (this.#keyCount <= this.#maxKeys * 0.9) {
         return;
       }
-      this.#forgetBucket(bucket, null);
+      this.forgottenCount += this.#forgetBucket(versions, bucket, null);
     }
   }
-}
-
-function guardKey(table: string, mutation: Mutation): string {
-  return `${table}\u0000${mutation.key}`;
 }

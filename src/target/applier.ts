@@ -182,7 +182,8 @@ function placeOf(
 }
 
 /** Whether a row carries every column that the target does not compute. */
-function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
+/** Tells whether a row carries every column of its table. */
+export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
   const needed = table.columns.filter(({ generated }) => !generated).length;
   return (after) => {
     const names = new Set<string>();

@@ -1,0 +1,190 @@
+import { asReplicatorError } from '../failure/failure.ts';
+import {
+  type Batch,
+  type Mutation,
+  type TableMutations,
+  textLengthOf,
+} from '../mutation/mutation.ts';
+import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
+import { createApplier, wholeRowTest } from '../target/applier.ts';
+import type { SchemaShape } from '../target/target.ts';
+import { tablesInShape } from './batch-tables.ts';
+import { readBatches } from './read-batches.ts';
+import type { SequencerContext } from './sequencer.ts';
+import type { VersionGuard } from './version-guard.ts';
+
+export interface RecoveryOptions {
+  /**
+   * True when every staged row may have been acknowledged already, as after
+   * consistent mode: then a row that cannot be applied stops the recovery.
+   * After immediate mode only applied rows were acknowledged: a row that is
+   * refused now was refused before, and its sender has it still.
+   */
+  readonly strict: boolean;
+}
+
+/**
+ * The start of immediate mode: brings the target to what is staged beyond the
+ * watermark, and fills the guard. Resolves to how far the watermark may move.
+ *
+ * Rows come in time order. A version is left out when a later one of its row
+ * is staged too, for that one may be at the target already, and nothing must
+ * bring the older one back. In tables with sparse rows all versions come: the
+ * later one does not carry what the older one does.
+ */
+export async function recoverImmediate(
+  context: SequencerContext,
+  guard: VersionGuard,
+  applied: Timestamp,
+  options: RecoveryOptions,
+  signal: AbortSignal,
+): Promise<Timestamp> {
+  // Read before the rows: what it covers is durable, hence among them.
+  const { resolved } = await context.store.checkpoint(context.schema, signal);
+  const shape = context.shape();
+  const sparseTables = new Set<string>();
+  for await (const batch of stagedBatches(context, applied, signal)) {
+    guard.note(batch.tables);
+    noteSparse(batch.tables, shape, sparseTables);
+  }
+  for await (const batch of stagedBatches(context, applied, signal)) {
+    const wanted = batch.tables
+      .map((part) =>
+        sparseTables.has(part.table)
+          ? part
+          : {
+              ...part,
+              mutations: part.mutations.filter(
+                (mutation) => !guard.knowsLater(part.table, mutation),
+              ),
+            },
+      )
+      .filter(({ mutations }) => mutations.length > 0);
+    await applyBatch(context, guard, wanted, options, signal);
+  }
+  return resolved > applied ? resolved : applied;
+}
+
+function stagedBatches(
+  { store, schema, options, ...context }: SequencerContext,
+  applied: Timestamp,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  return readBatches(
+    store,
+    schema,
+    applied,
+    maxTimestamp,
+    options,
+    context.shape(),
+    signal,
+  );
+}
+
+function noteSparse(
+  tables: readonly TableMutations[],
+  shape: SchemaShape,
+  sparseTables: Set<string>,
+): void {
+  for (const { table, mutations } of tables) {
+    const known = shape.tables.get(table);
+    if (known && !sparseTables.has(table)) {
+      const isWhole = wholeRowTest(known);
+      if (mutations.some(({ after }) => after !== null && !isWhole(after))) {
+        sparseTables.add(table);
+      }
+    }
+  }
+}
+
+async function applyBatch(
+  context: SequencerContext,
+  guard: VersionGuard,
+  tables: readonly TableMutations[],
+  { strict }: RecoveryOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await applyTables(context, tables, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (strict || asReplicatorError(error).disposition === 'retry') {
+      throw error;
+    }
+    for (const { table, mutations } of tables) {
+      for (const mutation of mutations) {
+        await applyAlone(context, guard, table, mutation, signal);
+      }
+    }
+  }
+}
+
+/** A row that is refused is forgotten, so that its redelivery is tried. */
+async function applyAlone(
+  context: SequencerContext,
+  guard: VersionGuard,
+  table: string,
+  mutation: Mutation,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await applyTables(context, [{ table, mutations: [mutation] }], signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (asReplicatorError(error).disposition === 'retry') {
+      throw error;
+    }
+    guard.forget(table, mutation);
+  }
+}
+
+async function applyTables(
+  { target, options, observer, ...context }: SequencerContext,
+  tables: readonly TableMutations[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (tables.length === 0) {
+    return;
+  }
+  const applier = createApplier({
+    collapse: options.collapseMutations,
+    ignoreUnknownColumns: options.ignoreUnknownColumns,
+  });
+  const startedAtMs = performance.now();
+  await using transaction = await target.begin(signal);
+  await applier.apply(
+    tablesInShape(tables, context.shape()),
+    transaction,
+    signal,
+  );
+  await transaction.commit(null);
+  observer.batchCommitted(batchOf(tables), performance.now() - startedAtMs);
+}
+
+/** Joins the tables of several requests; arrival order is kept per table. */
+export function batchOf(parts: readonly TableMutations[]): Batch {
+  const byTable = new Map<string, Mutation[]>();
+  let rowCount = 0;
+  let textLength = 0;
+  let through = parts[0]!.mutations[0]!.time;
+  for (const { table, mutations } of parts) {
+    const joined = byTable.get(table) ?? [];
+    byTable.set(table, joined);
+    for (const mutation of mutations) {
+      joined.push(mutation);
+      rowCount += 1;
+      textLength += textLengthOf(mutation);
+      textLength += textLengthOf(mutation);
+      if (mutation.time > through) {
+        through = mutation.time;
+      }
+    }
+  }
+  return {
+    through,
+    complete: true,
+    tables: [...byTable].map(([table, mutations]) => ({ table, mutations })),
+    rowCount,
+    textLength,
+  };
+}
