@@ -34,6 +34,11 @@ export interface Mutation {
 export interface TableMutations {
   /** The table's exact name in the target's catalog. */
   readonly table: string;
+  /**
+   * The columns whose values the keys hold, in their order: the target's
+   * primary key when the rows were decoded. Absent: as it is now.
+   */
+  readonly keyColumns?: readonly string[];
   readonly mutations: readonly Mutation[];
 }
 
@@ -51,4 +56,11 @@ export interface Batch {
   readonly complete: boolean;
   readonly tables: readonly TableMutations[];
   readonly rowCount: number;
+  /** Characters of the rows' keys and of what they were and became. */
+  readonly textLength: number;
+}
+
+/** What a row counts in a batch's `textLength`. */
+export function textLengthOf({ key, after, before }: Mutation): number {
+  return key.length + (after?.length ?? 0) + (before?.length ?? 0);
 }

@@ -90,12 +90,12 @@ export class RedeliveryFilter {
       this.#revision += 1;
     }
     if (mark !== null) {
-      return { table, mutations: laterThan(mutations, mark) };
+      return { ...part, mutations: laterThan(mutations, mark) };
     }
     const { applied } = progress;
     return mutations.every(({ time }) => time > applied)
       ? part
-      : { table, mutations: mutations.filter(({ time }) => time > applied) };
+      : { ...part, mutations: mutations.filter(({ time }) => time > applied) };
   }
 }
 

@@ -1,8 +1,15 @@
-import type { Batch, Mutation, TableMutations } from '../mutation/mutation.ts';
+import {
+  type Batch,
+  type Mutation,
+  type TableMutations,
+  textLengthOf,
+} from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
-import { decodeEntry } from '../staging/batch-codec.ts';
+import { decodeTable } from '../staging/batch-codec.ts';
 import type { EntrySummary, StagingStore } from '../staging/staging.ts';
+import type { SchemaShape } from '../target/target.ts';
+import { alignKeys } from './key-alignment.ts';
 
 export interface BatchLimits {
   readonly flushSize: number;
@@ -14,6 +21,11 @@ export interface BatchLimits {
 interface StagedRow {
   readonly table: string;
   readonly mutation: Mutation;
+  /**
+   * Its key has lost a column, so that another row of the source may share it:
+   * of two rows of one transaction the deleted one must not win.
+   */
+  readonly goesLast: boolean;
 }
 
 /**
@@ -31,6 +43,8 @@ interface StagedRow {
  * complete and may go; the rest is held. What is held spans at most one time
  * bucket (staging.ts), save where one transaction alone is larger than the
  * limits: that one is handed on in fragments (design D6).
+ *
+ * Keys are in the column order of `shape` (key-alignment.ts).
  */
 export async function* readBatches(
   store: StagingStore,
@@ -38,6 +52,7 @@ export async function* readBatches(
   after: Timestamp,
   through: Timestamp,
   limits: BatchLimits,
+  shape: SchemaShape,
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
   let cursor: EntrySummary | null = null;
@@ -58,9 +73,13 @@ export async function* readBatches(
       signal,
     );
     for (const entry of entries) {
-      for (const mutation of decodeEntry(entry)) {
+      const staged = decodeTable(entry);
+      const { table, keyColumns, mutations } = alignKeys(staged, shape);
+      const isShorter = keyColumns?.length !== staged.keyColumns?.length;
+      for (const mutation of mutations) {
         if (mutation.time > after && mutation.time <= through) {
-          held.push({ table: entry.table, mutation });
+          const goesLast = isShorter && mutation.after !== null;
+          held.push({ table, mutation, goesLast });
         }
       }
     }
@@ -160,18 +179,23 @@ function batchOf(rows: readonly StagedRow[]): Batch {
     complete: true,
     tables,
     rowCount: rows.length,
+    textLength: textLength(rows),
   };
 }
 
 /** Ends a fragmented transaction whose rows have all been yielded. */
 function emptyBatch(through: Timestamp): Batch {
-  return { through, complete: true, tables: [], rowCount: 0 };
+  return { through, complete: true, tables: [], rowCount: 0, textLength: 0 };
 }
 
 function byTime(left: StagedRow, right: StagedRow): number {
   const leftTime = left.mutation.time;
   const rightTime = right.mutation.time;
-  return leftTime < rightTime ? -1 : leftTime > rightTime ? 1 : 0;
+  return leftTime < rightTime
+    ? -1
+    : leftTime > rightTime
+      ? 1
+      : Number(left.goesLast) - Number(right.goesLast);
 }
 
 /** How many of the sorted rows lie before the time. */
@@ -205,7 +229,7 @@ function lowerBound(
 function textLength(rows: readonly StagedRow[]): number {
   let length = 0;
   for (const { mutation } of rows) {
-    length += mutation.key.length + (mutation.after?.length ?? 0);
+    length += textLengthOf(mutation);
   }
   return length;
 }

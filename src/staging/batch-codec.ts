@@ -2,7 +2,11 @@
  * How the mutations of one request become log entries, and back.
  *
  * A body is one version byte, the CRC32 of the rest (big-endian), and one
- * UTF-8 text. The text is, row after row,
+ * UTF-8 text. The text is the names of the key's columns as a JSON array,
+ *
+ *     <length>:<names>            since version 2; `-:` where they are not known
+ *
+ * and then, row after row,
  *
  *     <time> <key length>,<after length>,<before length>:<key><after><before>
  *
@@ -23,7 +27,9 @@ import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../mutation/timestamp.ts';
 import type { NewEntry, StagedEntry } from './staging.ts';
 
-const bodyVersion = 1;
+const bodyVersion = 2;
+/** Without the names of the key's columns; read, and no longer written. */
+const namelessVersion = 1;
 /** The version byte and the CRC, as placeholder characters of one byte each. */
 const headPlaceholder = '\0\0\0\0\0';
 const headBytes = 5;
@@ -49,11 +55,12 @@ export function encodeEntries(
   tables: readonly TableMutations[],
 ): NewEntry[] {
   const entries: NewEntry[] = [];
-  for (const { table, mutations } of tables) {
+  for (const { table, keyColumns, mutations } of tables) {
+    const head = headOf(keyColumns);
     const sorted = sortByTime(mutations);
     let start = 0;
     while (start < sorted.length) {
-      const entry = encodeRun(schema, table, sorted, start);
+      const entry = encodeRun(schema, table, head, sorted, start);
       entries.push(entry);
       start += entry.rowCount;
     }
@@ -61,13 +68,22 @@ export function encodeEntries(
   return entries;
 }
 
+/** The mutations of an entry, in the order in which they were encoded. */
+export function decodeEntry(entry: StagedEntry): readonly Mutation[] {
+  return decodeTable(entry).mutations;
+}
+
 /**
- * The mutations of an entry, in the order in which they were encoded.
- * Throws E2006 (halt) when the body is not what was written.
+ * The mutations of an entry, and what their keys consist of. Throws E2006
+ * (halt) when the body is not what was written.
  */
-export function decodeEntry(entry: StagedEntry): Mutation[] {
+export function decodeTable(entry: StagedEntry): TableMutations {
   const { body } = entry;
-  if (body.length < headBytes || body[0] !== bodyVersion) {
+  const version = body[0];
+  if (
+    body.length < headBytes ||
+    (version !== bodyVersion && version !== namelessVersion)
+  ) {
     throw damaged(entry, 'its format is not known');
   }
   if (crc32(body.subarray(headBytes)) !== body.readUInt32BE(1)) {
@@ -91,6 +107,9 @@ export function decodeEntry(entry: StagedEntry): Mutation[] {
     }
     return length;
   };
+  const namesLength = version === namelessVersion ? -1 : readLength();
+  const names = text.slice(position, position + Math.max(namesLength, 0));
+  position += names.length;
   while (position < text.length) {
     if (text.charCodeAt(position) === charEquals) {
       position += 2;
@@ -119,19 +138,31 @@ export function decodeEntry(entry: StagedEntry): Mutation[] {
   if (position !== text.length || mutations.length !== entry.rowCount) {
     throw damaged(entry, 'its rows do not add up');
   }
-  return mutations;
+  const { table } = entry;
+  return names === ''
+    ? { table, mutations }
+    : { table, keyColumns: JSON.parse(names) as string[], mutations };
+}
+
+function headOf(keyColumns: readonly string[] | undefined): string {
+  if (keyColumns === undefined) {
+    return `${headPlaceholder}-:`;
+  }
+  const names = JSON.stringify(keyColumns);
+  return `${headPlaceholder}${names.length}:${names}`;
 }
 
 /** One entry: the longest run from `start` in one bucket and under the limit. */
 function encodeRun(
   schema: SchemaName,
   table: string,
+  head: string,
   sorted: readonly Mutation[],
   start: number,
 ): NewEntry {
   const minTime = sorted[start]!.time;
   const bucket = timeBucket(minTime);
-  let text = headPlaceholder;
+  let text = head;
   let time = '';
   let next = start;
   while (next < sorted.length && text.length < entryTextLimit) {

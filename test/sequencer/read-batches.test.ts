@@ -16,8 +16,11 @@ import {
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
+import type { SchemaShape } from '../../src/target/target.ts';
 
 const schema = schemaName(['db', 'public']);
+/** None of its tables is known: keys are left as they are. */
+const anyShape: SchemaShape = { name: schema, tables: new Map() };
 const wide: BatchLimits = {
   flushSize: 1_000,
   timestampLimit: 1_000,
@@ -81,6 +84,7 @@ async function readAll(
     afterMs === 0 ? zeroTimestamp : timestampFromMs(afterMs),
     timestampFromMs(throughMs),
     limits,
+    anyShape,
     new AbortController().signal,
   );
   for await (const batch of source) {
@@ -149,6 +153,15 @@ test('every staged row of the window comes once, in whole transactions and in ti
               expect(times.every((time) => time === open)).toBe(true);
             }
             expect(times.every((time) => time <= batch.through)).toBe(true);
+            expect(batch.textLength).toBe(
+              batch.tables
+                .flatMap(({ mutations }) => mutations)
+                .reduce(
+                  (sum, { key, after, before }) =>
+                    sum + `${key}${after ?? ''}${before ?? ''}`.length,
+                  0,
+                ),
+            );
             open = batch.complete ? null : batch.through;
             previous = batch.through;
           }

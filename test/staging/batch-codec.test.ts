@@ -6,7 +6,11 @@ import type {
   TableMutations,
 } from '../../src/mutation/mutation.ts';
 import { timeBucket } from '../../src/mutation/timestamp.ts';
-import { decodeEntry, encodeEntries } from '../../src/staging/batch-codec.ts';
+import {
+  decodeEntry,
+  decodeTable,
+  encodeEntries,
+} from '../../src/staging/batch-codec.ts';
 import type { NewEntry, StagedEntry } from '../../src/staging/staging.ts';
 import { at, row, schema } from '../contract/staging-place.ts';
 
@@ -32,10 +36,14 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
 });
 
 const tables: fc.Arbitrary<TableMutations[]> = fc.array(
-  fc.record({
-    table: fc.string(),
-    mutations: fc.array(mutation, { maxLength: 20 }),
-  }),
+  fc.record(
+    {
+      table: fc.string(),
+      keyColumns: fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 3 }),
+      mutations: fc.array(mutation, { maxLength: 20 }),
+    },
+    { requiredKeys: ['table', 'mutations'] },
+  ),
   { maxLength: 3 },
 );
 
@@ -46,12 +54,14 @@ describe('encoding', () => {
         const entries = encodeEntries(schema, input);
         // Tables may share a name here: entries come in the order of the input.
         let next = 0;
-        for (const { table, mutations } of input) {
+        for (const { table, keyColumns, mutations } of input) {
           const decoded: Mutation[] = [];
           while (decoded.length < mutations.length) {
             const entry = entries[next++]!;
-            expect(entry.table).toBe(table);
-            decoded.push(...decodeEntry(staged(entry)));
+            const part = decodeTable(staged(entry));
+            expect(part.table).toBe(table);
+            expect(part.keyColumns).toEqual(keyColumns);
+            decoded.push(...part.mutations);
           }
           expect(decoded).toEqual(
             mutations.toSorted((a, b) =>
@@ -100,6 +110,33 @@ describe('encoding', () => {
     expect(entries.flatMap((entry) => decodeEntry(staged(entry)))).toEqual(
       mutations,
     );
+  });
+
+  test('an entry of version 1, which does not name the key columns, is still read', () => {
+    const body = Buffer.from(
+      'AXMRJU4xNzAwMDAwMDAxMDAwMDAwMDAwLjAwMDAwMDAwMDAgMywyMSwtOlsxXXsiaWQiOjEsIm5hbWUiOiJab8OrIn09IDMsLSw4OlsyXXsiaWQiOjJ9',
+      'base64',
+    );
+    const entry = {
+      schema,
+      table: 'orders',
+      minTime: at(1),
+      maxTime: at(1),
+      rowCount: 2,
+      body,
+    };
+    expect(decodeTable(staged(entry))).toEqual({
+      table: 'orders',
+      mutations: [
+        {
+          time: at(1),
+          key: '[1]',
+          after: '{"id":1,"name":"Zoë"}',
+          before: null,
+        },
+        { time: at(1), key: '[2]', after: null, before: '{"id":2}' },
+      ],
+    });
   });
 
   test('one row of any size is one entry', () => {

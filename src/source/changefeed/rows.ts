@@ -154,6 +154,7 @@ export class RowDecoder {
       kind: 'rows',
       tables: Array.from(this.#tables, ([table, mutations]) => ({
         table: table.name,
+        keyColumns: table.primaryKey.map(({ name }) => name),
         mutations,
       })),
       rowCount: this.#rowCount,

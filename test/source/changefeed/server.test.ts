@@ -120,6 +120,7 @@ test('rows are handed over and answered 200 OK', async () => {
     [
       {
         table: 'account',
+        keyColumns: ['id'],
         mutations: [
           { key: '[1]', time, after: '{"id":1,"name":"a"}', before: null },
         ],

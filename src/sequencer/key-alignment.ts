@@ -1,0 +1,59 @@
+import { ReplicatorError } from '../failure/failure.ts';
+import { arrayElements } from '../mutation/json-text.ts';
+import type {
+  JsonText,
+  Mutation,
+  TableMutations,
+} from '../mutation/mutation.ts';
+import type { SchemaShape } from '../target/target.ts';
+
+/**
+ * The mutations with their keys in the order of the primary key as it is now.
+ *
+ * A key is an array without names. When the primary key of the target was
+ * given another column order while the rows waited, the same array means
+ * another row, so that it is laid out anew by the names noted with it:
+ *
+ *     same columns, same order    untouched
+ *     same columns, other order   rearranged
+ *     some of the columns         the others are left out
+ *     anything else               E4018 (halt): the key cannot be told
+ *
+ * Keys without names are taken to be in the present order. A table that is
+ * gone is left to whoever needs it (batch-tables.ts).
+ */
+export function alignKeys(
+  part: TableMutations,
+  shape: SchemaShape,
+): TableMutations {
+  const { table, keyColumns } = part;
+  const present = shape.tables.get(table)?.primaryKey;
+  if (
+    keyColumns === undefined ||
+    present === undefined ||
+    (present.length === keyColumns.length &&
+      present.every(({ name }, at) => name === keyColumns[at]))
+  ) {
+    return part;
+  }
+  const names = present.map(({ name }) => name);
+  const positions = names.map((name) => keyColumns.indexOf(name));
+  if (positions.length === 0 || positions.includes(-1)) {
+    throw new ReplicatorError('E4018', {
+      detail: `the primary key of the target table ${shape.name}.${table} is (${names.join(', ')}), and its staged rows are keyed by (${keyColumns.join(', ')})`,
+    });
+  }
+  return {
+    table,
+    keyColumns: names,
+    mutations: part.mutations.map((mutation) => ({
+      ...mutation,
+      key: picked(mutation, positions),
+    })),
+  };
+}
+
+function picked({ key }: Mutation, positions: readonly number[]): JsonText {
+  const elements = arrayElements(key);
+  return `[${positions.map((at) => elements[at]!).join(',')}]` as JsonText;
+}
