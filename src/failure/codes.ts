@@ -261,6 +261,14 @@ export const errorCodes = {
     remedy:
       'report it with the log around it; the daemon tries again by itself',
   },
+  E3007: {
+    meaning:
+      'transactions that share no row of the feed met at a row that the target itself writes',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing is lost: for some minutes they are applied one after the other; a trigger that writes one shared row makes this the normal pace',
+  },
   E3004: {
     meaning: 'this target schema is being opened, or could not be opened yet',
     disposition: 'retry',

@@ -73,6 +73,7 @@ function meteredTransaction(
     },
     vacateUniqueKeys: (keys) => transaction.vacateUniqueKeys(keys),
     commit: (mark) => transaction.commit(mark),
+    waitsForLock: () => transaction.waitsForLock(),
     [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),
   };
 }

@@ -36,7 +36,7 @@ export function attemptPlan(
   usual: { readonly parallelism: number; readonly timestampLimit: number },
 ): AttemptPlan {
   if (trouble === null) {
-    return { ...pick(usual), order: 'upserts-first' };
+    return { ...usual, order: 'upserts-first' };
   }
   const { timestampLimit } = usual;
   if (trouble.error.disposition === 'retry') {
@@ -49,11 +49,4 @@ export function attemptPlan(
     { parallelism: 1, timestampLimit, order: 'upserts-first' },
   ];
   return ladder[(trouble.failureCount - 1) % ladder.length]!;
-}
-
-function pick(usual: { parallelism: number; timestampLimit: number }) {
-  return {
-    parallelism: usual.parallelism,
-    timestampLimit: usual.timestampLimit,
-  };
 }

@@ -19,6 +19,9 @@ import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 /** How often the checkpoint is looked at when nobody has called. */
 const pollMs = 1_000;
 
+/** After transactions met at a row of the target's own (E3007). */
+const serialForMs = 300_000;
+
 /**
  * The consistent mode: a loop of sweeps over the staged log.
  *
@@ -46,6 +49,7 @@ export class ConsistentSequencer {
   #failedThrough: Timestamp | null = null;
   #trouble: Trouble | null = null;
   #stopping = false;
+  #serialUntilMs = 0;
 
   constructor(context: SequencerContext, claimed: ClaimedWatermark) {
     this.#context = context;
@@ -106,7 +110,11 @@ export class ConsistentSequencer {
       return 'idle';
     }
     observer.sweepStarted();
-    const plan = attemptPlan(this.#trouble, options);
+    const plan = attemptPlan(this.#trouble, {
+      timestampLimit: options.timestampLimit,
+      parallelism:
+        performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
+    });
     const shape = this.#context.shape();
     await using apply = new OrderedApply(
       {
@@ -119,6 +127,7 @@ export class ConsistentSequencer {
         shape,
         parallelism: plan.parallelism,
         commitInOrder: true,
+        budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: (through) =>
           this.#inTarget && {
@@ -203,6 +212,9 @@ export class ConsistentSequencer {
       through: this.#failedThrough ?? this.#trouble?.through ?? this.applied,
     };
     this.#failedThrough = null;
+    if (failure.code === 'E3007') {
+      this.#serialUntilMs = performance.now() + serialForMs;
+    }
     const halted = failure.disposition === 'halt' || count > options.maxRetries;
     observer.attemptFailed(failure, count, halted);
     // What can pass by itself is tried at the usual pace for ever: a target

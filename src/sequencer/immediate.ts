@@ -281,6 +281,7 @@ export class ImmediateSequencer {
         shape: this.#context.shape(),
         parallelism: options.parallelism,
         commitInOrder: false,
+        budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => null,
         onCommitted: (batch, durationMs) => {

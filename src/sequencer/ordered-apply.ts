@@ -1,3 +1,4 @@
+import { ReplicatorError } from '../failure/failure.ts';
 import type { Batch } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type {
@@ -17,6 +18,8 @@ export interface OrderedApplyOptions {
   readonly order: ApplyOrder;
   readonly shape: SchemaShape;
   readonly parallelism: number;
+  /** Characters of rows in open transactions, beyond which none is begun. */
+  readonly budgetLength: number;
   /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
   readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
@@ -28,16 +31,23 @@ export interface OrderedApplyOptions {
   onOpenTransactions(count: number): void;
 }
 
-/** One target transaction at work: a batch, or all fragments of a giant one. */
+/** One target transaction at work, in the order of `submit`. */
 interface Crossing {
-  /** Resolves or rejects when it has ended either way. */
+  readonly index: number;
+  readonly batch: Batch;
+  /** Resolves when it has ended either way. */
   readonly ended: Promise<void>;
+  /** The transaction while its statements run; null before and after. */
+  executing: TargetTransaction | null;
 }
+
+/** A commit that waits this long for its turn asks what it is waiting for. */
+const stallMs = 1_000;
 
 /**
  * Applies batches in parallel transactions and commits them in source order
  * (design D5). A batch starts when no unfinished one shares a lock with it
- * (row-locks.ts), so statements of two open transactions never meet:
+ * (row-locks.ts), so that statements of two open transactions do not meet:
  *
  *     batch 1  begin ─ statements ─ commit
  *     batch 2  begin ─ statements ─ ─ ─ ─ ─ commit      (waits for 1)
@@ -46,8 +56,13 @@ interface Crossing {
  * Fragments of one giant transaction (`complete: false`) run alone, in one
  * transaction, until the fragment that completes it.
  *
- * After the first failure nothing later commits: every younger crossing is
- * rolled back and `submit` and `drain` reject with the first error. The
+ * What the locks cannot know is a row that the target writes by itself, a
+ * counter kept by a trigger: a younger transaction may hold it and wait for
+ * the commit of an elder, which waits for the row. No server sees that
+ * deadlock. The younger one asks after a second, and gives way (E3007).
+ *
+ * After a failure nothing later commits: every younger crossing is rolled
+ * back and `submit` and `drain` reject with the first error. The
  * instance is then of no more use; the caller goes back to its checkpoint.
  */
 export class OrderedApply {
@@ -59,7 +74,8 @@ export class OrderedApply {
   readonly #holders = new Map<string, Crossing>();
   #giant: { transaction: TargetTransaction; startedAtMs: number } | null = null;
   #lastCommit: Promise<void> = Promise.resolve();
-  #failure: { error: unknown; through: Timestamp } | null = null;
+  #failure: { error: unknown; index: number; through: Timestamp } | null = null;
+  #submitCount = 0;
 
   constructor(options: OrderedApplyOptions, signal: AbortSignal) {
     this.#options = options;
@@ -77,7 +93,7 @@ export class OrderedApply {
       return { committed: Promise.resolve() };
     }
     const locks = this.#locks(batch.tables);
-    while (this.#crossings.size >= this.#options.parallelism) {
+    while (this.#isFull(batch)) {
       await Promise.race(
         [...this.#crossings].map((crossing) => crossing.ended),
       );
@@ -91,13 +107,20 @@ export class OrderedApply {
     }
     this.#throwIfFailed();
     const previousCommit = this.#lastCommit;
-    const committed = this.#cross(batch, previousCommit);
-    const crossing: Crossing = { ended: committed.catch(() => {}) };
+    const settle = Promise.withResolvers<void>();
+    const crossing: Crossing = {
+      index: this.#submitCount,
+      batch,
+      ended: settle.promise,
+      executing: null,
+    };
+    this.#submitCount += 1;
     this.#start(crossing, locks);
     if (this.#options.commitInOrder) {
       this.#lastCommit = crossing.ended;
     }
-    committed.catch(() => {});
+    const committed = this.#cross(crossing, previousCommit);
+    committed.then(settle.resolve, settle.resolve);
     return { committed };
   }
 
@@ -124,27 +147,56 @@ export class OrderedApply {
     clearTimeout(late);
   }
 
-  async #cross(batch: Batch, previousCommit: Promise<void>): Promise<void> {
+  async #cross(
+    crossing: Crossing,
+    previousCommit: Promise<void>,
+  ): Promise<void> {
+    const { batch } = crossing;
     const startedAtMs = performance.now();
     try {
       await using transaction = await this.#options.target.begin(this.#signal);
+      crossing.executing = transaction;
       await this.#options.applier.apply(
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
         this.#signal,
         this.#options.order,
       );
+      crossing.executing = null;
       if (this.#options.commitInOrder) {
-        await previousCommit;
-        this.#throwIfFailed();
+        await this.#turn(crossing, previousCommit);
       }
       await transaction.commit(this.#options.markFor(batch.through));
       this.#options.onCommitted(batch, performance.now() - startedAtMs);
     } catch (error) {
-      if (this.#options.commitInOrder) {
-        this.#failure ??= { error, through: batch.through };
-      }
+      crossing.executing = null;
+      this.#fail(error, crossing.index, batch.through);
       throw error;
+    }
+  }
+
+  /** Resolves when every elder has committed. */
+  async #turn(
+    crossing: Crossing,
+    previousCommit: Promise<void>,
+  ): Promise<void> {
+    while (!(await settlesWithin(previousCommit, stallMs))) {
+      this.#throwIfFailedBefore(crossing.index);
+      const [eldest] = this.#crossings;
+      if (await eldest?.executing?.waitsForLock()) {
+        throw new ReplicatorError('E3007');
+      }
+    }
+    this.#throwIfFailedBefore(crossing.index);
+  }
+
+  /** Elders of what failed still commit; of several failures the eldest counts. */
+  #fail(error: unknown, index: number, through: Timestamp): void {
+    if (
+      this.#options.commitInOrder &&
+      (this.#failure === null || index < this.#failure.index)
+    ) {
+      this.#failure = { error, index, through };
     }
   }
 
@@ -169,7 +221,7 @@ export class OrderedApply {
         this.#options.onCommitted(batch, performance.now() - startedAtMs);
       }
     } catch (error) {
-      this.#failure ??= { error, through: batch.through };
+      this.#fail(error, this.#submitCount, batch.through);
       throw error;
     }
   }
@@ -192,6 +244,18 @@ export class OrderedApply {
     });
   }
 
+  /** No room for another transaction, or for the rows of this one. */
+  #isFull(batch: Batch): boolean {
+    let heldLength = batch.textLength;
+    for (const crossing of this.#crossings) {
+      heldLength += crossing.batch.textLength;
+    }
+    return (
+      this.#crossings.size >= this.#options.parallelism ||
+      (this.#crossings.size > 0 && heldLength > this.#options.budgetLength)
+    );
+  }
+
   #holderOf(locks: ReadonlySet<string>): Crossing | null {
     if (this.#holders.size === 0) {
       return null;
@@ -206,8 +270,25 @@ export class OrderedApply {
   }
 
   #throwIfFailed(): void {
-    if (this.#failure) {
+    this.#throwIfFailedBefore(Number.POSITIVE_INFINITY);
+  }
+
+  #throwIfFailedBefore(index: number): void {
+    if (this.#failure && this.#failure.index < index) {
       throw this.#failure.error;
     }
+  }
+}
+
+async function settlesWithin(
+  promise: Promise<void>,
+  timeMs: number,
+): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), timeMs);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -163,6 +163,8 @@ export interface TargetTransaction extends AsyncDisposable {
    * `checkpoint()`.
    */
   commit(move: WatermarkMove | null): Promise<void>;
+  /** Asks the server, on another connection, whether it waits for a lock. */
+  waitsForLock(): Promise<boolean>;
 }
 
 /**

@@ -79,7 +79,20 @@ class PostgresTarget implements Target {
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
     const loan = await this.#borrow(signal);
-    return new PostgresTransaction(loan, signal);
+    return new PostgresTransaction(
+      loan,
+      (processId) => this.#isBlocked(processId),
+      signal,
+    );
+  }
+
+  async #isBlocked(processId: number): Promise<boolean> {
+    const { rows } = await this.#use(undefined, (connection) =>
+      connection.query('select cardinality(pg_blocking_pids($1)) as n', [
+        String(processId),
+      ]),
+    );
+    return rows[0]!['n'] !== '0';
   }
 
   async claimCheckpoint(

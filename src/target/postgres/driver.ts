@@ -121,7 +121,12 @@ export class PostgresConnection implements PooledConnection {
         signal?.removeEventListener('abort', cut);
       }
     }
-    throw targetFailure(failure, 'connect');
+    throw targetFailure(failure, 'connect', address.display);
+  }
+
+  /** The server's name for this session. */
+  get processId(): number {
+    return (this.#client as unknown as ClientInternals).processID;
   }
 
   /** Rows as objects; every value is text or null (no type is parsed). */

@@ -92,7 +92,12 @@ export type Phase = 'connect' | 'statement' | 'commit';
  * The failure in our words. The server's `detail`, and its message in the
  * classes that quote values, are left out: they hold row data.
  */
-export function targetFailure(error: unknown, phase: Phase): Error {
+export function targetFailure(
+  error: unknown,
+  phase: Phase,
+  /** `host:port/database`, where it was being dialled. */
+  place?: string,
+): Error {
   if (
     error instanceof ReplicatorError ||
     (error instanceof Error && isAbort(error))
@@ -112,7 +117,7 @@ export function targetFailure(error: unknown, phase: Phase): Error {
     return new ReplicatorError(serverCode, { detail: describe(error) });
   }
   if (phase === 'connect') {
-    return connectFailure(error, code);
+    return connectFailure(error, code, place);
   }
   if (
     code?.startsWith('ERR_') &&
@@ -151,7 +156,16 @@ function isGeometryRefusal({ code, file }: ServerError): boolean {
 function connectFailure(
   error: Error,
   code: string | undefined,
+  place: string | undefined,
 ): ReplicatorError {
+  const target = place === undefined ? 'the target' : `the target ${place}`;
+  if (/does not support SSL/.test(error.message)) {
+    return new ReplicatorError('E4001', {
+      detail: `${target} has no TLS, which the sslmode in its address asks for`,
+      remedy:
+        'turn ssl on at the server, or accept cleartext with sslmode=prefer',
+    });
+  }
   if (isCertificateRefusal(error)) {
     return new ReplicatorError('E4015', {
       detail: `the certificate of the target is not accepted (${code})`,
@@ -165,7 +179,7 @@ function connectFailure(
     });
   }
   return new ReplicatorError(socketErrors[code ?? ''] ?? 'E4001', {
-    detail: `the target cannot be reached (${code ?? error.message})`,
+    detail: `${target} cannot be reached (${code ?? error.message})`,
   });
 }
 

@@ -26,14 +26,20 @@ import {
 export class PostgresTransaction implements TargetTransaction {
   readonly #loan: Loan<PostgresConnection>;
   readonly #connection: PostgresConnection;
+  readonly #isBlocked: (processId: number) => Promise<boolean>;
   readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
   #state: 'open' | 'committed' | 'ended' = 'open';
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
 
-  constructor(loan: Loan<PostgresConnection>, signal: AbortSignal | undefined) {
+  constructor(
+    loan: Loan<PostgresConnection>,
+    isBlocked: (processId: number) => Promise<boolean>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#loan = loan;
+    this.#isBlocked = isBlocked;
     this.#connection = loan.connection;
     this.#signal = signal;
     this.#watch = cancelOnAbort(loan.connection, signal);
@@ -61,6 +67,10 @@ export class PostgresTransaction implements TargetTransaction {
       statements: [{ text: requireKey(keys.table, deleteStatement) }],
       parameters: keyParameters(keys),
     }));
+  }
+
+  waitsForLock(): Promise<boolean> {
+    return this.#isBlocked(this.#connection.processId);
   }
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
