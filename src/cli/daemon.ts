@@ -21,6 +21,7 @@ import {
 } from '../telemetry/metrics.ts';
 import type { CommandIo } from './command.ts';
 import { describeListener } from './ready-line.ts';
+import { requireFreeAddress } from './free-address.ts';
 import { openStores } from './open-stores.ts';
 import { listenerTls, reloadOnHangup } from './listener-tls.ts';
 import { receiveContext } from './receive-context.ts';
@@ -29,17 +30,15 @@ import { replicatorVersion } from './version.ts';
 /**
  * The daemon, in the order in which things open; they close in reverse:
  *
- *     target and staging answer ─ pipelines resume ─ operator's listener ─
- *     webhook listener ─ …until a signal… ─ listener drains ─ pipelines
- *     finish what is in flight ─ pools close
+ *     addresses are free ─ target and staging answer ─ pipelines resume ─
+ *     operator's listener ─ webhook listener ─ …until a signal… ─ listener
+ *     drains ─ pipelines finish what is in flight ─ pools close
  */
 export async function runDaemon(
   values: StartValues,
   io: CommandIo,
 ): Promise<number> {
-  for (const note of checkStartOptions(values)) {
-    io.stderr.write(`replicator: warning: ${note}\n`);
-  }
+  const warnings = checkStartOptions(values);
   const bind = parseListenAddress(values.bindAddr, 'bindAddr');
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
@@ -49,12 +48,23 @@ export async function runDaemon(
   setConstantMetrics(metrics, values, startedAtMs);
 
   const tls = await listenerTls(values);
+  await requireFreeAddress(bind, 'bindAddr');
+  if (values.metricsAddr !== '') {
+    await requireFreeAddress(
+      parseListenAddress(values.metricsAddr, 'metricsAddr'),
+      'metricsAddr',
+    );
+  }
   await using stack = new AsyncDisposableStack();
-  const stores = await openStores(values, stack, logger);
+  const stores = await openStores(values, stack, logger, io.signal);
   const target = meteredTarget(stores.target, metrics);
   const store = meteredStore(stores.store, metrics);
   const budget = new StagingBudget(store, values.stagingMaxBytes);
-  await budget.measure();
+  await budget.measure(io.signal);
+  // Not before: of a start that fails there is one line to read.
+  for (const warning of warnings) {
+    io.stderr.write(`replicator: warning: ${warning}\n`);
+  }
 
   const house: House = {
     store,
@@ -65,7 +75,7 @@ export async function runDaemon(
     options: pipelineOptions(values),
   };
   const pipelines = stack.use(new Pipelines(house, values.schemaRefresh));
-  await pipelines.resume();
+  await resume(pipelines, io.signal);
 
   const operator = {
     metrics,
@@ -129,6 +139,18 @@ export async function runDaemon(
   await aborted(io.signal);
   await drain(values.gracePeriod, webhook, pipelines, logger);
   return 0;
+}
+
+/** A signal ends the wait for a target that does not answer. */
+async function resume(
+  pipelines: Pipelines,
+  signal: AbortSignal,
+): Promise<void> {
+  const abort = (): void => pipelines.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  await pipelines.resume();
+  signal.removeEventListener('abort', abort);
+  signal.throwIfAborted();
 }
 
 /** In flow order: no new requests, those in flight end, commits end. */

@@ -12,11 +12,13 @@ import type { Logger } from '../telemetry/logger.ts';
  * Opens target and staging, and writes nothing before both have answered. A
  * target that is down ends the start, unless staging already knows its
  * schemas: then the daemon starts without it and staging accepts meanwhile.
+ * Rejects with the signal's reason when that aborts first.
  */
 export async function openStores(
   values: StartValues,
   stack: AsyncDisposableStack,
   logger: Logger,
+  signal: AbortSignal,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
     openTarget({
@@ -33,8 +35,9 @@ export async function openStores(
   );
   let targetFailure: unknown = null;
   try {
-    await target.ping();
+    await target.ping(signal);
   } catch (error) {
+    signal.throwIfAborted();
     targetFailure = error;
   }
   const embedded = values.stagingConn === '';
@@ -46,21 +49,24 @@ export async function openStores(
     throw targetFailure;
   }
   const store = stack.use(
-    await openStaging({
-      stagingConn: embedded ? null : values.stagingConn,
-      dataDir: values.dataDir,
-      stagingSchema: values.stagingSchema,
-      createSchema: values.stagingCreateSchema && targetFailure === null,
-      pool: {
-        maxPoolSize: values.stagingMaxPoolSize,
-        idleTimeMs: values.stagingIdleTime,
-        jitterTimeMs: values.stagingJitterTime,
-        maxLifetimeMs: values.stagingMaxLifetime,
+    await openStaging(
+      {
+        stagingConn: embedded ? null : values.stagingConn,
+        dataDir: values.dataDir,
+        stagingSchema: values.stagingSchema,
+        createSchema: values.stagingCreateSchema && targetFailure === null,
+        pool: {
+          maxPoolSize: values.stagingMaxPoolSize,
+          idleTimeMs: values.stagingIdleTime,
+          jitterTimeMs: values.stagingJitterTime,
+          maxLifetimeMs: values.stagingMaxLifetime,
+        },
       },
-    }),
+      signal,
+    ),
   );
   if (targetFailure !== null) {
-    if ((await store.schemas()).length === 0) {
+    if ((await store.schemas(signal)).length === 0) {
       throw targetFailure;
     }
     logger.warn(

@@ -17,19 +17,22 @@ export async function stagingFindings(
     return findings;
   }
   try {
-    await using store = await openStaging({
-      stagingConn: values.stagingConn,
-      dataDir: values.dataDir,
-      stagingSchema: values.stagingSchema,
-      createSchema: false,
-      exclusive: false,
-      pool: {
-        idleTimeMs: values.stagingIdleTime,
-        jitterTimeMs: values.stagingJitterTime,
-        maxLifetimeMs: values.stagingMaxLifetime,
-        maxPoolSize: values.stagingMaxPoolSize,
+    await using store = await openStaging(
+      {
+        stagingConn: values.stagingConn,
+        dataDir: values.dataDir,
+        stagingSchema: values.stagingSchema,
+        createSchema: false,
+        exclusive: false,
+        pool: {
+          idleTimeMs: values.stagingIdleTime,
+          jitterTimeMs: values.stagingJitterTime,
+          maxLifetimeMs: values.stagingMaxLifetime,
+          maxPoolSize: values.stagingMaxPoolSize,
+        },
       },
-    });
+      signal,
+    );
     await store.ping(signal);
     const { liveBytes, rowCount } = await store.size(undefined, signal);
     findings.push({

@@ -1,4 +1,5 @@
 import { startOptions, valuesOf } from '../config/options.ts';
+import { isAbort } from '../failure/failure.ts';
 import type { Command } from './command.ts';
 
 export const startCommand: Command = {
@@ -9,6 +10,14 @@ export const startCommand: Command = {
   options: startOptions,
   async run({ values }, io) {
     const { runDaemon } = await import('./daemon.ts');
-    return await runDaemon(valuesOf(startOptions, values), io);
+    try {
+      return await runDaemon(valuesOf(startOptions, values), io);
+    } catch (error) {
+      if (io.signal.aborted && isAbort(error)) {
+        // Before it was ready there was nothing to drain: an orderly end too.
+        return 0;
+      }
+      throw error;
+    }
   },
 };

@@ -55,7 +55,11 @@ export function parseArgv(
       } else if (Object.hasOwn(peerOptions, token.name)) {
         peerFlags.push(token.name);
       } else {
-        throw unknownFlag(token.name, where, table, known);
+        // `-flushSize` is taken for nine flags of one letter.
+        const [typed] = argv[token.index]!.split('=', 1);
+        throw /^-\w\w/.test(typed!)
+          ? unknownFlag(typed!.slice(1), typed!, table, known)
+          : unknownFlag(token.name, where, table, known);
       }
     } else if (entry.type === 'boolean') {
       raw.set(token.name, { text: token.value ?? 'true', where });
@@ -109,7 +113,7 @@ function unknownFlag(
   table: OptionTable,
   known: OptionTable,
 ): ReplicatorError {
-  if (Object.hasOwn(known, name)) {
+  if (where.startsWith('--') && Object.hasOwn(known, name)) {
     return new ReplicatorError('E5001', {
       detail: `${where} is not an option of this command`,
       remedy: 'leave it out; replicator help <command> lists those it has',

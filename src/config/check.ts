@@ -29,7 +29,7 @@ export function checkDatabases(values: StartValues): void {
     throw new ReplicatorError('E5004', {
       detail: '--targetConn must be given',
       remedy:
-        'give the address of the target, for instance --targetConn env:TARGET_URL with TARGET_URL=postgresql://user:password@host/database',
+        'give the address of the target, for instance --targetConn env:TARGET_URL with TARGET_URL=postgresql://<user>:<password>@<host>/<database>',
     });
   }
   const most = Math.floor(values.targetMaxPoolSize * parallelismShare);

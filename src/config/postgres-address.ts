@@ -116,7 +116,7 @@ function parseUrl(address: string, option: string): URL {
     throw new ReplicatorError('E5002', {
       detail: `${option} is not a URL`,
       remedy:
-        'write postgresql://user:password@host:5432/database, special characters percent-encoded',
+        'write postgresql://<user>:<password>@<host>:5432/<database>, special characters percent-encoded',
     });
   }
 }

@@ -46,7 +46,7 @@ export async function openStaging(
     throw new ReplicatorError('E5002', {
       detail: '--stagingConn is not a postgresql:// URL',
       remedy:
-        'give postgresql://user@host:port/database (PostgreSQL or CockroachDB), or leave it out for embedded staging',
+        'give postgresql://<user>@<host>:<port>/<database> (PostgreSQL or CockroachDB), or leave it out for embedded staging',
     });
   }
   return openPostgresStore({ ...options, stagingConn, exclusive }, signal);

@@ -22,6 +22,14 @@ describe('a command line that is not understood is one line on stderr and exit c
       'replicator: E5001 there is no option --dpes: did you mean --deps?\n',
     ],
     [
+      ['start', '-flushSize', '3'],
+      'replicator: E5001 there is no option -flushSize: did you mean --flushSize?\n',
+    ],
+    [
+      ['start', '-x'],
+      'replicator: E5001 there is no option -x: see replicator help\n',
+    ],
+    [
       ['version', 'now'],
       'replicator: E5001 "now" is one argument too many for version: see replicator help version\n',
     ],

@@ -174,7 +174,7 @@ describe('the data directory', () => {
     const parent = join(here.dataDir, '..');
     const missing = join(parent, 'no', 'such');
     expect(await open(missing)).toBe(
-      `E5009 the data directory cannot be used: ${missing}: ENOENT`,
+      `E5009 the data directory ${missing} cannot be made: ${join(parent, 'no')} does not exist`,
     );
     const file = join(parent, 'file');
     await writeFile(file, '');

@@ -132,17 +132,17 @@ test('list shows entries, what is applied, and the checkpoint of each schema', a
   const { stdout } = await here.run(stagingListCommand);
   expect(stdout).toMatchInlineSnapshot(`
     "SCHEMA                 TABLE   ID            MIN TIME                  HLC                             ROWS  BYTES  APPLIED
-    shop."Weird ""name"""  Lines   000000000003  2023-11-14T22:13:22.000Z  1700000002000000000.0000000000     1     54  no
-    shop.public            orders  000000000001  2023-11-14T22:13:20.000Z  1700000000000000000.0000000000     1     81  yes
-    shop.public            orders  000000000002  2023-11-14T22:13:21.000Z  1700000001000000000.0000000000     1     47  no
+    shop."Weird ""name"""  Lines   000000000003  2023-11-14T22:13:22.000Z  1700000002000000000.0000000000     1     56  no
+    shop.public            orders  000000000001  2023-11-14T22:13:20.000Z  1700000000000000000.0000000000     1     83  yes
+    shop.public            orders  000000000002  2023-11-14T22:13:21.000Z  1700000001000000000.0000000000     1     49  no
 
-    shop."Weird ""name""": 1 entry, 1 row, 54 B
+    shop."Weird ""name""": 1 entry, 1 row, 56 B
       resolved none
       applied  none
       retired  none
       entries not wholly applied hold 1 row
 
-    shop.public: 2 entries, 2 rows, 128 B
+    shop.public: 2 entries, 2 rows, 132 B
       resolved 2023-11-14T22:13:29.000Z (1700000009000000000.0000000000)
       applied  2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
       retired  none
@@ -193,7 +193,7 @@ test('peek shows no row data unless asked', async () => {
   const [entry] = await here.store.list({ schema }, 1, null);
   const quiet = await here.run(stagingPeekCommand, entry!.id);
   expect(quiet.stdout).toMatchInlineSnapshot(`
-    "entry 000000000001 of shop.public, table "orders": 1 row, 81 B
+    "entry 000000000001 of shop.public, table "orders": 1 row, 83 B
     from 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
     to   2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
 
@@ -238,7 +238,7 @@ test('purge tells what would go and, without a terminal, deletes only with --yes
     '--dry-run',
   );
   expect(dry.stdout).toMatchInlineSnapshot(`
-    "2 entries of shop.public: 2 rows, 128 B.
+    "2 entries of shop.public: 2 rows, 132 B.
     WARNING: 1 of these entries is NOT APPLIED to the target yet (1 row at most; applied through 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)). The source believes them delivered: they are lost unless the changefeed is restarted from a cursor before them.
     The checkpoint of the schema in staging is forgotten too. The target keeps its own: rows at or below the watermark there stay dropped when they are sent again. To have them applied again, run this at the target while the daemon is stopped:
       delete from "public".replicator_checkpoint where schema_name = 'shop.public';

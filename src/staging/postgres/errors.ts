@@ -32,7 +32,7 @@ const verdicts = new Map<string, Verdict>([
   ['57014', ['E2007', {}]],
   ['58', ['E2007', {}]],
   ['25006', ['E2007', {}]],
-  ['3D000', ['E2004', {}]],
+  ['3D000', ['E2001', noAccess]],
   ['3F000', ['E2004', {}]],
   ['42P01', ['E2004', {}]],
   ['42501', ['E2007', noPrivilege]],
@@ -84,6 +84,16 @@ function unreachable(error: unknown, message: string): ReplicatorError {
       detail: `the certificate of staging is not accepted (${(error as { code: string }).code})`,
       remedy:
         'name its CA with sslrootcert in --stagingConn, or correct the host name',
+      cause: error,
+    });
+  }
+  if (/does not support SSL/.test(message)) {
+    return new ReplicatorError('E2001', {
+      disposition: 'halt',
+      detail:
+        'the staging server has no TLS, which the sslmode in its address asks for',
+      remedy:
+        'turn ssl on at the server, or accept cleartext with sslmode=prefer',
       cause: error,
     });
   }

@@ -22,6 +22,13 @@ export function prepareDataDir(dataDir: string): void {
     fsyncSync(parent);
     closeSync(parent);
   } catch (error) {
+    if (errorCode(error) === 'ENOENT') {
+      throw new ReplicatorError('E5009', {
+        detail: `the data directory ${path} cannot be made: ${dirname(path)} does not exist`,
+        remedy: 'make the directory above it first, or correct --dataDir',
+        cause: error,
+      });
+    }
     if (errorCode(error) !== 'EEXIST') {
       throw unusable(path, error);
     }
