@@ -4,7 +4,14 @@
  * Connections are lent last-in first-out, so that those that are not needed
  * grow old and are closed after `idleMs`; none lives longer than its
  * `maxLifetimeMs` plus a random part of `jitterMs`, so that a fleet does not
- * dial all at once. Waiting borrowers are served in the order they came.
+ * dial all at once.
+ *
+ * A place is the right to have one connection; there are `maxSize`. It is
+ * held by a connection until that is closed, and by a dial. Whoever finds no
+ * place waits, and newcomers wait behind him: what comes free, a connection
+ * or a place alone, is handed to the one who waits longest. Callers rely on
+ * that: a younger transaction that got ahead of an older one, and then waited
+ * for its commit, would wait for ever.
  */
 import type { PoolCounts } from './target.ts';
 
@@ -27,8 +34,10 @@ interface Resident<C> {
   idleSinceMs: number;
 }
 
-interface Waiter {
-  grant(): void;
+interface Waiter<C> {
+  /** With a connection, or with a place for one. */
+  grant(resident: Resident<C> | null): void;
+  refuse(error: Error): void;
 }
 
 export interface Loan<C> extends AsyncDisposable {
@@ -41,16 +50,16 @@ export class ConnectionPool<
   readonly #dial: (signal?: AbortSignal) => Promise<C>;
   readonly #options: PoolOptions;
   readonly #idle: Resident<C>[] = [];
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters: Waiter<C>[] = [];
   readonly #sweeper: NodeJS.Timeout;
-  /** Connections and dials under way; never above `maxSize`. */
+  /** Places held; never above `maxSize`. */
   #total = 0;
   #dialCount = 0;
   #dialErrorCount = 0;
   #waitCount = 0;
   #waitMs = 0;
   #closed = false;
-  #emptied: (() => void) | null = null;
+  readonly #emptied = Promise.withResolvers<void>();
 
   constructor(
     dial: (signal?: AbortSignal) => Promise<C>,
@@ -79,33 +88,40 @@ export class ConnectionPool<
   }
 
   /**
-   * Disposing the loan gives the connection back, or closes it when it is no
-   * longer usable. Rejects with the signal's reason when it aborts first.
+   * Disposing the loan gives the connection back, or closes it in the
+   * background when it is no longer usable. Rejects with the signal's reason
+   * when it aborts first.
    */
   async borrow(signal?: AbortSignal): Promise<Loan<C>> {
-    for (;;) {
-      if (signal?.aborted) {
-        // The turn this one may have been given goes to the next.
-        this.#waiters.shift()?.grant();
-        throw signal.reason as Error;
-      }
-      if (this.#closed) {
-        throw new Error('the connection pool is closed');
-      }
-      const resident = this.#idle.pop();
-      if (resident) {
-        if (resident.connection.usable && resident.retireAtMs > Date.now()) {
-          return this.#loan(resident);
-        }
-        await this.#close(resident);
-      } else if (this.#total < this.#options.maxSize) {
-        return this.#loan(await this.#open(signal));
-      } else {
-        const startedAtMs = performance.now();
-        this.#waitCount += 1;
-        await this.#turn(signal);
+    signal?.throwIfAborted();
+    if (this.#closed) {
+      throw poolClosed();
+    }
+    let resident = this.#freshIdle();
+    if (!resident && this.#total < this.#options.maxSize) {
+      this.#total += 1;
+    } else if (!resident) {
+      const startedAtMs = performance.now();
+      this.#waitCount += 1;
+      try {
+        resident = await this.#turn(signal);
+      } finally {
         this.#waitMs += performance.now() - startedAtMs;
       }
+    }
+    try {
+      signal?.throwIfAborted();
+      if (this.#closed) {
+        throw poolClosed();
+      }
+      return this.#loan(resident ?? (await this.#open(signal)));
+    } catch (error) {
+      if (resident) {
+        this.#giveBack(resident);
+      } else {
+        this.#giveUpPlace();
+      }
+      throw error;
     }
   }
 
@@ -114,20 +130,32 @@ export class ConnectionPool<
     this.#closed = true;
     clearInterval(this.#sweeper);
     for (const waiter of this.#waiters.splice(0)) {
-      waiter.grant();
+      waiter.refuse(poolClosed());
     }
-    await Promise.all(
-      this.#idle.splice(0).map((resident) => this.#close(resident)),
-    );
+    for (const resident of this.#idle.splice(0)) {
+      void this.#close(resident);
+    }
     if (this.#total > 0) {
-      await new Promise<void>((resolve) => {
-        this.#emptied = resolve;
-      });
+      await this.#emptied.promise;
     }
   }
 
+  /** Nobody waits while there is one: it would have been handed to him. */
+  #freshIdle(): Resident<C> | null {
+    for (;;) {
+      const resident = this.#idle.pop();
+      if (!resident || this.#isFresh(resident)) {
+        return resident ?? null;
+      }
+      void this.#close(resident);
+    }
+  }
+
+  #isFresh({ connection, retireAtMs }: Resident<C>): boolean {
+    return connection.usable && retireAtMs > Date.now();
+  }
+
   async #open(signal?: AbortSignal): Promise<Resident<C>> {
-    this.#total += 1;
     try {
       const connection = await this.#dial(signal);
       this.#dialCount += 1;
@@ -143,7 +171,6 @@ export class ConnectionPool<
       };
     } catch (error) {
       this.#dialErrorCount += 1;
-      this.#left();
       throw error;
     }
   }
@@ -153,47 +180,59 @@ export class ConnectionPool<
     return {
       connection: resident.connection,
       [Symbol.asyncDispose]: async () => {
-        if (!lent) {
-          return;
+        if (lent) {
+          lent = false;
+          this.#giveBack(resident);
         }
-        lent = false;
-        if (
-          this.#closed ||
-          !resident.connection.usable ||
-          resident.retireAtMs <= Date.now()
-        ) {
-          await this.#close(resident);
-          return;
-        }
-        resident.idleSinceMs = Date.now();
-        this.#idle.push(resident);
-        this.#waiters.shift()?.grant();
       },
     };
+  }
+
+  #giveBack(resident: Resident<C>): void {
+    if (this.#closed || !this.#isFresh(resident)) {
+      void this.#close(resident);
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter) {
+      waiter.grant(resident);
+      return;
+    }
+    resident.idleSinceMs = Date.now();
+    this.#idle.push(resident);
   }
 
   async #close(resident: Resident<C>): Promise<void> {
     try {
       await resident.connection[Symbol.asyncDispose]();
-    } finally {
-      this.#left();
+    } catch {
+      // It is of no more use either way.
     }
+    this.#giveUpPlace();
   }
 
-  #left(): void {
+  #giveUpPlace(): void {
+    const waiter = this.#waiters.shift();
+    if (waiter) {
+      waiter.grant(null);
+      return;
+    }
     this.#total -= 1;
-    this.#waiters.shift()?.grant();
-    if (this.#total === 0) {
-      this.#emptied?.();
+    if (this.#closed && this.#total === 0) {
+      this.#emptied.resolve();
     }
   }
 
-  #turn(signal?: AbortSignal): Promise<void> {
+  #turn(signal?: AbortSignal): Promise<Resident<C> | null> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        grant: () => {
+      const waiter: Waiter<C> = {
+        grant: (resident) => {
           signal?.removeEventListener('abort', onAbort);
-          resolve();
+          resolve(resident);
+        },
+        refuse: (error) => {
+          signal?.removeEventListener('abort', onAbort);
+          reject(error);
         },
       };
       const onAbort = (): void => {
@@ -208,13 +247,15 @@ export class ConnectionPool<
   #sweep(): void {
     const nowMs = Date.now();
     for (const resident of this.#idle.slice()) {
-      const isOld =
-        nowMs - resident.idleSinceMs >= this.#options.idleMs ||
-        resident.retireAtMs <= nowMs;
-      if (isOld || !resident.connection.usable) {
+      const isIdle = nowMs - resident.idleSinceMs >= this.#options.idleMs;
+      if (isIdle || !this.#isFresh(resident)) {
         this.#idle.splice(this.#idle.indexOf(resident), 1);
-        void this.#close(resident).catch(() => {});
+        void this.#close(resident);
       }
     }
   }
+}
+
+function poolClosed(): Error {
+  return new Error('the connection pool is closed');
 }
