@@ -1,11 +1,8 @@
 import type { StartValues } from '../config/options.ts';
 import { asReplicatorError } from '../failure/failure.ts';
 import { createSelfSigned } from '../lib/certificates.ts';
-import {
-  readTlsFiles,
-  type TlsTexts,
-  type WebhookServer,
-} from '../source/changefeed/server.ts';
+import type { WebhookServer } from '../source/changefeed/server.ts';
+import { readTlsFiles, type TlsTexts } from '../source/changefeed/tls-files.ts';
 import type { OpenLogger } from '../telemetry/logger.ts';
 
 /** The listener's certificates as the options say; null serves cleartext. */

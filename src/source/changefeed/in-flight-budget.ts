@@ -4,47 +4,136 @@ import { ReplicatorError } from '../../failure/failure.ts';
 const assumedBytes = 64 * 1024;
 
 /**
- * Bounds the bytes of request bodies held at one time (design D7): beyond
- * the limit a request is answered 503 before its body is read.
+ * Bounds the memory of the requests held at one time (design D7): bodies as
+ * they came, inflated, and as text. Beyond the limit a request is refused
+ * before its body is read; one whose body grows on the way waits.
+ *
+ * So that whatever is admitted can end, one room at a time may grow beyond
+ * the limit, and a request that is alone always gets in:
+ *
+ *     held ≤ limit + what the largest request needs
  */
 export class InFlightBudget {
   readonly #limitBytes: number;
   #heldBytes = 0;
-  #requestCount = 0;
-  #onDrained: (() => void) | null = null;
+  #roomCount = 0;
+  /** The one that may grow beyond the limit, until it ends. */
+  #exempt: Room | null = null;
+  readonly #waiting = new Map<Room, Growth>();
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
 
-  get requestCount(): number {
-    return this.#requestCount;
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
-  /** Returns how to give the room back, once; throws E3006 when full. */
-  reserve(contentLengthBytes: number): () => void {
-    const bytes = contentLengthBytes > 0 ? contentLengthBytes : assumedBytes;
-    // One request is always let in, however large: else it could never pass.
-    if (this.#requestCount > 0 && this.#heldBytes + bytes > this.#limitBytes) {
+  /** Throws E3006 when there is no room for that many bytes. */
+  admit(bytes: number): Room {
+    const counted = bytes > 0 ? bytes : assumedBytes;
+    if (this.#roomCount > 0 && !this.#fits(counted)) {
       throw new ReplicatorError('E3006');
     }
-    this.#heldBytes += bytes;
-    this.#requestCount += 1;
-    return () => {
-      this.#heldBytes -= bytes;
-      this.#requestCount -= 1;
-      if (this.#requestCount === 0) {
-        this.#onDrained?.();
-      }
+    this.#roomCount += 1;
+    this.#heldBytes += counted;
+    let heldBytes = counted;
+    let isReleased = false;
+    let gaveUp = false;
+    const take = (more: number): void => {
+      heldBytes += more;
+      this.#heldBytes += more;
     };
+    const room: Room = {
+      growNow: (more) => {
+        if (isReleased || (this.#roomCount > 1 && !this.#fits(more))) {
+          throw new ReplicatorError('E3006');
+        }
+        take(more);
+      },
+      grow: (more) => {
+        if (!isReleased && this.#mayGrow(room, more)) {
+          take(more);
+          return null;
+        }
+        if (isReleased || gaveUp) {
+          throw new ReplicatorError('E3006');
+        }
+        const { promise, resolve, reject } = Promise.withResolvers<void>();
+        this.#waiting.set(room, {
+          bytes: more,
+          grant: () => {
+            take(more);
+            resolve();
+          },
+          refuse: () => reject(new ReplicatorError('E3006')),
+        });
+        return promise;
+      },
+      giveUp: () => {
+        gaveUp = true;
+        const growth = this.#waiting.get(room);
+        this.#waiting.delete(room);
+        growth?.refuse();
+        return growth !== undefined;
+      },
+      release: () => {
+        if (isReleased) {
+          return;
+        }
+        isReleased = true;
+        this.#roomCount -= 1;
+        this.#heldBytes -= heldBytes;
+        if (this.#exempt === room) {
+          this.#exempt = null;
+        }
+        this.#grantWaiting();
+      },
+    };
+    return room;
   }
 
-  /** Resolves when no request is in flight. */
-  async drained(): Promise<void> {
-    if (this.#requestCount > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#onDrained = resolve;
-      await promise;
+  #fits(bytes: number): boolean {
+    return this.#heldBytes + bytes <= this.#limitBytes;
+  }
+
+  #mayGrow(room: Room, bytes: number): boolean {
+    if (this.#exempt === room || this.#fits(bytes)) {
+      return true;
+    }
+    this.#exempt ??= room;
+    return this.#exempt === room;
+  }
+
+  /** In the order in which they came; the first is never passed over. */
+  #grantWaiting(): void {
+    for (const [room, { bytes, grant }] of this.#waiting) {
+      if (!this.#mayGrow(room, bytes)) {
+        return;
+      }
+      this.#waiting.delete(room);
+      grant();
     }
   }
+}
+
+/** What one request holds, from its head until its work has settled. */
+export interface Room {
+  /** For a body that is still coming: throws E3006 when there is no room. */
+  growNow(bytes: number): void;
+  /**
+   * For a body that is here: null when there is room, else a promise of it.
+   * E3006 when it was given up before.
+   */
+  grow(bytes: number): Promise<void> | null;
+  /** Nobody waits for the answer any more; tells whether `grow` was waiting. */
+  giveUp(): boolean;
+  /** Gives everything back, once. */
+  release(): void;
+}
+
+interface Growth {
+  readonly bytes: number;
+  readonly grant: () => void;
+  readonly refuse: () => void;
 }

@@ -4,6 +4,7 @@ import { type Timestamp, timestampFromMs } from '../../mutation/timestamp.ts';
 import type { Feed, Feeds } from '../source.ts';
 import { aheadOfClock } from './context.ts';
 import { decodeBody, type DecodedRequest } from './decode.ts';
+import type { Room } from './in-flight-budget.ts';
 import { decodeUtf8, inflateBody } from './inflate.ts';
 import { decodeNdjson } from './ndjson.ts';
 import type { RequestPath } from './path.ts';
@@ -37,6 +38,7 @@ export async function receiveBody(
   path: RequestPath,
   body: Buffer,
   contentEncoding: string | undefined,
+  room: Room,
 ): Promise<void> {
   const feed = await context.feeds.open(schemaName(path.schema));
   if (!feed) {
@@ -53,7 +55,7 @@ export async function receiveBody(
     return;
   }
   const text = decodeUtf8(
-    await inflateBody(body, contentEncoding, context.limits),
+    await inflateBody(body, contentEncoding, context.limits, room),
   );
   const decoded = await decodeFor(context, feed, path, text, latest);
   context.received(feed, decoded);

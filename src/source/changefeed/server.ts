@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import http2 from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
 import Fastify, {
@@ -11,22 +9,17 @@ import Fastify, {
 } from 'fastify';
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { InFlightBudget } from './in-flight-budget.ts';
+import { contentLength, memoryFactor, readBody } from './body.ts';
+import { InFlightBudget, type Room } from './in-flight-budget.ts';
 import { parseRequestPath, type RequestPath } from './path.ts';
 import { type ReceiveContext, receiveBody } from './receive.ts';
-
-/** PEM files of the listener; null where an option is not given. */
-export interface TlsFiles {
-  readonly certificate: string | null;
-  readonly privateKey: string | null;
-  readonly clientCA: string | null;
-}
-
-export interface TlsTexts {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string | null;
-}
+import type { TlsTexts } from './tls-files.ts';
+import {
+  createTransport,
+  type Transport,
+  type TransportTimeouts,
+  usualTimeouts,
+} from './transport.ts';
 
 export interface WebhookServerOptions {
   readonly host: string;
@@ -42,23 +35,22 @@ export interface WebhookServerOptions {
   readonly schemaNameParts: number;
   readonly examplePath: string;
   readonly metrics: Metrics;
+  readonly timeouts?: TransportTimeouts;
 }
-
-/** Idle connections outlive the changefeed's own minute (anchors: 1 min idle). */
-const keepAliveMs = 75_000;
-const headersTimeoutMs = 10_000;
-const requestTimeoutMs = 60_000;
 
 declare module 'fastify' {
   interface FastifyRequest {
     webhookPath?: RequestPath;
+    /** From the moment the request is admitted. */
+    room?: Room;
+    /** The room is given back when the work has settled, and not before. */
+    isWorking?: boolean;
   }
 }
 
 /**
- * The webhook listener: HTTP/1.1 and HTTP/2 (by ALPN) over TLS, HTTP/1.1 in
- * clear. One catch-all route takes changefeed requests; `addRoutes` may add
- * the operator's routes under /_/ before it listens.
+ * The webhook listener. One catch-all route takes changefeed requests; the
+ * operator's routes under /_/ may be added to `app` before it listens.
  *
  * A reply's body is what the changefeed shows as its job's error: one line
  * with code, cause and remedy, never a secret and never row data.
@@ -66,17 +58,24 @@ declare module 'fastify' {
 export class WebhookServer implements AsyncDisposable {
   readonly app: FastifyInstance;
   readonly #options: WebhookServerOptions;
-  readonly #inFlight: InFlightBudget;
-  #server: http.Server | http2.Http2SecureServer | null = null;
-  readonly #sessions = new Set<http2.ServerHttp2Session>();
-  readonly #sockets = new Set<Socket>();
+  readonly #budget: InFlightBudget;
+  readonly #timeouts: TransportTimeouts;
+  #transport: Transport | null = null;
+  #openCount = 0;
+  #onDrained: (() => void) | null = null;
 
   constructor(options: WebhookServerOptions) {
     this.#options = options;
-    this.#inFlight = new InFlightBudget(options.inFlightLimitBytes);
+    this.#timeouts = options.timeouts ?? usualTimeouts;
+    this.#budget = new InFlightBudget(options.inFlightLimitBytes);
     this.app = Fastify({
-      bodyLimit: options.receive.limits.maxBodyBytes,
-      serverFactory: (handler) => this.#createServer(handler),
+      serverFactory: (handler) => {
+        this.#transport = createTransport(
+          { ...options, timeouts: this.#timeouts },
+          handler,
+        );
+        return this.#transport.server;
+      },
       routerOptions: { maxParamLength: 4_096 },
       frameworkErrors: (_error, _request, reply) => {
         this.#refuse(reply as FastifyReply, new ReplicatorError('E1013'));
@@ -100,16 +99,19 @@ export class WebhookServer implements AsyncDisposable {
     return { host, port: address.port };
   }
 
-  /** Requests in flight, for the drain and the status. */
+  /** Requests that are not answered yet, for the drain and the status. */
   get inFlightCount(): number {
-    return this.#inFlight.requestCount;
+    return this.#openCount;
+  }
+
+  /** Memory counted for requests: those, and what still works for old ones. */
+  get heldBytes(): number {
+    return this.#budget.heldBytes;
   }
 
   /** New connections use these certificates; open ones go on. */
   reloadTls(tls: TlsTexts): void {
-    if (this.#server && 'setSecureContext' in this.#server) {
-      this.#server.setSecureContext(secureContext(tls));
-    }
+    this.#transport?.reloadTls(tls);
   }
 
   /**
@@ -117,20 +119,20 @@ export class WebhookServer implements AsyncDisposable {
    * still comes in on open connections is answered 503.
    */
   async drain(): Promise<void> {
-    for (const session of this.#sessions) {
-      session.close();
-    }
+    this.#transport?.goAway();
     const closed = this.app.close();
-    await this.#inFlight.drained();
+    if (this.#openCount > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onDrained = resolve;
+      await promise;
+    }
     this.cut();
     await closed;
   }
 
   /** Ends every connection, whatever it is doing. */
   cut(): void {
-    for (const socket of this.#sockets) {
-      socket.destroy();
-    }
+    this.#transport?.cut();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,63 +140,28 @@ export class WebhookServer implements AsyncDisposable {
     await this.app.close();
   }
 
-  #createServer(
-    handler: (
-      request: http.IncomingMessage,
-      reply: http.ServerResponse,
-    ) => void,
-  ): http.Server {
-    const { tls } = this.#options;
-    const timeouts = {
-      keepAliveTimeout: keepAliveMs,
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-    };
-    if (!tls) {
-      this.#server = this.#tracked(http.createServer(timeouts, handler));
-      return this.#server;
-    }
-    const server = http2.createSecureServer(
-      {
-        allowHTTP1: true,
-        minVersion: 'TLSv1.2',
-        ...secureContext(tls),
-        // A caller without a valid certificate is told so in the reply (401),
-        // which the changefeed shows; a broken handshake would tell nothing.
-        requestCert: this.#options.authenticate,
-        rejectUnauthorized: false,
-        ...timeouts,
-      },
-      handler as unknown as (
-        request: http2.Http2ServerRequest,
-        response: http2.Http2ServerResponse,
-      ) => void,
-    );
-    server.on('session', (session) => {
-      this.#sessions.add(session);
-      session.on('close', () => this.#sessions.delete(session));
-      session.on('error', () => {});
-    });
-    this.#server = this.#tracked(server);
-    return server as unknown as http.Server;
-  }
-
-  #tracked<T extends http.Server | http2.Http2SecureServer>(server: T): T {
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-    return server;
-  }
-
   #addWebhook(): void {
     const { app } = this;
     const { metrics, receive } = this.#options;
     app.removeAllContentTypeParsers();
+    const bodyLimits = {
+      maxBodyBytes: receive.limits.maxBodyBytes,
+      timeoutMs: this.#timeouts.requestMs,
+    };
     app.addContentTypeParser(
       '*',
-      { parseAs: 'buffer' },
-      (_request, body, done) => done(null, body),
+      async (request: FastifyRequest, stream: Readable) => {
+        const { headers, room } = request;
+        return room === undefined
+          ? undefined
+          : await readBody(
+              stream,
+              contentLength(headers['content-length']),
+              bodyLimits,
+              room,
+              memoryFactor(headers['content-encoding']),
+            );
+      },
     );
     app.setErrorHandler((error, _request, reply) => {
       this.#refuse(reply, asHttpFailure(error));
@@ -216,21 +183,12 @@ export class WebhookServer implements AsyncDisposable {
       handler: async (request, reply) => {
         const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
         metrics.http_payload_in_bytes_total.observe(body.length);
-        if (this.#options.discard) {
-          await new Promise((done) =>
-            setTimeout(done, this.#options.discardDelayMs),
-          );
-        } else {
-          await withinTime(
-            receiveBody(
-              receive,
-              request.webhookPath!,
-              body,
-              request.headers['content-encoding'],
-            ),
-            this.#options.responseTimeoutMs,
-          );
-        }
+        const room = request.room!;
+        const work = this.#work(request, body, room);
+        request.isWorking = true;
+        // The client may be gone by then, or have been told to come again.
+        work.finally(() => room.release()).catch(() => {});
+        await withinTime(work, this.#options.responseTimeoutMs, room);
         return reply.type('text/plain; charset=utf-8').send('OK\n');
       },
     });
@@ -254,11 +212,47 @@ export class WebhookServer implements AsyncDisposable {
       examplePath: options.examplePath,
     });
     checkContentType(request.headers['content-type']);
-    const release = this.#inFlight.reserve(
-      Number(request.headers['content-length'] ?? 0),
+    const { headers } = request;
+    const room = this.#budget.admit(
+      (contentLength(headers['content-length']) ?? 0) *
+        memoryFactor(headers['content-encoding']),
     );
+    request.room = room;
+    this.#openCount += 1;
     // Comes once whatever happens: answered, cut off, or reset by the peer.
-    reply.raw.once('close', release);
+    reply.raw.once('close', () => {
+      room.giveUp();
+      if (!request.isWorking) {
+        room.release();
+      }
+      this.#closed();
+    });
+  }
+
+  async #work(
+    request: FastifyRequest,
+    body: Buffer,
+    room: Room,
+  ): Promise<void> {
+    const { discard, discardDelayMs, receive } = this.#options;
+    if (discard) {
+      await new Promise((done) => setTimeout(done, discardDelayMs));
+      return;
+    }
+    await receiveBody(
+      receive,
+      request.webhookPath!,
+      body,
+      request.headers['content-encoding'],
+      room,
+    );
+  }
+
+  #closed(): void {
+    this.#openCount -= 1;
+    if (this.#openCount === 0) {
+      this.#onDrained?.();
+    }
   }
 
   #refuse(reply: FastifyReply, failure: ReplicatorError): void {
@@ -276,52 +270,6 @@ export class WebhookServer implements AsyncDisposable {
   }
 }
 
-/** Reads the PEM files; E5005 names the one that cannot be read. */
-export async function readTlsFiles<T extends TlsFiles>(
-  files: T,
-): Promise<{
-  cert: T['certificate'];
-  key: T['privateKey'];
-  ca: T['clientCA'];
-}> {
-  const read = async <T extends string | null>(
-    option: string,
-    path: T,
-  ): Promise<T> => {
-    if (path === null) {
-      return path;
-    }
-    try {
-      return (await readFile(path, 'utf8')) as T;
-    } catch (error) {
-      throw new ReplicatorError('E5005', {
-        detail: `--${option}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-        cause: error,
-      });
-    }
-  };
-  return {
-    cert: await read('tlsCertificate', files.certificate),
-    key: await read('tlsPrivateKey', files.privateKey),
-    ca:
-      files.clientCA === null
-        ? null
-        : await read('tlsClientCA', files.clientCA),
-  };
-}
-
-function secureContext(tls: TlsTexts): {
-  cert: string;
-  key: string;
-  ca?: string;
-} {
-  return {
-    cert: tls.cert,
-    key: tls.key,
-    ...(tls.ca === null ? {} : { ca: tls.ca }),
-  };
-}
-
 /** What a changefeed may be told to send and nobody here understands. */
 const otherFormats = /csv|avro|protobuf|multipart/i;
 
@@ -336,14 +284,6 @@ function checkContentType(contentType: string | undefined): void {
 /** Gives the framework's own refusals their place in the catalogue. */
 function asHttpFailure(error: unknown): ReplicatorError {
   const code = (error as { code?: unknown }).code;
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new ReplicatorError('E1005');
-  }
-  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH' || code === 'ECONNRESET') {
-    return new ReplicatorError('E1021', {
-      detail: 'the body is shorter or longer than its content-length',
-    });
-  }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new ReplicatorError('E1008');
   }
@@ -357,12 +297,15 @@ function asHttpFailure(error: unknown): ReplicatorError {
 async function withinTime(
   work: Promise<void>,
   timeoutMs: number,
+  room: Room,
 ): Promise<void> {
   const late = Promise.withResolvers<void>();
-  const timer = setTimeout(
-    () => late.reject(new ReplicatorError('E1026')),
-    timeoutMs,
-  );
+  const timer = setTimeout(() => {
+    // What waits for room ends by that, with E3006.
+    if (!room.giveUp()) {
+      late.reject(new ReplicatorError('E1026'));
+    }
+  }, timeoutMs);
   try {
     await Promise.race([work, late.promise]);
   } finally {

@@ -3,30 +3,14 @@ import https from 'node:https';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import {
   type Certificates,
   createCertificates,
 } from '../../../src/lib/certificates.ts';
-import {
-  WebhookServer,
-  type WebhookServerOptions,
-} from '../../../src/source/changefeed/server.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import {
-  feedsOf,
-  plainShape,
-  RecordingFeed,
-} from '../../support/recording-feed.ts';
-
-const time = '1700000000000000000.0000000001';
-const row = {
-  after: { id: 1, name: 'a' },
-  key: [1],
-  topic: 'account',
-  updated: time,
-};
-const body = JSON.stringify({ payload: [row], length: 1 });
+import type { WebhookServerOptions } from '../../../src/source/changefeed/server.ts';
+import { plainShape } from '../../support/recording-feed.ts';
+import { body, row, serve, time, waitUntil } from './served.ts';
 
 let certificates: Certificates;
 let otherAuthority: Certificates;
@@ -36,60 +20,6 @@ beforeAll(async () => {
     createCertificates({ hosts: ['localhost', '127.0.0.1'], days: 1 }),
   ]);
 });
-
-interface Served extends AsyncDisposable {
-  readonly server: WebhookServer;
-  readonly feed: RecordingFeed;
-  readonly port: number;
-}
-
-const open: Served[] = [];
-afterAll(async () => {
-  await Promise.all(open.map((served) => served[Symbol.asyncDispose]()));
-});
-
-async function serve(
-  changed: Partial<WebhookServerOptions> = {},
-  limits: Partial<WebhookServerOptions['receive']['limits']> = {},
-): Promise<Served> {
-  const feed = new RecordingFeed(plainShape({ account: ['id', 'name'] }));
-  const server = new WebhookServer({
-    host: '127.0.0.1',
-    port: 0,
-    tls: null,
-    authenticate: false,
-    responseTimeoutMs: 10_000,
-    inFlightLimitBytes: 1 << 24,
-    discard: false,
-    discardDelayMs: 0,
-    receive: {
-      feeds: feedsOf(feed),
-      onUnknown: 'refuse',
-      limits: {
-        maxBodyBytes: 100_000,
-        maxInflatedBytes: 200_000,
-        maxJsonDepth: 64,
-        maxLineBytes: 65_536,
-        ...limits,
-      },
-      received: () => {},
-      refused: () => {},
-    },
-    schemaNameParts: 2,
-    examplePath: '/db/public',
-    metrics: createMetrics(),
-    ...changed,
-  });
-  const { port } = await server.listen();
-  const served: Served = {
-    server,
-    feed,
-    port,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-  open.push(served);
-  return served;
-}
 
 async function post(
   port: number,
@@ -515,9 +445,3 @@ test('HTTP/2 requests run side by side on one connection, and draining ends it',
   await server.drain();
   await closed;
 });
-
-async function waitUntil(condition: () => boolean): Promise<void> {
-  while (!condition()) {
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
