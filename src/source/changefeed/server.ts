@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { Readable } from 'node:stream';
+import type { Http2ServerRequest } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 
 import Fastify, {
@@ -143,26 +143,14 @@ export class WebhookServer implements AsyncDisposable {
   #addWebhook(): void {
     const { app } = this;
     const { metrics, receive } = this.#options;
-    app.removeAllContentTypeParsers();
     const bodyLimits = {
       maxBodyBytes: receive.limits.maxBodyBytes,
       timeoutMs: this.#timeouts.requestMs,
     };
-    app.addContentTypeParser(
-      '*',
-      async (request: FastifyRequest, stream: Readable) => {
-        const { headers, room } = request;
-        return room === undefined
-          ? undefined
-          : await readBody(
-              stream,
-              contentLength(headers['content-length']),
-              bodyLimits,
-              room,
-              memoryFactor(headers['content-encoding']),
-            );
-      },
-    );
+    app.removeAllContentTypeParsers();
+    // The handler reads the body: the framework takes an HTTP/2 request that
+    // tells neither length nor type for one without a body.
+    app.addContentTypeParser('*', (_request, _body, done) => done(null));
     app.setErrorHandler((error, _request, reply) => {
       this.#refuse(reply, asHttpFailure(error));
     });
@@ -181,9 +169,16 @@ export class WebhookServer implements AsyncDisposable {
       // Everything that can be refused without the body is refused before it.
       onRequest: async (request, reply) => this.#admit(request, reply),
       handler: async (request, reply) => {
-        const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-        metrics.http_payload_in_bytes_total.observe(body.length);
+        const { headers } = request;
         const room = request.room!;
+        const body = await readBody(
+          request.raw,
+          contentLength(headers['content-length']),
+          bodyLimits,
+          room,
+          memoryFactor(headers['content-encoding']),
+        );
+        metrics.http_payload_in_bytes_total.observe(body.length);
         const work = this.#work(request, body, room);
         request.isWorking = true;
         // The client may be gone by then, or have been told to come again.
@@ -260,6 +255,7 @@ export class WebhookServer implements AsyncDisposable {
     if (failure.httpStatus === 503) {
       void reply.header('retry-after', '1');
     }
+    endUnread(reply);
     if (failure.code === 'E1020') {
       void reply.header('allow', 'POST');
     }
@@ -268,6 +264,26 @@ export class WebhookServer implements AsyncDisposable {
       .type('text/plain; charset=utf-8')
       .send(`${failure.line}\n`);
   }
+}
+
+/**
+ * A refused request may still be sending its body, or have fallen silent:
+ * nobody reads that, so the answer is the end of its connection or stream.
+ */
+function endUnread(reply: FastifyReply): void {
+  const { raw } = reply.request;
+  if (raw.readableEnded) {
+    return;
+  }
+  if (raw.httpVersionMajor === 1) {
+    // What was not read at all is read and dropped by the HTTP server.
+    if (raw.readableDidRead) {
+      void reply.header('connection', 'close');
+    }
+    return;
+  }
+  const { stream } = raw as unknown as Http2ServerRequest;
+  stream.once('finish', () => stream.close());
 }
 
 /** What a changefeed may be told to send and nobody here understands. */
