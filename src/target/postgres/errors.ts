@@ -5,6 +5,7 @@
 import { isCertificateRefusal } from '../../config/postgres-address.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
 import { ReplicatorError, isAbort } from '../../failure/failure.ts';
+import { describe, type ServerError } from './server-message.ts';
 
 /** Whole codes first, then classes (two characters). */
 export const sqlStates: Readonly<Record<string, ErrorCode>> = {
@@ -72,26 +73,10 @@ const socketErrors: Readonly<Record<string, ErrorCode>> = {
   EPIPE: 'E4002',
 };
 
-/** The fields of a PostgreSQL error that hold names and never values. */
-interface ServerError {
-  readonly code: string;
-  readonly severity?: string;
-  readonly schema?: string;
-  readonly table?: string;
-  readonly column?: string;
-  readonly constraint?: string;
-  readonly dataType?: string;
-  /** The file of the server's source that raised it. */
-  readonly file?: string;
-}
-
 /** Which step failed: the same broken socket is a dial that failed or a loss. */
 export type Phase = 'connect' | 'statement' | 'commit';
 
-/**
- * The failure in our words. The server's `detail`, and its message in the
- * classes that quote values, are left out: they hold row data.
- */
+/** The failure in our words, without row data (server-message.ts). */
 export function targetFailure(
   error: unknown,
   phase: Phase,
@@ -114,7 +99,9 @@ export function targetFailure(
     const serverCode = isGeometryRefusal(error)
       ? 'E4006'
       : sqlStateCode(error.code);
-    return new ReplicatorError(serverCode, { detail: describe(error) });
+    return new ReplicatorError(serverCode, {
+      detail: describe(error, serverCode),
+    });
   }
   if (phase === 'connect') {
     return connectFailure(error, code, place);
@@ -190,29 +177,4 @@ function isConnectionLoss(error: Error, code: string | undefined): boolean {
       error.message,
     )
   );
-}
-
-/** Messages of these classes quote what was in the row. */
-const quotesValues = /^(22|23|21|44|54|XX)/;
-
-function describe(error: Error & ServerError): string {
-  const place = [
-    error.table && `table ${error.table}`,
-    error.column && `column ${error.column}`,
-    error.constraint && `constraint ${error.constraint}`,
-    error.dataType && `type ${error.dataType}`,
-  ].filter(Boolean);
-  const what = error.code.startsWith('P0')
-    ? 'a trigger or function refused the row'
-    : quotesValues.test(error.code)
-      ? unquoted(error.message)
-      : error.message;
-  return `${what} (SQLSTATE ${error.code}${place.length > 0 ? `, ${place.join(', ')}` : ''})`;
-}
-
-/** `invalid input syntax for type integer: "secret"` ends before the value. */
-function unquoted(message: string): string {
-  return message
-    .replace(/: ["“„«'].*$/s, '')
-    .replace(/["“„«].*["”“»]/gs, '"…"');
 }
