@@ -177,7 +177,11 @@ export class WebhookServer implements AsyncDisposable {
           bodyLimits,
           room,
           memoryFactor(headers['content-encoding']),
-        );
+        ).catch((error: unknown) => {
+          // At once, for the others: the connection may take its time to end.
+          room.release();
+          throw error;
+        });
         metrics.http_payload_in_bytes_total.observe(body.length);
         const work = this.#work(request, body, room);
         request.isWorking = true;

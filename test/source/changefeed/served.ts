@@ -63,6 +63,25 @@ export async function serve(
   return { server, feed, port };
 }
 
+export async function post(
+  port: number,
+  path: string,
+  content: string | Buffer<ArrayBuffer>,
+  headers: Record<string, string> = { 'content-type': 'application/json' },
+  method = 'POST',
+): Promise<{ status: number; text: string; headers: Headers }> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method,
+    headers,
+    ...(method === 'GET' ? {} : { body: content }),
+  });
+  return {
+    status: response.status,
+    text: await response.text(),
+    headers: response.headers,
+  };
+}
+
 export async function waitUntil(condition: () => boolean): Promise<void> {
   while (!condition()) {
     await new Promise((done) => setTimeout(done, 5));

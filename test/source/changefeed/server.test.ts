@@ -10,7 +10,7 @@ import {
 } from '../../../src/lib/certificates.ts';
 import type { WebhookServerOptions } from '../../../src/source/changefeed/server.ts';
 import { plainShape } from '../../support/recording-feed.ts';
-import { body, row, serve, time, waitUntil } from './served.ts';
+import { body, post, row, serve, time, waitUntil } from './served.ts';
 
 let certificates: Certificates;
 let otherAuthority: Certificates;
@@ -20,25 +20,6 @@ beforeAll(async () => {
     createCertificates({ hosts: ['localhost', '127.0.0.1'], days: 1 }),
   ]);
 });
-
-async function post(
-  port: number,
-  path: string,
-  content: string | Buffer<ArrayBuffer>,
-  headers: Record<string, string> = { 'content-type': 'application/json' },
-  method = 'POST',
-): Promise<{ status: number; text: string; headers: Headers }> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method,
-    headers,
-    ...(method === 'GET' ? {} : { body: content }),
-  });
-  return {
-    status: response.status,
-    text: await response.text(),
-    headers: response.headers,
-  };
-}
 
 test('rows are handed over and answered 200 OK', async () => {
   const { feed, port } = await serve();
@@ -287,24 +268,6 @@ test('work that takes too long is answered 503 with Retry-After', async () => {
   expect(reply.status).toBe(503);
   expect(reply.headers.get('retry-after')).toBe('1');
   gate.resolve();
-});
-
-test('beyond the bytes in flight a request is answered 503, and room is given back', async () => {
-  const { feed, port } = await serve({ inFlightLimitBytes: 300 });
-  const gate = Promise.withResolvers<void>();
-  feed.gate = gate.promise;
-  const first = post(port, '/db/public', body);
-  const second = post(port, '/db/public', body);
-  const third = post(port, '/db/public', body);
-  await new Promise((done) => setTimeout(done, 200));
-  gate.resolve();
-  const statuses = (await Promise.all([first, second, third])).map(
-    ({ status }) => status,
-  );
-  expect(statuses).toContain(200);
-  expect(statuses).toContain(503);
-  feed.gate = Promise.resolve();
-  expect((await post(port, '/db/public', body)).status).toBe(200);
 });
 
 test('an upload that is cut off hands nothing over and gives its room back', async () => {
