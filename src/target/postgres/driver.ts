@@ -21,6 +21,11 @@ export interface SessionOptions {
   };
 }
 
+/** Where the address says connect_timeout=0. */
+const defaultDialLimitMs = 10_000;
+/** A login hashes a password thousands of times; a busy machine needs that. */
+const shortestDialLimitMs = 1_000;
+
 /** How long a cancelled statement may take to end before the socket is cut. */
 const cancelGraceMs = 5000;
 
@@ -87,6 +92,8 @@ export class PostgresConnection implements PooledConnection {
     signal?: AbortSignal,
   ): Promise<PostgresConnection> {
     let failure: unknown;
+    const late = AbortSignal.timeout(dialLimitMs(address, options));
+    const stop = signal ? AbortSignal.any([signal, late]) : late;
     for (const tls of address.attempts) {
       signal?.throwIfAborted();
       const client = new pg.Client({
@@ -96,7 +103,7 @@ export class PostgresConnection implements PooledConnection {
       } as pg.ClientConfig);
       const internals = client as unknown as ClientInternals;
       const cut = (): void => internals.connection.stream.destroy();
-      signal?.addEventListener('abort', cut, { once: true });
+      stop.addEventListener('abort', cut, { once: true });
       client.on('error', () => {});
       try {
         await client.connect();
@@ -111,6 +118,12 @@ export class PostgresConnection implements PooledConnection {
       } catch (error) {
         cut();
         signal?.throwIfAborted();
+        if (late.aborted) {
+          failure = Object.assign(new Error('no answer in time'), {
+            code: 'ETIMEDOUT',
+          });
+          break;
+        }
         // What a server says tells more than that it has no TLS.
         failure =
           isServerError(failure) && !isServerError(error) ? failure : error;
@@ -118,7 +131,7 @@ export class PostgresConnection implements PooledConnection {
           break;
         }
       } finally {
-        signal?.removeEventListener('abort', cut);
+        stop.removeEventListener('abort', cut);
       }
     }
     throw targetFailure(failure, 'connect', address.display);
@@ -255,6 +268,20 @@ export class PostgresConnection implements PooledConnection {
       }
     });
   }
+}
+
+/**
+ * From the first packet until the session is set up, over all attempts: a
+ * server behind a pooler may take the login and then say nothing.
+ */
+function dialLimitMs(
+  { config }: PostgresAddress,
+  { applyTimeoutMs }: SessionOptions,
+): number {
+  const longestMs = config.connectionTimeoutMillis || defaultDialLimitMs;
+  return applyTimeoutMs === 0
+    ? longestMs
+    : Math.min(longestMs, Math.max(applyTimeoutMs, shortestDialLimitMs));
 }
 
 const asText = { getTypeParser: () => (text: string) => text };

@@ -17,6 +17,7 @@ import {
   row,
   shapeOf,
 } from '../../contract/target-fixture.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
 import {
   freePort,
   startPostgresServer,
@@ -294,5 +295,28 @@ describe('failures of PostgreSQL', () => {
     await using cut = targetAt(`postgresql://u:p@127.0.0.1:${port}/db`);
     expect((await failureOf(cut.ping())).disposition).toBe('retry');
     rude.close();
+  });
+
+  test('a server that takes the login and then says nothing cannot be reached', async () => {
+    await using fixture = await postgresFixture();
+    const { hostname, port } = new URL(fixture.database.url);
+    await using proxy = await startFaultProxy({
+      host: hostname,
+      port: Number(port),
+    });
+    // The session settings are the first statement; their answer is held back.
+    void proxy.dropAnswerAfter((chunk) => {
+      if (chunk.includes('client_encoding to')) {
+        proxy.hold();
+      }
+      return false;
+    });
+    await using target = targetAt(proxy.url(fixture.database.url), 1_000);
+    const failure = await failureOf(target.ping());
+    expect([failure.code, failure.disposition]).toEqual(['E4001', 'retry']);
+    expect(failure.message).toContain('ETIMEDOUT');
+    expect(target.poolCounts()).toMatchObject({ total: 0, dialErrorCount: 1 });
+    await proxy.resume();
+    await target.ping();
   });
 });
