@@ -15,8 +15,7 @@ import type {
   SequencerObserver,
   SequencerOptions,
 } from '../sequencer/sequencer.ts';
-import type { KeyOrders } from '../source/changefeed/key-order.ts';
-import type { Feed } from '../source/source.ts';
+import type { Feed, FeedKeyOrders } from '../source/source.ts';
 import { encodeEntries } from '../staging/batch-codec.ts';
 import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
@@ -93,7 +92,7 @@ export class Pipeline implements Feed {
     this.#memory.redelivery.resolved(parts.checkpoint.resolved);
   }
 
-  get keyOrders(): KeyOrders {
+  get keyOrders(): FeedKeyOrders {
     return this.#memory.keyOrders;
   }
 

@@ -43,11 +43,11 @@ export async function recoverImmediate(
   const { resolved } = await context.store.checkpoint(context.schema, signal);
   const shape = context.shape();
   const sparseTables = new Set<string>();
-  for await (const batch of stagedBatches(context, applied, signal)) {
+  for await (const batch of stagedBatches(context, applied, shape, signal)) {
     guard.note(batch.tables);
     noteSparse(batch.tables, shape, sparseTables);
   }
-  for await (const batch of stagedBatches(context, applied, signal)) {
+  for await (const batch of stagedBatches(context, applied, shape, signal)) {
     const wanted = batch.tables
       .map((part) =>
         sparseTables.has(part.table)
@@ -68,6 +68,7 @@ export async function recoverImmediate(
 function stagedBatches(
   { store, schema, options, ...context }: SequencerContext,
   applied: Timestamp,
+  shape: SchemaShape,
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
   return readBatches(
@@ -76,7 +77,7 @@ function stagedBatches(
     applied,
     maxTimestamp,
     options,
-    context.shape(),
+    shape,
     signal,
   );
 }

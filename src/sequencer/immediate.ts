@@ -10,6 +10,7 @@ import { Wakeup } from '../lib/wakeup.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
+import type { SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
 import { alignKeys } from './key-alignment.ts';
@@ -153,6 +154,9 @@ export class ImmediateSequencer {
         while (this.#mayBegin()) {
           if (this.#context.shape() !== shape) {
             await apply[Symbol.asyncDispose]();
+            for (const table of rekeyedTables(shape, this.#context.shape())) {
+              this.#guard.forgetTable(table);
+            }
             shape = this.#context.shape();
             apply = this.#openApply(signal);
           }
@@ -362,4 +366,15 @@ export class ImmediateSequencer {
       }
     }
   }
+}
+
+/** Tables whose primary key has other columns, or another order, than before. */
+function rekeyedTables(before: SchemaShape, after: SchemaShape): string[] {
+  const keyOf = (shape: SchemaShape, table: string): string =>
+    JSON.stringify(
+      shape.tables.get(table)?.primaryKey.map(({ name }) => name) ?? null,
+    );
+  return [...before.tables.keys()].filter(
+    (table) => keyOf(before, table) !== keyOf(after, table),
+  );
 }

@@ -89,6 +89,12 @@ export class VersionGuard {
     }
   }
 
+  /** Forgets a table, whose keys are written in another way from now on. */
+  forgetTable(table: string): void {
+    this.#keyCount -= this.#tables.get(table)?.newest.size ?? 0;
+    this.#tables.delete(table);
+  }
+
   /** Everything at or before the time is below the watermark now. */
   forgetThrough(time: Timestamp): void {
     const limit = timeBucket(time);

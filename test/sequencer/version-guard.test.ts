@@ -103,3 +103,15 @@ test('a full guard forgets the oldest rows and counts them', () => {
   expect(guard.forgottenCount).toBe(20 - guard.keyCount);
   expect(guard.knowsLater('t', version(19, 18_000))).toBe(true);
 });
+
+test('a table that is forgotten takes any version again, and others keep theirs', () => {
+  const guard = new VersionGuard(10);
+  guard.note([
+    { table: 't', mutations: [version(1, 2_000)] },
+    { table: 'u', mutations: [version(1, 2_000)] },
+  ]);
+  guard.forgetTable('t');
+  expect(guard.keyCount).toBe(1);
+  expect(guard.fresh('t', [version(1, 1_000)], zeroTimestamp)).toHaveLength(1);
+  expect(guard.fresh('u', [version(1, 1_000)], zeroTimestamp)).toHaveLength(0);
+});

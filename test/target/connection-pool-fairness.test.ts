@@ -101,6 +101,9 @@ test('whoever waits longest is served first, no place is exceeded, and all are s
           () => failureStream.next().value as boolean,
         );
         const borrowers: Borrower[] = [];
+        const passedOver: Borrower[] = [];
+        const stillWaits = ({ state, abort: { signal } }: Borrower): boolean =>
+          state === 'asked' && !signal.aborted && !dialled.has(signal);
         const borrow = (): void => {
           const borrower: Borrower = {
             state: 'asked',
@@ -110,17 +113,16 @@ test('whoever waits longest is served first, no place is exceeded, and all are s
           borrowers.push(borrower);
           pool.borrow(borrower.abort.signal).then(
             (loan) => {
-              const passedOver = borrowers
-                .slice(0, borrowers.indexOf(borrower))
-                .filter(
-                  ({ state, abort: { signal } }) =>
-                    state === 'asked' &&
-                    !signal.aborted &&
-                    !dialled.has(signal),
-                );
-              expect(passedOver).toEqual([]);
               borrower.loan = loan;
               borrower.state = 'lent';
+              const waiting = borrowers
+                .slice(0, borrowers.indexOf(borrower))
+                .filter(stillWaits);
+              // Who was handed a line at the same moment may hear of it a
+              // little later; who waits after this turn was passed over.
+              void nextTurn().then(() =>
+                passedOver.push(...waiting.filter(stillWaits)),
+              );
             },
             () => {
               borrower.state = 'gave up';
@@ -170,6 +172,7 @@ test('whoever waits longest is served first, no place is exceeded, and all are s
           await nextTurn();
         }
         expect(inState('asked')).toEqual([]);
+        expect(passedOver).toEqual([]);
         expect(counts.most).toBeLessThanOrEqual(maxSize);
         expect(pool.counts().waiting).toBe(0);
         await pool[Symbol.asyncDispose]();
