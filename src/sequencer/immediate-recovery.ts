@@ -66,7 +66,7 @@ export async function recoverImmediate(
 }
 
 function stagedBatches(
-  { store, schema, options, ...context }: SequencerContext,
+  { store, schema, options }: SequencerContext,
   applied: Timestamp,
   shape: SchemaShape,
   signal: AbortSignal,
