@@ -5,7 +5,7 @@ import { ReplicatorError } from '../failure/failure.ts';
 import { schemaName } from '../mutation/schema-name.ts';
 import { PostgresConnection } from '../target/postgres/driver.ts';
 import { targetFailure } from '../target/postgres/errors.ts';
-import type { Finding } from './preflight.ts';
+import type { Finding } from './preflight-finding.ts';
 
 /** More tables than this with one and the same fault become one last line. */
 const listedTables = 20;

@@ -8,14 +8,7 @@ import {
 } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
 import type { Command } from './command.ts';
-
-/** One line of the result. `error` makes the exit code 1. */
-export interface Finding {
-  readonly level: 'ok' | 'warn' | 'error';
-  readonly subject: 'options' | 'target' | 'staging';
-  readonly text: string;
-  readonly remedy?: string;
-}
+import type { Finding } from './preflight-finding.ts';
 
 export const preflightCommand: Command = {
   name: 'preflight',

@@ -5,7 +5,13 @@
  * Ranges: 1xxx source, 2xxx staging, 3xxx sequencer, 4xxx target,
  * 5xxx configuration and command line. A code, once released, keeps its meaning.
  */
-import type { Disposition } from './failure.ts';
+/**
+ * - `retry`: the same thing may work in a moment.
+ * - `defer`: let others pass first, then try again (a missing parent).
+ * - `set-aside`: this row alone can never work; the others can.
+ * - `halt`: stop and wake a person. Whatever is unknown halts.
+ */
+export type Disposition = 'retry' | 'defer' | 'set-aside' | 'halt';
 
 interface CodeEntry {
   readonly meaning: string;

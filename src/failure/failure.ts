@@ -2,15 +2,9 @@
  * The door of `failure/`: one error class, one catalogue (codes.ts), one
  * disposition for every failure (design D8).
  */
-import { type ErrorCode, errorCodes } from './codes.ts';
+import { type Disposition, type ErrorCode, errorCodes } from './codes.ts';
 
-/**
- * - `retry`: the same thing may work in a moment.
- * - `defer`: let others pass first, then try again (a missing parent).
- * - `set-aside`: this row alone can never work; the others can.
- * - `halt`: stop and wake a person. Whatever is unknown halts.
- */
-export type Disposition = 'retry' | 'defer' | 'set-aside' | 'halt';
+export type { Disposition } from './codes.ts';
 
 export interface FailureDetails {
   /** What happened here, in one sentence, without secrets or row data. */

@@ -1,16 +1,9 @@
 /** Opens the staging store that the options ask for. */
 import { ReplicatorError } from '../failure/failure.ts';
+import type { StagingPoolOptions } from './postgres/connections.ts';
 import { openPostgresStore } from './postgres/postgres-store.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { StagingStore } from './staging.ts';
-
-/** The limits of the connection pool; SQLite needs none. */
-export interface StagingPoolOptions {
-  readonly idleTimeMs: number;
-  readonly jitterTimeMs: number;
-  readonly maxLifetimeMs: number;
-  readonly maxPoolSize: number;
-}
 
 export interface StagingOptions {
   /** Null or empty: the embedded store under `dataDir`. */

@@ -4,8 +4,15 @@ import {
   mayWorkOtherwise,
   type PostgresAddress,
 } from '../../config/postgres-address.ts';
-import type { StagingPoolOptions } from '../open.ts';
 import { isConnectionIntact, postgresFailure, sqlState } from './errors.ts';
+
+/** The limits of the connection pool; SQLite needs none. */
+export interface StagingPoolOptions {
+  readonly idleTimeMs: number;
+  readonly jitterTimeMs: number;
+  readonly maxLifetimeMs: number;
+  readonly maxPoolSize: number;
+}
 
 export interface Statement {
   readonly text: string;

@@ -8,7 +8,6 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
 import { groupCommit } from '../group-commit.ts';
-import type { StagingPoolOptions } from '../open.ts';
 import type {
   Checkpoint,
   NewEntry,
@@ -22,7 +21,11 @@ import {
   appendValues,
   type ResolvedTime,
 } from './append-statement.ts';
-import { type Connections, openConnections } from './connections.ts';
+import {
+  type Connections,
+  openConnections,
+  type StagingPoolOptions,
+} from './connections.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
 import { postgresFailure } from './errors.ts';
 import {
