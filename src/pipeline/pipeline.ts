@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Logger } from 'pino';
 
-import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { backoffMs } from '../failure/backoff.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
@@ -16,7 +16,6 @@ import type {
   SequencerOptions,
 } from '../sequencer/sequencer.ts';
 import type { Feed, FeedKeyOrders } from '../source/source.ts';
-import { encodeEntries } from '../staging/batch-codec.ts';
 import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
@@ -25,11 +24,10 @@ import { claimWatermark } from './claim-watermark.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
+import { PacedLook } from './paced-look.ts';
+import { stageRows } from './stage-rows.ts';
 import type { StagingBudget } from './staging-budget.ts';
 import { PipelineStatus } from './status.ts';
-
-/** A feed that names what is not there must not keep the catalog busy. */
-const refreshEveryMs = 1_000;
 
 /** What all pipelines of a daemon share. */
 export interface House {
@@ -77,15 +75,15 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
-  #retiring: Promise<void> = Promise.resolve();
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
-  #awaitedLook: Promise<SchemaShape> | null = null;
+  #retiring: Promise<void> | null = null;
+  readonly #look: PacedLook;
 
   constructor(house: House, parts: Parts) {
     this.#house = house;
     this.schema = parts.schema;
     this.#memory = parts.memory;
     this.#watch = parts.watch;
+    this.#look = new PacedLook(parts.watch, this.#stop.signal);
     this.#logger = house.logger.child({ schema: parts.schema });
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
@@ -103,8 +101,7 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.refreshShape}. */
   async refreshShape(): Promise<SchemaShape> {
-    this.#awaitedLook ??= this.#lookWhenDue();
-    return await this.#awaitedLook;
+    return await this.#look.look();
   }
 
   /** See {@link Feed.accept}. */
@@ -132,28 +129,7 @@ export class Pipeline implements Feed {
     }
     const immediate =
       this.#house.options.mode === 'immediate' ? await this.#immediate() : null;
-    const entries = encodeEntries(this.schema, fresh);
-    const startedAtMs = performance.now();
-    const labels = { schema: this.schema };
-    try {
-      await store.append(entries);
-    } catch (error) {
-      metrics.stage_errors_total.inc(labels);
-      throw error;
-    }
-    metrics.stage_duration_seconds.observe(
-      labels,
-      (performance.now() - startedAtMs) / 1_000,
-    );
-    for (const { table, mutations } of fresh) {
-      metrics.stage_mutations_total.inc(
-        { schema: this.schema, table },
-        mutations.length,
-      );
-    }
-    for (const entry of entries) {
-      budget.appended(entry.body.length);
-    }
+    await stageRows(this.#house, this.schema, fresh);
     this.status.stagedRowCount += freshCount;
     await immediate?.accept(fresh);
   }
@@ -184,37 +160,48 @@ export class Pipeline implements Feed {
     }
   }
 
-  /** Runs the pipeline until the signal aborts. Never rejects. */
+  /** Runs the pipeline until stopped or aborted. Never rejects. */
   async run(abort: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([abort, this.#stop.signal]);
-    try {
-      this.#sequencer = await this.#startSequencer(signal);
-      this.status.state = 'running';
-      this.status.lastError = null;
-      this.#logger.info(
-        { mode: this.#house.options.mode, applied: this.#sequencer.applied },
-        'target schema opened',
-      );
-      this.#started.resolve();
-      // Not before the watermark is claimed: a target that was restored may
-      // need again what staging believes to be applied.
-      this.#retiring = this.#retire(signal);
-      await this.#sequencer.run(abort);
-    } catch (error) {
-      if (!abort.aborted && !isAbort(error)) {
-        const failure =
-          error instanceof ReplicatorError
-            ? error
-            : new ReplicatorError('E3003', { cause: error });
-        this.status.failed(
-          failure,
-          failure.code === 'E4009' ? 'superseded' : 'halted',
-        );
-        this.#logger.error({ err: error, code: failure.code }, failure.line);
+    while (!signal.aborted && this.status.state !== 'superseded') {
+      try {
+        await this.#runOnce(abort, signal);
+      } catch (error) {
+        if (!signal.aborted) {
+          this.#failed(asReplicatorError(error));
+          const waitMs = this.#house.options.sequencer.quiescentPeriodMs;
+          await sleep(waitMs, undefined, { signal }).catch(() => {});
+        }
       }
     }
     this.#started.resolve();
     await this.#retiring;
+  }
+
+  async #runOnce(abort: AbortSignal, signal: AbortSignal): Promise<void> {
+    this.#sequencer = await this.#startSequencer(signal);
+    this.status.state = 'running';
+    this.status.lastError = null;
+    this.#logger.info(
+      { mode: this.#house.options.mode, applied: this.#sequencer.applied },
+      'target schema opened',
+    );
+    this.#started.resolve();
+    // Not before the watermark is claimed: a target that was restored may
+    // need again what staging believes to be applied.
+    this.#retiring ??= this.#retire(signal);
+    if (signal.aborted) {
+      this.#sequencer.stop();
+    }
+    await this.#sequencer.run(abort);
+  }
+
+  #failed(failure: ReplicatorError): void {
+    this.status.failed(
+      failure,
+      failure.code === 'E4009' ? 'superseded' : 'halted',
+    );
+    this.#logger.error({ code: failure.code, err: failure }, failure.line);
   }
 
   /** Ends `run` after the transactions that are open have ended. */
@@ -275,12 +262,10 @@ export class Pipeline implements Feed {
         }
         const halted = error.disposition === 'halt';
         observer.attemptFailed(error, attempt, halted);
-        await sleepUnlessAborted(
-          halted
-            ? options.sequencer.quiescentPeriodMs
-            : backoffMs(attempt, options.sequencer.backoff),
-          signal,
-        );
+        const waitMs = halted
+          ? options.sequencer.quiescentPeriodMs
+          : backoffMs(attempt, options.sequencer.backoff);
+        await sleep(waitMs, undefined, { signal });
       }
     }
   }
@@ -323,26 +308,8 @@ export class Pipeline implements Feed {
   #appliedThrough(): Timestamp {
     return this.#sequencer?.applied ?? this.status.applied;
   }
-
-  /** Whoever asks before the look begins shares it. */
-  async #lookWhenDue(): Promise<SchemaShape> {
-    const waitMs = this.#lookedAtMs + refreshEveryMs - performance.now();
-    // Always gives way, for the caller has yet to keep this promise.
-    await sleepUnlessAborted(Math.max(0, waitMs), this.#stop.signal);
-    this.#lookedAtMs = performance.now();
-    this.#awaitedLook = null;
-    return await this.#watch.refresh();
-  }
 }
 
 export function shapeMemo(schema: SchemaName): string {
   return `shape:${schema}`;
-}
-
-async function sleepUnlessAborted(
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  await sleep(waitMs, undefined, { signal }).catch(() => {});
-  signal.throwIfAborted();
 }

@@ -48,7 +48,7 @@ export class ConsistentSequencer {
   /** Where the sweep that has just failed stood; read by #standBack. */
   #failedThrough: Timestamp | null = null;
   #trouble: Trouble | null = null;
-  #stopping = false;
+  readonly #stop = new AbortController();
   #serialUntilMs = 0;
 
   constructor(context: SequencerContext, claimed: ClaimedWatermark) {
@@ -73,13 +73,13 @@ export class ConsistentSequencer {
 
   /** Ends `run` once the transactions that are open have ended. */
   stop(): void {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#wakeup.notify();
   }
 
   /** Runs until stopped or aborted, or another daemon has taken over (E4009). */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !this.#stopping) {
+    while (!signal.aborted && !this.#stop.signal.aborted) {
       try {
         if (this.#trouble) {
           await this.#askTarget(signal);
@@ -161,7 +161,7 @@ export class ConsistentSequencer {
         // trouble has passed the usual plan is the faster one.
         cutShort =
           batch.complete &&
-          (this.#stopping ||
+          (this.#stop.signal.aborted ||
             this.#context.shape() !== shape ||
             this.#isPastTrouble());
         if (cutShort) {
@@ -223,7 +223,9 @@ export class ConsistentSequencer {
       halted && failure.disposition !== 'retry'
         ? options.quiescentPeriodMs
         : backoffMs(count, options.backoff);
-    await sleep(waitMs, undefined, { signal }).catch(() => {});
+    await sleep(waitMs, undefined, {
+      signal: AbortSignal.any([signal, this.#stop.signal]),
+    }).catch(() => {});
     if (failure.disposition !== 'retry' || failure.code === 'E4011') {
       // Whoever mends the cause often does so in the catalog.
       await this.#context.refreshShape().catch(() => {});

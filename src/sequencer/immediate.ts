@@ -57,7 +57,7 @@ export class ImmediateSequencer {
   #failureCount = 0;
   #isReady = false;
   readonly #ready = Promise.withResolvers<void>();
-  #stopping = false;
+  readonly #stop = new AbortController();
 
   constructor(
     context: SequencerContext,
@@ -124,7 +124,7 @@ export class ImmediateSequencer {
 
   /** Ends `run` once everything that waits has ended. */
   stop(): void {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#wakeup.notify();
   }
 
@@ -162,7 +162,7 @@ export class ImmediateSequencer {
           }
           await this.#submit(apply, this.#takeBatch(), signal);
         }
-        if (this.#stopping && this.#queue.length === 0) {
+        if (this.#stop.signal.aborted && this.#queue.length === 0) {
           return;
         }
         await this.#wakeup.wait(
@@ -335,7 +335,11 @@ export class ImmediateSequencer {
   }
 
   async #recoverUntilDone(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; !this.#isReady && !this.#stopping; attempt += 1) {
+    for (
+      let attempt = 1;
+      !this.#isReady && !this.#stop.signal.aborted;
+      attempt += 1
+    ) {
       try {
         const { store, schema } = this.#context;
         const strict = (await lastMode(store, schema)) !== 'immediate';
@@ -361,7 +365,9 @@ export class ImmediateSequencer {
           attempt,
           attempt > options.maxRetries,
         );
-        await sleep(backoffMs(attempt, options.backoff), undefined, { signal });
+        await sleep(backoffMs(attempt, options.backoff), undefined, {
+          signal: AbortSignal.any([signal, this.#stop.signal]),
+        }).catch(() => {});
         await this.#context.refreshShape().catch(() => {});
       }
     }

@@ -361,3 +361,42 @@ test('staging that was lost is noticed: the watermark of another store is not ta
   await house.database.query('delete from replicator_checkpoint');
   await state(house, 'running');
 });
+
+test.each(['consistent', 'immediate'] as const)(
+  'in %s mode a pipeline that waits for better times ends when it is told to',
+  async (mode) => {
+    await using house = await testHouse({
+      mode,
+      sequencer: {
+        quiescentPeriodMs: 1_000_000,
+        backoff: { initialMs: 1_000_000, maxMs: 1_000_000, multiplier: 1 },
+      },
+    });
+    await house.database.query(
+      'create table t (id int primary key, v int check (v < 5))',
+    );
+    await send(house, [row('t', 1, 1, { v: 1 })], 1);
+    await applied(house, 1);
+    await house.pipelines[Symbol.asyncDispose]();
+    await house.database.query(
+      "update replicator_checkpoint set staging_id = 'another', applied = '1700000000009000000.0000000000'",
+    );
+    await house.restart();
+    await state(house, 'halted');
+    await house.pipelines.drain();
+    expect(status(house).complaint).toMatch(/E4016/);
+  },
+);
+
+test('a consistent pipeline that is halted by a row ends when it is told to', async () => {
+  await using house = await testHouse({
+    sequencer: { quiescentPeriodMs: 1_000_000, maxRetries: 1 },
+  });
+  await house.database.query(
+    'create table t (id int primary key, v int check (v < 5))',
+  );
+  await send(house, [row('t', 1, 1, { v: 9 })], 1);
+  await state(house, 'halted');
+  await house.pipelines.drain();
+  expect(status(house).complaint).toMatch(/E4005/);
+});
