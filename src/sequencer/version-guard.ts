@@ -1,3 +1,4 @@
+import { detachedText } from '../lib/detached-text.ts';
 import type { Mutation, TableMutations } from '../mutation/mutation.ts';
 import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
@@ -65,13 +66,14 @@ export class VersionGuard {
       for (const { key, time } of mutations) {
         const known = newest.get(key);
         if (known === undefined || known < time) {
-          newest.set(key, time);
-          const name = timeBucket(time);
+          const ownKey = detachedText<string>(key);
+          newest.set(ownKey, detachedText(time));
+          const name = detachedText(timeBucket(time));
           const bucket = buckets.get(name);
           if (bucket) {
-            bucket.push(key);
+            bucket.push(ownKey);
           } else {
-            buckets.set(name, [key]);
+            buckets.set(name, [ownKey]);
           }
         }
       }
