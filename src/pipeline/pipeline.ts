@@ -75,6 +75,7 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
+  readonly #retireEnd = new AbortController();
   #retiring: Promise<void> | null = null;
   readonly #look: PacedLook;
 
@@ -175,6 +176,8 @@ export class Pipeline implements Feed {
       }
     }
     this.#started.resolve();
+    // Whoever has taken over may need again what is applied for us.
+    this.#retireEnd.abort();
     await this.#retiring;
   }
 
@@ -189,7 +192,9 @@ export class Pipeline implements Feed {
     this.#started.resolve();
     // Not before the watermark is claimed: a target that was restored may
     // need again what staging believes to be applied.
-    this.#retiring ??= this.#retire(signal);
+    this.#retiring ??= this.#retire(
+      AbortSignal.any([signal, this.#retireEnd.signal]),
+    );
     if (signal.aborted) {
       this.#sequencer.stop();
     }

@@ -68,7 +68,7 @@ export class VersionGuard {
         if (known === undefined || known < time) {
           const ownKey = detachedText<string>(key);
           newest.set(ownKey, detachedText(time));
-          const name = detachedText(timeBucket(time));
+          const name = timeBucket(time);
           const bucket = buckets.get(name);
           if (bucket) {
             bucket.push(ownKey);
