@@ -95,3 +95,13 @@ export function nextTimestamp(time: Timestamp): Timestamp {
   const nanos = BigInt(time.slice(0, 19)) + 1n;
   return `${String(nanos).padStart(19, '0')}.0000000000` as Timestamp;
 }
+
+/** The instant before: one logical tick earlier. Not for the zero timestamp. */
+export function previousTimestamp(time: Timestamp): Timestamp {
+  const logical = Number(time.slice(20));
+  if (logical > 0) {
+    return `${time.slice(0, 20)}${String(logical - 1).padStart(10, '0')}` as Timestamp;
+  }
+  const nanos = BigInt(time.slice(0, 19)) - 1n;
+  return `${String(nanos).padStart(19, '0')}.2147483647` as Timestamp;
+}

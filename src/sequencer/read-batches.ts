@@ -5,10 +5,15 @@ import {
   textLengthOf,
 } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
+import { previousTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { decodeTable } from '../staging/batch-codec.ts';
-import type { EntrySummary, StagingStore } from '../staging/staging.ts';
+import type {
+  EntrySummary,
+  StagedEntry,
+  StagingStore,
+} from '../staging/staging.ts';
 import type { SchemaShape } from '../target/target.ts';
+import { type GiantPass, giantPasses, withoutMembers } from './giant-passes.ts';
 import { alignKeys } from './key-alignment.ts';
 
 export interface BatchLimits {
@@ -59,6 +64,8 @@ export async function* readBatches(
   let held: StagedRow[] = [];
   /** The time of a giant transaction of which fragments have been yielded. */
   let fragmented: Timestamp | null = null;
+  /** The time of a giant transaction that has been read whole on its own. */
+  let passed: Timestamp | null = null;
 
   for (;;) {
     const entries = await store.read(
@@ -73,13 +80,10 @@ export async function* readBatches(
       signal,
     );
     for (const entry of entries) {
-      const staged = decodeTable(entry);
-      const { table, keyColumns, mutations } = alignKeys(staged, shape);
-      const isShorter = keyColumns?.length !== staged.keyColumns?.length;
-      for (const mutation of mutations) {
-        if (mutation.time > after && mutation.time <= through) {
-          const goesLast = isShorter && mutation.after !== null;
-          held.push({ table, mutation, goesLast });
+      for (const row of rowsOf(entry, shape)) {
+        const { time } = row.mutation;
+        if (time > after && time <= through && time !== passed) {
+          held.push(row);
         }
       }
     }
@@ -114,14 +118,108 @@ export async function* readBatches(
       held.length >= limits.scanSize ||
       textLength(held) >= limits.readBudgetBytes
     ) {
+      const earlierCount = countBefore(held, horizon);
       const giantCount = countThrough(held, horizon);
-      if (giantCount > 0) {
+      const passes = giantPasses(shape);
+      if (passes && giantCount - earlierCount >= limits.flushSize) {
+        if (earlierCount > 0) {
+          yield batchOf(held.slice(0, earlierCount));
+        }
+        held = held.slice(giantCount);
+        passed = horizon;
+        yield* readGiant(store, schema, horizon, passes, limits, shape, signal);
+      } else if (!passes && giantCount > 0) {
         fragmented = horizon;
         yield { ...batchOf(held.slice(0, giantCount)), complete: false };
         held = held.slice(giantCount);
       }
     }
   }
+}
+
+/**
+ * One transaction that does not fit into memory, in as many readings of its
+ * time as its foreign keys need (giant-passes.ts): all but the last batch are
+ * fragments.
+ */
+async function* readGiant(
+  store: StagingStore,
+  schema: SchemaName,
+  time: Timestamp,
+  passes: readonly GiantPass[],
+  limits: BatchLimits,
+  shape: SchemaShape,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const window = {
+    after: previousTimestamp(time),
+    through: time,
+    limitRows: limits.scanSize,
+    limitBytes: limits.readBudgetBytes,
+  };
+  for (const pass of passes) {
+    let held: StagedRow[] = [];
+    let cursor: EntrySummary | null = null;
+    for (;;) {
+      const entries = await store.read(schema, { ...window, cursor }, signal);
+      for (const entry of entries) {
+        if (pass.tables.has(entry.table)) {
+          held.push(...rowsOfPass(rowsOf(entry, shape), time, pass));
+        }
+      }
+      cursor = entries.at(-1) ?? cursor;
+      const isLast = entries.length === 0;
+      if (
+        held.length >= limits.scanSize ||
+        textLength(held) >= limits.readBudgetBytes ||
+        (isLast && held.length > 0)
+      ) {
+        yield { ...batchOf(held), complete: false };
+        held = [];
+      }
+      if (isLast) {
+        break;
+      }
+    }
+  }
+  yield emptyBatch(time);
+}
+
+function rowsOfPass(
+  rows: readonly StagedRow[],
+  time: Timestamp,
+  { kind, leftOut }: GiantPass,
+): StagedRow[] {
+  return rows
+    .filter(
+      ({ mutation }) =>
+        mutation.time === time &&
+        (mutation.after === null) === (kind === 'deletes'),
+    )
+    .map((row) => {
+      const columns = leftOut.get(row.table);
+      const { after } = row.mutation;
+      return columns && after !== null
+        ? {
+            ...row,
+            mutation: {
+              ...row.mutation,
+              after: withoutMembers(after, columns),
+            },
+          }
+        : row;
+    });
+}
+
+function rowsOf(entry: StagedEntry, shape: SchemaShape): StagedRow[] {
+  const staged = decodeTable(entry);
+  const { table, keyColumns, mutations } = alignKeys(staged, shape);
+  const isShorter = keyColumns?.length !== staged.keyColumns?.length;
+  return mutations.map((mutation) => ({
+    table,
+    mutation,
+    goesLast: isShorter && mutation.after !== null,
+  }));
 }
 
 /**

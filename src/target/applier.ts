@@ -34,6 +34,24 @@ interface FoldedTable {
 /** Above these a statement is split: memory on both sides, not speed, decides. */
 const statementLimits = { rowCount: 5000, characterCount: 8 * 1024 * 1024 };
 
+/**
+ * Rows that refer to rows of their own table must come in one statement, at
+ * whose end the server looks: there is no order in which each finds its parent.
+ */
+const selfReferenceLimits = {
+  rowCount: 100_000,
+  characterCount: 128 * 1024 * 1024,
+};
+
+function limitsOf(table: TableShape): typeof statementLimits {
+  return table.foreignKeys.some(
+    ({ parentSchema, parentTable }) =>
+      parentSchema === table.schema && parentTable === table.name,
+  )
+    ? selfReferenceLimits
+    : statementLimits;
+}
+
 export function createApplier(options: ApplierOptions): Applier {
   return {
     async apply(tables, transaction, signal, order = 'upserts-first') {
@@ -229,7 +247,11 @@ function byTime(tables: readonly TableBatch[]): TableBatch[][] {
 }
 
 function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
-  for (const [start, end] of chunkBounds(rows.values, rows.rowCount)) {
+  for (const [start, end] of chunkBounds(
+    rows.values,
+    rows.rowCount,
+    limitsOf(rows.table),
+  )) {
     yield end - start === rows.rowCount
       ? rows
       : {
@@ -241,7 +263,11 @@ function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
 }
 
 function* keyChunks(rows: KeyRows): Generator<KeyRows> {
-  for (const [start, end] of chunkBounds(rows.keys, rows.rowCount)) {
+  for (const [start, end] of chunkBounds(
+    rows.keys,
+    rows.rowCount,
+    limitsOf(rows.table),
+  )) {
     yield {
       table: rows.table,
       keys: rows.keys.map((column) => column.slice(start, end)),
@@ -253,6 +279,7 @@ function* keyChunks(rows: KeyRows): Generator<KeyRows> {
 function* chunkBounds(
   columns: readonly (readonly JsonText[])[],
   rowCount: number,
+  limits: typeof statementLimits,
 ): Generator<[number, number]> {
   let start = 0;
   let characterCount = 0;
@@ -262,8 +289,8 @@ function* chunkBounds(
       rowCharacterCount += column[row]!.length;
     }
     const isFull =
-      row - start >= statementLimits.rowCount ||
-      characterCount + rowCharacterCount > statementLimits.characterCount;
+      row - start >= limits.rowCount ||
+      characterCount + rowCharacterCount > limits.characterCount;
     if (isFull && row > start) {
       yield [start, row];
       start = row;

@@ -5,6 +5,7 @@ import {
   maxTimestamp,
   nextTimestamp,
   parseTimestamp,
+  previousTimestamp,
   printTimestamp,
   timeBucket,
   type Timestamp,
@@ -103,4 +104,13 @@ test('the next instant is later, and nothing lies between', () => {
   expect(nextTimestamp('0000000000000000001.2147483647' as Timestamp)).toBe(
     '0000000000000000002.0000000000',
   );
+});
+
+test('the instant before is the one whose next instant this is', () => {
+  for (const text of [
+    '0000000000000000001.0000000007',
+    '0000000000000000002.0000000000',
+  ]) {
+    expect(nextTimestamp(previousTimestamp(text as Timestamp))).toBe(text);
+  }
 });

@@ -400,3 +400,101 @@ test('a consistent pipeline that is halted by a row ends when it is told to', as
   await house.pipelines.drain();
   expect(status(house).complaint).toMatch(/E4005/);
 });
+
+async function sendGiant(
+  house: TestHouse,
+  parts: readonly {
+    table: string;
+    rows: readonly [number, Record<string, unknown>][];
+  }[],
+): Promise<void> {
+  const feed = (await house.pipelines.open(house.schema))!;
+  for (const { table, rows } of parts) {
+    for (let from = 0; from < rows.length; from += 50) {
+      await feed.accept([
+        {
+          table,
+          mutations: rows
+            .slice(from, from + 50)
+            .map(([id, after]) => row(table, 1, id, after).mutations[0]!),
+        },
+      ]);
+    }
+  }
+  await feed.resolve(at(1));
+}
+
+test('a giant transaction whose children are staged before their parents, and rows before those they refer to, is applied', async () => {
+  await using house = await testHouse({
+    sequencer: { flushSize: 50, scanSize: 100, maxRetries: 3 },
+  });
+  await house.database.query(`
+    create table grandparent (id int primary key);
+    create table parent (id int primary key, g int not null references grandparent);
+    create table child (id int primary key, p int references parent);
+    create table tree (id int primary key, up int references tree, v text);
+    create table chicken (id int primary key, egg int);
+    create table egg (id int primary key, chicken int references chicken);
+    alter table chicken add foreign key (egg) references egg;
+  `);
+  const ids = Array.from({ length: 400 }, (_, id) => id);
+  await sendGiant(house, [
+    { table: 'child', rows: ids.map((id) => [id, { p: 399 - id }]) },
+    {
+      table: 'tree',
+      rows: ids.map((id) => [id, { up: (id + 1) % 400, v: `v${id}` }]),
+    },
+    { table: 'parent', rows: ids.map((id) => [id, { g: id }]) },
+    { table: 'chicken', rows: ids.map((id) => [id, { egg: 399 - id }]) },
+    { table: 'grandparent', rows: ids.map((id) => [id, {}]) },
+    { table: 'egg', rows: ids.map((id) => [id, { chicken: id }]) },
+  ]);
+  await applied(house, 1);
+  expect(
+    await rowsOf(
+      house,
+      `select (select count(*) from child where p = 399 - id) as n1, (select count(*) from parent) as n2,
+         (select count(*) from grandparent) as n3, (select count(*) from tree where up = (id + 1) % 400 and v = 'v' || id) as n4,
+         (select count(*) from chicken where egg = 399 - id) as n5, (select count(*) from egg where chicken = id) as n6`,
+    ),
+  ).toEqual(['400 400 400 400 400 400']);
+});
+
+test('a giant transaction that deletes parents and children is applied, whatever comes first', async () => {
+  await using house = await testHouse({
+    sequencer: { flushSize: 50, scanSize: 100, maxRetries: 3 },
+  });
+  await house.database.query(`
+    create table parent (id int primary key);
+    create table child (id int primary key, p int references parent);
+    insert into parent select generate_series(0, 399);
+    insert into child select i, i from generate_series(0, 399) i;
+  `);
+  const feed = (await house.pipelines.open(house.schema))!;
+  for (const table of ['parent', 'child']) {
+    for (let id = 0; id < 400; id += 1) {
+      await feed.accept([row(table, 1, id, null)]);
+    }
+  }
+  await feed.resolve(at(1));
+  await applied(house, 1);
+  expect(
+    await rowsOf(
+      house,
+      'select (select count(*) from parent) as p, (select count(*) from child) as c',
+    ),
+  ).toEqual(['0 0']);
+});
+
+test('six thousand rows of one transaction that refer to one another are applied', async () => {
+  await using house = await testHouse({ sequencer: { maxRetries: 3 } });
+  await house.database.query(
+    'create table tree (id int primary key, up int references tree)',
+  );
+  const ids = Array.from({ length: 6_000 }, (_, id) => id);
+  await sendGiant(house, [
+    { table: 'tree', rows: ids.map((id) => [id, { up: 5_999 - id }]) },
+  ]);
+  await applied(house, 1);
+  expect(await rowsOf(house, 'select count(*) from tree')).toEqual(['6000']);
+});
