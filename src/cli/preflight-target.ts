@@ -6,6 +6,7 @@ import { schemaName } from '../mutation/schema-name.ts';
 import { PostgresConnection } from '../target/postgres/driver.ts';
 import { targetFailure } from '../target/postgres/errors.ts';
 import type { Finding } from './preflight-finding.ts';
+import { count } from './staging-store.ts';
 
 /** More tables than this with one and the same fault become one last line. */
 const listedTables = 20;
@@ -145,7 +146,7 @@ function tableFindings(tables: readonly Row[]): Finding[] {
     {
       level: 'ok',
       subject: 'target',
-      text: `${tables.length} tables in ${distinctSchemas(tables).length} schemas; webhook paths: ${distinctSchemas(tables).join(', ')}`,
+      text: `${count(tables.length, 'table', 'tables')} in ${count(distinctSchemas(tables).length, 'schema', 'schemas')}; webhook paths: ${distinctSchemas(tables).join(', ')}`,
     },
     ...listed(closed, (table) => ({
       level: 'warn',

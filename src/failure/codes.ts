@@ -158,7 +158,7 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 405,
     remedy:
-      'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag',
+      'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag, on --metricsAddr where that is given',
   },
   E1021: {
     meaning: 'the compressed body is damaged or cut short',

@@ -42,7 +42,7 @@ test('where all is well it says so, and writes nothing', async () => {
     expect.stringMatching(
       /^ok {4}target {2}PostgreSQL \d+\S* answers at \S+\/test_/,
     ),
-    `ok    target  1 tables in 1 schemas; webhook paths: /${db.name}/public`,
+    `ok    target  1 table in 1 schema; webhook paths: /${db.name}/public`,
     'ok    staging there is no store of this version yet: start makes it',
     'preflight: nothing stands in the way',
   ]);
