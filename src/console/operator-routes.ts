@@ -73,6 +73,9 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
   for (const { schema, status } of context.pipelines.all) {
     answers.push(status.complaint && `${schema}: ${status.complaint}`);
   }
+  for (const [schema, reason] of context.pipelines.unopened) {
+    answers.push(`${schema}: not open yet: ${reason}`);
+  }
   return answers.filter((answer) => answer !== null);
 }
 
@@ -112,6 +115,7 @@ export async function diagnostics(
       version: await context.target.version().catch(() => null),
       pool: context.target.poolCounts(),
     },
+    unopened: Object.fromEntries(context.pipelines.unopened),
     pipelines: context.pipelines.all.map((pipeline) =>
       pipelineDiagnostics(pipeline),
     ),

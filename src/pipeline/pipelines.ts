@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Logger } from 'pino';
 
-import { ReplicatorError } from '../failure/failure.ts';
+import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { noteMode } from '../sequencer/mode-memo.ts';
 import type { Feed, Feeds } from '../source/source.ts';
@@ -32,6 +34,8 @@ export class Pipelines implements Feeds, AsyncDisposable {
   readonly #absentAtMs = new Map<SchemaName, number>();
   readonly #running: Promise<void>[] = [];
   readonly #logger: Logger;
+  readonly #unopened = new Map<SchemaName, string>();
+  readonly #stopResuming = new AbortController();
   #draining = false;
 
   constructor(house: House, schemaRefreshMs: number) {
@@ -44,22 +48,50 @@ export class Pipelines implements Feeds, AsyncDisposable {
     return [...this.#pipelines.values()];
   }
 
-  /** Goes on with everything that staging holds from earlier runs. */
+  /** Schemas that staging knows and that are not open, with the reason. */
+  get unopened(): ReadonlyMap<SchemaName, string> {
+    return this.#unopened;
+  }
+
+  /**
+   * Goes on with everything that staging holds from earlier runs. What cannot
+   * be opened now is tried again until it can: acknowledged rows must not
+   * wait for a request that may never come.
+   */
   async resume(): Promise<void> {
     for (const schema of await this.#house.store.schemas()) {
-      try {
-        if ((await this.open(schema)) === null) {
-          this.#logger.warn(
-            { schema },
-            'staging holds changes for a schema that the target does not have; they wait there (replicator staging list)',
-          );
-        }
-      } catch (error) {
-        this.#logger.warn(
-          { schema, err: error },
-          'a schema of staging cannot be opened yet',
-        );
+      await this.#resumeSchema(schema);
+    }
+    if (this.#unopened.size > 0) {
+      this.#running.push(this.#resumeOthers());
+    }
+  }
+
+  async #resumeOthers(): Promise<void> {
+    const { signal } = this.#stopResuming;
+    const waitMs = this.#house.options.sequencer.quiescentPeriodMs;
+    while (this.#unopened.size > 0 && !signal.aborted) {
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
+      for (const schema of signal.aborted ? [] : this.#unopened.keys()) {
+        await this.#resumeSchema(schema);
       }
+    }
+  }
+
+  async #resumeSchema(schema: SchemaName): Promise<void> {
+    let reason =
+      'staging holds changes for this schema, and the target does not have it';
+    try {
+      if (await this.open(schema)) {
+        this.#unopened.delete(schema);
+        return;
+      }
+    } catch (error) {
+      reason = asReplicatorError(error).line;
+    }
+    if (this.#unopened.get(schema) !== reason) {
+      this.#unopened.set(schema, reason);
+      this.#logger.warn({ schema }, `not open yet: ${reason}`);
     }
   }
 
@@ -100,6 +132,7 @@ export class Pipelines implements Feeds, AsyncDisposable {
   /** Lets open target transactions commit and begins no others. */
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#stopResuming.abort();
     for (const pipeline of this.all) {
       pipeline.stop();
     }
@@ -137,6 +170,9 @@ export class Pipelines implements Feeds, AsyncDisposable {
       checkpoint: await store.checkpoint(schema),
     });
     this.#pipelines.set(schema, pipeline);
+    if (this.#draining) {
+      pipeline.stop();
+    }
     this.#running.push(pipeline.run(this.#stop.signal));
     return pipeline;
   }

@@ -60,6 +60,9 @@ export class AppliedWatermark {
       return;
     }
     await this.record();
+    if (through <= this.#value) {
+      return;
+    }
     this.#value = through;
     await this.#write(false);
     this.#context.observer.appliedThrough(through);

@@ -116,6 +116,7 @@ export class ConsistentSequencer {
         performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
     });
     const shape = this.#context.shape();
+    let hasCommitted = false;
     await using apply = new OrderedApply(
       {
         target,
@@ -136,6 +137,7 @@ export class ConsistentSequencer {
             previous: this.#inTarget.applied,
           },
         onCommitted: (batch, durationMs) => {
+          hasCommitted = true;
           this.#inTarget &&= { ...this.#inTarget, applied: batch.through };
           this.#applied.committed(batch.through);
           observer.batchCommitted(batch, durationMs);
@@ -178,12 +180,33 @@ export class ConsistentSequencer {
     await this.#applied.record();
     if (!cutShort) {
       // Between the last row and the resolved timestamp there is nothing.
+      if (!hasCommitted) {
+        await this.#checkStillOurs(signal);
+      }
       await this.#applied.advanceTo(resolved);
     }
     if (this.#isPastTrouble()) {
       this.#endTrouble();
     }
     return 'moved';
+  }
+
+  /**
+   * A commit finds out by itself that the watermark was moved by another
+   * daemon or fell back. A sweep without rows must ask before it moves on.
+   */
+  async #checkStillOurs(signal: AbortSignal): Promise<void> {
+    if (this.#inTarget === null) {
+      return;
+    }
+    const { target, schema } = this.#context;
+    const there = await target.checkpoint(schema, signal);
+    if (there?.epoch !== this.#inTarget.epoch) {
+      throw new ReplicatorError('E4009');
+    }
+    if (there.applied !== this.#inTarget.applied) {
+      throw new ReplicatorError('E4017');
+    }
   }
 
   #isPastTrouble(): boolean {

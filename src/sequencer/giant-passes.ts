@@ -60,13 +60,11 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
     ...(again.size > 0
       ? [{ kind: 'upserts' as const, tables: again, leftOut: nothing }]
       : []),
-    ...levels
-      .toReversed()
-      .map(({ names }) => ({
-        kind: 'deletes' as const,
-        tables: names,
-        leftOut: nothing,
-      })),
+    ...levels.toReversed().map(({ names }) => ({
+      kind: 'deletes' as const,
+      tables: names,
+      leftOut: nothing,
+    })),
   ];
 }
 

@@ -175,7 +175,6 @@ export function batchOf(parts: readonly TableMutations[]): Batch {
       joined.push(mutation);
       rowCount += 1;
       textLength += textLengthOf(mutation);
-      textLength += textLengthOf(mutation);
       if (mutation.time > through) {
         through = mutation.time;
       }

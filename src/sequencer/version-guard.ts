@@ -66,14 +66,17 @@ export class VersionGuard {
       for (const { key, time } of mutations) {
         const known = newest.get(key);
         if (known === undefined || known < time) {
+          const name = timeBucket(time);
           const ownKey = detachedText<string>(key);
           newest.set(ownKey, detachedText(time));
-          const name = timeBucket(time);
-          const bucket = buckets.get(name);
-          if (bucket) {
-            bucket.push(ownKey);
-          } else {
-            buckets.set(name, [ownKey]);
+          // Once for each second: a hot row must not fill its bucket.
+          if (known === undefined || timeBucket(known) !== name) {
+            const bucket = buckets.get(name);
+            if (bucket) {
+              bucket.push(ownKey);
+            } else {
+              buckets.set(name, [ownKey]);
+            }
           }
         }
       }

@@ -498,3 +498,46 @@ test('six thousand rows of one transaction that refer to one another are applied
   await applied(house, 1);
   expect(await rowsOf(house, 'select count(*) from tree')).toEqual(['6000']);
 });
+
+test('a schema that is missing at the start is opened when it comes back, without a request', async () => {
+  await using house = await testHouse({ sequencer: { quiescentPeriodMs: 20 } });
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })]);
+  const feed = (await house.pipelines.open(house.schema))!;
+  await house.pipelines.drain();
+  await feed.resolve(at(1));
+  await house.database.query('alter schema public rename to away');
+  await house.restart();
+  expect([...house.pipelines.unopened.keys()]).toEqual([house.schema]);
+  await house.database.query('alter schema away rename to public');
+  await until(() => house.pipelines.all.length > 0);
+  await applied(house, 1);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+  expect(house.pipelines.unopened.size).toBe(0);
+});
+
+test('a sweep without rows does not move on past a watermark that fell back', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.database.query(
+    'create table saved as table t; create table saved_checkpoint as table replicator_checkpoint',
+  );
+  await send(house, [row('t', 2, 2, { v: 2 })], 2);
+  await applied(house, 2);
+  await until(
+    async () =>
+      (await house.store.checkpoint(house.schema)).appliedInTarget >= at(2),
+  );
+  // The target is restored under the running daemon; then nothing but time.
+  await house.database.query(
+    'begin; truncate t, replicator_checkpoint; insert into t table saved; insert into replicator_checkpoint table saved_checkpoint; commit',
+  );
+  await send(house, [], 3);
+  await applied(house, 3);
+  expect(await rowsOf(house, 'select * from t order by id')).toEqual([
+    '1 1',
+    '2 2',
+  ]);
+});
