@@ -72,6 +72,8 @@ export class Pipeline implements Feed {
   #sequencer: ConsistentSequencer | ImmediateSequencer | null = null;
   /** Ends what waits; the sequencer ends by its own stop(). */
   readonly #stop = new AbortController();
+  /** Resolves when claiming the watermark was tried once, however it ended. */
+  readonly #firstClaim = Promise.withResolvers<void>();
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
@@ -108,6 +110,7 @@ export class Pipeline implements Feed {
   /** See {@link Feed.accept}. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
     const { store, budget, metrics } = this.#house;
+    await this.#refuseForeignWatermark();
     // Shared staging is read by whoever has taken over; ours alone by nobody.
     if (this.status.state === 'superseded' && store.kind === 'sqlite') {
       throw new ReplicatorError('E4009');
@@ -137,6 +140,7 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.resolve}. */
   async resolve(time: Timestamp): Promise<void> {
+    await this.#refuseForeignWatermark();
     this.status.lastResolvedAtMs = Date.now();
     const { accepted, checkpoint } = await this.#house.store.resolve(
       this.schema,
@@ -175,6 +179,7 @@ export class Pipeline implements Feed {
         }
       }
     }
+    this.#firstClaim.resolve();
     this.#started.resolve();
     // Whoever has taken over may need again what is applied for us.
     this.#retireEnd.abort();
@@ -202,6 +207,7 @@ export class Pipeline implements Feed {
   }
 
   #failed(failure: ReplicatorError): void {
+    this.#firstClaim.resolve();
     this.status.failed(
       failure,
       failure.code === 'E4009' ? 'superseded' : 'halted',
@@ -251,6 +257,7 @@ export class Pipeline implements Feed {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const claimed = await this.#claim(signal);
+        this.#firstClaim.resolve();
         observer.appliedThrough(claimed.applied);
         const context = this.#contextFor(observer);
         return options.mode === 'immediate'
@@ -267,6 +274,7 @@ export class Pipeline implements Feed {
         }
         const halted = error.disposition === 'halt';
         observer.attemptFailed(error, attempt, halted);
+        this.#firstClaim.resolve();
         const waitMs = halted
           ? options.sequencer.quiescentPeriodMs
           : backoffMs(attempt, options.sequencer.backoff);
@@ -308,6 +316,18 @@ export class Pipeline implements Feed {
     throw new ReplicatorError('E3004', {
       detail: this.status.complaint ?? 'the daemon is stopping',
     });
+  }
+
+  /**
+   * While it is not known where the feed must begin again (E4016) nothing is
+   * acknowledged: what was acknowledged could not be asked for any more.
+   */
+  async #refuseForeignWatermark(): Promise<void> {
+    await this.#firstClaim.promise;
+    const { lastError } = this.status;
+    if (lastError?.code === 'E4016') {
+      throw lastError;
+    }
   }
 
   #appliedThrough(): Timestamp {

@@ -226,7 +226,6 @@ export class OrderedApply {
     }
   }
 
-  /** Asked right before a commit: in order, so that the one before has ended. */
   #start(crossing: Crossing, locks: ReadonlySet<string>): void {
     this.#crossings.add(crossing);
     for (const name of locks) {

@@ -358,8 +358,15 @@ test('staging that was lost is noticed: the watermark of another store is not ta
   expect(status(house).complaint).toMatch(
     /^halted: E4016 .*cursor '1700000000001000000\.0000000000'/,
   );
+  // Nothing is acknowledged before a person has decided.
+  await expect(send(house, [row('t', 2, 1, { v: 2 })])).rejects.toMatchObject({
+    code: 'E4016',
+  });
   await house.database.query('delete from replicator_checkpoint');
   await state(house, 'running');
+  await send(house, [row('t', 2, 1, { v: 2 })], 2);
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select v from t')).toEqual(['2']);
 });
 
 test.each(['consistent', 'immediate'] as const)(
