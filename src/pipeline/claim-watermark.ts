@@ -45,16 +45,16 @@ export async function claimWatermark(
       there.applied > staged.applied ? there.applied : staged.applied;
     return { applied, inTarget: there };
   }
-  if (there.applied < staged.retired) {
+  if (!(await store.rewindApplied(schema, there.applied, signal))) {
+    const { retired } = await store.checkpoint(schema, signal);
     throw new ReplicatorError('E3001', {
-      detail: `the target ${schema} is at ${printTimestamp(there.applied)}, staging knows it was at ${printTimestamp(staged.appliedInTarget)}, and mutations through ${printTimestamp(staged.retired)} are retired`,
+      detail: `the target ${schema} is at ${printTimestamp(there.applied)}, staging knows it was at ${printTimestamp(staged.appliedInTarget)}, and mutations through ${printTimestamp(retired)} are retired`,
     });
   }
   logger.warn(
     { schema, target: there.applied, staging: staged.appliedInTarget },
     'the target lies behind what was applied to it, as after a restore: applying the staged mutations between again',
   );
-  await store.rewindApplied(schema, there.applied, signal);
   return { applied: there.applied, inTarget: there };
 }
 

@@ -124,16 +124,18 @@ export interface StagingStore extends AsyncDisposable {
   ): Promise<void>;
   /**
    * Sets `applied` (and `appliedInTarget`) back after the target was restored
-   * to an older state; a later time changes nothing.
+   * to an older state; a later time changes nothing. False, and nothing is
+   * changed, where `retired` lies beyond the time: what is missing may be gone.
    */
   rewindApplied(
     schema: SchemaName,
     applied: Timestamp,
     signal?: AbortSignal,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /**
    * Deletes entries with `maxTime <= through` in one bounded step and moves
-   * `retired`. Returns how many went; call again until 0.
+   * `retired`, neither of them beyond the `applied` that is stored at that
+   * moment, whatever the caller believes. Returns how many went; call again until 0.
    */
   retire(
     schema: SchemaName,

@@ -342,15 +342,28 @@ export function registerStagingStoreContract(
       withStore(async (store) => {
         await store.resolve(schema, at(9));
         await store.commitApplied(schema, at(5), true);
-        await store.rewindApplied(schema, at(7));
+        expect(await store.rewindApplied(schema, at(7))).toBe(true);
         expect((await store.checkpoint(schema)).applied).toBe(at(5));
-        await store.rewindApplied(schema, at(2));
+        expect(await store.rewindApplied(schema, at(2))).toBe(true);
         expect(await store.checkpoint(schema)).toEqual({
           ...zero,
           resolved: at(9),
           applied: at(2),
           appliedInTarget: at(2),
         });
+      }));
+
+    test('applied does not go back to before what is retired', () =>
+      withStore(async (store) => {
+        expect(await store.rewindApplied(schema, at(1))).toBe(true);
+        await store.append(entriesOf(row(at(1), 'a'), row(at(4), 'b')));
+        await store.commitApplied(schema, at(5), true);
+        await store.retire(schema, at(3), 10);
+        const before = await store.checkpoint(schema);
+        expect(await store.rewindApplied(schema, at(2))).toBe(false);
+        expect(await store.checkpoint(schema)).toEqual(before);
+        expect(await store.rewindApplied(schema, at(3))).toBe(true);
+        expect((await store.checkpoint(schema)).applied).toBe(at(3));
       }));
 
     test('survives opening the store again', async () => {

@@ -35,6 +35,7 @@ export function registerUpkeepContract(
             { table: 'orders', mutations: [row(at(1), 'x')] },
           ]),
         );
+        await store.commitApplied(schema, at(9), true);
         // The entry of second 4 reaches beyond the time and stays.
         expect(await store.retire(schema, at(4, 4), 3)).toBe(3);
         expect((await store.checkpoint(schema)).retired).toBe(at(4, 4));
@@ -48,6 +49,39 @@ export function registerUpkeepContract(
         expect(await store.retire(schema, at(2), 3)).toBe(0);
         expect((await store.checkpoint(schema)).retired).toBe(at(4, 4));
         expect((await store.size(otherSchema)).entryCount).toBe(1);
+      }));
+
+    test('retiring ends at what is applied, whatever the caller believes', () =>
+      withStore(async (store) => {
+        await store.append(entriesOf(row(at(1), 'a'), row(at(3), 'b')));
+        expect(await store.retire(schema, at(9), 10)).toBe(0);
+        await store.resolve(schema, at(9));
+        expect(await store.retire(schema, at(9), 10)).toBe(0);
+        expect((await store.checkpoint(schema)).retired).toBe(zeroTimestamp);
+        await store.commitApplied(schema, at(5), true);
+        expect(await store.rewindApplied(schema, at(2))).toBe(true);
+        expect(await store.retire(schema, at(5), 10)).toBe(1);
+        expect((await store.checkpoint(schema)).retired).toBe(at(2));
+        expect(await keys(store)).toEqual(['["b"]']);
+      }));
+
+    test('a rewind beside a retiring store takes back nothing that is gone', () =>
+      withStore(async (store) => {
+        for (let round = 0; round < 20; round++) {
+          const [first, last] = [at(round * 10), at(round * 10 + 5)];
+          await store.append(entriesOf(row(last, String(round))));
+          await store.commitApplied(schema, last, true);
+          const [gone, done] = await Promise.all([
+            store.retire(schema, last, 10),
+            store.rewindApplied(schema, first),
+          ]);
+          expect(done).toBe(gone === 0);
+          const { applied, retired } = await store.checkpoint(schema);
+          expect(retired <= applied).toBe(true);
+          // The next round begins with an empty log.
+          await store.commitApplied(schema, last, true);
+          await store.retire(schema, last, 10);
+        }
       }));
 
     test('a purge says first what it would delete and then deletes exactly that', () =>
@@ -147,6 +181,7 @@ export function registerUpkeepContract(
           byteCount: bytes[1],
         });
         expect((await store.backlog(schema, at(2, 1))).entryCount).toBe(0);
+        await store.commitApplied(schema, at(1), true);
         await store.retire(schema, at(1), 10);
         expect((await store.size(schema)).entryCount).toBe(1);
       }));

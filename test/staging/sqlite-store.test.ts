@@ -206,6 +206,7 @@ describe('the data directory', () => {
 test('space of retired entries is used again', async () => {
   await using here = await folder();
   await using store = await here.open();
+  await store.commitApplied(schema, at(99), true);
   const filler = `"${'x'.repeat(100_000)}"`;
   const fill = async (): Promise<number> => {
     for (let i = 0; i < 30; i++) {

@@ -183,7 +183,12 @@ function storeOn(connections: Connections, tables: Tables): StagingStore {
     },
 
     async rewindApplied(schema, applied, signal) {
-      await run(statements.rewindApplied, [schema, applied], signal);
+      const rows = await run<{ done: boolean }>(
+        statements.rewindApplied,
+        [schema, applied],
+        signal,
+      );
+      return rows[0]!.done;
     },
 
     async retire(schema, through, limitEntries, signal) {

@@ -13,6 +13,7 @@ export interface Statements {
   readonly checkpoint: string;
   /** $1 schema, $2 applied, $3 whether it is in the target too. */
   readonly commitApplied: string;
+  /** $1 schema, $2 applied. */
   readonly rewindApplied: string;
   /** $1 schema, $2/$3 position, $4 through, $5 after, $6 bytes, $7 rows. */
   readonly read: string;
@@ -59,10 +60,15 @@ export function statementsOn(tables: Tables): Statements {
         applied = greatest(stored.applied, excluded.applied),
         applied_in_target = greatest(stored.applied_in_target, excluded.applied_in_target)`,
 
-    rewindApplied: `update ${checkpoint} set
-        applied = least(applied, $2),
-        applied_in_target = least(applied_in_target, $2)
-      where schema_name = $1`,
+    rewindApplied: `with rewound as (
+        update ${checkpoint} set
+          applied = least(applied, $2),
+          applied_in_target = least(applied_in_target, $2)
+        where schema_name = $1 and retired <= $2
+        returning 1
+      )
+      select exists (select 1 from rewound)
+        or not exists (select 1 from ${checkpoint} where schema_name = $1) as done`,
 
     // The running totals count the row itself; the first is always taken.
     read: `select ${summaryColumns}, ${body} from (
@@ -82,22 +88,31 @@ export function statementsOn(tables: Tables): Statements {
 
     // A step is found first and deleted then: in one statement the planner
     // joins the two by reading the whole log, and every step again.
-    retireBoundary: `select min_time, id from (
+    retireBoundary: `with bound as (
+        select least(applied, $2) as time from ${checkpoint} where schema_name = $1
+      )
+      select min_time, id from (
         select min_time, id from ${log}
-        where schema_name = $1 and min_time <= $2 and max_time <= $2
+        where schema_name = $1 and min_time <= (select time from bound)
+          and max_time <= (select time from bound)
         order by min_time, id limit $3
       ) as step
       order by min_time desc, id desc limit 1`,
 
-    retire: `with gone as (
+    // The lock makes a rewind wait for this, or this see what it left; the
+    // last part names the bound so that it never takes the row first.
+    retire: `with bound as (
+        select least(applied, $2) as time from ${checkpoint}
+        where schema_name = $1 for update
+      ), gone as (
         delete from ${log}
-        where schema_name = $1 and (min_time, id) <= ($3, $4) and max_time <= $2
+        where schema_name = $1 and (min_time, id) <= ($3, $4)
+          and max_time <= (select time from bound)
         returning 1
       ), moved as (
-        ${newCheckpoint}
-        values ($1, ${zero}, ${zero}, ${zero}, ${zero}, $2)
-        on conflict (schema_name) do update set
-          retired = greatest(stored.retired, excluded.retired)
+        update ${checkpoint} as stored
+        set retired = greatest(stored.retired, bound.time)
+        from bound where stored.schema_name = $1
         returning 1
       )
       select count(*) as gone from gone`,

@@ -180,18 +180,19 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
 
     rewindApplied: (schema, applied, signal) =>
       together(signal, 0, () => {
+        if (checkpointOf(schema).retired > applied) {
+          return false;
+        }
         rewind.run(applied, applied, schema);
+        return true;
       }),
 
     retire: (schema, through, limitEntries, signal) =>
       now(signal, () =>
         transaction(() => {
-          const rows = deleteThrough.all(
-            schema,
-            through,
-            through,
-            limitEntries,
-          );
+          const checkpoint = checkpointOf(schema);
+          const bound = earlier(through, checkpoint.applied);
+          const rows = deleteThrough.all(schema, bound, bound, limitEntries);
           for (const row of rows) {
             totals.add(
               schema,
@@ -200,9 +201,8 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
               -Number(row['byte_count']),
             );
           }
-          const checkpoint = checkpointOf(schema);
-          if (checkpoint.retired < through) {
-            saveCheckpoint(schema, { ...checkpoint, retired: through });
+          if (checkpoint.retired < bound) {
+            saveCheckpoint(schema, { ...checkpoint, retired: bound });
           }
           return rows.length;
         }),
@@ -316,6 +316,10 @@ function sizeOf(totals: SchemaTotals): StagingSize {
 
 function later(a: Timestamp, b: Timestamp = zeroTimestamp): Timestamp {
   return a < b ? b : a;
+}
+
+function earlier(a: Timestamp, b: Timestamp): Timestamp {
+  return a < b ? a : b;
 }
 
 /** The position behind which the page starts: the cursor, if it is later. */
