@@ -78,11 +78,18 @@ export class Pipelines implements Feeds, AsyncDisposable {
     }
   }
 
+  /** A schema that is gone and has nothing to wait for is nobody's trouble. */
+  async #holdsRows(schema: SchemaName): Promise<boolean> {
+    const { store } = this.#house;
+    const { applied } = await store.checkpoint(schema);
+    return (await store.backlog(schema, applied)).rowCount > 0;
+  }
+
   async #resumeSchema(schema: SchemaName): Promise<void> {
     let reason =
       'staging holds changes for this schema, and the target does not have it';
     try {
-      if (await this.open(schema)) {
+      if ((await this.open(schema)) || !(await this.#holdsRows(schema))) {
         this.#unopened.delete(schema);
         return;
       }

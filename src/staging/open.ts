@@ -16,7 +16,7 @@ export interface StagingOptions {
   /**
    * True (the default) for a daemon. False for a command that looks in
    * beside a running one: it neither makes nor migrates anything, and does
-   * not keep a daemon off the data directory.
+   * not keep a daemon off the data directory or the staging schema.
    */
   readonly exclusive?: boolean;
 }

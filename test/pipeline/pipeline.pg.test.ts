@@ -341,3 +341,14 @@ test('a sweep without rows does not move on past a watermark that fell back', as
     '2 2',
   ]);
 });
+
+test('a schema that is gone, with nothing of it left to apply, troubles nobody', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.pipelines.drain();
+  await house.database.query('alter schema public rename to away');
+  await house.restart();
+  expect(house.pipelines.unopened.size).toBe(0);
+});

@@ -108,6 +108,41 @@ export async function withClient<T>(
   }
 }
 
+/**
+ * One connection that its caller keeps, and ends or cuts. Its loss is an
+ * `end` event, never an unhandled error. An aborted signal ends the dialling.
+ */
+export async function dialSession(
+  address: PostgresAddress,
+  signal?: AbortSignal,
+): Promise<pg.Client> {
+  return dialled(address.attempts, async (ssl) => {
+    signal?.throwIfAborted();
+    const session = new pg.Client({
+      ...clientConfig(address),
+      ssl,
+      keepAlive: true,
+    });
+    session.on('error', () => {});
+    const cut = (): void => cutSession(session);
+    signal?.addEventListener('abort', cut, { once: true });
+    try {
+      await session.connect();
+      return session;
+    } catch (error) {
+      cut();
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cut);
+    }
+  });
+}
+
+export function cutSession(session: pg.Client): void {
+  (session as unknown as ClientInternals).connection.stream.destroy();
+}
+
 /** What the pg package's client has and its declarations do not say. */
 interface ClientInternals {
   readonly connection: { readonly stream: { destroy(): void } };

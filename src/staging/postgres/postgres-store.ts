@@ -1,5 +1,6 @@
 /**
- * Staging in PostgreSQL or CockroachDB: shared by any number of instances.
+ * Staging in PostgreSQL or CockroachDB: of one daemon (daemon-lock.ts), and of
+ * any number of commands beside it.
  *
  * Every change is one statement, and so atomic without a transaction block,
  * whose lost COMMIT answer would be one more thing to explain.
@@ -26,6 +27,7 @@ import {
   openConnections,
   type StagingPoolOptions,
 } from './connections.ts';
+import { lockStagingSchema } from './daemon-lock.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
 import { postgresFailure } from './errors.ts';
 import {
@@ -45,7 +47,7 @@ export interface PostgresStoreOptions {
   readonly stagingSchema: string;
   readonly createSchema: boolean;
   readonly pool: StagingPoolOptions;
-  /** False: neither make nor migrate anything. */
+  /** False: neither make, migrate nor lock anything. */
   readonly exclusive: boolean;
 }
 
@@ -57,6 +59,7 @@ export async function openPostgresStore(
   options: PostgresStoreOptions,
   signal?: AbortSignal,
 ): Promise<StagingStore> {
+  await using opened = new AsyncDisposableStack();
   try {
     const { address, tables } = await prepareSchema(
       {
@@ -64,10 +67,16 @@ export async function openPostgresStore(
         stagingSchema: options.stagingSchema,
         createSchema: options.exclusive && options.createSchema,
         migrate: options.exclusive,
+        ...(options.exclusive && {
+          lock: async (...place) => {
+            opened.use(await lockStagingSchema(...place, signal));
+          },
+        }),
       },
       signal,
     );
-    return storeOn(openConnections(address, options.pool), tables);
+    const connections = opened.use(openConnections(address, options.pool));
+    return storeOn(connections, tables, opened.move());
   } catch (error) {
     throw postgresFailure(error);
   }
@@ -79,7 +88,11 @@ type WriteCall =
 
 type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
 
-function storeOn(connections: Connections, tables: Tables): StagingStore {
+function storeOn(
+  connections: Connections,
+  tables: Tables,
+  resources: AsyncDisposable,
+): StagingStore {
   const statements = statementsOn(tables);
   const text = appendText(tables);
   const nextId = entryIds();
@@ -315,7 +328,7 @@ function storeOn(connections: Connections, tables: Tables): StagingStore {
       if (!closed) {
         closed = true;
         await group.idle();
-        await connections[Symbol.asyncDispose]();
+        await resources[Symbol.asyncDispose]();
       }
     },
   };

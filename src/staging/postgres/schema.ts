@@ -84,6 +84,12 @@ export interface PrepareOptions {
   readonly createSchema: boolean;
   /** Make and migrate the tables; else they must be of this version. */
   readonly migrate: boolean;
+  /** Called before anything in the schema is made or migrated. */
+  readonly lock?: (
+    address: PostgresAddress,
+    database: string,
+    schema: string,
+  ) => Promise<void>;
 }
 
 export async function prepareSchema(
@@ -109,6 +115,7 @@ export async function prepareSchema(
     },
     signal,
   );
+  await options.lock?.(address, databaseName, schema);
   const tables = tablesOf(schema);
   await withClient(
     address,
