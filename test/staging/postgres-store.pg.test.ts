@@ -343,3 +343,32 @@ describe('a server', () => {
     });
   });
 });
+
+test('retiring waits for a rewind under way and deletes nothing that it took back', async () => {
+  await using place = await database();
+  await using store = await place.open();
+  await store.append(entriesOf(row(at(1), 'a'), row(at(4), 'b')));
+  await store.commitApplied(schema, at(5), true);
+  await using rewinding = await connected(place.db.url);
+  await rewinding.pg.query('begin');
+  await rewinding.pg.query(
+    'update staging.staging_checkpoint set applied = $1, applied_in_target = $1',
+    [at(2)],
+  );
+  const retiring = store.retire(schema, at(5), 10);
+  for (;;) {
+    const { rows } = await place.db.query(
+      `select 1 from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    if (rows.length > 0) {
+      break;
+    }
+  }
+  await rewinding.pg.query('commit');
+  expect(await retiring).toBe(1);
+  expect((await store.checkpoint(schema)).retired).toBe(at(2));
+  expect(
+    (await readAll(store)).flatMap(decodeEntry).map((mutation) => mutation.key),
+  ).toEqual(['["b"]']);
+});
