@@ -199,8 +199,7 @@ function placeOf(
   }
 }
 
-/** Whether a row carries every column that the target does not compute. */
-/** Tells whether a row carries every column of its table. */
+/** Tells whether a row carries every column that the target does not compute. */
 export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
   const needed = table.columns.filter(({ generated }) => !generated).length;
   return (after) => {
