@@ -3,7 +3,8 @@ import { ClosingLineReporter } from './test/support/closing-line-reporter.ts';
 
 /**
  * One project per server that its tests need, by suffix:
- * `.test.ts` nothing, `.pg.test.ts` a PostgreSQL server.
+ * `.test.ts` nothing, `.pg.test.ts` a PostgreSQL server, `.mysql.test.ts` a
+ * MySQL and a MariaDB server.
  */
 export default defineConfig({
   test: {
@@ -16,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.pg.test.ts'],
+          exclude: ['test/**/*.{pg,mysql}.test.ts'],
           testTimeout: 60_000,
         },
       },
@@ -26,6 +27,16 @@ export default defineConfig({
           name: 'pg',
           include: ['test/**/*.pg.test.ts'],
           globalSetup: ['test/support/postgres-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'mysql',
+          include: ['test/**/*.mysql.test.ts'],
+          globalSetup: ['test/support/mysql-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

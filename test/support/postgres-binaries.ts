@@ -105,7 +105,8 @@ function missingLinks(native: string): { source: string; target: string }[] {
     .filter(({ target }) => !existsSync(join(native, target)));
 }
 
-function isOpenToServerUser(folder: string): boolean {
+/** Whether {@link serverUser} can reach what lies in the folder. */
+export function isOpenToServerUser(folder: string): boolean {
   if (serverUser.uid === undefined) return existsSync(folder);
   for (let path = folder; ; path = dirname(path)) {
     const found = statSync(path, { throwIfNoEntry: false });
