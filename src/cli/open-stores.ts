@@ -5,6 +5,7 @@ import type { StartValues } from '../config/options.ts';
 import { openStaging } from '../staging/open.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import { openTarget } from '../target/open-target.ts';
+import { refusingPolicies } from '../target/value-policy.ts';
 import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -21,7 +22,7 @@ export async function openStores(
   signal: AbortSignal,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
-    openTarget({
+    await openTarget({
       url: values.targetConn,
       pool: {
         maxSize: values.targetMaxPoolSize,
@@ -31,6 +32,8 @@ export async function openStores(
       },
       applyTimeoutMs: values.applyTimeout,
       statementCacheSize: values.targetStatementCacheSize,
+      valuePolicies: refusingPolicies,
+      oracleEmptyString: 'error',
     }),
   );
   let targetFailure: unknown = null;

@@ -5,7 +5,7 @@ import type { StartValues } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import { formatByteSize } from '../lib/byte-size.ts';
 import { openStaging } from '../staging/open.ts';
-import type { Finding } from './preflight-finding.ts';
+import type { Finding } from '../failure/finding.ts';
 
 export async function stagingFindings(
   values: StartValues,

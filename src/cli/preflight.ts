@@ -7,8 +7,9 @@ import {
   valuesOf,
 } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import type { PreflightOptions } from '../target/open-target.ts';
 import type { Command } from './command.ts';
-import type { Finding } from './preflight-finding.ts';
+import type { Finding } from '../failure/finding.ts';
 
 export const preflightCommand: Command = {
   name: 'preflight',
@@ -25,8 +26,10 @@ export const preflightCommand: Command = {
       stdout.write(findingLine(finding));
     };
     (await optionFindings(values)).forEach(print);
-    const { targetFindings } = await import('./preflight-target.ts');
-    await guarded('target', print, () => targetFindings(values, signal));
+    const { targetFindings } = await import('../target/open-target.ts');
+    await guarded('target', print, () =>
+      targetFindings(targetPreflight(values), signal),
+    );
     const { stagingFindings } = await import('./preflight-staging.ts');
     await guarded('staging', print, () => stagingFindings(values, signal));
     stdout.write(
@@ -37,6 +40,17 @@ export const preflightCommand: Command = {
     return failed ? 1 : 0;
   },
 };
+
+function targetPreflight(values: StartValues): PreflightOptions {
+  return {
+    url: values.targetConn,
+    applyTimeoutMs: values.applyTimeout,
+    parallelism: values.parallelism,
+    maxPoolSize: values.targetMaxPoolSize,
+    stagingSchema: values.stagingConn === '' ? null : values.stagingSchema,
+    oracleEmptyString: 'error',
+  };
+}
 
 function findingLine({ level, subject, text, remedy }: Finding): string {
   const line = `${level.padEnd(5)} ${subject.padEnd(7)} ${text}${remedy === undefined ? '' : `: ${remedy}`}`;

@@ -12,9 +12,9 @@ import type {
   StagingStore,
 } from '../staging/staging.ts';
 import type { Command } from './command.ts';
+import { count } from '../lib/count.ts';
 import {
   approximateBytes,
-  count,
   describeTime,
   filterOptions,
   isoTime,

@@ -9,9 +9,9 @@ import { printTimestamp } from '../mutation/timestamp.ts';
 import { decodeEntry } from '../staging/batch-codec.ts';
 import type { StagedEntry } from '../staging/staging.ts';
 import type { Command } from './command.ts';
+import { count } from '../lib/count.ts';
 import {
   approximateBytes,
-  count,
   describeTime,
   jsonOption,
   openStagingBeside,

@@ -13,9 +13,9 @@ import type {
   StagingStore,
 } from '../staging/staging.ts';
 import type { Command, CommandIo } from './command.ts';
+import { count } from '../lib/count.ts';
 import {
   approximateBytes,
-  count,
   describeTime,
   filterOptions,
   jsonOption,

@@ -134,7 +134,3 @@ export function textTable(
       .trimEnd();
   return `${[head, ...rows].map(line).join('\n')}\n`;
 }
-
-export function count(number: number, one: string, many: string): string {
-  return `${number} ${number === 1 ? one : many}`;
-}

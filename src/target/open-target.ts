@@ -1,8 +1,9 @@
 /** The address decides the engine. */
 import { ReplicatorError } from '../failure/failure.ts';
+import type { Finding } from '../failure/finding.ts';
 import type { PoolOptions } from './connection-pool.ts';
-import { openPostgresTarget } from './postgres/dialect.ts';
 import type { Target } from './target.ts';
+import { refusingPolicies, type ValuePolicies } from './value-policy.ts';
 
 export interface OpenTargetOptions {
   /** `--targetConn`. */
@@ -13,6 +14,10 @@ export interface OpenTargetOptions {
   readonly applyTimeoutMs: number;
   /** `--targetStatementCacheSize`, on each connection. */
   readonly statementCacheSize: number;
+  /** `--valuePolicy`. */
+  readonly valuePolicies: ValuePolicies;
+  /** `--oracleEmptyString`: what '' becomes in a NOT NULL text column. */
+  readonly oracleEmptyString: 'error' | 'space';
 }
 
 export const defaultTargetOptions = {
@@ -24,27 +29,68 @@ export const defaultTargetOptions = {
   },
   applyTimeoutMs: 30_000,
   statementCacheSize: 128,
+  valuePolicies: refusingPolicies,
+  oracleEmptyString: 'error',
 } as const;
 
+/** What preflight needs to know to judge a target. */
+export interface PreflightOptions {
+  readonly url: string;
+  readonly applyTimeoutMs: number;
+  readonly parallelism: number;
+  readonly maxPoolSize: number;
+  /** Staging may live in the same database: no feed writes to this schema. */
+  readonly stagingSchema: string | null;
+  readonly oracleEmptyString: 'error' | 'space';
+}
+
+/** A folder of `target/`, loaded when an address asks for it. */
+interface Engine {
+  open(options: OpenTargetOptions): Target;
+  findings(options: PreflightOptions, signal: AbortSignal): Promise<Finding[]>;
+}
+
+/** Each engine by the schemes of its addresses; drivers are big, so lazily. */
+const engines: Readonly<Record<string, () => Promise<Engine>>> = {
+  postgres: postgresEngine,
+  postgresql: postgresEngine,
+};
+
+async function postgresEngine(): Promise<Engine> {
+  const [{ openPostgresTarget }, { postgresFindings }] = await Promise.all([
+    import('./postgres/dialect.ts'),
+    import('./postgres/preflight.ts'),
+  ]);
+  return { open: openPostgresTarget, findings: postgresFindings };
+}
+
 /**
- * Checks the address and opens nothing: the first call that needs the server
- * dials it, so that a daemon may start while its target is down. Throws E4014
- * for a kind of database that is not supported.
+ * Checks the address and dials nothing: the first call that needs the server
+ * does, so that a daemon may start while its target is down. Rejects with
+ * E4014 for a kind of database that is not supported.
  */
-export function openTarget(options: OpenTargetOptions): Target {
-  const { url, pool, applyTimeoutMs, statementCacheSize } = options;
+export async function openTarget(options: OpenTargetOptions): Promise<Target> {
+  return (await engineOf(options.url)).open(options);
+}
+
+/** Connects and looks; writes nothing. */
+export async function targetFindings(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  return (await engineOf(options.url)).findings(options, signal);
+}
+
+async function engineOf(url: string): Promise<Engine> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === 'postgres' || scheme === 'postgresql') {
-    return openPostgresTarget({
-      url,
-      pool,
-      session: { applyTimeoutMs, statementCacheSize },
+  const engine = scheme === undefined ? undefined : engines[scheme];
+  if (!engine) {
+    throw new ReplicatorError('E4014', {
+      detail:
+        scheme === undefined
+          ? 'the target address has no scheme'
+          : `a target of the kind "${scheme}" is not supported`,
     });
   }
-  throw new ReplicatorError('E4014', {
-    detail:
-      scheme === undefined
-        ? 'the target address has no scheme'
-        : `a target of the kind "${scheme}" is not supported`,
-  });
+  return await engine();
 }

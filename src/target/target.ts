@@ -1,7 +1,7 @@
 /**
  * The door of `target/`: where mutations land.
  *
- * A folder an engine (postgres/, later mysql/, sqlserver/, oracle/) provides a
+ * A folder an engine (postgres/, mysql/, sqlserver/, oracle/) provides a
  * {@link Target}; the applier (applier.ts) is the same for all of them.
  */
 import type { JsonText, Mutation } from '../mutation/mutation.ts';
@@ -32,31 +32,10 @@ export interface ColumnShape {
   readonly keyOperator?: string;
 }
 
-/**
- * What values.ts must know to turn JSON into the text form of a type.
- * `scalar`: digits, booleans and strings pass as their own text.
- */
-export type ColumnCodec =
-  | {
-      readonly kind: 'scalar';
-      /** The type cannot be an element of a bound array (PostgreSQL: box). */
-      readonly viaText?: true;
-    }
-  | { readonly kind: 'json' }
-  | {
-      readonly kind: 'array';
-      readonly element: ColumnCodec;
-      /** Between elements, where it is not a comma (PostgreSQL: box). */
-      readonly delimiter?: string;
-    }
-  | {
-      readonly kind: 'composite';
-      readonly fields: readonly {
-        readonly name: string;
-        readonly codec: ColumnCodec;
-      }[];
-    }
-  | { readonly kind: 'geometry'; readonly srid: number | null };
+/** Opaque here: introspect.ts of the engine makes it, its values.ts reads it. */
+export interface ColumnCodec {
+  readonly kind: string;
+}
 
 export interface ForeignKey {
   readonly name: string;
@@ -167,14 +146,21 @@ export interface TargetTransaction extends AsyncDisposable {
   waitsForLock(): Promise<boolean>;
 }
 
+export type TargetEngine =
+  | 'postgres'
+  | 'mysql'
+  | 'mariadb'
+  | 'sqlserver'
+  | 'oracle';
+
 /**
  * Contract (test/contract/target.ts): every rejection is a ReplicatorError of
  * the 4xxx range whose disposition is the engine's errors.ts entry; aborting
  * the signal cancels the statement at the server and rolls back.
  */
 export interface Target extends AsyncDisposable {
-  readonly engine: 'postgres';
-  /** How many path segments name a schema: 2 for PostgreSQL. */
+  readonly engine: TargetEngine;
+  /** How many path segments name a schema: 2 for PostgreSQL and SQL Server, else 1. */
   readonly schemaNameParts: number;
   /** An example of a right webhook path, for error texts: `/db/public`. */
   readonly examplePath: string;

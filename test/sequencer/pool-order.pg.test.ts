@@ -5,7 +5,10 @@ import { schemaName } from '../../src/mutation/schema-name.ts';
 import { timestampFromMs } from '../../src/mutation/timestamp.ts';
 import { OrderedApply } from '../../src/sequencer/ordered-apply.ts';
 import { createApplier } from '../../src/target/applier.ts';
-import { openTarget } from '../../src/target/open-target.ts';
+import {
+  defaultTargetOptions,
+  openTarget,
+} from '../../src/target/open-target.ts';
 import { testDatabase } from '../support/test-database.ts';
 
 test('two schemas that share a small pool both go on when their connections reach the end of their lifetime', async () => {
@@ -13,7 +16,8 @@ test('two schemas that share a small pool both go on when their connections reac
   await database.query(
     'create schema a; create table a.t (id int primary key); create schema b; create table b.t (id int primary key)',
   );
-  await using target = openTarget({
+  await using target = await openTarget({
+    ...defaultTargetOptions,
     url: database.url,
     pool: { maxSize: 2, idleMs: 60_000, jitterMs: 0, maxLifetimeMs: 500 },
     applyTimeoutMs: 1_000,

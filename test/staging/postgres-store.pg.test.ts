@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { decodeEntry } from '../../src/staging/batch-codec.ts';
 import { openStaging, type StagingOptions } from '../../src/staging/open.ts';
-import { parsePostgresAddress } from '../../src/config/postgres-address.ts';
+import { parsePostgresAddress } from '../../src/config/address/postgres.ts';
 import { openConnections } from '../../src/staging/postgres/connections.ts';
 import { migrate, tablesOf } from '../../src/staging/postgres/schema.ts';
 import {

@@ -56,7 +56,7 @@ export async function testHouse(
   const dataDir = await mkdtemp(join(tmpdir(), 'house-'));
   stack.defer(() => rm(dataDir, { recursive: true }));
   const target = stack.use(
-    openTarget({ ...defaultTargetOptions, url: database.url }),
+    await openTarget({ ...defaultTargetOptions, url: database.url }),
   );
   const store = stack.use(openSqliteStore({ dataDir, exclusive: true }));
   const house: House = {

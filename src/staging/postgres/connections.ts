@@ -3,7 +3,7 @@ import pg from 'pg';
 import {
   mayWorkOtherwise,
   type PostgresAddress,
-} from '../../config/postgres-address.ts';
+} from '../../config/address/postgres.ts';
 import { isConnectionIntact, postgresFailure, sqlState } from './errors.ts';
 
 /** The limits of the connection pool; SQLite needs none. */

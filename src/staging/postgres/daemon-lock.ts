@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import type { PostgresAddress } from '../../config/postgres-address.ts';
+import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { cutSession, dialSession } from './connections.ts';
 import { sqlState } from './errors.ts';

@@ -1,5 +1,5 @@
 /** What PostgreSQL or CockroachDB says as staging, as one of our failures. */
-import { isCertificateRefusal } from '../../config/postgres-address.ts';
+import { isCertificateRefusal } from '../../config/address/tls.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
 import {
   type FailureDetails,

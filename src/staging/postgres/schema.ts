@@ -6,7 +6,7 @@ import type pg from 'pg';
 import {
   parsePostgresAddress,
   type PostgresAddress,
-} from '../../config/postgres-address.ts';
+} from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   type SchemaName,

@@ -1,17 +1,14 @@
 /** The PostgreSQL engine behind the door of `target/`. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { parsePostgresAddress } from '../../config/postgres-address.ts';
+import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   printTimestamp,
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import {
-  ConnectionPool,
-  type Loan,
-  type PoolOptions,
-} from '../connection-pool.ts';
+import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
   SchemaShape,
@@ -21,7 +18,7 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
-import { PostgresConnection, type SessionOptions } from './driver.ts';
+import { PostgresConnection } from './driver.ts';
 import { isServerError } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { PostgresTransaction } from './transaction.ts';
@@ -33,14 +30,8 @@ import {
   readCheckpointStatement,
 } from './watermark-statements.ts';
 
-export interface PostgresTargetOptions {
-  readonly url: string;
-  readonly pool: PoolOptions;
-  readonly session: Omit<SessionOptions, 'statementCounts'>;
-}
-
 /** Checks the address; dials nothing until something is asked. */
-export function openPostgresTarget(options: PostgresTargetOptions): Target {
+export function openPostgresTarget(options: OpenTargetOptions): Target {
   return new PostgresTarget(options);
 }
 
@@ -51,12 +42,21 @@ class PostgresTarget implements Target {
   readonly #pool: ConnectionPool<PostgresConnection>;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
-  constructor({ url, pool, session }: PostgresTargetOptions) {
+  constructor({
+    url,
+    pool,
+    applyTimeoutMs,
+    statementCacheSize,
+  }: OpenTargetOptions) {
     const address = parsePostgresAddress(url, '--targetConn');
     this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
-    const counted = { ...session, statementCounts: this.#statementCounts };
+    const session = {
+      applyTimeoutMs,
+      statementCacheSize,
+      statementCounts: this.#statementCounts,
+    };
     this.#pool = new ConnectionPool(
-      (signal) => PostgresConnection.dial(address, counted, signal),
+      (signal) => PostgresConnection.dial(address, session, signal),
       pool,
     );
   }

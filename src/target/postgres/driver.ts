@@ -4,7 +4,7 @@ import pg from 'pg';
 import {
   mayWorkOtherwise,
   type PostgresAddress,
-} from '../../config/postgres-address.ts';
+} from '../../config/address/postgres.ts';
 import type { PooledConnection } from '../connection-pool.ts';
 import { isServerError, targetFailure } from './errors.ts';
 

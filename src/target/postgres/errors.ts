@@ -2,7 +2,7 @@
  * What PostgreSQL's SQLSTATEs and the socket's errors mean for us. Data; each
  * line is provoked on a real server in test/target/postgres/errors.pg.test.ts.
  */
-import { isCertificateRefusal } from '../../config/postgres-address.ts';
+import { isCertificateRefusal } from '../../config/address/tls.ts';
 import type { ErrorCode } from '../../failure/codes.ts';
 import { ReplicatorError, isAbort } from '../../failure/failure.ts';
 import { describe, type ServerError } from './server-message.ts';

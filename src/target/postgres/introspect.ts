@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { schemaName, schemaNameParts } from '../../mutation/schema-name.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type {
-  ColumnCodec,
   ColumnShape,
   ForeignKey,
   SchemaShape,
   TableShape,
 } from '../target.ts';
+import type { PostgresCodec } from './codec.ts';
 import type { PostgresConnection } from './driver.ts';
 import {
   columnsQuery,
@@ -203,7 +203,7 @@ class TypeCatalog {
       : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
   }
 
-  codec(oid: string, typmod: number): ColumnCodec {
+  codec(oid: string, typmod: number): PostgresCodec {
     const row = this.#rows.get(oid)!;
     const name = row['name']!;
     const isBuiltIn = row['schema'] === 'pg_catalog';

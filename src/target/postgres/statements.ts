@@ -8,6 +8,7 @@
  * refuses it, as it does for a plain INSERT.
  */
 import type { ColumnShape, TableShape } from '../../target/target.ts';
+import { codecOf } from './codec.ts';
 import { schemaNameParts } from '../../mutation/schema-name.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 
@@ -292,7 +293,8 @@ function valueList(columns: readonly ColumnShape[]): string {
  * Arrays and composites travel as text, for unnest would flatten the ones and
  * expand the others.
  */
-export function travelsAsText({ codec }: ColumnShape): boolean {
+export function travelsAsText(column: ColumnShape): boolean {
+  const codec = codecOf(column);
   return (
     codec.kind === 'array' ||
     codec.kind === 'composite' ||
@@ -303,8 +305,9 @@ export function travelsAsText({ codec }: ColumnShape): boolean {
 
 function valueExpression(column: ColumnShape, index: number): string {
   const value = `v.c${index + 1}`;
-  if (column.codec.kind === 'geometry') {
-    return geometryExpression(value, column.type, column.codec.srid);
+  const codec = codecOf(column);
+  if (codec.kind === 'geometry') {
+    return geometryExpression(value, column.type, codec.srid);
   }
   return travelsAsText(column) ? `${value}::${column.type}` : value;
 }

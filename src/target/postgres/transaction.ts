@@ -8,6 +8,7 @@ import type {
   TargetTransaction,
   WatermarkMove,
 } from '../target.ts';
+import { codecOf } from './codec.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase } from './errors.ts';
@@ -57,7 +58,7 @@ export class PostgresTransaction implements TargetTransaction {
     await this.#written(() => ({
       statements: upsertPlan(rows),
       parameters: columns.map((column, index) =>
-        arrayLiteral(column.codec, rows.values[index]!),
+        arrayLiteral(codecOf(column), rows.values[index]!),
       ),
     }));
   }
@@ -207,6 +208,6 @@ export class PostgresTransaction implements TargetTransaction {
 
 function keyParameters({ table, keys }: KeyRows): string[] {
   return table.primaryKey.map((column, index) =>
-    arrayLiteral(column.codec, keys[index]!),
+    arrayLiteral(codecOf(column), keys[index]!),
   );
 }

@@ -13,7 +13,7 @@ import {
   objectMembers,
 } from '../../mutation/json-text.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
-import type { ColumnCodec } from '../target.ts';
+import type { PostgresCodec } from './codec.ts';
 
 /** Escapes that mean something else inside an array literal. */
 const foreignEscape = /\\[bfnrtu]/;
@@ -21,7 +21,7 @@ const jsonNullObject = /^\{\s*"__crdb_json_null__"\s*:\s*true\s*\}$/;
 
 /** The values of one column, row after row, as the text of one array. */
 export function arrayLiteral(
-  codec: ColumnCodec,
+  codec: PostgresCodec,
   tokens: readonly JsonText[],
 ): string {
   let literal = '{';
@@ -34,7 +34,7 @@ export function arrayLiteral(
   return `${literal}}`;
 }
 
-function element(codec: ColumnCodec, token: JsonText): string {
+function element(codec: PostgresCodec, token: JsonText): string {
   const first = token.charCodeAt(0);
   if (first === lowerN) {
     return 'NULL';
@@ -62,7 +62,10 @@ function scalarElement(token: JsonText, first: number): string {
  * The text that a plain INSERT would be given for this value; null is SQL
  * NULL. What a type cannot take passes as it came: the server says why.
  */
-export function columnText(codec: ColumnCodec, token: JsonText): string | null {
+export function columnText(
+  codec: PostgresCodec,
+  token: JsonText,
+): string | null {
   const first = token.charCodeAt(0);
   if (first === lowerN) {
     return null;
@@ -81,7 +84,7 @@ export function columnText(codec: ColumnCodec, token: JsonText): string | null {
 
 /** Dimensions nest in JSON as in the literal; PostgreSQL's arrays do not. */
 function nestedArray(
-  codec: ColumnCodec & { kind: 'array' },
+  codec: PostgresCodec & { kind: 'array' },
   token: JsonText,
 ): string {
   const parts: string[] = [];
@@ -97,7 +100,7 @@ function nestedArray(
 }
 
 function recordLiteral(
-  codec: ColumnCodec & { kind: 'composite' },
+  codec: PostgresCodec & { kind: 'composite' },
   token: JsonText,
 ): string {
   const members = new Map(

@@ -26,7 +26,7 @@ import { type PostgresFixture, postgresFixture } from './fixture.ts';
 
 const never = new AbortController().signal;
 
-function targetAt(url: string, applyTimeoutMs = 30_000): Target {
+function targetAt(url: string, applyTimeoutMs = 30_000): Promise<Target> {
   return openTarget({ ...defaultTargetOptions, url, applyTimeoutMs });
 }
 
@@ -74,7 +74,7 @@ describe('failures of PostgreSQL', () => {
       await fixture.sql(
         `alter database ${fixture.database.name} set test.state = '${state}'`,
       );
-      await using target = targetAt(fixture.database.url);
+      await using target = await targetAt(fixture.database.url);
       const failure = await failureOf(
         applyTo(fixture, { item: [row(1, [3], { id: '3' })] }, { target }),
       );
@@ -138,7 +138,7 @@ describe('failures of PostgreSQL', () => {
     await fixture.sql(
       `alter database ${fixture.database.name} set deadlock_timeout = '100ms'`,
     );
-    await using target = targetAt(fixture.database.url);
+    await using target = await targetAt(fixture.database.url);
     await using first = await target.begin();
     await using second = await target.begin();
     await upsert(fixture, first, { id: '1', n: '1' });
@@ -170,7 +170,7 @@ describe('failures of PostgreSQL', () => {
     );
     await using holder = await fixture.target.begin();
     await upsert(fixture, holder, { id: '1', n: '1' });
-    await using hasty = targetAt(fixture.database.url, 300);
+    await using hasty = await targetAt(fixture.database.url, 300);
     const failure = await failureOf(
       applyTo(
         fixture,
@@ -215,7 +215,7 @@ describe('failures of PostgreSQL', () => {
 
   test('a server that is killed during commit leaves a lost connection, and is found again', async () => {
     await using server = await startPostgresServer({ fsync: false });
-    await using target = targetAt(server.url());
+    await using target = await targetAt(server.url());
     const client = new pg.Client({ connectionString: server.url() });
     client.on('error', () => {});
     await client.connect();
@@ -241,7 +241,7 @@ describe('failures of PostgreSQL', () => {
     await fixture.sql(
       `alter database ${fixture.database.name} set default_transaction_read_only = on`,
     );
-    await using target = targetAt(fixture.database.url);
+    await using target = await targetAt(fixture.database.url);
     const failure = await failureOf(
       applyTo(fixture, { item: [row(1, [1], { id: '1' })] }, { target }),
     );
@@ -258,23 +258,23 @@ describe('failures of PostgreSQL', () => {
       const url = new URL(fixture.database.url);
       url.username = user;
       url.password = 'right%20pass';
-      await using target = targetAt(url.href);
+      await using target = await targetAt(url.href);
       const failure = await failureOf(
         applyTo(fixture, { item: [row(1, [1], { id: '1' })] }, { target }),
       );
       expect([failure.code, failure.disposition]).toEqual(['E4007', 'halt']);
       expect(await target.claimCheckpoint(fixture.schema, 'here')).toBeNull();
       expect(await target.checkpoint(fixture.schema)).toBeNull();
-      await using another = targetAt(url.href);
+      await using another = await targetAt(url.href);
       expect((await failureOf(another.ping())).code).toBe('E4010');
       url.password = 'wrong-pass-4711';
-      await using wrong = targetAt(url.href);
+      await using wrong = await targetAt(url.href);
       const refused = await failureOf(wrong.ping());
       expect(refused.code).toBe('E4015');
       expect(`${refused.line} ${String(refused.cause)}`).not.toContain('4711');
       const elsewhere = new URL(fixture.database.url);
       elsewhere.pathname = '/no_such_database';
-      await using lost = targetAt(elsewhere.href);
+      await using lost = await targetAt(elsewhere.href);
       expect((await failureOf(lost.ping())).code).toBe('E4015');
     } finally {
       await fixture.sql(`drop role ${user}`);
@@ -282,17 +282,19 @@ describe('failures of PostgreSQL', () => {
   });
 
   test('a server that is not there, or hangs up, cannot be reached', async () => {
-    await using nowhere = targetAt(
+    await using nowhere = await targetAt(
       `postgresql://u:p@127.0.0.1:${await freePort()}/db`,
     );
     expect((await failureOf(nowhere.ping())).code).toBe('E4001');
-    await using unknown = targetAt('postgresql://u:p@no-such-host.invalid/db');
+    await using unknown = await targetAt(
+      'postgresql://u:p@no-such-host.invalid/db',
+    );
     expect((await failureOf(unknown.ping())).code).toBe('E4001');
     const rude = createServer((socket) => socket.destroy());
     rude.listen(0, '127.0.0.1');
     await once(rude, 'listening');
     const { port } = rude.address() as { port: number };
-    await using cut = targetAt(`postgresql://u:p@127.0.0.1:${port}/db`);
+    await using cut = await targetAt(`postgresql://u:p@127.0.0.1:${port}/db`);
     expect((await failureOf(cut.ping())).disposition).toBe('retry');
     rude.close();
   });
@@ -311,7 +313,7 @@ describe('failures of PostgreSQL', () => {
       }
       return false;
     });
-    await using target = targetAt(proxy.url(fixture.database.url), 1_000);
+    await using target = await targetAt(proxy.url(fixture.database.url), 1_000);
     const failure = await failureOf(target.ping());
     expect([failure.code, failure.disposition]).toEqual(['E4001', 'retry']);
     expect(failure.message).toContain('ETIMEDOUT');

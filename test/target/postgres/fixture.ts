@@ -20,14 +20,14 @@ export async function postgresFixture(): Promise<PostgresFixture> {
   const open = (options: {
     poolSize?: number;
     applyTimeoutMs?: number;
-  }): Target =>
+  }): Promise<Target> =>
     openTarget({
       url: database.url,
       ...defaultTargetOptions,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
       pool: { ...defaultTargetOptions.pool, maxSize: options.poolSize ?? 8 },
     });
-  const target = open({});
+  const target = await open({});
   return {
     database,
     target,
@@ -44,7 +44,7 @@ export async function postgresFixture(): Promise<PostgresFixture> {
       return rows as unknown as (string | null)[][];
     },
     quote: (name) => `"${name.replaceAll('"', '""')}"`,
-    reopen: (options) => Promise.resolve(open(options)),
+    reopen: open,
     ddl: {
       integer: 'int8',
       text: 'text',

@@ -49,7 +49,7 @@ describe.skipIf(!available)('geometry', () => {
     await client.query('create schema "Gis.x"');
     await client.query('create extension postgis schema "Gis.x"');
     await client.query('set search_path to public, "Gis.x"');
-    target = openTarget({ url: url.href, ...defaultTargetOptions });
+    target = await openTarget({ url: url.href, ...defaultTargetOptions });
   });
 
   afterAll(async () => {

@@ -1,11 +1,12 @@
 /** Hand-made shapes for tests that need no server. */
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import type { PostgresCodec } from '../../../src/target/postgres/codec.ts';
 import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
 
 export function column(
   name: string,
   type: string,
-  more: Partial<ColumnShape> = {},
+  more: Partial<ColumnShape & { readonly codec: PostgresCodec }> = {},
 ): ColumnShape {
   return {
     name,

@@ -28,7 +28,10 @@ async function session(
 ): Promise<string> {
   const url = new URL(`${server.url()}?${query}`);
   change?.(url);
-  await using target = openTarget({ url: url.href, ...defaultTargetOptions });
+  await using target = await openTarget({
+    url: url.href,
+    ...defaultTargetOptions,
+  });
   try {
     await target.ping();
   } catch {
@@ -110,7 +113,7 @@ describe('sslmode', () => {
       'create table replicator_checkpoint (schema_name text primary key, applied text, epoch int8)',
     );
     await client.query('begin; lock table replicator_checkpoint');
-    await using target = openTarget({
+    await using target = await openTarget({
       url: `${server.url()}?sslmode=require`,
       ...defaultTargetOptions,
     });

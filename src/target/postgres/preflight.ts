@@ -1,28 +1,21 @@
 /** What preflight finds at a PostgreSQL target. Reads the catalog alone. */
-import { parsePostgresAddress } from '../config/postgres-address.ts';
-import type { StartValues } from '../config/options.ts';
-import { ReplicatorError } from '../failure/failure.ts';
-import { schemaName } from '../mutation/schema-name.ts';
-import { PostgresConnection } from '../target/postgres/driver.ts';
-import { targetFailure } from '../target/postgres/errors.ts';
-import type { Finding } from './preflight-finding.ts';
-import { count } from './staging-store.ts';
+import { parsePostgresAddress } from '../../config/address/postgres.ts';
+import { type Finding, listedFindings } from '../../failure/finding.ts';
+import { count } from '../../lib/count.ts';
+import { schemaName } from '../../mutation/schema-name.ts';
+import type { PreflightOptions } from '../open-target.ts';
+import { PostgresConnection } from './driver.ts';
+import { targetFailure } from './errors.ts';
 
-/** More tables than this with one and the same fault become one last line. */
-const listedTables = 20;
-
-export async function targetFindings(
-  values: StartValues,
+export async function postgresFindings(
+  options: PreflightOptions,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  if (!/^postgres(ql)?:\/\//.test(values.targetConn)) {
-    throw new ReplicatorError('E4014');
-  }
-  const address = parsePostgresAddress(values.targetConn, '--targetConn');
+  const address = parsePostgresAddress(options.url, '--targetConn');
   await using connection = await PostgresConnection.dial(
     address,
     {
-      applyTimeoutMs: values.applyTimeout,
+      applyTimeoutMs: options.applyTimeoutMs,
       statementCacheSize: 0,
       statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
     },
@@ -33,11 +26,10 @@ export async function targetFindings(
     // Staging may live in the same database; no feed writes there.
     const tables = (await connection.query(tablesQuery)).rows.filter(
       (table) =>
-        values.stagingConn === '' ||
-        `${table['database']}.${table['schema']}` !== values.stagingSchema,
+        `${table['database']}.${table['schema']}` !== options.stagingSchema,
     );
     return [
-      ...serverFindings(server!, address.display, values),
+      ...serverFindings(server!, address.display, options),
       ...tableFindings(tables),
       ...watermarkFindings(tables),
     ];
@@ -77,7 +69,7 @@ order by n.nspname, c.relname`;
 function serverFindings(
   server: Row,
   display: string,
-  values: StartValues,
+  options: PreflightOptions,
 ): Finding[] {
   const findings: Finding[] = [
     {
@@ -107,18 +99,18 @@ function serverFindings(
     Number(server['connections']),
     roleLimit < 0 ? Infinity : roleLimit,
   );
-  if (values.parallelism > most) {
+  if (options.parallelism > most) {
     findings.push({
       level: 'error',
       subject: 'target',
-      text: `the account may open ${most} connections, and --parallelism ${values.parallelism} needs more`,
+      text: `the account may open ${most} connections, and --parallelism ${options.parallelism} needs more`,
       remedy: 'lower --parallelism, or raise max_connections at the target',
     });
-  } else if (values.targetMaxPoolSize > most) {
+  } else if (options.maxPoolSize > most) {
     findings.push({
       level: 'warn',
       subject: 'target',
-      text: `--targetMaxPoolSize ${values.targetMaxPoolSize} is more than the ${most} connections that the account may open`,
+      text: `--targetMaxPoolSize ${options.maxPoolSize} is more than the ${most} connections that the account may open`,
       remedy: `lower it to ${most}`,
     });
   }
@@ -148,24 +140,36 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       subject: 'target',
       text: `${count(tables.length, 'table', 'tables')} in ${count(distinctSchemas(tables).length, 'schema', 'schemas')}; webhook paths: ${distinctSchemas(tables).join(', ')}`,
     },
-    ...listed(closed, (table) => ({
-      level: 'warn',
-      subject: 'target',
-      text: `the account may not use the schema of ${printed(table)}`,
-      remedy: 'grant USAGE on the schema if the changefeed has this table',
-    })),
-    ...listed(lacking, (table) => ({
-      level: 'warn',
-      subject: 'target',
-      text: `the account lacks ${table['lacking']} on ${printed(table)}`,
-      remedy: 'grant it if the changefeed has this table',
-    })),
-    ...listed(keyless, (table) => ({
-      level: 'warn',
-      subject: 'target',
-      text: `${printed(table)} has no primary key, so its changes would be refused`,
-      remedy: 'add the primary key of the source if the changefeed has it',
-    })),
+    ...listedFindings(
+      closed,
+      (table) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `the account may not use the schema of ${printed(table)}`,
+        remedy: 'grant USAGE on the schema if the changefeed has this table',
+      }),
+      'tables',
+    ),
+    ...listedFindings(
+      lacking,
+      (table) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `the account lacks ${table['lacking']} on ${printed(table)}`,
+        remedy: 'grant it if the changefeed has this table',
+      }),
+      'tables',
+    ),
+    ...listedFindings(
+      keyless,
+      (table) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `${printed(table)} has no primary key, so its changes would be refused`,
+        remedy: 'add the primary key of the source if the changefeed has it',
+      }),
+      'tables',
+    ),
   ];
 }
 
@@ -182,21 +186,6 @@ function watermarkFindings(tables: readonly Row[]): Finding[] {
       text: `the account may not create replicator_checkpoint in ${path}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
       remedy: 'grant CREATE on the schema to have both',
     }));
-}
-
-function listed(
-  tables: readonly Row[],
-  finding: (table: Row) => Finding,
-): Finding[] {
-  const findings = tables.slice(0, listedTables).map(finding);
-  const rest = tables.length - findings.length;
-  const last = findings.at(-1);
-  return rest === 0 || last === undefined
-    ? findings
-    : [
-        ...findings,
-        { ...last, text: `the same holds for ${rest} more tables` },
-      ];
 }
 
 function printed(table: Row): string {
