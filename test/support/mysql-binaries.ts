@@ -105,15 +105,15 @@ async function install(
     const version = await unpackDebianPackage({ suite, packageName }, draft);
     await writeFile(join(draft, 'version'), version);
     const data = join(draft, 'data');
-    await mkdir(data, { mode: 0o750 });
+    await mkdir(data);
+    await chmod(data, 0o750);
     if (serverUser.uid !== undefined && serverUser.gid !== undefined) {
       await chown(data, serverUser.uid, serverUser.gid);
     }
     await initialiseMysqlData(await describe(product, draft), data);
   } catch (error) {
-    const { message, stderr = '' } = error as Error & { stderr?: string };
     throw new Error(
-      `No ${product} server for the tests: name one of your own by ${remedy}, a user who may do everything.\n${message}\n${stderr}`,
+      `No ${product} server for the tests. It comes from Debian by apt-get; where that cannot be, name a server of your own by ${remedy}, with a user who may do everything.\n${(error as Error).message}`,
       { cause: error },
     );
   }
@@ -230,7 +230,9 @@ export async function initialiseMysqlData(
             '--innodb-log-file-size=64M',
           ],
         };
-  await writeFile(initFile, `${call.sql.join('\n')}\n`);
+  const sql = `${call.sql.join('\n')}\n`;
+  await writeFile(initFile, sql);
+  await chmod(initFile, 0o644);
   try {
     const done = promisify(execFile)(
       command,
@@ -244,7 +246,7 @@ export async function initialiseMysqlData(
     );
     // --bootstrap reads it from here.
     done.child.stdin?.on('error', () => {});
-    done.child.stdin?.end(product === 'mysql' ? '' : await readFile(initFile));
+    done.child.stdin?.end(product === 'mysql' ? '' : sql);
     await done;
   } finally {
     await rm(initFile, { force: true });
@@ -290,15 +292,16 @@ async function cacheFolder(): Promise<string> {
   const project = join(import.meta.dirname, '..', '..');
   const own = join(project, '.cache', 'test-servers');
   if (isOpenToServerUser(project) && isWritable(project)) {
-    await mkdir(own, { recursive: true, mode: 0o755 });
+    await mkdir(own, { recursive: true });
     if (isOpenToServerUser(own) && isWritable(own)) return own;
   }
   const owner = process.getuid?.() ?? 0;
   const other = join(serverTemporaryFolder, `replicator-servers-${owner}`);
-  await mkdir(other, { recursive: true, mode: 0o755 });
+  await mkdir(other, { recursive: true });
   if (statSync(other).uid !== owner) {
     throw new Error(`${other} belongs to someone else: remove it`);
   }
+  await chmod(other, 0o755);
   return other;
 }
 

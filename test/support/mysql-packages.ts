@@ -42,21 +42,23 @@ export async function unpackDebianPackage(
   request: PackageRequest,
   folder: string,
 ): Promise<string> {
-  const errors: string[] = [];
+  const errors = new Set<string>();
   const workFolder = join(folder, '.apt');
-  for (const mirror of await mirrors()) {
+  const places = await mirrors();
+  // Twice: a mirror may change while we read it.
+  for (const mirror of [...places, ...places]) {
     try {
       const apt = await privateApt(request, mirror, workFolder);
       return await unpackFrom(apt, request, folder);
     } catch (error) {
       const { stderr } = error as { stderr?: string };
-      errors.push(`${mirror}: ${(stderr ?? String(error)).trim()}`);
+      errors.add(`${mirror}: ${(stderr ?? String(error)).trim()}`);
     } finally {
       await rm(workFolder, { recursive: true, force: true });
     }
   }
   throw new Error(
-    `Debian's suite ${request.suite} gives no ${request.packageName} here\n${errors.join('\n')}`,
+    `Debian's suite ${request.suite} gives no ${request.packageName} here\n${[...errors].join('\n')}`,
   );
 }
 
@@ -181,23 +183,22 @@ async function inheritedSettings(): Promise<string[]> {
     .filter((line) => /^Acquire::(?!Languages|IndexTargets)/.test(line));
 }
 
-/** The mirror that a Debian machine itself uses, then the public one. */
+/** The mirrors that a Debian machine itself uses, then the public one. */
 async function mirrors(): Promise<string[]> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(release)?.[1];
+  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(release)?.[1] ?? 'sid';
   const own: string[] = [];
   if (/^ID="?debian/m.test(release)) {
+    // Unlike `indextargets` it also works where no list was ever fetched.
     const { stdout } = await run('apt-get', [
-      'indextargets',
-      '--format',
-      '$(RELEASE) $(REPO_URI)',
-      'Created-By: Packages',
+      '--option=Debug::NoLocking=true',
+      'update',
+      '--print-uris',
     ]);
-    for (const line of stdout.split('\n')) {
-      const [suite, uri] = line.split(' ');
-      if (suite === codename && uri !== undefined) {
-        own.push(uri.replace(/\/$/, ''));
-      }
+    for (const [, uri, suite] of stdout.matchAll(
+      /^'(\S+?)\/*\/dists\/(\S+)\/InRelease'/gm,
+    )) {
+      if (suite === codename || suite === 'stable') own.push(uri as string);
     }
   }
   return [...new Set([...own, PUBLIC_MIRROR])];
