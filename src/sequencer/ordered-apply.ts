@@ -44,6 +44,9 @@ interface Crossing {
 /** A commit that waits this long for its turn asks what it is waiting for. */
 const stallMs = 1_000;
 
+/** So long where the target's account may not ask; then it is taken for a lock. */
+const unexplainedStallMs = 5_000;
+
 /**
  * Applies batches in parallel transactions and commits them in source order
  * (design D5). A batch starts when no unfinished one shares a lock with it
@@ -180,10 +183,15 @@ export class OrderedApply {
     crossing: Crossing,
     previousCommit: Promise<void>,
   ): Promise<void> {
+    let eldest: Crossing | undefined;
+    let stalledMs = 0;
     while (!(await settlesWithin(previousCommit, stallMs))) {
       this.#throwIfFailedBefore(crossing.index);
-      const [eldest] = this.#crossings;
-      if (await eldest?.executing?.waitsForLock()) {
+      const [oldest] = this.#crossings;
+      stalledMs = oldest === eldest ? stalledMs + stallMs : stallMs;
+      eldest = oldest;
+      const waits = await eldest?.executing?.waitsForLock();
+      if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
         throw new ReplicatorError('E3007');
       }
     }

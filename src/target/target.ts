@@ -142,8 +142,11 @@ export interface TargetTransaction extends AsyncDisposable {
    * `checkpoint()`.
    */
   commit(move: WatermarkMove | null): Promise<void>;
-  /** Asks the server, on another connection, whether it waits for a lock. */
-  waitsForLock(): Promise<boolean>;
+  /**
+   * Asks the server, on another connection, whether it waits for a lock. Null
+   * where the account may not ask.
+   */
+  waitsForLock(): Promise<boolean | null>;
 }
 
 export type TargetEngine =

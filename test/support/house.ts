@@ -49,6 +49,9 @@ export async function testHouse(
     readonly mode?: 'consistent' | 'immediate';
     readonly sequencer?: Partial<SequencerOptions>;
     readonly stagingLimitBytes?: number;
+    readonly applyTimeoutMs?: number;
+    /** Stands between the pipelines and the real target. */
+    readonly wrapTarget?: (target: Target) => Target;
   } = {},
 ): Promise<TestHouse> {
   const stack = new AsyncDisposableStack();
@@ -56,12 +59,17 @@ export async function testHouse(
   const dataDir = await mkdtemp(join(tmpdir(), 'house-'));
   stack.defer(() => rm(dataDir, { recursive: true }));
   const target = stack.use(
-    await openTarget({ ...defaultTargetOptions, url: database.url }),
+    await openTarget({
+      ...defaultTargetOptions,
+      applyTimeoutMs:
+        options.applyTimeoutMs ?? defaultTargetOptions.applyTimeoutMs,
+      url: database.url,
+    }),
   );
   const store = stack.use(openSqliteStore({ dataDir, exclusive: true }));
   const house: House = {
     store,
-    target,
+    target: options.wrapTarget?.(target) ?? target,
     budget: new StagingBudget(store, options.stagingLimitBytes ?? 1 << 30),
     metrics: createMetrics(),
     logger: silentLogger,
