@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { Room } from './in-flight-budget.ts';
+import { isPlainEncoding } from './inflate.ts';
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
@@ -20,7 +21,7 @@ export function contentLength(text: string | undefined): number | null {
  * small beside what it inflates to, which is counted when it does.
  */
 export function memoryFactor(contentEncoding: string | undefined): number {
-  return contentEncoding === undefined ? 2 : 1;
+  return isPlainEncoding(contentEncoding) ? 2 : 1;
 }
 
 /**

@@ -37,6 +37,10 @@ export interface RowLayout {
   readonly members: Map<string, Member>;
   /** By position in the last row. */
   readonly expected: Member[];
+  /** Names under which each column has come. */
+  readonly nameOf: Map<ColumnShape, string>;
+  /** Some column has come under two names: rows must be looked at for it. */
+  hasNameClash: boolean;
 }
 
 /** What one walk over a row found; reused from row to row. */
@@ -59,7 +63,13 @@ const maxCachedMembers = 4_000;
 export function rowLayout(table: TableShape): RowLayout {
   let layout = layouts.get(table);
   if (layout === undefined) {
-    layout = { table, members: new Map(), expected: [] };
+    layout = {
+      table,
+      members: new Map(),
+      expected: [],
+      nameOf: new Map(),
+      hasNameClash: false,
+    };
     layouts.set(table, layout);
   }
   return layout;
@@ -139,12 +149,38 @@ export function scanRow(
     pos = skipBlank(text, valueEnd);
     const next = text.charCodeAt(pos);
     if (next === 0x7d) {
+      if (layout.hasNameClash) {
+        scanClashingRow(scan, layout, text.slice(start, pos + 1), start);
+      }
       return pos + 1;
     }
     if (next !== 0x2c) {
       throw invalidAt(text, pos);
     }
     pos = skipBlank(text, pos + 1);
+  }
+}
+
+/** Once more, for a row in which two names may mean one column. */
+function scanClashingRow(
+  scan: RowScan,
+  layout: RowLayout,
+  row: string,
+  offset: number,
+): void {
+  scan.keyStart.fill(-1);
+  scan.unknownCount = 0;
+  scan.renamedCount = 0;
+  for (const { name, column, value, start } of columnValues(layout, row)) {
+    if (column === null) {
+      scan.unknownCount += 1;
+    } else {
+      scan.renamedCount += column.name === name ? 0 : 1;
+      if (column.keyOrdinal !== null) {
+        scan.keyStart[column.keyOrdinal] = offset + start;
+        scan.keyEnd[column.keyOrdinal] = offset + start + value.length;
+      }
+    }
   }
 }
 
@@ -165,6 +201,10 @@ function memberAt(layout: RowLayout, text: string, pos: number): Member {
     keyOrdinal: column?.keyOrdinal ?? -1,
     isRenamed: column !== null && column.name !== name,
   };
+  if (column !== null) {
+    layout.hasNameClash ||= (layout.nameOf.get(column) ?? name) !== name;
+    layout.nameOf.set(column, name);
+  }
   if (layout.members.size < maxCachedMembers) {
     layout.members.set(member.token, member);
   }
@@ -179,10 +219,18 @@ function detached(text: string): string {
 /** One member of a row, resolved; for the rare walks that need them all. */
 export interface ColumnValue {
   readonly name: string;
+  /** Null where the table has no such column, or another member is it. */
   readonly column: ColumnShape | null;
   readonly value: string;
+  /** Where the value begins in the row. */
+  readonly start: number;
 }
 
+/**
+ * The members of a row. Of several names that differ in case only, the one
+ * that is spelled as at the target is the column; without such a one none is,
+ * for nobody can tell which.
+ */
 export function columnValues(layout: RowLayout, row: string): ColumnValue[] {
   const values: ColumnValue[] = [];
   let pos = skipBlank(row, 1);
@@ -191,20 +239,34 @@ export function columnValues(layout: RowLayout, row: string): ColumnValue[] {
     const name = jsonString(token as JsonText);
     const start = skipBlank(row, skipBlank(row, pos + token.length) + 1);
     const end = skipValue(row, start);
-    values.push({ name, column, value: row.slice(start, end) });
+    values.push({ name, column, value: row.slice(start, end), start });
     pos = skipBlank(row, end);
     if (row.charCodeAt(pos) !== 0x2c) {
       break;
     }
     pos = skipBlank(row, pos + 1);
   }
-  return values;
+  return layout.hasNameClash ? withoutClashes(values) : values;
+}
+
+function withoutClashes(values: readonly ColumnValue[]): ColumnValue[] {
+  const byColumn = Map.groupBy(values, ({ column }) => column);
+  return values.map((entry) => {
+    const { name, column } = entry;
+    const names = new Set(byColumn.get(column)!.map((other) => other.name));
+    return column === null || names.size === 1 || column.name === name
+      ? entry
+      : { ...entry, column: null };
+  });
 }
 
 /** The row under the catalog's names, without what is no column. */
-export function rewriteRow(layout: RowLayout, row: string): JsonText {
-  const members = columnValues(layout, row)
-    .filter(({ column }) => column !== null)
-    .map(({ column, value }) => `${jsonToken(column!.name)}:${value}`);
-  return `{${members.join(',')}}` as JsonText;
+export function rewriteRow(values: readonly ColumnValue[]): JsonText {
+  let row = '{';
+  for (const { column, value } of values) {
+    if (column !== null) {
+      row += `${row === '{' ? '' : ','}${jsonToken(column.name)}:${value}`;
+    }
+  }
+  return `${row}}` as JsonText;
 }

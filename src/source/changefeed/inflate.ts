@@ -27,6 +27,11 @@ const inflaters: Readonly<Record<string, () => Inflater>> = {
   zstd: () => createZstdDecompress({ chunkSize: pieceBytes }),
 };
 
+/** The body is as it came: there is nothing to inflate. */
+export function isPlainEncoding(contentEncoding: string | undefined): boolean {
+  return ['', 'identity'].includes(contentEncoding?.trim().toLowerCase() ?? '');
+}
+
 /**
  * The body behind its `Content-Encoding`; an empty body has none. Throws
  * E1007 for encodings unknown or stacked, E1021 for damage, E1006 for size,
@@ -38,10 +43,10 @@ export async function inflateBody(
   limits: InflateLimits,
   room: Room,
 ): Promise<Buffer> {
-  const encoding = contentEncoding?.trim().toLowerCase() ?? '';
-  if (encoding === '' || encoding === 'identity') {
+  if (isPlainEncoding(contentEncoding)) {
     return raw;
   }
+  const encoding = contentEncoding!.trim().toLowerCase();
   const open = Object.hasOwn(inflaters, encoding) && inflaters[encoding];
   if (!open) {
     throw new ReplicatorError('E1007', {

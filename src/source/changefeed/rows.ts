@@ -430,9 +430,8 @@ export class RowDecoder {
 
   /** The row under the catalog's names; E1016 when a column is not there. */
   #knownColumns(layout: RowLayout, after: JsonText): JsonText {
-    const unknown = columnValues(layout, after).filter(
-      ({ column }) => column === null,
-    );
+    const values = columnValues(layout, after);
+    const unknown = values.filter(({ column }) => column === null);
     if (unknown.length > 0 && this.#context.onUnknown === 'refuse') {
       const names = unknown.slice(0, 5).map(({ name }) => JSON.stringify(name));
       throw new ReplicatorError('E1016', {
@@ -440,7 +439,7 @@ export class RowDecoder {
       });
     }
     this.#ignoredColumnCount += unknown.length;
-    return rewriteRow(layout, after);
+    return rewriteRow(values);
   }
 
   #keyMissing({ table }: RowLayout): ReplicatorError {
