@@ -385,14 +385,15 @@ export const errorCodes = {
     meaning: 'the kind of target database is not supported',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'give a postgresql:// address in --targetConn',
+    remedy:
+      'give a postgresql://, mysql://, mariadb://, sqlserver:// or oracle:// address in --targetConn',
   },
   E4015: {
     meaning: 'the target refused the login',
     disposition: 'halt',
     httpStatus: 503,
     remedy:
-      'check user, password and database in --targetConn, and pg_hba.conf at the server',
+      "check user, password and database in --targetConn, and the server's own rules of who may log in from where (pg_hba.conf, the host of a MySQL account)",
   },
   E4016: {
     meaning: 'the watermark in the target belongs to another staging store',
