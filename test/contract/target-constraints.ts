@@ -1,6 +1,7 @@
 /** Cases of the target contract: foreign keys, unique keys and the order of statements. */
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import {
+  type RegisterCase,
   type TargetFixture,
   applyTo,
   failureOf,
@@ -10,44 +11,45 @@ import {
 
 export function registerConstraintsCases(
   open: () => Promise<TargetFixture>,
+  test: RegisterCase,
 ): void {
   test('writes parents before children and deletes children before parents', async () => {
     await using fixture = await open();
     const { integer } = fixture.ddl;
-    await fixture.sql(`create table top (id ${integer} primary key)`);
+    await fixture.sql(`create table summit (id ${integer} primary key)`);
     await fixture.sql(
-      `create table lft (id ${integer} primary key, top ${integer} references top (id))`,
+      `create table lft (id ${integer} primary key, summit ${integer}, foreign key (summit) references summit (id))`,
     );
     await fixture.sql(
-      `create table rgt (id ${integer} primary key, top ${integer} references top (id))`,
+      `create table rgt (id ${integer} primary key, summit ${integer}, foreign key (summit) references summit (id))`,
     );
     await fixture.sql(
-      `create table bottom (id ${integer} primary key, l ${integer} references lft (id), r ${integer} references rgt (id), self ${integer} references bottom (id))`,
+      `create table bottom (id ${integer} primary key, l ${integer}, foreign key (l) references lft (id), r ${integer}, foreign key (r) references rgt (id), self ${integer}, foreign key (self) references bottom (id))`,
     );
     const written = {
       bottom: [
         row(1, [1], { id: '1', l: '1', r: '1', self: '2' }),
         row(1, [2], { id: '2', l: '1', r: '1', self: '1' }),
       ],
-      rgt: [row(1, [1], { id: '1', top: '1' })],
-      lft: [row(1, [1], { id: '1', top: '1' })],
-      top: [row(1, [1], { id: '1' })],
+      rgt: [row(1, [1], { id: '1', summit: '1' })],
+      lft: [row(1, [1], { id: '1', summit: '1' })],
+      summit: [row(1, [1], { id: '1' })],
     };
     await applyTo(fixture, written);
     await applyTo(fixture, {
-      top: [row(2, [1], null), row(2, [2], { id: '2' })],
-      lft: [row(2, [1], { id: '1', top: '2' })],
-      rgt: [row(2, [1], { id: '1', top: '2' })],
+      summit: [row(2, [1], null), row(2, [2], { id: '2' })],
+      lft: [row(2, [1], { id: '1', summit: '2' })],
+      rgt: [row(2, [1], { id: '1', summit: '2' })],
     });
-    expect(await fixture.rows('select id from top')).toEqual([['2']]);
+    expect(await fixture.rows('select id from summit')).toEqual([['2']]);
     await applyTo(fixture, {
-      top: [row(3, [2], null)],
+      summit: [row(3, [2], null)],
       rgt: [row(3, [1], null)],
       lft: [row(3, [1], null)],
       bottom: [row(3, [1], null), row(3, [2], null)],
     });
     expect(await fixture.rows('select id from bottom')).toEqual([]);
-    expect(await fixture.rows('select id from top')).toEqual([]);
+    expect(await fixture.rows('select id from summit')).toEqual([]);
   });
 
   test('a missing parent is a failure to defer, and writes nothing', async () => {
@@ -55,7 +57,7 @@ export function registerConstraintsCases(
     const { integer } = fixture.ddl;
     await fixture.sql(`create table parent (id ${integer} primary key)`);
     await fixture.sql(
-      `create table child (id ${integer} primary key, parent ${integer} references parent (id))`,
+      `create table child (id ${integer} primary key, parent ${integer}, foreign key (parent) references parent (id))`,
     );
     const failure = await failureOf(
       applyTo(fixture, {
@@ -92,7 +94,7 @@ export function registerConstraintsCases(
       `create table item (id ${integer} primary key, code ${shortText(20)} unique)`,
     );
     await fixture.sql(
-      `create table child (id ${integer} primary key, item ${integer} references item (id) on delete cascade)`,
+      `create table child (id ${integer} primary key, item ${integer}, foreign key (item) references item (id) on delete cascade)`,
     );
     await applyTo(fixture, {
       item: [
@@ -127,11 +129,11 @@ export function registerConstraintsCases(
       `create table item (id ${integer} primary key, code ${shortText(20)} not null unique, note ${text})`,
     );
     await fixture.sql(
-      `create table child (id ${integer} primary key, item ${integer} references item (id))`,
+      `create table child (id ${integer} primary key, item ${integer}, foreign key (item) references item (id))`,
     );
-    await fixture.sql(
-      `insert into item values (1, 'x', 'n1'), (2, 'y', 'n2'), (3, 'z', 'n3')`,
-    );
+    for (const values of [`1, 'x', 'n1'`, `2, 'y', 'n2'`, `3, 'z', 'n3'`]) {
+      await fixture.sql(`insert into item values (${values})`);
+    }
     await fixture.sql(`insert into child values (1, 1)`);
     const rotated = {
       item: [
@@ -151,7 +153,7 @@ export function registerConstraintsCases(
       await fixture.rows('select id, code, note from item order by id'),
     ).toEqual(rotatedRows);
     await fixture.sql(
-      `create table heir (id ${integer} primary key, item ${integer} references item (id) on delete cascade)`,
+      `create table heir (id ${integer} primary key, item ${integer}, foreign key (item) references item (id) on delete cascade)`,
     );
     await fixture.sql(`insert into heir values (1, 1)`);
     const back = {

@@ -14,29 +14,63 @@ import type {
 export interface TargetFixture extends AsyncDisposable {
   readonly target: Target;
   readonly schema: SchemaName;
+  /** `--targetConn` of the target. */
+  readonly url: string;
   /** Runs a statement with the schema as the default one. */
   sql(text: string): Promise<void>;
   /** All values as text, row by row. */
   rows(text: string): Promise<(string | null)[][]>;
   quote(name: string): string;
   /** Another target on the same schema. */
-  reopen(options: {
-    poolSize?: number;
-    applyTimeoutMs?: number;
-  }): Promise<Target>;
+  reopen(options: ReopenOptions): Promise<Target>;
   /** Column definitions in the engine's words. */
-  readonly ddl: {
-    readonly integer: string;
-    readonly text: string;
-    readonly shortText: (length: number) => string;
-    readonly decimal: string;
-    readonly identityAlways: string;
-    readonly identityByDefault: string;
-    readonly generated: (expression: string) => string;
-  };
-  /** Longest table or column name, in bytes. */
-  readonly maxNameBytes: number;
+  readonly ddl: TargetWords;
+  readonly names: NameRules;
+  /** How many columns a table may have; the suite asks for no more than 1000. */
+  readonly maxColumnCount: number;
 }
+
+export interface ReopenOptions {
+  readonly poolSize?: number;
+  readonly applyTimeoutMs?: number;
+  /** Another way to the same schema. */
+  readonly url?: string;
+}
+
+export interface TargetWords {
+  /** Eight bytes, signed. */
+  readonly integer: string;
+  /** Four bytes, so that a thousand of them are a row. */
+  readonly smallInteger: string;
+  /** Of any length; neither a key nor a literal default is asked of it. */
+  readonly text: string;
+  /** May be a key and have a default. Tells upper from lower case. */
+  readonly shortText: (length: number) => string;
+  /** At least 31 digits before the point and one behind it. */
+  readonly decimal: string;
+  /** Behind a type: the server numbers the rows, and other values need more than an insert. */
+  readonly identityAlways: string;
+  readonly identityByDefault: string;
+  /** Type and all of a computed column. */
+  readonly generated: (type: string, expression: string) => string;
+  /** The whole statement that gives a column another name. */
+  readonly renameColumn: (table: string, from: string, to: string) => string;
+}
+
+/** What the engine allows in the names of tables and columns. */
+export interface NameRules {
+  /** A name as long as may be. */
+  readonly longest: string;
+  isPossible(name: string): boolean;
+  /** The same for two names that cannot stand side by side. */
+  identityOf(name: string): string;
+}
+
+/**
+ * Registers one case. Those that the engine cannot have are listed as skipped,
+ * with the reason.
+ */
+export type RegisterCase = (title: string, work: () => Promise<void>) => void;
 
 export function at(second: number): Timestamp {
   return `${String(1_700_000_000 + second).padStart(10, '0')}000000000.0000000000` as Timestamp;

@@ -1,10 +1,11 @@
 /** Cases of the target contract: transactions, cancel, pool, schema watch, watermark. */
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import type { SchemaName } from '../../src/mutation/schema-name.ts';
 import { printTimestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
 import { createApplier } from '../../src/target/applier.ts';
 import { watchSchema } from '../../src/target/schema-watch.ts';
 import {
+  type RegisterCase,
   type TargetFixture,
   applyTo,
   at,
@@ -15,6 +16,7 @@ import {
 
 export function registerSessionsCases(
   open: () => Promise<TargetFixture>,
+  test: RegisterCase,
 ): void {
   test('a statement whose table has changed asks for another look at the schema', async () => {
     await using fixture = await open();
@@ -162,7 +164,7 @@ export function registerSessionsCases(
     });
     await watch.refresh();
     await watch.refresh();
-    await fixture.sql(`alter table item add column a ${text}`);
+    await fixture.sql(`alter table item add a ${text}`);
     await watch.refresh();
     await fixture.sql(`create table later (id ${integer} primary key)`);
     await watch.refresh();

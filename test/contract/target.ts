@@ -2,19 +2,43 @@
  * What every target must do, written once. An engine's test file calls
  * {@link registerTargetContract} with a way to open a fresh, empty schema.
  */
-import { describe } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { registerConstraintsCases } from './target-constraints.ts';
-import type { TargetFixture } from './target-fixture.ts';
+import { registerFaultsCases } from './target-faults.ts';
+import type { RegisterCase, TargetFixture } from './target-fixture.ts';
+import { registerNamesCases } from './target-names.ts';
 import { registerRowsCases } from './target-rows.ts';
 import { registerSessionsCases } from './target-sessions.ts';
+import { registerSizesCases } from './target-sizes.ts';
 
 export function registerTargetContract(
   name: string,
   open: () => Promise<TargetFixture>,
+  /** Why, by the title of a case that the engine cannot have. */
+  unsupported: Readonly<Record<string, string>> = {},
 ): void {
   describe(`target contract: ${name}`, () => {
-    registerRowsCases(open);
-    registerConstraintsCases(open);
-    registerSessionsCases(open);
+    const titles = new Set<string>();
+    const register: RegisterCase = (title, work) => {
+      titles.add(title);
+      const reason = unsupported[title];
+      if (reason === undefined) {
+        test(title, work);
+      } else {
+        test.skip(`${title} (${reason})`, () => {});
+      }
+    };
+    registerRowsCases(open, register);
+    registerNamesCases(open, register);
+    registerSizesCases(open, register);
+    registerConstraintsCases(open, register);
+    registerSessionsCases(open, register);
+    registerFaultsCases(open, register);
+
+    test('leaves out only cases that there are', () => {
+      expect(
+        Object.keys(unsupported).filter((title) => !titles.has(title)),
+      ).toEqual([]);
+    });
   });
 }
