@@ -486,6 +486,15 @@ export const errorCodes = {
     httpStatus: 500,
     remedy: 'read the answer above, or leave --failFast out to try again',
   },
+
+  // 6xxx: the migration around it.
+  E6001: {
+    meaning: 'the source database cannot be read',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'check --sourceConn, and that its account may see the catalog of the tables',
+  },
 } as const satisfies Record<`E${number}`, CodeEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

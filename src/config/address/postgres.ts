@@ -41,7 +41,7 @@ const knownParameters = [
  */
 export function parsePostgresAddress(
   address: string,
-  option: '--targetConn' | '--stagingConn',
+  option: '--targetConn' | '--stagingConn' | '--sourceConn',
 ): PostgresAddress {
   const url = parseUrl(address, option);
   const parameters = addressParameters(url, option, {
