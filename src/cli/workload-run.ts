@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type OptionValues, valuesOf } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import { progressLine, reportLines } from '../workload/report-text.ts';
+import { webhookPathOf } from '../workload/engines/open-engine.ts';
 import { parseSinkUrl, type SinkAddress } from '../workload/sender.ts';
 import { workloadOptions } from '../workload/workload-options.ts';
 import { runWorkload, type WorkloadProgress } from '../workload/workload.ts';
@@ -23,7 +24,7 @@ export const workloadRunCommand: Command = {
     const options = valuesOf(workloadOptions, values);
     checkValues(options);
     const sink = await sinkAddress(options);
-    const targetSchema = targetSchemaOf(sink.url);
+    const targetSchema = targetSchemaOf(sink.url, options.targetConn);
     const seed = options.seed || 1 + Math.floor(Math.random() * 2 ** 31);
     say(io, options.json, { seed }, `seed ${seed}`);
     const end =
@@ -100,7 +101,7 @@ async function sinkAddress(options: WorkloadValues): Promise<SinkAddress> {
   } catch (error) {
     throw new ReplicatorError('E5002', {
       detail: '--url is not a URL',
-      remedy: 'write https://host:port/database/schema',
+      remedy: 'write https://host:port/database/schema, or /database for MySQL',
       cause: error,
     });
   }
@@ -136,13 +137,17 @@ async function readPem(path: string): Promise<string | null> {
   }
 }
 
-/** `/database/schema`: the second segment; the first is in --targetConn. */
-function targetSchemaOf(url: URL): string {
-  const schema = url.pathname.split('/').filter(Boolean)[1];
+/**
+ * The last name of the path: `/database/schema`, or `/database` for MySQL.
+ * A table may stand behind it.
+ */
+function targetSchemaOf(url: URL, targetConn: string): string {
+  const names = webhookPathOf(targetConn);
+  const schema = url.pathname.split('/').filter(Boolean)[names.length - 1];
   if (schema === undefined) {
     throw new ReplicatorError('E5002', {
-      detail: `--url ends in ${url.pathname}, which names no schema`,
-      remedy: 'write https://host:port/database/schema',
+      detail: `--url ends in ${url.pathname}, which names no ${names.at(-1)}`,
+      remedy: `write https://host:port/${names.join('/')}`,
     });
   }
   return decodeURIComponent(schema);

@@ -1,5 +1,5 @@
 /** Compares what the target holds with what the source held. */
-import type { TableHistory } from './table-history.ts';
+import type { Row, TableHistory } from './table-history.ts';
 import type { WorkloadTable } from './tables.ts';
 
 /** A row as text, column by column; null text is SQL NULL. */
@@ -22,12 +22,18 @@ export interface Comparison {
   readonly differences: readonly Difference[];
 }
 
+/** What a target holds, and how it would print what the source holds. */
+export interface TargetRows {
+  readonly rows: ReadonlyMap<string, readonly RowText[]>;
+  readonly expected: (table: WorkloadTable, row: Row) => RowText;
+}
+
 const shownDifferenceCount = 10;
 
 /** `sequence`: compare with the source right after that transaction. */
 export function compareTables(
   histories: Iterable<TableHistory>,
-  targetRows: ReadonlyMap<string, readonly RowText[]>,
+  target: TargetRows,
   sequence: number,
 ): Comparison {
   const differences: Difference[] = [];
@@ -35,13 +41,14 @@ export function compareTables(
   let rowCount = 0;
   let tableCount = 0;
   for (const history of histories) {
-    const rows = targetRows.get(history.table.name);
+    const rows = target.rows.get(history.table.name);
     if (!rows) {
       continue;
     }
     tableCount += 1;
     rowCount += rows.length;
-    for (const difference of compareTable(history, rows, sequence)) {
+    const source = stateAt(history, sequence, target.expected);
+    for (const difference of compareTable(history.table, source, rows)) {
       differenceCount += 1;
       if (differences.length < shownDifferenceCount) {
         differences.push(difference);
@@ -51,15 +58,23 @@ export function compareTables(
   return { rowCount, tableCount, differenceCount, differences };
 }
 
-function* compareTable(
+function* stateAt(
   history: TableHistory,
-  rows: readonly RowText[],
   sequence: number,
-): Generator<Difference> {
-  const { table } = history;
-  const rowByKey = new Map(rows.map((row) => [keyText(table, row), row]));
+  expected: TargetRows['expected'],
+): Generator<RowText> {
   for (const [, row] of history.stateAt(sequence)) {
-    const source = row.cells.map((cell) => cell.text);
+    yield expected(history.table, row);
+  }
+}
+
+function* compareTable(
+  table: WorkloadTable,
+  sourceRows: Iterable<RowText>,
+  targetRows: readonly RowText[],
+): Generator<Difference> {
+  const rowByKey = new Map(targetRows.map((row) => [keyText(table, row), row]));
+  for (const source of sourceRows) {
     const key = keyText(table, source);
     const target = rowByKey.get(key) ?? null;
     rowByKey.delete(key);

@@ -8,7 +8,13 @@ import type { Random } from './random.ts';
 import { type Row, TableHistory } from './table-history.ts';
 import { ledgerTable, type WorkloadTable, workloadTables } from './tables.ts';
 import { changeRows, type TransactionWriter } from './transaction-mix.ts';
-import { type Cell, integerCell, textCell } from './values.ts';
+import {
+  type Cell,
+  type CellMaker,
+  document,
+  integerCell,
+  textCell,
+} from './values.ts';
 
 /** One version of one row on its way into the feed. */
 export interface RowEvent {
@@ -28,20 +34,26 @@ export interface Transaction {
   readonly events: readonly RowEvent[];
 }
 
+export interface SourceOptions {
+  /** About how many rows the tables settle at. */
+  readonly tableRows: number;
+  /** Makes the values of the JSON column. */
+  readonly document?: CellMaker;
+}
+
 export class Source {
   readonly #histories = new Map<string, TableHistory>(
     workloadTables.map((table) => [table.name, new TableHistory(table)]),
   );
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #tableRows: number;
+  readonly #options: SourceOptions;
   #sequence = 0;
 
-  /** `tableRows`: about how many rows the tables settle at. */
-  constructor(clock: Clock, random: Random, tableRows: number) {
+  constructor(clock: Clock, random: Random, options: SourceOptions) {
     this.#clock = clock;
     this.#random = random;
-    this.#tableRows = tableRows;
+    this.#options = options;
   }
 
   /** The number of the last transaction; 0 before the first. */
@@ -56,8 +68,13 @@ export class Source {
   /** Commits the next transaction, of about `rowCount` rows. */
   commit(rowCount: number): Transaction {
     const sequence = this.#sequence + 1;
-    const writes = new TransactionWrites(this.#histories, sequence);
-    changeRows(writes, this.#random, rowCount, this.#tableRows);
+    const { tableRows, document: documentMaker = document } = this.#options;
+    const writes = new TransactionWrites(
+      this.#histories,
+      sequence,
+      documentMaker,
+    );
+    changeRows(writes, this.#random, rowCount, tableRows);
     const time = this.#clock.tick();
     writes.put(ledgerTable, [
       integerCell(sequence),
@@ -90,14 +107,20 @@ function rowOf(table: WorkloadTable, cells: readonly Cell[]): Row {
 class TransactionWrites implements TransactionWriter {
   readonly #histories: ReadonlyMap<string, TableHistory>;
   readonly #sequence: number;
+  readonly document: CellMaker;
   readonly #touched = new Map<
     string,
     { history: TableHistory; key: string; before: Row | null }
   >();
 
-  constructor(histories: ReadonlyMap<string, TableHistory>, sequence: number) {
+  constructor(
+    histories: ReadonlyMap<string, TableHistory>,
+    sequence: number,
+    documentMaker: CellMaker,
+  ) {
     this.#histories = histories;
     this.#sequence = sequence;
+    this.document = documentMaker;
   }
 
   get touchedCount(): number {

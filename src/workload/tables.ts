@@ -3,9 +3,18 @@
  * grandchild, one with many value types whose few keys are written again and
  * again, and a ledger that numbers the transactions 1, 2, 3 …
  */
+import type { ColumnKind } from './engines/engine.ts';
+
 export interface WorkloadColumn {
   readonly name: string;
-  readonly sqlType: string;
+  readonly kind: ColumnKind;
+  readonly nullable: boolean;
+}
+
+export interface WorkloadForeignKey {
+  readonly columns: readonly string[];
+  readonly parentTable: string;
+  readonly parentColumns: readonly string[];
 }
 
 export interface WorkloadTable {
@@ -13,26 +22,33 @@ export interface WorkloadTable {
   readonly columns: readonly WorkloadColumn[];
   /** The first columns form the primary key. */
   readonly keyColumnCount: number;
-  readonly constraints: readonly string[];
+  readonly uniqueKeys: readonly (readonly string[])[];
   /** Left out in immediate mode, which knows no transactions. */
-  readonly foreignKeys: readonly string[];
+  readonly foreignKeys: readonly WorkloadForeignKey[];
 }
 
-function columnsOf(columns: Record<string, string>): WorkloadColumn[] {
-  return Object.entries(columns).map(([name, sqlType]) => ({ name, sqlType }));
+/** A `?` behind the kind: may be NULL. */
+function columnsOf(
+  columns: Record<string, ColumnKind | `${ColumnKind}?`>,
+): WorkloadColumn[] {
+  return Object.entries(columns).map(([name, kind]) => ({
+    name,
+    kind: kind.replace('?', '') as ColumnKind,
+    nullable: kind.endsWith('?'),
+  }));
 }
 
 export const customerTable: WorkloadTable = {
   name: 'workload_customer',
   columns: columnsOf({
     id: 'int8',
-    name: 'text not null',
-    email: 'text not null',
-    credit: 'numeric',
-    joined: 'timestamptz',
+    name: 'text',
+    email: 'short text',
+    credit: 'decimal?',
+    joined: 'instant?',
   }),
   keyColumnCount: 1,
-  constraints: ['unique (email)'],
+  uniqueKeys: [['email']],
   foreignKeys: [],
 };
 
@@ -41,50 +57,60 @@ export const orderTable: WorkloadTable = {
   columns: columnsOf({
     customer_id: 'int8',
     number: 'int4',
-    status: 'text not null',
-    total: 'numeric',
-    placed: 'timestamptz',
+    status: 'text',
+    total: 'decimal?',
+    placed: 'instant?',
   }),
   keyColumnCount: 2,
-  constraints: [],
-  foreignKeys: ['foreign key (customer_id) references workload_customer (id)'],
+  uniqueKeys: [],
+  foreignKeys: [
+    {
+      columns: ['customer_id'],
+      parentTable: customerTable.name,
+      parentColumns: ['id'],
+    },
+  ],
 };
 
 export const lineTable: WorkloadTable = {
   name: 'workload_line',
   columns: columnsOf({
     id: 'uuid',
-    customer_id: 'int8 not null',
-    order_number: 'int4 not null',
-    article: 'text',
-    quantity: 'int4 not null',
-    price: 'numeric',
+    customer_id: 'int8',
+    order_number: 'int4',
+    article: 'text?',
+    quantity: 'int4',
+    price: 'decimal?',
   }),
   keyColumnCount: 1,
-  constraints: [],
+  uniqueKeys: [],
   foreignKeys: [
-    'foreign key (customer_id, order_number) references workload_order (customer_id, number)',
+    {
+      columns: ['customer_id', 'order_number'],
+      parentTable: orderTable.name,
+      parentColumns: ['customer_id', 'number'],
+    },
   ],
 };
 
 export const sampleTable: WorkloadTable = {
   name: 'workload_sample',
   columns: columnsOf({
-    id: 'text',
-    whole: 'int8',
-    exact: 'numeric',
-    approximate: 'float8',
-    flag: 'bool',
-    day: 'date',
-    instant: 'timestamptz',
-    raw: 'bytea',
-    document: 'jsonb',
-    token: 'uuid',
-    numbers: 'int8[]',
-    words: 'text[]',
+    id: 'short text',
+    whole: 'int8?',
+    exact: 'decimal?',
+    approximate: 'float8?',
+    flag: 'bool?',
+    day: 'date?',
+    instant: 'instant?',
+    raw: 'bytes?',
+    document: 'json?',
+    token: 'uuid?',
+    numbers: 'int8 array?',
+    words: 'text array?',
   }),
   keyColumnCount: 1,
-  constraints: [],
+  uniqueKeys: [],
   foreignKeys: [],
 };
 
@@ -92,11 +118,11 @@ export const ledgerTable: WorkloadTable = {
   name: 'workload_ledger',
   columns: columnsOf({
     entry: 'int8',
-    committed_at: 'text not null',
-    row_count: 'int4 not null',
+    committed_at: 'text',
+    row_count: 'int4',
   }),
   keyColumnCount: 1,
-  constraints: [],
+  uniqueKeys: [],
   foreignKeys: [],
 };
 
@@ -109,24 +135,37 @@ export const workloadTables: readonly WorkloadTable[] = [
   ledgerTable,
 ];
 
-/** Children first, so that nothing refers to what is dropped. */
-export function dropStatements(): string[] {
-  return workloadTables
-    .toReversed()
-    .map((table) => `drop table if exists ${table.name}`);
+/** How an engine writes what a table is made of. */
+export interface Spelling {
+  quote(name: string): string;
+  /** Qualified. */
+  tableName(name: string): string;
+  sqlTypeOf(column: WorkloadColumn): string;
+  readonly tableOptions: string;
 }
 
-export function createStatements(withForeignKeys: boolean): string[] {
-  return workloadTables.map((table) => {
-    const key = table.columns
-      .slice(0, table.keyColumnCount)
-      .map((column) => column.name);
-    const parts = [
-      ...table.columns.map((column) => `${column.name} ${column.sqlType}`),
-      `primary key (${key.join(', ')})`,
-      ...table.constraints,
-      ...(withForeignKeys ? table.foreignKeys : []),
-    ];
-    return `create table ${table.name} (${parts.join(', ')})`;
-  });
+export function createTableStatement(
+  table: WorkloadTable,
+  spelling: Spelling,
+  withForeignKeys: boolean,
+): string {
+  const list = (names: readonly string[]): string =>
+    `(${names.map((name) => spelling.quote(name)).join(', ')})`;
+  const key = table.columns
+    .slice(0, table.keyColumnCount)
+    .map(({ name }) => name);
+  const foreignKeys = withForeignKeys ? table.foreignKeys : [];
+  const parts = [
+    ...table.columns.map(
+      (column) =>
+        `${spelling.quote(column.name)} ${spelling.sqlTypeOf(column)} ${column.nullable ? 'null' : 'not null'}`,
+    ),
+    `primary key ${list(key)}`,
+    ...table.uniqueKeys.map((columns) => `unique ${list(columns)}`),
+    ...foreignKeys.map(
+      ({ columns, parentTable, parentColumns }) =>
+        `foreign key ${list(columns)} references ${spelling.tableName(parentTable)} ${list(parentColumns)}`,
+    ),
+  ];
+  return `create table ${spelling.tableName(table.name)} (${parts.join(', ')}) ${spelling.tableOptions}`;
 }

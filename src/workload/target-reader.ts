@@ -1,52 +1,64 @@
 /** Reads the workload's tables from the target, as text. */
 import pLimit from 'p-limit';
-import { Client } from 'pg';
 
-import type { RowText } from './comparison.ts';
+import type { RowText, TargetRows } from './comparison.ts';
+import type { Engine, EngineSession, ValueCell } from './engines/engine.ts';
+import type { Row } from './table-history.ts';
 import {
-  createStatements,
-  dropStatements,
+  createTableStatement,
   ledgerTable,
   type WorkloadTable,
   workloadTables,
 } from './tables.ts';
 
-export interface TargetSnapshot {
+/** `rows`: every row of the tables asked for. */
+export interface TargetSnapshot extends TargetRows {
   /** The highest entry of the ledger; 0 when it is empty. */
   readonly highestEntry: number;
   readonly entryCount: number;
-  /** Every row of the tables asked for. */
-  readonly rows: ReadonlyMap<string, readonly RowText[]>;
 }
 
-/** Nothing the daemon does may depend on how long we wait for the target. */
-const connectTimeoutMs = 5000;
-const statementTimeoutMs = 60_000;
+export interface TargetAddress {
+  /** `--targetConn`. */
+  readonly url: string;
+  /** What qualifies a table's name: a schema, or MySQL's database. */
+  readonly schema: string;
+}
 
 export class TargetReader implements AsyncDisposable {
-  readonly #url: string;
-  readonly #schema: string;
-  #client: Client | null = null;
+  readonly #engine: Engine;
+  readonly #address: TargetAddress;
+  #session: EngineSession | null = null;
+  /** A row is looked at many times and never changes. */
+  readonly #expectedByRow = new WeakMap<Row, RowText>();
   /** One connection: a second look waits for the first to end. */
   readonly #inTurn = pLimit(1);
 
-  constructor(url: string, schema: string) {
-    this.#url = url;
-    this.#schema = schema;
+  constructor(engine: Engine, address: TargetAddress) {
+    this.#engine = engine;
+    this.#address = address;
   }
 
   /** Replaces the workload's tables by empty ones. */
   async createTables(withForeignKeys: boolean): Promise<void> {
-    const client = await this.#connected();
-    await client.query('begin');
-    const statements = [
-      ...dropStatements(),
-      ...createStatements(withForeignKeys),
-    ];
-    for (const statement of statements) {
-      await client.query(statement);
-    }
-    await client.query('commit');
+    const session = await this.#connected();
+    const quote = (name: string): string => this.#engine.quote(name);
+    const spelling = {
+      quote,
+      tableName: (name: string) => this.#tableName(name),
+      sqlTypeOf: (column: WorkloadTable['columns'][number]) =>
+        this.#engine.forms[column.kind].sqlType,
+      tableOptions: session.tableOptions,
+    };
+    await session.execute([
+      // Children first, so that nothing refers to what is dropped.
+      ...workloadTables
+        .toReversed()
+        .map(({ name }) => session.dropTable(this.#tableName(name))),
+      ...workloadTables.map((table) =>
+        createTableStatement(table, spelling, withForeignKeys),
+      ),
+    ]);
   }
 
   /** One consistent look at the ledger and at every row of `tables`. */
@@ -57,22 +69,23 @@ export class TargetReader implements AsyncDisposable {
   }
 
   async #snapshot(tables: readonly WorkloadTable[]): Promise<TargetSnapshot> {
-    const client = await this.#connected();
+    const session = await this.#connected();
     try {
-      await client.query('begin isolation level repeatable read read only');
-      const ledger = await client.query<{ highest: string; count: string }>(
-        `select coalesce(max(entry), 0) as highest, count(*) as count from ${ledgerTable.name}`,
-      );
-      const rows = new Map<string, RowText[]>();
-      for (const table of tables) {
-        rows.set(table.name, await readTable(client, table));
-      }
-      await client.query('commit');
-      const { highest, count } = ledger.rows[0]!;
+      const [ledger, ...found] = await session.look([
+        this.#ledgerQuery(),
+        ...tables.map((table) => this.#rowsQuery(table)),
+      ]);
+      const [highest, count] = ledger![0]!;
       return {
         highestEntry: Number(highest),
         entryCount: Number(count),
-        rows,
+        expected: (table, row) => this.#expected(table, row),
+        rows: new Map(
+          tables.map((table, index) => [
+            table.name,
+            this.#normalised(table, found[index]!),
+          ]),
+        ),
       };
     } catch (error) {
       await this.close();
@@ -80,56 +93,85 @@ export class TargetReader implements AsyncDisposable {
     }
   }
 
+  #tableName(name: string): string {
+    const { quote } = this.#engine;
+    return `${quote(this.#address.schema)}.${quote(name)}`;
+  }
+
+  #ledgerQuery(): string {
+    const entry = this.#engine.quote('entry');
+    return `select coalesce(max(${entry}), 0), count(*) from ${this.#tableName(ledgerTable.name)}`;
+  }
+
+  #rowsQuery(table: WorkloadTable): string {
+    const { forms, quote } = this.#engine;
+    const items = table.columns.map(({ name, kind }) => {
+      const column = quote(name);
+      return forms[kind].read?.(column) ?? column;
+    });
+    return `select ${items.join(', ')} from ${this.#tableName(table.name)}`;
+  }
+
+  #normalised(
+    { columns }: WorkloadTable,
+    rows: readonly RowText[],
+  ): readonly RowText[] {
+    const normalisers = columns.map(
+      ({ kind }) => this.#engine.forms[kind].normalised,
+    );
+    if (normalisers.every((normalise) => normalise === undefined)) {
+      return rows;
+    }
+    return rows.map((row) =>
+      row.map((text, index) => {
+        const normalise = normalisers[index];
+        return text === null || !normalise ? text : normalise(text);
+      }),
+    );
+  }
+
+  #expected({ columns }: WorkloadTable, row: Row): RowText {
+    let texts = this.#expectedByRow.get(row);
+    if (!texts) {
+      texts = columns.map(({ kind }, index) => {
+        const cell = row.cells[index]!;
+        return cell.text === null
+          ? null
+          : this.#engine.forms[kind].expected(cell as ValueCell);
+      });
+      this.#expectedByRow.set(row, texts);
+    }
+    return texts;
+  }
+
   /** Drops the connection; the next question opens another. */
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = null;
-    await client?.end().catch(() => {});
+    const session = this.#session;
+    this.#session = null;
+    await session?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #connected(): Promise<Client> {
-    if (this.#client) {
-      return this.#client;
+  async #connected(): Promise<EngineSession> {
+    if (this.#session) {
+      return this.#session;
     }
-    const client = new Client({
-      connectionString: this.#url,
-      connectionTimeoutMillis: connectTimeoutMs,
-      query_timeout: statementTimeoutMs,
-      application_name: 'replicator workload',
+    let isLost = false;
+    let session: EngineSession | null = null;
+    session = await this.#engine.connect({
+      url: this.#address.url,
+      // A target that goes away between two questions is found by the next.
+      onLost: () => {
+        isLost = true;
+        if (this.#session === session) {
+          this.#session = null;
+        }
+      },
     });
-    // A target that goes away between two questions is found by the next.
-    client.on('error', () => {
-      if (this.#client === client) {
-        this.#client = null;
-      }
-    });
-    try {
-      await client.connect();
-      // The forms in which values.ts writes down what it expects.
-      await client.query(
-        `set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = "${this.#schema.replaceAll('"', '""')}"`,
-      );
-    } catch (error) {
-      await client.end().catch(() => {});
-      throw error;
-    }
-    this.#client = client;
-    return client;
+    this.#session = isLost ? null : session;
+    return session;
   }
-}
-
-async function readTable(
-  client: Client,
-  table: WorkloadTable,
-): Promise<RowText[]> {
-  const columns = table.columns.map((column) => `${column.name}::text`);
-  const result = await client.query<(string | null)[]>({
-    text: `select ${columns.join(', ')} from ${table.name}`,
-    rowMode: 'array',
-  });
-  return result.rows;
 }

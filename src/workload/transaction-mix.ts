@@ -13,6 +13,8 @@ import * as values from './values.ts';
 /** What a transaction under construction may do. */
 export interface TransactionWriter {
   history(table: WorkloadTable): TableHistory;
+  /** Makes the JSON column's values. */
+  readonly document: values.CellMaker;
   put(table: WorkloadTable, cells: readonly values.Cell[]): void;
   delete(table: WorkloadTable, key: string): void;
 }
@@ -20,7 +22,7 @@ export interface TransactionWriter {
 /** Orders a customer can have: small, so that numbers are used again. */
 const ordersPerCustomer = 4;
 
-const sampleMakers: readonly values.CellMaker[] = [
+const sampleMakers: readonly (values.CellMaker | 'document')[] = [
   values.int8,
   values.decimal,
   values.float8,
@@ -28,11 +30,11 @@ const sampleMakers: readonly values.CellMaker[] = [
   values.date,
   values.timestamptz,
   values.bytea,
-  values.jsonb,
+  'document',
   values.uuid,
   values.arrayOf(values.int8),
   values.arrayOf(values.words),
-].map((maker) => values.nullable(0.15, maker));
+];
 
 /** Changes about `rowCount` rows; every foreign key holds afterwards. */
 export function changeRows(
@@ -239,7 +241,12 @@ function changeSample(
     : `sample ${random.integer(tableRows)}`;
   writer.put(sampleTable, [
     values.textCell(name),
-    ...sampleMakers.map((maker) => maker(random)),
+    ...sampleMakers.map((maker) =>
+      values.nullable(
+        0.15,
+        maker === 'document' ? writer.document : maker,
+      )(random),
+    ),
   ]);
   return 1;
 }

@@ -100,7 +100,7 @@ export class Watcher {
     this.counts.appliedSequence = snapshot.highestEntry;
     return compareTables(
       this.#source.histories.values(),
-      snapshot.rows,
+      snapshot,
       this.#source.sequence,
     );
   }
@@ -109,7 +109,7 @@ export class Watcher {
     const sequence = snapshot.highestEntry;
     const comparison = compareTables(
       this.#source.histories.values(),
-      snapshot.rows,
+      snapshot,
       sequence,
     );
     if (comparison.differenceCount > 0) {

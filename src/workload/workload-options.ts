@@ -16,7 +16,7 @@ export const workloadOptions = {
     default: '',
     group: 'Command',
     about:
-      'The database that the daemon writes to, as a postgresql:// URL: the workload reads its tables there to check them. Must be given.',
+      'The database that the daemon writes to, as for start (postgresql://, mysql://, mariadb://, sqlserver://): the workload reads its tables there to check them. Must be given.',
   },
   tlsCACertificate: {
     type: 'string',

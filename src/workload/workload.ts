@@ -7,17 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { wallTimeMs, zeroTimestamp } from '../mutation/timestamp.ts';
 import { createClock } from './clock.ts';
 import type { Comparison } from './comparison.ts';
+import { openEngine } from './engines/open-engine.ts';
 import { Feed, type FeedOptions } from './feed.ts';
 import { createRandom } from './random.ts';
 import { openSender, type SinkAddress } from './sender.ts';
 import { Source } from './source.ts';
 import { TargetReader } from './target-reader.ts';
+import { document, plainDocument } from './values.ts';
 import { type Violation, Watcher } from './watcher.ts';
 import { writeTransactions } from './writer.ts';
 
 export interface WorkloadOptions extends FeedOptions {
   readonly sink: SinkAddress;
   readonly targetUrl: string;
+  /** What qualifies its tables: a schema, or MySQL's database. */
   readonly targetSchema: string;
   /** In immediate mode only the end is checked, and tables have no foreign keys. */
   readonly mode: 'consistent' | 'immediate';
@@ -80,17 +83,21 @@ export async function runWorkload(
   onProgress: (progress: WorkloadProgress) => void,
   signal: AbortSignal,
 ): Promise<WorkloadReport> {
-  await using reader = new TargetReader(
-    options.targetUrl,
-    options.targetSchema,
-  );
+  const engine = await openEngine(options.targetUrl);
+  await using reader = new TargetReader(engine, {
+    url: options.targetUrl,
+    schema: options.targetSchema,
+  });
   if (options.createTables) {
     await reader.createTables(options.mode === 'consistent');
   }
   using sender = openSender(options.sink, options);
   const clock = createClock();
   const random = createRandom(options.seed);
-  const source = new Source(clock, random, options.tableRows);
+  const source = new Source(clock, random, {
+    tableRows: options.tableRows,
+    document: engine.exactJsonNumbers ? document : plainDocument,
+  });
   // Chances of its own: what the source writes depends on the seed alone.
   const feed = new Feed(options, sender, clock, createRandom(options.seed + 1));
   const watcher = new Watcher(source, reader, options.mode === 'consistent');

@@ -96,7 +96,7 @@ async function runFeed(
   replayEvery = 0,
 ): Promise<{ feed: Feed; written: SentRow[] }> {
   const clock = createClock();
-  const source = new Source(clock, createRandom(seed), 60);
+  const source = new Source(clock, createRandom(seed), { tableRows: 60 });
   const feed = new Feed(
     { ...options, ...changes },
     witness,
@@ -210,7 +210,7 @@ test('a replay sends rows again that were resolved, and a resolved timestamp tha
 
 test('failFast ends the feed at the first refusal with its text', async () => {
   const clock = createClock();
-  const source = new Source(clock, createRandom(1), 60);
+  const source = new Source(clock, createRandom(1), { tableRows: 60 });
   const feed = new Feed(
     { ...options, failFast: true },
     new Witness(() => true),

@@ -25,7 +25,9 @@ test('after every transaction each foreign key and each unique address holds', (
         maxLength: 60,
       }),
       (seed, sizes) => {
-        const source = new Source(createClock(), createRandom(seed), 20);
+        const source = new Source(createClock(), createRandom(seed), {
+          tableRows: 20,
+        });
         for (const size of sizes) {
           source.commit(size);
           const customers = rowsOf(source, 'workload_customer');
@@ -51,7 +53,9 @@ test('after every transaction each foreign key and each unique address holds', (
 test('any state since the last pruning can be rebuilt, and equals the events sent up to it', () => {
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 1, max: 40 }), (seed, prunedAt) => {
-      const source = new Source(createClock(), createRandom(seed), 20);
+      const source = new Source(createClock(), createRandom(seed), {
+        tableRows: 20,
+      });
       const sent = new Map<string, string>();
       const states: Map<string, string>[] = [new Map()];
       for (let number = 1; number <= 40; number += 1) {
@@ -89,7 +93,7 @@ test('the same seed writes the same rows; the ledger numbers the transactions', 
     const source = new Source(
       createClock(() => 1_700_000_000_000),
       createRandom(42),
-      50,
+      { tableRows: 50 },
     );
     return Array.from({ length: 30 }, () => JSON.stringify(source.commit(5)));
   };

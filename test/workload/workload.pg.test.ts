@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { createCertificates } from '../../src/lib/certificates.ts';
+import { openEngine } from '../../src/workload/engines/open-engine.ts';
 import { TargetReader } from '../../src/workload/target-reader.ts';
 import { reportLines } from '../../src/workload/report-text.ts';
 import {
@@ -158,7 +159,10 @@ test.for([
     await using db = await testDatabase();
     await using sink = await directSink(db.url);
     {
-      await using reader = new TargetReader(db.url, 'public');
+      await using reader = new TargetReader(await openEngine(db.url), {
+        url: db.url,
+        schema: 'public',
+      });
       await reader.createTables(true);
     }
     // Once only: an entry that the feed repeats is written more than once.
