@@ -231,10 +231,11 @@ export const errorCodes = {
     remedy: 'create it, or start once with --stagingCreateSchema',
   },
   E2005: {
-    meaning: 'another replicator uses this data directory',
+    meaning: 'another replicator uses this data directory or staging schema',
     disposition: 'halt',
     httpStatus: 503,
-    remedy: 'stop the other one, or give this one its own --dataDir',
+    remedy:
+      'stop the other one, or give this one its own --dataDir or --stagingSchema',
   },
   E2006: {
     meaning: 'a staged entry is damaged',
