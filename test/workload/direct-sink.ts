@@ -1,6 +1,6 @@
 /**
  * A webhook that is no replicator: it keeps what arrives in memory and, at
- * each resolved timestamp, applies the transactions up to it to PostgreSQL,
+ * each resolved timestamp, applies the transactions up to it to a database,
  * one statement a row. Slow, simple, and right: the checker is proved on it.
  */
 import { once } from 'node:events';
@@ -16,26 +16,23 @@ import {
 } from 'node:https';
 import { gunzipSync } from 'node:zlib';
 
-import pg from 'pg';
-
-interface Row {
-  readonly topic: string;
-  readonly key: string;
-  readonly updated: string;
-  readonly after: Record<string, unknown> | null;
-}
+import { keepDigits, openSinkDatabase, type SinkRow } from './sink-database.ts';
 
 export interface DirectSink extends AsyncDisposable {
   readonly url: string;
   readonly rowCount: number;
   readonly requestBodies: readonly string[];
+  /** Aborts when the `damageStatement` was run. */
+  readonly damaged: AbortSignal;
 }
 
 export interface DirectSinkOptions {
   /** Answers before anything is looked at: a status to refuse with, or null. */
   readonly refuse?: (body: string) => number | null;
   /** Damages: changes the rows of one apply. */
-  readonly damage?: (rows: Row[]) => Row[];
+  readonly damage?: (rows: SinkRow[]) => SinkRow[];
+  /** Damages once, by a statement behind the apply that brings the ledger's entry 30. */
+  readonly damageStatement?: string;
   /** Apply each request at once, without waiting for resolved. */
   readonly immediate?: boolean;
   readonly tls?: ServerOptions;
@@ -45,21 +42,25 @@ export async function directSink(
   databaseUrl: string,
   options: DirectSinkOptions = {},
 ): Promise<DirectSink> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  const waiting: Row[] = [];
+  const database = await openSinkDatabase(databaseUrl);
+  const waiting: SinkRow[] = [];
+  const damaged = new AbortController();
+  let damageStatement = options.damageStatement;
   const bodies: string[] = [];
   let rowCount = 0;
   let applied = '';
   let turn: Promise<unknown> = Promise.resolve();
 
-  async function apply(rows: Row[]): Promise<void> {
-    await client.query('begin');
-    await client.query("set local session_replication_role = 'replica'");
-    for (const row of options.damage?.(rows) ?? rows) {
-      await applyRow(client, row);
+  async function apply(rows: SinkRow[]): Promise<void> {
+    await database.apply(options.damage?.(rows) ?? rows);
+    const isDue = rows.some(
+      ({ topic, key }) => topic === 'workload_ledger' && key === '[30]',
+    );
+    if (isDue && damageStatement !== undefined) {
+      await database.query(damageStatement);
+      damageStatement = undefined;
+      damaged.abort();
     }
-    await client.query('commit');
   }
 
   async function take(body: string): Promise<void> {
@@ -69,7 +70,7 @@ export async function directSink(
         topic: string;
         key: unknown;
         updated: string;
-        after: Row['after'];
+        after: SinkRow['after'];
       }[];
     };
     const rows = (message.payload ?? []).map((row) => ({
@@ -129,67 +130,13 @@ export async function directSink(
       return rowCount;
     },
     requestBodies: bodies,
+    damaged: damaged.signal,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
       await turn;
-      await client.end();
+      await database.close();
     },
   };
-}
-
-/** Numbers stay the text they were sent as. */
-function keepDigits(
-  this: unknown,
-  _key: string,
-  value: unknown,
-  context?: { source?: string },
-): unknown {
-  return typeof value === 'number'
-    ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(
-        context!.source!,
-      )
-    : value;
-}
-
-async function applyRow(client: pg.Client, row: Row): Promise<void> {
-  const keyColumns = await keyColumnsOf(client, row.topic);
-  const key = JSON.parse(row.key, keepDigits) as unknown[];
-  const where = keyColumns
-    .map((column, index) => `${column}::text = $${index + 1}`)
-    .join(' and ');
-  await client.query(
-    `delete from ${row.topic} where ${where}`,
-    key.map((value) =>
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ),
-  );
-  if (row.after) {
-    // PostgreSQL reads the row itself, digits, arrays and all.
-    await client.query(
-      `insert into ${row.topic} select * from json_populate_record(null::${row.topic}, $1)`,
-      [JSON.stringify(row.after)],
-    );
-  }
-}
-
-const keyColumns = new Map<string, string[]>();
-
-async function keyColumnsOf(
-  client: pg.Client,
-  table: string,
-): Promise<string[]> {
-  const known = keyColumns.get(table);
-  if (known) {
-    return known;
-  }
-  const { rows } = await client.query<{ attname: string }>(
-    `select attname from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey)
-     where indrelid = $1::regclass and indisprimary order by array_position(indkey::int[], attnum::int)`,
-    [table],
-  );
-  const columns = rows.map((found) => found.attname);
-  keyColumns.set(table, columns);
-  return columns;
 }
