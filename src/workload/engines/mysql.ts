@@ -1,8 +1,7 @@
 /** MySQL and MariaDB. */
 import mysql from 'mysql2/promise';
 
-import { tlsAttempts, tlsParameters } from '../../config/address/tls.ts';
-import { parseUrlAddress } from '../../config/address/url.ts';
+import { parseMysqlAddress } from '../../config/address/mysql.ts';
 import type { RowText } from '../comparison.ts';
 import {
   type ColumnForm,
@@ -142,18 +141,12 @@ async function dial({
   url,
   onLost,
 }: ConnectOptions): Promise<mysql.Connection> {
-  const { host, port, user, password, parameters } = parseUrlAddress(
+  const { host, port, user, password, attempts } = parseMysqlAddress(
     url,
     '--targetConn',
-    {
-      defaultPort: 3306,
-      known: [...tlsParameters, 'connect_timeout'],
-      numbers: ['connect_timeout'],
-      example: 'mysql://<user>:<password>@<host>:3306/<database>',
-    },
   );
   let failure: unknown;
-  for (const tls of tlsAttempts(parameters, '--targetConn')) {
+  for (const tls of attempts) {
     try {
       const connection = await mysql.createConnection({
         host,

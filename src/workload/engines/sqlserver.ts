@@ -1,7 +1,10 @@
 /** SQL Server and Azure SQL. */
 import { Connection, Request } from 'tedious';
 
-import { parseUrlAddress } from '../../config/address/url.ts';
+import {
+  parseSqlServerAddress,
+  type SqlServerAddress,
+} from '../../config/address/sqlserver.ts';
 import type { RowText } from '../comparison.ts';
 import {
   type ColumnForm,
@@ -148,18 +151,30 @@ class SqlServerSession implements EngineSession {
 }
 
 async function dial({ url, onLost }: ConnectOptions): Promise<Connection> {
-  const { host, port, user, password, path, parameters } = parseUrlAddress(
-    url,
-    '--targetConn',
-    {
-      defaultPort: 1433,
-      known: ['sslmode', 'connect_timeout'],
-      numbers: ['connect_timeout'],
-      example: 'sqlserver://<user>:<password>@<host>:1433/<database>',
-    },
-  );
-  const mode = parameters.get('sslmode') ?? 'prefer';
-  const connection = new Connection({
+  const address = parseSqlServerAddress(url, '--targetConn');
+  let failure: unknown;
+  for (const tls of address.attempts) {
+    const connection = connectionTo(address, tls);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    connection.on('error', onLost);
+    connection.connect((error) => (error ? reject(error) : resolve()));
+    try {
+      await promise;
+      connection.on('end', onLost);
+      return connection;
+    } catch (error) {
+      connection.close();
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function connectionTo(
+  { host, port, user, password, database }: SqlServerAddress,
+  tls: SqlServerAddress['attempts'][number],
+): Connection {
+  return new Connection({
     server: host,
     authentication: {
       type: 'default',
@@ -167,23 +182,13 @@ async function dial({ url, onLost }: ConnectOptions): Promise<Connection> {
     },
     options: {
       port,
-      ...(path[0] === undefined ? {} : { database: path[0] }),
-      encrypt: mode !== 'disable',
-      trustServerCertificate: mode !== 'verify-full',
+      database,
+      encrypt: tls !== false,
+      trustServerCertificate: tls === false || tls.rejectUnauthorized === false,
+      ...(tls === false ? {} : { cryptoCredentialsDetails: tls }),
       connectTimeout: connectTimeoutMs,
       requestTimeout: statementTimeoutMs,
       appName: 'replicator workload',
     },
   });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  connection.on('error', onLost);
-  connection.on('end', onLost);
-  connection.connect((error) => (error ? reject(error) : resolve()));
-  try {
-    await promise;
-  } catch (error) {
-    connection.close();
-    throw error;
-  }
-  return connection;
 }
