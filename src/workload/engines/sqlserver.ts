@@ -66,8 +66,15 @@ const forms: ColumnForms = {
     sqlType: 'datetimeoffset(6)',
     read: printed(121),
     expected: (cell) => `${utcMicroseconds(cell)} +00:00`,
+    // Babelfish leaves zeros at the end out.
+    normalised: (text) =>
+      text.replace(
+        /^(\S+ [\d:]+)(?:\.(\d+))? /,
+        (_, seconds: string, fraction = '') =>
+          `${seconds}.${`${fraction}`.padEnd(6, '0')} `,
+      ),
   },
-  bytes: { sqlType: 'varbinary(max)', read: printed(2), expected: upperHex },
+  bytes: { sqlType: 'varbinary(max)', expected: upperHex },
   json,
   uuid: {
     sqlType: 'uniqueidentifier',
@@ -136,10 +143,8 @@ class SqlServerSession implements EngineSession {
     const request = new Request(sql, (error) =>
       error ? reject(error) : resolve(rows),
     );
-    request.on('row', (columns: { value: string | number | null }[]) => {
-      rows.push(
-        columns.map(({ value }) => (value === null ? null : `${value}`)),
-      );
+    request.on('row', (columns: { value: DriverValue }[]) => {
+      rows.push(columns.map(({ value }) => textOf(value)));
     });
     this.#connection.execSqlBatch(request);
     return promise;
@@ -148,6 +153,17 @@ class SqlServerSession implements EngineSession {
   async close(): Promise<void> {
     this.#connection.close();
   }
+}
+
+/** What tedious makes of the columns that are read. */
+type DriverValue = string | number | Buffer | null;
+
+function textOf(value: DriverValue): string | null {
+  return Buffer.isBuffer(value)
+    ? value.toString('hex').toUpperCase()
+    : value === null
+      ? null
+      : `${value}`;
 }
 
 async function dial({ url, onLost }: ConnectOptions): Promise<Connection> {
