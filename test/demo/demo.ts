@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a played CockroachDB changefeed, the real daemon, a real
- * PostgreSQL, and every row compared at the end. Leaves nothing behind.
+ * database, and every row compared at the end. Leaves nothing behind.
  */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,12 +19,19 @@ import {
   type WorkloadProgress,
 } from '../../src/workload/workload.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
-import { startPostgresServer } from '../support/postgres-server.ts';
 import { startUndertaker } from '../support/undertaker.ts';
+import { demoProducts, productNames, startDemoTarget } from './demo-target.ts';
 import { Screen } from './screen.ts';
 import { readVarz } from './varz.ts';
 
 const demoOptions = {
+  target: {
+    type: 'enum',
+    values: demoProducts,
+    default: 'postgres',
+    group: 'Command',
+    about: 'The database that the rows go to.',
+  },
   seconds: {
     type: 'int',
     default: 0,
@@ -46,10 +53,10 @@ const demoOptions = {
 async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
   const { values } = await loadOptions(demoOptions, process.argv.slice(2), {});
   screen.say(
-    'This shows a CockroachDB changefeed (played) reaching PostgreSQL (real) through `replicator start` over mutual TLS, with the embedded staging.',
+    `This shows a CockroachDB changefeed (played) reaching ${productNames[values.target]} (real) through \`replicator start\` over mutual TLS, with the embedded staging.`,
   );
-  screen.say('Starting PostgreSQL …');
-  await using server = await startPostgresServer();
+  screen.say(`Starting ${productNames[values.target]} …`);
+  await using target = await startDemoTarget(values.target);
   if (signal.aborted) {
     return 0;
   }
@@ -60,11 +67,7 @@ async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
     clientName: 'demo changefeed',
   });
   screen.say('Starting the daemon …');
-  await using daemon = await demoDaemon(
-    folder.path,
-    certificates,
-    server.url(),
-  );
+  await using daemon = await demoDaemon(folder.path, certificates, target.url);
   screen.say(
     `Look into it meanwhile: curl ${daemon.metricsUrl}/_/varz   (or /_/healthz, /_/diag)`,
   );
@@ -82,14 +85,15 @@ async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
     {
       ...workloadDefaults,
       sink: {
-        url: new URL(`${daemon.url}/postgres/public`),
+        url: new URL(`${daemon.url}${target.path}`),
         tls: {
           ca: certificates.ca.cert,
           ...certificates.client,
           rejectUnauthorized: true,
         },
       },
-      targetUrl: server.url(),
+      targetUrl: target.url,
+      targetSchema: target.schema,
       rowsPerSecond: values.rate,
       seed: 1 + Math.floor(Math.random() * 2 ** 31),
     },
@@ -109,7 +113,6 @@ async function demo(screen: Screen, signal: AbortSignal): Promise<number> {
 }
 
 const workloadDefaults = {
-  targetSchema: 'public',
   mode: 'consistent',
   createTables: true,
   tableRows: 2000,
