@@ -209,6 +209,7 @@ export interface FloatCheckOptions {
 
 /** So many significant digits always survive, and so many always suffice. */
 const floatDigits = { 32: { safe: 6, full: 9 }, 64: { safe: 15, full: 17 } };
+const smallestNormal32 = 2 ** -126;
 const specialFloats = /^(?:nan|[+-]?inf(?:inity)?)$/i;
 
 /**
@@ -286,8 +287,10 @@ function shortestText(float: number, bits: 32 | 64): string {
   if (bits === 64) {
     return String(float);
   }
-  const { full } = floatDigits[32];
-  for (let digitCount = 6; digitCount < full; digitCount++) {
+  const { safe, full } = floatDigits[32];
+  // Below the normal range fewer digits tell floats apart.
+  const first = Math.abs(float) < smallestNormal32 ? 1 : safe;
+  for (let digitCount = first; digitCount < full; digitCount++) {
     const text = float.toPrecision(digitCount);
     if (Math.fround(Number(text)) === float) {
       return text;

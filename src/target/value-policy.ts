@@ -54,12 +54,13 @@ export interface PlacedValue {
 
 /** The text to write instead, or throws E4006 that names the place. */
 export function settleUnstorable(
-  { message: reason, clamped }: UnstorableValue,
-  { table, column, keyOf }: PlacedValue,
+  refusal: UnstorableValue,
+  place: PlacedValue,
   policies: ValuePolicies,
 ): string | null {
+  const { message: reason, clamped } = refusal;
+  const { table, column } = place;
   const policy = policies.policyOf(table, column);
-  const key = `[${keyOf().join(', ')}]`;
   // A key that is replaced is another row's key.
   if (column.keyOrdinal === null) {
     const settled =
@@ -72,14 +73,26 @@ export function settleUnstorable(
       policies.onReplaced({
         table,
         column,
-        key,
+        key: printKey(place.keyOf()),
         policy: settled.policy,
         reason,
       });
       return settled.text;
     }
   }
-  throw new ReplicatorError('E4006', {
-    detail: `column "${column.name}" of table ${table.schema}.${table.name}, row ${key}: the value ${reason}`,
+  throw placedFailure(refusal, place);
+}
+
+/** The refusal as a failure that names its place. */
+export function placedFailure(
+  { message: reason }: UnstorableValue,
+  { table, column, keyOf }: PlacedValue,
+): ReplicatorError {
+  return new ReplicatorError('E4006', {
+    detail: `column "${column.name}" of table ${table.schema}.${table.name}, row ${printKey(keyOf())}: the value ${reason}`,
   });
+}
+
+export function printKey(key: readonly JsonText[]): string {
+  return `[${key.join(', ')}]`;
 }

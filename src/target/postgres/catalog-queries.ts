@@ -52,6 +52,11 @@ select t.oid, n.nspname as schema, t.typname as name, t.typtype as kind,
   t.typelem as element_oid, t.typdelim as delimiter, t.typarray <> 0 as has_array,
   exists (select from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid) as is_array,
   (
+    select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder)
+    from pg_catalog.pg_enum e
+    where t.typtype = 'e' and e.enumtypid = t.oid
+  ) as labels,
+  (
     select pg_catalog.json_agg(pg_catalog.json_build_object(
       'name', f.attname, 'oid', f.atttypid::pg_catalog.int8, 'typmod', f.atttypmod) order by f.attnum)
     from pg_catalog.pg_attribute f

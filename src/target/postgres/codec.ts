@@ -1,4 +1,5 @@
 import type { ColumnShape } from '../target.ts';
+import type { PostgresLimit } from './limits.ts';
 
 /**
  * What values.ts must know to turn JSON into the text form of a type.
@@ -9,8 +10,14 @@ export type PostgresCodec =
       readonly kind: 'scalar';
       /** The type cannot be an element of a bound array (PostgreSQL: box). */
       readonly viaText?: true;
+      /** What the type holds, where that is known. */
+      readonly limit?: PostgresLimit;
     }
-  | { readonly kind: 'json' }
+  | {
+      readonly kind: 'json';
+      /** jsonb, which cannot hold U+0000. */
+      readonly refusesNul?: true;
+    }
   | {
       readonly kind: 'array';
       readonly element: PostgresCodec;

@@ -17,6 +17,7 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
+import type { ValuePolicies } from '../value-policy.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import { PostgresConnection } from './driver.ts';
 import { isServerError } from './errors.ts';
@@ -40,6 +41,7 @@ class PostgresTarget implements Target {
   readonly schemaNameParts = 2;
   readonly examplePath: string;
   readonly #pool: ConnectionPool<PostgresConnection>;
+  readonly #policies: ValuePolicies;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
   constructor({
@@ -47,7 +49,9 @@ class PostgresTarget implements Target {
     pool,
     applyTimeoutMs,
     statementCacheSize,
+    valuePolicies,
   }: OpenTargetOptions) {
+    this.#policies = valuePolicies;
     const address = parsePostgresAddress(url, '--targetConn');
     this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
     const session = {
@@ -79,11 +83,11 @@ class PostgresTarget implements Target {
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
     const loan = await this.#borrow(signal);
-    return new PostgresTransaction(
-      loan,
-      (processId) => this.#isBlocked(processId),
+    return new PostgresTransaction(loan, {
+      isBlocked: (processId) => this.#isBlocked(processId),
+      policies: this.#policies,
       signal,
-    );
+    });
   }
 
   async #isBlocked(processId: number): Promise<boolean> {

@@ -17,6 +17,7 @@ import {
   schemaQuery,
   typesQuery,
 } from './catalog-queries.ts';
+import { limitOf, type PostgresLimit } from './limits.ts';
 import { quoteIdentifier } from './statements.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
@@ -208,7 +209,9 @@ class TypeCatalog {
     const name = row['name']!;
     const isBuiltIn = row['schema'] === 'pg_catalog';
     if (row['kind'] === 'd') {
-      return this.codec(row['base_oid']!, typmod);
+      // Of an element or a field, whose own modifier a domain cannot have.
+      const own = typmod < 0 ? Number(row['base_typmod']) : typmod;
+      return this.codec(row['base_oid']!, own);
     }
     if (row['is_array'] === 't') {
       const delimiter = this.#rows.get(row['element_oid']!)!['delimiter']!;
@@ -233,15 +236,31 @@ class TypeCatalog {
       };
     }
     if (isBuiltIn && (name === 'json' || name === 'jsonb')) {
-      return { kind: 'json' };
+      return name === 'json'
+        ? { kind: 'json' }
+        : { kind: 'json', refusesNul: true };
     }
     if (!isBuiltIn && (name === 'geometry' || name === 'geography')) {
       return { kind: 'geometry', srid: sridOf(typmod) };
     }
-    return row['delimiter'] !== ',' || row['has_array'] !== 't'
-      ? { kind: 'scalar', viaText: true }
-      : { kind: 'scalar' };
+    const limit =
+      row['kind'] === 'e'
+        ? enumLimit(row)
+        : isBuiltIn
+          ? limitOf(name, typmod)
+          : null;
+    return {
+      kind: 'scalar',
+      ...((row['delimiter'] !== ',' || row['has_array'] !== 't') && {
+        viaText: true,
+      }),
+      ...(limit && { limit }),
+    };
   }
+}
+
+function enumLimit({ labels }: Row): PostgresLimit {
+  return { type: 'enum', labels: JSON.parse(labels ?? '[]') as string[] };
 }
 
 /** Bits 8 to 28 of a PostGIS type modifier, signed (gserialized_typmod.c). */

@@ -2,32 +2,44 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { Loan } from '../connection-pool.ts';
+import { type ColumnarRows, columnarRows } from '../column-texts.ts';
 import type {
   KeyRows,
   ShapeRows,
   TargetTransaction,
   WatermarkMove,
 } from '../target.ts';
+import { placedRefusal } from '../value-culprit.ts';
+import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase } from './errors.ts';
+import { rowParameters } from './parameters.ts';
 import { deleteStatement, vacateStatement } from './statements.ts';
 import {
   type PlannedStatement,
   requireKey,
   upsertPlan,
 } from './upsert-plan.ts';
-import { arrayLiteral } from './values.ts';
+import { refusalOf } from './values.ts';
 import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
 
+export interface PostgresTransactionOptions {
+  /** Whether the server process waits for a lock. */
+  readonly isBlocked: (processId: number) => Promise<boolean>;
+  readonly policies: ValuePolicies;
+  readonly signal: AbortSignal | undefined;
+}
+
 export class PostgresTransaction implements TargetTransaction {
   readonly #loan: Loan<PostgresConnection>;
   readonly #connection: PostgresConnection;
   readonly #isBlocked: (processId: number) => Promise<boolean>;
+  readonly #policies: ValuePolicies;
   readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
   #state: 'open' | 'committed' | 'ended' = 'open';
@@ -36,11 +48,11 @@ export class PostgresTransaction implements TargetTransaction {
 
   constructor(
     loan: Loan<PostgresConnection>,
-    isBlocked: (processId: number) => Promise<boolean>,
-    signal: AbortSignal | undefined,
+    { isBlocked, policies, signal }: PostgresTransactionOptions,
   ) {
     this.#loan = loan;
     this.#isBlocked = isBlocked;
+    this.#policies = policies;
     this.#connection = loan.connection;
     this.#signal = signal;
     this.#watch = cancelOnAbort(loan.connection, signal);
@@ -54,20 +66,13 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async upsert(rows: ShapeRows): Promise<void> {
-    const { columns } = rows;
-    await this.#written(() => ({
-      statements: upsertPlan(rows),
-      parameters: columns.map((column, index) =>
-        arrayLiteral(codecOf(column), rows.values[index]!),
-      ),
-    }));
+    await this.#written(rows, () => upsertPlan(rows));
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#written(() => ({
-      statements: [{ text: requireKey(keys.table, deleteStatement) }],
-      parameters: keyParameters(keys),
-    }));
+    await this.#written(columnarRows(keys), () => [
+      { text: requireKey(keys.table, deleteStatement) },
+    ]);
   }
 
   waitsForLock(): Promise<boolean> {
@@ -79,10 +84,7 @@ export class PostgresTransaction implements TargetTransaction {
     if (text === null) {
       return false;
     }
-    await this.#written(() => ({
-      statements: [{ text }],
-      parameters: keyParameters(keys),
-    }));
+    await this.#written(columnarRows(keys), () => [{ text }]);
     return true;
   }
 
@@ -164,14 +166,13 @@ export class PostgresTransaction implements TargetTransaction {
 
   /** A value that cannot be written fails the transaction as the server would. */
   async #written(
-    write: () => {
-      statements: readonly PlannedStatement[];
-      parameters: readonly string[];
-    },
+    rows: ColumnarRows,
+    plan: () => readonly PlannedStatement[],
   ): Promise<void> {
     this.#throwIfOver();
     try {
-      const { statements, parameters } = write();
+      const statements = plan();
+      const parameters = rowParameters(rows, this.#policies);
       await Promise.all(
         statements.map(async ({ text, refusal }) => {
           try {
@@ -179,13 +180,22 @@ export class PostgresTransaction implements TargetTransaction {
           } catch (error) {
             const isRefusal =
               refusal && isServerError(error) && error.code === '22012';
-            throw this.#fail(isRefusal ? refusal() : error, 'statement');
+            throw isRefusal ? refusal() : this.#placed(error, rows);
           }
         }),
       );
     } catch (error) {
       throw this.#fail(error, 'statement');
     }
+  }
+
+  /** With the row and the column, where the server refused a value. */
+  #placed(error: unknown, rows: ColumnarRows): Error {
+    return placedRefusal(
+      failureOf(error, 'statement', this.#signal),
+      rows,
+      (column, token) => refusalOf(codecOf(column), token),
+    );
   }
 
   #throwIfOver(): void {
@@ -204,10 +214,4 @@ export class PostgresTransaction implements TargetTransaction {
     this.#failure ??= failureOf(error, phase, this.#signal);
     return this.#failure;
   }
-}
-
-function keyParameters({ table, keys }: KeyRows): string[] {
-  return table.primaryKey.map((column, index) =>
-    arrayLiteral(codecOf(column), keys[index]!),
-  );
 }

@@ -8,27 +8,29 @@ const secret = 'Zq9-secret';
 
 /** By column definition, what is said of the value. */
 const told: Readonly<Record<string, string>> = {
-  int4: 'E4006 invalid input syntax for type integer (SQLSTATE 22P02)',
+  int4: 'E4006 column "v" of (here): the value is not a whole number; the server says invalid input syntax for type integer (SQLSTATE 22P02)',
   'numeric(3,1)':
-    'E4006 invalid input syntax for type numeric (SQLSTATE 22P02)',
-  bool: 'E4006 invalid input syntax for type boolean (SQLSTATE 22P02)',
-  uuid: 'E4006 invalid input syntax for type uuid (SQLSTATE 22P02)',
-  inet: 'E4006 invalid input syntax for type inet (SQLSTATE 22P02)',
+    'E4006 column "v" of (here): the value is not a finite decimal number',
+  bool: 'E4006 column "v" of (here): the value is not a boolean; the server says invalid input syntax for type boolean (SQLSTATE 22P02)',
+  uuid: 'E4006 column "v" of (here): the value is not a uuid; the server says invalid input syntax for type uuid (SQLSTATE 22P02)',
+  inet: 'E4006 invalid input syntax for type inet (SQLSTATE 22P02), in (here)',
   'bit(3)':
-    'E4006 a value cannot be stored in its target column (SQLSTATE 22P02)',
+    'E4006 column "v" of (here): the value is not a string of bits; the server says a value cannot be stored in its target column (SQLSTATE 22P02)',
   'varchar(3)':
-    'E4006 value too long for type character varying(3) (SQLSTATE 22001)',
-  timestamptz:
-    'E4006 invalid input syntax for type timestamp with time zone (SQLSTATE 22007)',
-  time: 'E4006 a value cannot be stored in its target column (SQLSTATE 22023)',
-  money: 'E4006 invalid input syntax for type money (SQLSTATE 22P02)',
-  point: 'E4006 invalid input syntax for type point (SQLSTATE 22P02)',
-  int4range: 'E4006 malformed range literal (SQLSTATE 22P02)',
+    'E4006 column "v" of (here): the value is longer than 3 characters',
+  timestamptz: 'E4006 column "v" of (here): the value is not a timestamp',
+  time: 'E4006 column "v" of (here): the value is not a time of day',
+  money:
+    'E4006 invalid input syntax for type money (SQLSTATE 22P02), in (here)',
+  point:
+    'E4006 invalid input syntax for type point (SQLSTATE 22P02), in (here)',
+  int4range: 'E4006 malformed range literal (SQLSTATE 22P02), in (here)',
   int4multirange:
-    'E4006 a value cannot be stored in its target column (SQLSTATE 22P02)',
-  'int4[]': 'E4006 malformed array literal (SQLSTATE 22P02)',
-  mood: 'E4006 invalid input value for enum mood (SQLSTATE 22P02)',
-  pair: 'E4006 malformed record literal (SQLSTATE 22P02)',
+    'E4006 a value cannot be stored in its target column (SQLSTATE 22P02), in (here)',
+  'int4[]':
+    'E4006 column "v" of (here): the value is not a whole number; the server says malformed array literal (SQLSTATE 22P02)',
+  mood: 'E4006 column "v" of (here): the value is not among the labels of the column; the server says invalid input value for enum mood (SQLSTATE 22P02)',
+  pair: 'E4006 malformed record literal (SQLSTATE 22P02), in (here)',
   short:
     'E4005 value for domain short violates check constraint "short_check" (SQLSTATE 23514, constraint short_check, type short)',
   regclass:
@@ -41,11 +43,11 @@ const told: Readonly<Record<string, string>> = {
   regrole:
     'E4011 the target schema has changed under a statement (SQLSTATE 42704)',
   jsonpath: 'E4008 the target refused a statement (SQLSTATE 42601)',
-  oid: 'E4006 invalid input syntax for type oid (SQLSTATE 22P02)',
+  oid: 'E4006 column "v" of (here): the value is not a whole number; the server says invalid input syntax for type oid (SQLSTATE 22P02)',
   'text check (v::regclass is not null)':
     'E4011 the target schema has changed under a statement (SQLSTATE 42P01)',
   "text, w float8 generated always as (date_part(v, date '2020-01-01')) stored":
-    'E4006 a value cannot be stored in its target column (SQLSTATE 22023)',
+    'E4006 a value cannot be stored in its target column (SQLSTATE 22023), in (here)',
 };
 
 test('a value that a column refuses is told by its column type, in no case by itself', async () => {
@@ -66,7 +68,11 @@ test('a value that a column refuses is told by its column type, in no case by it
       }),
     );
     expect(failure.cause).toBeUndefined();
-    seen[column] = `${failure.code} ${failure.message}`;
+    const place = `table ${fixture.schema}.${name}, row [1]`;
+    seen[column] = `${failure.code} ${failure.message}`.replace(
+      place,
+      '(here)',
+    );
   }
   expect(JSON.stringify(seen)).not.toContain(secret.slice(0, 4));
   expect(seen).toEqual(told);
@@ -87,7 +93,7 @@ test('a failure inside a trigger names the function and the constraint, and not 
         item: [row(1, [1], { id: '1', v: JSON.stringify(secret) })],
       }),
     );
-    return `${code} ${message}`;
+    return `${code} ${message}`.replace(fixture.schema, 'public');
   };
   await fixture.sql(
     'create function "Note it"() returns trigger language plpgsql as $$ begin return new; end $$',
@@ -110,7 +116,7 @@ test('a failure inside a trigger names the function and the constraint, and not 
     'E4003 a trigger or function refused the row (SQLSTATE 40001, function "Note it")',
     'E4005 a row violates a constraint of the target, inside a trigger or function (SQLSTATE 23514, function "Note it", table log, constraint no_secret)',
     'E4011 the target schema has changed under a statement, inside a trigger or function (SQLSTATE 42P01, function "Note it")',
-    'E4006 a value cannot be stored in its target column, inside a trigger or function (SQLSTATE 22P02, function "Note it")',
+    'E4006 a value cannot be stored in its target column, inside a trigger or function (SQLSTATE 22P02, function "Note it"), in table public.item, row [1]',
   ]);
 });
 
