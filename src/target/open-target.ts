@@ -54,6 +54,10 @@ interface Engine {
 const engines: Readonly<Record<string, () => Promise<Engine>>> = {
   postgres: postgresEngine,
   postgresql: postgresEngine,
+  mysql: mysqlEngine,
+  mariadb: mysqlEngine,
+  sqlserver: sqlserverEngine,
+  mssql: sqlserverEngine,
 };
 
 async function postgresEngine(): Promise<Engine> {
@@ -62,6 +66,22 @@ async function postgresEngine(): Promise<Engine> {
     import('./postgres/preflight.ts'),
   ]);
   return { open: openPostgresTarget, findings: postgresFindings };
+}
+
+async function sqlserverEngine(): Promise<Engine> {
+  const [{ openSqlServerTarget }, { sqlserverFindings }] = await Promise.all([
+    import('./sqlserver/dialect.ts'),
+    import('./sqlserver/preflight.ts'),
+  ]);
+  return { open: openSqlServerTarget, findings: sqlserverFindings };
+}
+
+async function mysqlEngine(): Promise<Engine> {
+  const [{ openMysqlTarget }, { mysqlFindings }] = await Promise.all([
+    import('./mysql/dialect.ts'),
+    import('./mysql/preflight.ts'),
+  ]);
+  return { open: openMysqlTarget, findings: mysqlFindings };
 }
 
 /**

@@ -1,0 +1,266 @@
+/** The SQL Server engine behind the door of `target/`. */
+import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import {
+  printTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
+import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import type { OpenTargetOptions } from '../open-target.ts';
+import type {
+  PoolCounts,
+  SchemaShape,
+  StatementCounts,
+  Target,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../target.ts';
+import type { ValuePolicies } from '../value-policy.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import { type Row, SqlServerConnection } from './driver.ts';
+import { serverErrorOf } from './errors.ts';
+import { introspectSchema } from './introspect.ts';
+import { quoteSchema } from './statements.ts';
+import { SqlServerTransaction } from './transaction.ts';
+import {
+  checkpointTable,
+  claimCheckpointStatement,
+  createCheckpointStatement,
+  findCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+
+/** Checks the address; dials nothing until something is asked. */
+export function openSqlServerTarget(options: OpenTargetOptions): Target {
+  return new SqlServerTarget(options);
+}
+
+class SqlServerTarget implements Target {
+  readonly engine = 'sqlserver';
+  readonly schemaNameParts = 2;
+  readonly examplePath: string;
+  readonly #pool: ConnectionPool<SqlServerConnection>;
+  readonly #applyTimeoutMs: number;
+  readonly #policies: ValuePolicies;
+  readonly #replication: boolean;
+
+  constructor({ url, pool, applyTimeoutMs, valuePolicies }: OpenTargetOptions) {
+    const address = parseSqlServerAddress(url, '--targetConn');
+    this.examplePath = `/${encodeURIComponent(address.database)}/dbo`;
+    this.#applyTimeoutMs = applyTimeoutMs;
+    this.#policies = valuePolicies;
+    this.#replication = address.replication;
+    this.#pool = new ConnectionPool(
+      (signal) => SqlServerConnection.dial(address, { applyTimeoutMs }, signal),
+      pool,
+    );
+  }
+
+  async version(signal?: AbortSignal): Promise<string> {
+    const [row] = await this.#use(signal, (connection) =>
+      connection.query('select @@version as version;', {}),
+    );
+    return String(row!['version']).split('\n', 1)[0]!.trim();
+  }
+
+  async introspect(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<SchemaShape | null> {
+    return this.#use(signal, (connection) =>
+      introspectSchema(connection, schema, { replication: this.#replication }),
+    );
+  }
+
+  async begin(signal?: AbortSignal): Promise<TargetTransaction> {
+    const loan = await this.#borrow(signal);
+    return new SqlServerTransaction(
+      loan,
+      {
+        applyTimeoutMs: this.#applyTimeoutMs,
+        policies: this.#policies,
+        isBlocked: (sessionId) => this.#isBlocked(sessionId),
+      },
+      signal,
+    );
+  }
+
+  /**
+   * An account without VIEW SERVER STATE (VIEW DATABASE STATE on Azure) sees
+   * only the session that asks: then nobody knows.
+   */
+  async #isBlocked(sessionId: number): Promise<boolean | null> {
+    try {
+      const [row] = await this.#use(undefined, (connection) =>
+        connection.query(blockedQuery, { session: sessionId }),
+      );
+      return row!['may_ask'] === 1 ? row!['blocked'] === 1 : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async claimCheckpoint(
+    schema: SchemaName,
+    stagingId: string,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return this.#use(signal, async (connection) => {
+      const [found] = await connection.query(
+        findCheckpointStatement(schema),
+        {},
+      );
+      if (
+        found!['there'] === 0 &&
+        !(await createCheckpoint(connection, schema))
+      ) {
+        return null;
+      }
+      const [row] = await claimCheckpoint(connection, schema, stagingId);
+      if (!row) {
+        throw await this.#foreignWatermark(connection, schema);
+      }
+      return checkpointOf(row);
+    });
+  }
+
+  async #foreignWatermark(
+    connection: SqlServerConnection,
+    schema: SchemaName,
+  ): Promise<ReplicatorError> {
+    const [row] = await connection.query(readCheckpointStatement(schema), {
+      schema,
+    });
+    const applied = row ? checkpointOf(row).applied : zeroTimestamp;
+    return new ReplicatorError('E4016', {
+      detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
+      remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
+    });
+  }
+
+  async checkpoint(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return this.#use(signal, async (connection) => {
+      try {
+        const [row] = await connection.query(readCheckpointStatement(schema), {
+          schema,
+        });
+        return row ? checkpointOf(row) : null;
+      } catch (error) {
+        if (serverErrorOf(error)?.number === selectDenied) {
+          return null;
+        }
+        throw error;
+      }
+    });
+  }
+
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.#use(signal, (connection) =>
+      connection.batch('select 1 as one;'),
+    );
+  }
+
+  poolCounts(): PoolCounts {
+    return this.#pool.counts();
+  }
+
+  /** Plans are found by the text of the statement: nothing is prepared. */
+  statementCounts(): StatementCounts {
+    return { hitCount: 0, missCount: 0, dropCount: 0 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #borrow(signal?: AbortSignal): Promise<Loan<SqlServerConnection>> {
+    try {
+      return await this.#pool.borrow(signal);
+    } catch (error) {
+      throw failureOf(error, 'connect', signal);
+    }
+  }
+
+  /** One piece of work outside a transaction of ours. */
+  async #use<T>(
+    signal: AbortSignal | undefined,
+    work: (connection: SqlServerConnection) => Promise<T>,
+  ): Promise<T> {
+    await using loan = await this.#borrow(signal);
+    const { connection } = loan;
+    using _ = cancelOnAbort(connection, signal);
+    try {
+      return await work(connection);
+    } catch (error) {
+      throw failureOf(error, 'statement', signal);
+    }
+  }
+}
+
+const blockedQuery = `select
+  case when exists (
+    select 1 from sys.dm_exec_requests
+    where session_id = @session and blocking_session_id <> 0 and wait_type like 'LCK%'
+  ) then 1 else 0 end as blocked,
+  case when has_perms_by_name(null, null, 'VIEW SERVER STATE') = 1
+    or has_perms_by_name(null, 'DATABASE', 'VIEW DATABASE STATE') = 1 and serverproperty('EngineEdition') = 5
+  then 1 else 0 end as may_ask;`;
+
+const selectDenied = 229;
+/** CREATE TABLE is denied; the schema is not ours to put tables into. */
+const createDenied = [262, 2760];
+/** Two daemons that create or claim at once: one of them hears that it is there. */
+const alreadyThere = 2714;
+const duplicateKeys = [2601, 2627];
+
+/** False where the account may not. */
+async function createCheckpoint(
+  connection: SqlServerConnection,
+  schema: SchemaName,
+): Promise<boolean> {
+  try {
+    await connection.batch(createCheckpointStatement(schema));
+  } catch (error) {
+    const number = serverErrorOf(error)?.number ?? 0;
+    if (createDenied.includes(number)) {
+      return false;
+    }
+    if (number !== alreadyThere) {
+      throw error;
+    }
+  }
+  return true;
+}
+
+async function claimCheckpoint(
+  connection: SqlServerConnection,
+  schema: SchemaName,
+  stagingId: string,
+): Promise<Row[]> {
+  const claim = (): Promise<Row[]> =>
+    connection.query(claimCheckpointStatement(schema), {
+      schema,
+      staging: stagingId,
+      zero: zeroTimestamp,
+    });
+  try {
+    return await claim();
+  } catch (error) {
+    if (!duplicateKeys.includes(serverErrorOf(error)?.number ?? 0)) {
+      throw error;
+    }
+    return await claim();
+  }
+}
+
+function checkpointOf(row: Row): TargetCheckpoint {
+  return {
+    applied: row['applied'] as Timestamp,
+    epoch: Number(row['epoch']),
+  };
+}

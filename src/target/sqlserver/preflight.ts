@@ -1,0 +1,350 @@
+/** What preflight finds at a SQL Server target. Reads the catalog alone. */
+import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
+import { type Finding, listedFindings } from '../../failure/finding.ts';
+import { count } from '../../lib/count.ts';
+import { schemaName } from '../../mutation/schema-name.ts';
+import type { PreflightOptions } from '../open-target.ts';
+import { type Row, SqlServerConnection } from './driver.ts';
+import { targetFailure } from './errors.ts';
+import {
+  preparationStatement,
+  type QualifiedName,
+  type Unprepared,
+} from './preparation.ts';
+import {
+  checksQuery,
+  foreignKeysQuery,
+  identitiesQuery,
+  keyCollationsQuery,
+  serverQuery,
+  tablesQuery,
+  triggersQuery,
+} from './preflight-queries.ts';
+
+export async function sqlserverFindings(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const address = parseSqlServerAddress(options.url, '--targetConn');
+  await using connection = await SqlServerConnection.dial(
+    address,
+    { applyTimeoutMs: options.applyTimeoutMs },
+    signal,
+  );
+  try {
+    const ask = (text: string): Promise<Row[]> => connection.query(text, {});
+    const [server] = await ask(serverQuery);
+    const tables = await ask(tablesQuery);
+    const unprepared = [
+      ...(await unpreparedObjects(ask)),
+      ...tables.filter(escalatesLocks).map((table): Unprepared => ({
+        kind: 'lock escalation',
+        table: nameOf(table),
+      })),
+    ];
+    return [
+      ...serverFindings(server!, address.display, options),
+      ...tableFindings(tables),
+      ...collationFindings(await ask(keyCollationsQuery)),
+      ...preparationFindings(unprepared, address.replication),
+      ...watermarkFindings(tables, server!),
+    ];
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
+}
+
+/** Oldest with OPENJSON: SQL Server 2016. */
+const oldestVersion = 13;
+const oldestLevel = 130;
+/** EngineEdition of Azure SQL Database and Managed Instance. */
+const azureEditions = [5, 8];
+
+function serverFindings(
+  server: Row,
+  display: string,
+  options: PreflightOptions,
+): Finding[] {
+  const findings: Finding[] = [
+    finding('ok', {
+      text: `${String(server['version']).split('\n', 1)[0]!.trim()} answers at ${display}`,
+    }),
+  ];
+  const version = Number(String(server['product_version']).split('.', 1)[0]);
+  const isAzure = azureEditions.includes(Number(server['engine_edition']));
+  if (version < oldestVersion && !isAzure) {
+    findings.push(
+      finding('error', {
+        text: `SQL Server ${String(server['product_version'])} has no OPENJSON`,
+        remedy: 'use SQL Server 2016 or later',
+      }),
+    );
+  } else if (Number(server['compatibility_level']) < oldestLevel) {
+    findings.push(
+      finding('error', {
+        text: `the database has the compatibility level ${String(server['compatibility_level'])}, which has no OPENJSON`,
+        remedy: `ALTER DATABASE CURRENT SET COMPATIBILITY_LEVEL = ${oldestLevel}; or higher`,
+      }),
+    );
+  }
+  if (
+    server['is_read_only'] === true ||
+    server['updateability'] === 'READ_ONLY'
+  ) {
+    findings.push(
+      finding('error', {
+        text: 'the database is read-only or a secondary replica',
+        remedy:
+          'give the address of the primary in --targetConn, or ALTER DATABASE CURRENT SET READ_WRITE;',
+      }),
+    );
+  }
+  if (server['is_read_committed_snapshot_on'] !== true) {
+    findings.push(
+      finding('warn', {
+        text: 'READ_COMMITTED_SNAPSHOT is off: readers wait for the rows that are being written, and the other way about',
+        remedy:
+          'ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON; once nothing else is connected',
+      }),
+    );
+  }
+  if (Number(server['may_see_locks']) !== 1) {
+    findings.push(
+      finding('warn', {
+        text: 'the account may not see who waits for a lock, so a transaction gives way only after some seconds',
+        remedy: isAzure
+          ? 'GRANT VIEW DATABASE STATE to the account'
+          : 'GRANT VIEW SERVER STATE to its login, in master',
+      }),
+    );
+  }
+  return [...findings, ...poolFindings(server, options)];
+}
+
+function poolFindings(server: Row, options: PreflightOptions): Finding[] {
+  const most = Number(server['max_connections']);
+  if (!(most > 0)) {
+    return [];
+  }
+  if (options.parallelism > most) {
+    return [
+      finding('error', {
+        text: `the server accepts ${most} connections, and --parallelism ${options.parallelism} needs more`,
+        remedy:
+          'lower --parallelism, or raise "user connections" at the target',
+      }),
+    ];
+  }
+  return options.maxPoolSize > most
+    ? [
+        finding('warn', {
+          text: `--targetMaxPoolSize ${options.maxPoolSize} is more than the ${most} connections that the server accepts`,
+          remedy: `lower it to ${most}`,
+        }),
+      ]
+    : [];
+}
+
+function tableFindings(tables: readonly Row[]): Finding[] {
+  if (tables.length === 0) {
+    return [
+      finding('warn', {
+        text: 'the database has no tables, or none that the account may see',
+        remedy:
+          'create those of the changefeed: a row for a table that is not there is refused',
+      }),
+    ];
+  }
+  const paths = [...new Set(tables.map(schemaPath))];
+  return [
+    finding('ok', {
+      text: `${count(tables.length, 'table', 'tables')} in ${count(paths.length, 'schema', 'schemas')}; webhook paths: ${paths.join(', ')}`,
+    }),
+    ...listedFindings(
+      tables.filter((table) => lacking(table).length > 0),
+      (table) =>
+        finding('warn', {
+          text: `the account lacks ${lacking(table).join(', ')} on ${printed(table)}`,
+          remedy: 'grant it if the changefeed has this table',
+        }),
+      'tables',
+    ),
+    ...listedFindings(
+      tables.filter((table) => table['has_key'] !== 1),
+      (table) =>
+        finding('warn', {
+          text: `${printed(table)} has no primary key, so its changes would be refused`,
+          remedy: 'add the primary key of the source if the changefeed has it',
+        }),
+      'tables',
+    ),
+    ...listedFindings(
+      tables.filter((table) => table['is_memory_optimized'] === true),
+      (table) =>
+        finding('warn', {
+          text: `${printed(table)} is memory-optimized, which is not supported`,
+          remedy:
+            'leave it out of the changefeed, or make it an ordinary table',
+        }),
+      'tables',
+    ),
+  ];
+}
+
+const neededPermissions = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
+
+function lacking(table: Row): string[] {
+  const names: string[] = neededPermissions.filter(
+    (name) => table[`may_${name.toLowerCase()}`] !== 1,
+  );
+  // SET IDENTITY_INSERT asks for it.
+  return table['has_identity'] === 1 && table['may_alter'] !== 1
+    ? [...names, 'ALTER (for its identity column)']
+    : names;
+}
+
+/** Where 'a' = 'A' two rows of the source cannot both be there. */
+function collationFindings(rows: readonly Row[]): Finding[] {
+  return listedFindings(
+    rows.filter((row) => !isExact(String(row['collation_name']))),
+    (row) =>
+      finding('error', {
+        text: `the key column ${String(row['column_name'])} of ${printed(row)} has the collation ${String(row['collation_name'])}, in which different texts are equal: of two keys of the source that it holds to be equal, one would be refused`,
+        remedy: `ALTER TABLE ... ALTER COLUMN ... COLLATE Latin1_General_BIN2; behind a DROP of the primary key and before its ADD`,
+      }),
+    'columns',
+  );
+}
+
+/** Blanks at the end never count, whatever the collation; the source says. */
+function isExact(collation: string): boolean {
+  return /_bin2?(?:_utf8)?$/i.test(collation);
+}
+
+const unpreparedMeanings: Readonly<Record<Unprepared['kind'], string>> = {
+  trigger:
+    'fires for replicated rows too, which it has already changed at the source',
+  'foreign key':
+    'is checked for replicated rows, one statement after the other',
+  check: 'is checked for replicated rows',
+  identity: 'follows the replicated numbers instead of standing still',
+  'lock escalation':
+    'turns many row locks into a table lock, which parallel transactions wait for',
+};
+
+function preparationFindings(
+  unprepared: readonly Unprepared[],
+  replication: boolean,
+): Finding[] {
+  const findings = [...Map.groupBy(unprepared, ({ kind }) => kind)].flatMap(
+    ([kind, ofKind]) =>
+      listedFindings(
+        ofKind,
+        (each) =>
+          finding('warn', {
+            text: `${kind === 'lock escalation' ? `lock escalation of ${printedName(each.table)}` : `the ${kind} ${'name' in each ? each.name : ''} of ${printedName(each.table)} is not marked NOT FOR REPLICATION, and`} ${unpreparedMeanings[kind]}`,
+            remedy: preparationStatement(each),
+          }),
+        'of them',
+      ),
+  );
+  return replication
+    ? findings
+    : [
+        ...findings,
+        finding('warn', {
+          text: 'replication=false in --targetConn: what is marked NOT FOR REPLICATION behaves as for any other program',
+          remedy:
+            'leave it out if the account may log in as a replication agent',
+        }),
+      ];
+}
+
+/** Whether the applied watermark can be kept at the target (design D2). */
+function watermarkFindings(tables: readonly Row[], server: Row): Finding[] {
+  const schemas = new Map(
+    tables.map((table) => [
+      schemaPath(table),
+      server['may_create'] === 1 && table['may_alter_schema'] === 1,
+    ]),
+  );
+  return [...schemas]
+    .filter(([, mayMark]) => !mayMark)
+    .map(([path]) =>
+      finding('warn', {
+        text: `the account may not create replicator_checkpoint in ${path}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
+        remedy:
+          'grant CREATE TABLE on the database and ALTER on the schema to have both',
+      }),
+    );
+}
+
+/** Everything that the statements of preparation.ts would change, locks apart. */
+export async function unpreparedObjects(
+  ask: (text: string) => Promise<Row[]>,
+): Promise<Unprepared[]> {
+  const named = (row: Row): { table: QualifiedName; name: string } => ({
+    table: nameOf(row),
+    name: String(row['object_name']),
+  });
+  const keys = Map.groupBy(await ask(foreignKeysQuery), (row) => row['key_id']);
+  return [
+    ...(await ask(triggersQuery)).map((row): Unprepared => ({
+      kind: 'trigger',
+      ...named(row),
+      definition: row['definition'] as string | null,
+    })),
+    ...[...keys.values()].map((key): Unprepared => ({
+      kind: 'foreign key',
+      ...named(key[0]!),
+      columns: key.map((row) => String(row['column_name'])),
+      parent: {
+        schema: String(key[0]!['parent_schema']),
+        name: String(key[0]!['parent_table']),
+      },
+      parentColumns: key.map((row) => String(row['parent_column'])),
+      onDelete: String(key[0]!['on_delete']),
+      onUpdate: String(key[0]!['on_update']),
+      isTrusted: key[0]!['is_not_trusted'] !== true,
+    })),
+    ...(await ask(checksQuery)).map((row): Unprepared => ({
+      kind: 'check',
+      ...named(row),
+      definition: String(row['definition']),
+    })),
+    ...(await ask(identitiesQuery)).map((row): Unprepared => ({
+      kind: 'identity',
+      ...named(row),
+    })),
+  ];
+}
+
+function escalatesLocks(table: Row): boolean {
+  return table['lock_escalation_desc'] !== 'DISABLE';
+}
+
+function finding(
+  level: Finding['level'],
+  words: { readonly text: string; readonly remedy?: string },
+): Finding {
+  return { level, subject: 'target', ...words };
+}
+
+function nameOf(row: Row): QualifiedName {
+  return {
+    schema: String(row['schema_name']),
+    name: String(row['table_name']),
+  };
+}
+
+function printed(row: Row): string {
+  return printedName(nameOf(row));
+}
+
+function printedName({ schema, name }: QualifiedName): string {
+  return schemaName([schema, name]);
+}
+
+function schemaPath(table: Row): string {
+  return `/${encodeURIComponent(String(table['database_name']))}/${encodeURIComponent(String(table['schema_name']))}`;
+}

@@ -1,0 +1,386 @@
+/**
+ * The SQL of the SQL Server target: pure functions from a shape to a text that
+ * serves any number of rows, so that the plan cache stays warm.
+ *
+ * Rows come in one parameter, `@rows`: a JSON array with an array of texts and
+ * nulls for each row (values.ts), opened by OPENJSON. Everything is cast from
+ * text: a JSON number, or a decimal parameter of the driver, would lose digits.
+ * Casts to a type with its length cut silently; values.ts lets nothing pass
+ * that they would cut.
+ *
+ * Two sessions do not meet in one statement here, for the row locks of the
+ * sequencer keep transactions that share a row apart. A stranger's insert
+ * between UPDATE and INSERT ends in a duplicate key, or in a row count that
+ * does not add up: an error in either case. That is why the lookups take no
+ * key-range locks (SERIALIZABLE): these would let no two transactions insert
+ * at the end of an index at once.
+ */
+import { schemaNameParts } from '../../mutation/schema-name.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { ColumnShape, TableShape } from '../target.ts';
+import { codecOf, repeatsNull } from './codec.ts';
+
+/** FORCESEEK: a scan of a small table would lock rows of other transactions. */
+const lookupHints = 'with (rowlock, updlock, forceseek)';
+
+/** Thrown by our own statements; see errors.ts. */
+export const ownErrors = {
+  /** Two rows of the source have one key here, or a stranger came between. */
+  keysCollide: 50_013,
+  rewriteRefused: 50_005,
+  watermarkNotMoved: 50_009,
+} as const;
+
+/** Always quoted: keywords and upper case are then nothing special. */
+export function quoteIdentifier(name: string): string {
+  return `[${name.replaceAll(']', ']]')}]`;
+}
+
+export function quoteString(text: string): string {
+  return `N'${text.replaceAll("'", "''")}'`;
+}
+
+/** The schema of a printed `database.schema`. */
+export function quoteSchema(schema: SchemaName): string {
+  return quoteIdentifier(schemaNameParts(schema).at(-1)!);
+}
+
+export function tableName(table: Pick<TableShape, 'schema' | 'name'>): string {
+  return `${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
+}
+
+export interface UpsertVariant {
+  /** Columns that are not carried go to their defaults. */
+  readonly replace: boolean;
+}
+
+/**
+ * Updates the rows whose key exists and inserts the others; `@count` rows in
+ * all, or fails. One update may pass unique values between its rows: they are
+ * checked when it ends.
+ */
+export function upsertStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  variant: UpsertVariant = { replace: false },
+): string {
+  const carried = new Set(columns);
+  const changed = (variant.replace ? table.columns : columns).filter(
+    (column) =>
+      column.keyOrdinal === null &&
+      !column.generated &&
+      column.identity === null,
+  );
+  const found =
+    changed.length === 0
+      ? [
+          'select @written = count(*) from (',
+          `select ${nameList(table.primaryKey, 't')}`,
+          joined(table, columns),
+          `group by ${nameList(table.primaryKey, 't')}`,
+          ') as found;',
+        ]
+      : [
+          'update t set',
+          `  ${changed
+            .map(
+              (column) =>
+                `${quoteIdentifier(column.name)} = ${carried.has(column) ? valueExpression(column, columns.indexOf(column)) : 'default'}`,
+            )
+            .join(',\n  ')}`,
+          `${joined(table, columns)};`,
+          'set @written = @@rowcount;',
+        ];
+  return [
+    'declare @written int;',
+    ...found,
+    ...insertStatement(table, columns, [
+      `select ${valueList(columns)}`,
+      `from ${rowSource(columns)}`,
+      'where not exists (',
+      `  select 1 from ${tableName(table)} as t ${lookupHints}`,
+      `  where ${keyMatch(table, columns)}`,
+      ');',
+    ]),
+    'set @written = @written + @inserted;',
+    `if @written <> @count throw ${ownErrors.keysCollide}, 'two rows have one key', 1;`,
+  ].join('\n');
+}
+
+/** Sets `@inserted`. IDENTITY_INSERT is on for one table of a session at most. */
+function insertStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  source: readonly string[],
+): string[] {
+  const name = tableName(table);
+  const hasIdentity = columns.some(({ identity }) => identity !== null);
+  return [
+    'declare @inserted int;',
+    ...(hasIdentity ? [identityInsertStatement(table, 'on')] : []),
+    `insert into ${name} (${nameList(columns)})`,
+    ...source,
+    'set @inserted = @@rowcount;',
+    ...(hasIdentity ? [identityInsertStatement(table, 'off')] : []),
+  ];
+}
+
+export function identityInsertStatement(
+  table: TableShape,
+  setting: 'on' | 'off',
+): string {
+  return `set identity_insert ${tableName(table)} ${setting};`;
+}
+
+/**
+ * Rows in which one of `watched` differs are deleted and inserted again, the
+ * columns that are not carried copied over: nobody may update an identity
+ * column.
+ */
+export function rewriteStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  watched: readonly ColumnShape[],
+): string {
+  const carried = new Set(columns);
+  const others = table.columns.filter(
+    (column) => !column.generated && !carried.has(column),
+  );
+  const saved = [...table.primaryKey, ...others];
+  const place = (column: ColumnShape): string =>
+    `c${saved.indexOf(column) + 1}`;
+  return [
+    `declare @gone table (${saved.map((column) => `${place(column)} ${column.type}${collate(column)}`).join(', ')});`,
+    'delete t',
+    `output ${saved.map(({ name }) => `deleted.${quoteIdentifier(name)}`).join(', ')} into @gone`,
+    joined(table, columns),
+    `where ${differs(columns, watched)};`,
+    ...insertStatement(
+      table,
+      [...columns, ...others],
+      [
+        `select ${[valueList(columns), ...others.map((column) => `g.${place(column)}`)].join(', ')}`,
+        `from @gone as g`,
+        `inner join ${rowSource(columns)}`,
+        `  on ${table.primaryKey
+          .map(
+            (column) =>
+              `g.${place(column)} = ${valueExpression(column, columns.indexOf(column))}`,
+          )
+          .join(' and ')};`,
+      ],
+    ),
+  ].join('\n');
+}
+
+/** Instead of {@link rewriteStatement} where deleting a row would do more than that. */
+export function refuseRewriteStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  watched: readonly ColumnShape[],
+): string {
+  return [
+    'if exists (',
+    'select 1',
+    joined(table, columns),
+    `where ${differs(columns, watched)}`,
+    `) throw ${ownErrors.rewriteRefused}, 'a row would have to be deleted', 1;`,
+  ].join('\n');
+}
+
+function differs(
+  columns: readonly ColumnShape[],
+  watched: readonly ColumnShape[],
+): string {
+  // Identity columns are never null.
+  return watched
+    .map(
+      (column) =>
+        `t.${quoteIdentifier(column.name)} <> ${valueExpression(column, columns.indexOf(column))}`,
+    )
+    .join(' or ');
+}
+
+/** Columns that only a rewrite can change. */
+export function fixedIdentities(
+  columns: readonly ColumnShape[],
+): ColumnShape[] {
+  return columns.filter(
+    ({ identity, keyOrdinal }) => identity !== null && keyOrdinal === null,
+  );
+}
+
+export function deleteStatement(table: TableShape): string {
+  return ['delete t', `${joined(table, table.primaryKey)};`].join('\n');
+}
+
+/**
+ * Sets one column of every other unique key to null, or says with null that
+ * some key does not allow it. A unique index holds nulls to be equal, so that
+ * only one that leaves nulls out (a filtered index)
+ * lets several rows have none.
+ */
+export function vacateStatement(table: TableShape): string | null {
+  const vacated = new Set<string>();
+  for (const key of table.uniqueKeys) {
+    const column = key
+      .map((name) => table.columnByName.get(name)!)
+      .find(
+        (each) =>
+          each.nullable &&
+          !each.generated &&
+          each.keyOrdinal === null &&
+          repeatsNull(each),
+      );
+    if (!column) {
+      return null;
+    }
+    vacated.add(column.name);
+  }
+  if (vacated.size === 0) {
+    return null;
+  }
+  return [
+    'update t set',
+    `  ${[...vacated].map((name) => `${quoteIdentifier(name)} = null`).join(',\n  ')}`,
+    `${joined(table, table.primaryKey)};`,
+  ].join('\n');
+}
+
+/**
+ * At the cutover, not for each batch: the next number that the server gives
+ * out follows the largest there is.
+ */
+export function reseedStatement(table: TableShape): string {
+  return `dbcc checkident (${quoteString(tableName(table))}, reseed) with no_infomsgs;`;
+}
+
+function nameList(columns: readonly ColumnShape[], alias?: string): string {
+  const prefix = alias === undefined ? '' : `${alias}.`;
+  return columns
+    .map(({ name }) => `${prefix}${quoteIdentifier(name)}`)
+    .join(', ');
+}
+
+/** Every row `v` with the row `t` of its key. */
+function joined(table: TableShape, columns: readonly ColumnShape[]): string {
+  return [
+    `from ${rowSource(columns)}`,
+    `inner join ${tableName(table)} as t ${lookupHints}`,
+    `  on ${keyMatch(table, columns)}`,
+  ].join('\n');
+}
+
+function rowSource(columns: readonly ColumnShape[]): string {
+  return [
+    'openjson(@rows) with (',
+    `  ${columns
+      .map((column, index) => `c${index + 1} ${wireType(column)} '$[${index}]'`)
+      .join(',\n  ')}`,
+    ') as v',
+  ].join('\n');
+}
+
+/** Never shorter than what values.ts may send: OPENJSON does not complain. */
+function wireType(column: ColumnShape): string {
+  const codec = codecOf(column);
+  switch (codec.kind) {
+    case 'text':
+      return codec.maxLength !== null && codec.maxLength <= 4000
+        ? 'nvarchar(4000)'
+        : 'nvarchar(max)';
+    case 'binary':
+      return codec.maxLength !== null && codec.maxLength <= 2000
+        ? 'nvarchar(4000)'
+        : 'nvarchar(max)';
+    case 'hierarchyid':
+      return 'nvarchar(4000)';
+    case 'json':
+    case 'xml':
+    case 'spatial':
+    case 'unsupported':
+      return 'nvarchar(max)';
+    case 'bit':
+    case 'integer':
+    case 'decimal':
+    case 'money':
+    case 'float':
+    case 'uuid':
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      return 'nvarchar(64)';
+  }
+}
+
+/**
+ * Key columns of text and bytes are also compared byte by byte: a collation,
+ * or blanks at the end, must never make two rows of the source one row.
+ */
+function keyMatch(table: TableShape, columns: readonly ColumnShape[]): string {
+  return table.primaryKey
+    .flatMap((column) => {
+      const name = `t.${quoteIdentifier(column.name)}`;
+      const value = valueExpression(column, columns.indexOf(column));
+      const { kind } = codecOf(column);
+      return kind === 'text' || kind === 'binary' || kind === 'json'
+        ? [
+            `${name} = ${value}`,
+            `cast(${name} as varbinary(8000)) = cast(${value} as varbinary(8000))`,
+            `datalength(${name}) = datalength(${value})`,
+          ]
+        : [`${name} = ${value}`];
+    })
+    .join('\n    and ');
+}
+
+function valueList(columns: readonly ColumnShape[]): string {
+  return columns
+    .map((column, index) => valueExpression(column, index))
+    .join(', ');
+}
+
+function collate(column: ColumnShape): string {
+  const codec = codecOf(column);
+  return codec.kind === 'text' && codec.collation !== null
+    ? ` collate ${codec.collation}`
+    : '';
+}
+
+function valueExpression(column: ColumnShape, index: number): string {
+  const value = `v.c${index + 1}`;
+  const codec = codecOf(column);
+  switch (codec.kind) {
+    case 'text':
+      // The collation decides on the code page of varchar.
+      return `cast(${value}${collate(column)} as ${column.type})`;
+    case 'json':
+      return codec.text === null
+        ? `cast(${value} as ${column.type})`
+        : valueExpression({ ...column, codec: codec.text }, index);
+    case 'xml':
+      // 1: blanks between elements stay.
+      return `convert(xml, ${value}, 1)`;
+    case 'binary':
+      // 2: hexadecimal digits without 0x.
+      return `convert(${column.type}, ${value}, 2)`;
+    case 'spatial':
+      // `4326;POINT (1 2)`.
+      return `${codec.type}::STGeomFromText(substring(${value}, charindex(';', ${value}) + 1, len(${value})), cast(left(${value}, charindex(';', ${value}) - 1) as int))`;
+    case 'hierarchyid':
+      return `hierarchyid::Parse(${value})`;
+    case 'bit':
+    case 'integer':
+    case 'decimal':
+    case 'money':
+    case 'float':
+    case 'uuid':
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+    case 'unsupported':
+      return `cast(${value} as ${column.type})`;
+  }
+}

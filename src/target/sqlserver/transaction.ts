@@ -1,0 +1,248 @@
+/** One open transaction of the SQL Server target. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import type { Loan } from '../connection-pool.ts';
+import type {
+  KeyRows,
+  ShapeRows,
+  TableShape,
+  TargetTransaction,
+  WatermarkMove,
+} from '../target.ts';
+import type { ValuePolicies } from '../value-policy.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import {
+  type SessionOptions,
+  sessionSettings,
+  type SqlServerConnection,
+} from './driver.ts';
+import { type Phase, serverErrorOf } from './errors.ts';
+import {
+  deleteStatement,
+  identityInsertStatement,
+  ownErrors,
+  vacateStatement,
+} from './statements.ts';
+import {
+  type PlannedStatement,
+  requireKey,
+  upsertPlan,
+} from './upsert-plan.ts';
+import { rowsParameter } from './values.ts';
+import {
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+
+export interface TransactionOptions extends SessionOptions {
+  readonly policies: ValuePolicies;
+  isBlocked(sessionId: number): Promise<boolean | null>;
+}
+
+export class SqlServerTransaction implements TargetTransaction {
+  readonly #loan: Loan<SqlServerConnection>;
+  readonly #connection: SqlServerConnection;
+  readonly #options: TransactionOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #watch: Disposable;
+  #state: 'open' | 'committed' | 'ended' = 'open';
+  /** The first failure: what follows it would run outside the transaction. */
+  #failure: Error | null = null;
+  /** IDENTITY_INSERT may still be on for it. */
+  #identityTable: TableShape | null = null;
+
+  constructor(
+    loan: Loan<SqlServerConnection>,
+    options: TransactionOptions,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#loan = loan;
+    this.#options = options;
+    this.#connection = loan.connection;
+    this.#signal = signal;
+    this.#watch = cancelOnAbort(loan.connection, signal);
+    // Not awaited: the first statement waits for it.
+    this.#connection
+      .batch(`${sessionSettings(options)}\nbegin transaction;`)
+      .catch((error: unknown) => this.#fail(error, 'statement'));
+  }
+
+  async upsert(rows: ShapeRows): Promise<void> {
+    await this.#written(rows.table, () => ({
+      statements: upsertPlan(rows),
+      rows: rowsParameter(rows, this.#options.policies),
+      count: rows.rowCount,
+    }));
+  }
+
+  async delete(keys: KeyRows): Promise<void> {
+    await this.#written(keys.table, () => ({
+      statements: [
+        {
+          text: requireKey(keys.table, deleteStatement),
+          setsIdentityInsert: false,
+        },
+      ],
+      rows: this.#keyParameter(keys),
+      count: keys.rowCount,
+    }));
+  }
+
+  async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
+    const text = requireKey(keys.table, vacateStatement);
+    if (text === null) {
+      return false;
+    }
+    await this.#written(keys.table, () => ({
+      statements: [{ text, setsIdentityInsert: false }],
+      rows: this.#keyParameter(keys),
+      count: keys.rowCount,
+    }));
+    return true;
+  }
+
+  waitsForLock(): Promise<boolean | null> {
+    return this.#options.isBlocked(this.#connection.sessionId);
+  }
+
+  async commit(move: WatermarkMove | null): Promise<void> {
+    this.#throwIfOver();
+    try {
+      if (move) {
+        await this.#connection.query(
+          moveCheckpointStatement(move.schema),
+          {
+            schema: move.schema,
+            applied: move.checkpoint.applied,
+            epoch: String(move.checkpoint.epoch),
+            previous: move.previous,
+          },
+          () => this.#throwIfOver(),
+        );
+      }
+    } catch (error) {
+      throw this.#fail(
+        serverErrorOf(error)?.number === ownErrors.watermarkNotMoved
+          ? await this.#whyNotMoved(move!)
+          : error,
+        'statement',
+      );
+    }
+    try {
+      // Fails where the server has rolled back before.
+      await this.#connection.batch('commit transaction;', () =>
+        this.#throwIfOver(),
+      );
+    } catch (error) {
+      throw this.#fail(error, 'commit');
+    }
+    this.#state = 'committed';
+    await this.#end();
+  }
+
+  /** XACT_ABORT has rolled back: outside any transaction. */
+  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+    try {
+      await this.#connection.batch('if @@trancount > 0 rollback transaction;');
+      const [there] = await this.#connection.query(
+        readCheckpointStatement(move.schema),
+        { schema: move.schema },
+      );
+      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
+        return new ReplicatorError('E4009');
+      }
+      return new ReplicatorError('E4017', {
+        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
+      });
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'open') {
+      return;
+    }
+    this.#state = 'ended';
+    try {
+      if (this.#connection.usable) {
+        await this.#connection.batch(
+          'if @@trancount > 0 rollback transaction;',
+        );
+        if (this.#identityTable) {
+          await this.#connection.batch(
+            identityInsertStatement(this.#identityTable, 'off'),
+          );
+        }
+      }
+    } catch {
+      // The server rolls back what it cannot hear about.
+      this.#connection.destroy();
+    }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    await this.#loan[Symbol.asyncDispose]();
+  }
+
+  #keyParameter({ table, keys, rowCount }: KeyRows): string {
+    return rowsParameter(
+      { table, columns: table.primaryKey, values: keys, rowCount },
+      this.#options.policies,
+    );
+  }
+
+  /** A value that cannot be written fails the transaction as the server would. */
+  async #written(
+    table: TableShape,
+    write: () => {
+      statements: readonly PlannedStatement[];
+      rows: string;
+      count: number;
+    },
+  ): Promise<void> {
+    this.#throwIfOver();
+    try {
+      const { statements, rows, count } = write();
+      await Promise.all(
+        statements.map(async ({ text, setsIdentityInsert, refusal }) => {
+          try {
+            await this.#connection.query(text, { rows, count }, () => {
+              this.#throwIfOver();
+              this.#identityTable = setsIdentityInsert ? table : null;
+            });
+            this.#identityTable = null;
+          } catch (error) {
+            const isRefusal =
+              serverErrorOf(error)?.number === ownErrors.rewriteRefused;
+            throw this.#fail(
+              refusal && isRefusal ? refusal() : error,
+              'statement',
+            );
+          }
+        }),
+      );
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+  }
+
+  #throwIfOver(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure) {
+      throw this.#failure;
+    }
+    if (this.#state !== 'open') {
+      throw new ReplicatorError('E4008', {
+        detail: 'the target transaction has ended',
+      });
+    }
+  }
+
+  #fail(error: unknown, phase: Phase): Error {
+    this.#failure ??= failureOf(error, phase, this.#signal);
+    return this.#failure;
+  }
+}
