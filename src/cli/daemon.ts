@@ -56,7 +56,11 @@ export async function runDaemon(
     );
   }
   await using stack = new AsyncDisposableStack();
-  const stores = await openStores(values, stack, logger, io.signal);
+  const stores = await openStores(values, stack, {
+    logger,
+    metrics,
+    signal: io.signal,
+  });
   const target = meteredTarget(stores.target, metrics);
   const store = meteredStore(stores.store, metrics);
   const budget = new StagingBudget(store, values.stagingMaxBytes);

@@ -2,12 +2,20 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { StartValues } from '../config/options.ts';
+import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
+import { valuePolicies } from '../pipeline/replaced-values.ts';
 import { openStaging } from '../staging/open.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import { openTarget } from '../target/open-target.ts';
-import { refusingPolicies } from '../target/value-policy.ts';
 import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface OpenStoresOptions {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Opens target and staging, and writes nothing before both have answered. A
@@ -18,8 +26,7 @@ import type { Logger } from '../telemetry/logger.ts';
 export async function openStores(
   values: StartValues,
   stack: AsyncDisposableStack,
-  logger: Logger,
-  signal: AbortSignal,
+  { logger, metrics, signal }: OpenStoresOptions,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
     await openTarget({
@@ -32,8 +39,11 @@ export async function openStores(
       },
       applyTimeoutMs: values.applyTimeout,
       statementCacheSize: values.targetStatementCacheSize,
-      valuePolicies: refusingPolicies,
-      oracleEmptyString: 'error',
+      valuePolicies: valuePolicies(parseValuePolicyRules(values.valuePolicy), {
+        metrics,
+        logger,
+      }),
+      oracleEmptyString: values.oracleEmptyString,
     }),
   );
   let targetFailure: unknown = null;

@@ -1,5 +1,6 @@
 /** `replicator preflight`: would `start` with these options work? */
 import { checkDatabases, checkStartOptions } from '../config/check.ts';
+import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
 import { redactText } from '../config/redact.ts';
 import {
   preflightOptions,
@@ -48,7 +49,7 @@ function targetPreflight(values: StartValues): PreflightOptions {
     parallelism: values.parallelism,
     maxPoolSize: values.targetMaxPoolSize,
     stagingSchema: values.stagingConn === '' ? null : values.stagingSchema,
-    oracleEmptyString: 'error',
+    oracleEmptyString: values.oracleEmptyString,
   };
 }
 
@@ -61,6 +62,7 @@ function findingLine({ level, subject, text, remedy }: Finding): string {
 async function optionFindings(values: StartValues): Promise<Finding[]> {
   try {
     const warnings = checkStartOptions(values);
+    parseValuePolicyRules(values.valuePolicy);
     const { listenerTls } = await import('./listener-tls.ts');
     await listenerTls(values);
     return warnings.map((text) => ({

@@ -43,4 +43,19 @@ export const targetOptions = {
     about:
       'What becomes of a row whose table, or a value whose column, the target does not have: refuse answers with an error, so that the changefeed waits and shows the cause; ignore drops it and counts it.',
   },
+  valuePolicy: {
+    type: 'string',
+    default: '',
+    group: 'Target',
+    about:
+      'What becomes of a value that its column cannot hold as it is: too large, too long, with more digits than the column keeps, NaN, infinity, a date out of range. A list such as orders.note=clamp,*.rate=null; the table or the column may be *, a schema may stand before the table, later entries win. error refuses the row, which is the default; null writes NULL, clamp the nearest value that fits, where there is one. Each value that is replaced is counted, and logged with its key at most once a minute for each column. Columns of the primary key are never changed.',
+  },
+  oracleEmptyString: {
+    type: 'enum',
+    values: ['error', 'space'],
+    default: 'error',
+    group: 'Target',
+    about:
+      'Oracle takes an empty text for NULL. What becomes of one in a column that is NOT NULL: error refuses the row, space writes one blank.',
+  },
 } as const satisfies OptionTable;

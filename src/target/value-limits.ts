@@ -278,8 +278,7 @@ function isFloatText(
   return (
     decimal.digits.length <= full &&
     (areEqualDecimals(decimal, parseDecimal(shortestText(float, bits))!) ||
-      (decimal.digits.length >= full - 1 &&
-        areEqualDecimals(decimal, parseDecimal(float.toPrecision(full))!)))
+      areEqualDecimals(decimal, parseDecimal(float.toPrecision(full))!))
   );
 }
 

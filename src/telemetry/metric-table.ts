@@ -393,6 +393,11 @@ export const metricTable = {
     help: 'Dropped by --onUnknown ignore: rows of unknown tables (what="row") and values of unknown columns (what="column").',
     labels: [...perSchema, 'what'],
   },
+  replicator_values_replaced_total: {
+    type: 'counter',
+    help: 'Values that their column could not hold and that --valuePolicy replaced (policy="null" or "clamp"), each time they were written.',
+    labels: [...perTable, 'column', 'policy'],
+  },
   replicator_insecure_mode: {
     type: 'gauge',
     help: '1 when an option makes the daemon unsafe: discard, disableAuthentication, insecureHttp or tlsSelfSigned.',
