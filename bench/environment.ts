@@ -1,11 +1,17 @@
-/** What all cases of one run share: a server and certificates. */
+/** What all cases of one run share: servers and certificates. */
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import mysql from 'mysql2/promise';
 import {
   type Certificates,
   createCertificates,
 } from '../src/lib/certificates.ts';
+import type { MysqlProduct } from '../test/support/mysql-binaries.ts';
+import {
+  type MysqlServer,
+  startMysqlServer,
+} from '../test/support/mysql-server.ts';
 import { startPostgresServer } from '../test/support/postgres-server.ts';
 import { startUndertaker } from '../test/support/undertaker.ts';
 import { openPool } from './pool.ts';
@@ -15,6 +21,8 @@ export interface BenchEnvironment extends AsyncDisposable {
   databaseUrl(name: string): string;
   /** Drops and creates the database, so that every sample begins alike. */
   freshDatabase(name: string): Promise<string>;
+  /** The same on the product's server, which starts when first asked for. */
+  freshMysqlDatabase(product: MysqlProduct, name: string): Promise<string>;
   readonly certificates: Certificates;
   /** `--tlsCertificate …` and so on, for the daemon. */
   readonly tlsFlags: readonly string[];
@@ -53,6 +61,7 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
   const admin = stack.use(openPool(server.url(), 1));
   let folderCount = 0;
   const owned = stack.move();
+  const mysqlServers = new Map<MysqlProduct, MysqlServer>();
   return {
     databaseUrl: (name) => server.url(name),
     async freshDatabase(name) {
@@ -60,6 +69,18 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
       await admin.query(`create database ${name} template template0`);
       await admin.query('checkpoint');
       return server.url(name);
+    },
+    async freshMysqlDatabase(product, name) {
+      let started = mysqlServers.get(product);
+      if (!started) {
+        started = owned.use(await startBenchMysql(product));
+        mysqlServers.set(product, started);
+      }
+      const client = await mysql.createConnection(started.url());
+      await client.query(`drop database if exists ${name}`);
+      await client.query(`create database ${name} character set utf8mb4`);
+      await client.end();
+      return started.url(name);
     },
     certificates,
     tlsFlags,
@@ -70,4 +91,17 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Everything durable; the rest keeps checkpoints out of short samples. */
+async function startBenchMysql(product: MysqlProduct): Promise<MysqlServer> {
+  return await startMysqlServer({
+    product,
+    settings: {
+      innodb_buffer_pool_size: '1G',
+      ...(product === 'mysql'
+        ? { innodb_redo_log_capacity: '4G' }
+        : { innodb_log_file_size: '4G' }),
+    },
+  });
 }

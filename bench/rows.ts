@@ -79,3 +79,13 @@ export function columnArrays(firstId: number, rowCount: number): string[] {
   }
   return columns.map((values) => `{${values.join(',')}}`);
 }
+
+/** Lines of tabs, as LOAD DATA reads them, in catalog order. */
+export function tabbedLines(firstId: number, rowCount: number): Buffer {
+  const createdAt = CREATED_AT.replace('T', ' ').replace('Z', '');
+  let text = '';
+  for (let id = firstId; id < firstId + rowCount; id++) {
+    text += `${id}\t${id * 7}\t${amountText(id)}\t${createdAt}\tEUR\topen-${id % 10}\n`;
+  }
+  return Buffer.from(text, 'latin1');
+}

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
-import { TABLE } from './rows.ts';
+import type { OpenBenchTarget } from './targets/target.ts';
 
 const POLL_MS = 5;
 
@@ -12,19 +11,16 @@ export interface Watcher extends AsyncDisposable {
 }
 
 /** Looks for sent rows in the target and notes when each became visible. */
-export function startWatcher(target: pg.Pool): Watcher {
+export function startWatcher(target: OpenBenchTarget): Watcher {
   const sentAtMs = new Map<string, number>();
   const latenciesMs: number[] = [];
   let isStopping = false;
 
   async function watch(): Promise<void> {
     while (!isStopping || sentAtMs.size > 0) {
-      const { rows } = await target.query<{ id: string }>(
-        `select id from ${TABLE} where id = any($1::int8[])`,
-        [[...sentAtMs.keys()]],
-      );
+      const ids = await target.visibleIds([...sentAtMs.keys()]);
       const seenAtMs = Date.now();
-      for (const { id } of rows) {
+      for (const id of ids) {
         latenciesMs.push(seenAtMs - (sentAtMs.get(id) ?? seenAtMs));
         sentAtMs.delete(id);
       }

@@ -1,15 +1,34 @@
 import type { BenchCase } from '../case.ts';
-import {
-  webhookPostgresConsistent,
-  webhookPostgresImmediate,
-} from './webhook-postgres.ts';
+import { mysqlLoadFloors } from '../floors/mysql-load.ts';
+import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
+import { mysqlTarget } from '../targets/mysql.ts';
+import { postgresTarget } from '../targets/postgres.ts';
 import { webhookStagePostgres, webhookStageSqlite } from './webhook-stage.ts';
+import { webhookCase } from './webhook-target.ts';
 
 const cases: readonly BenchCase[] = [
   webhookStageSqlite,
   webhookStagePostgres,
-  webhookPostgresImmediate,
-  webhookPostgresConsistent,
+  webhookCase('webhook-postgres-immediate', {
+    kind: postgresTarget,
+    mode: 'immediate',
+    floors: postgresUpsertFloors,
+  }),
+  webhookCase('webhook-postgres-consistent', {
+    kind: postgresTarget,
+    mode: 'consistent',
+    floors: postgresUpsertFloors,
+  }),
+  webhookCase('webhook-mysql-consistent', {
+    kind: mysqlTarget('mysql'),
+    mode: 'consistent',
+    floors: mysqlLoadFloors('mysql'),
+  }),
+  webhookCase('webhook-mariadb-consistent', {
+    kind: mysqlTarget('mariadb'),
+    mode: 'consistent',
+    floors: mysqlLoadFloors('mariadb'),
+  }),
 ];
 
 /** The cases of these names, or all; a wrong name ends the run. */

@@ -1,20 +1,12 @@
 /** How fast requests become rows of the target; every row is verified. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 import { startDaemon } from '../../test/support/daemon.ts';
-import type { BenchCase, CaseSample, SampleOptions } from '../case.ts';
+import type { BenchCase, CaseSample, Floor, SampleOptions } from '../case.ts';
 import { startFeed } from '../feed.ts';
-import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
-import { openPool } from '../pool.ts';
 import { processGroupUsage } from '../process-usage.ts';
-import {
-  COUNT_RIGHT_ROWS,
-  CREATE_TABLE,
-  FIRST_ID,
-  REQUEST_ROWS,
-  TABLE,
-} from '../rows.ts';
+import { FIRST_ID, REQUEST_ROWS } from '../rows.ts';
 import { percentile } from '../statistics.ts';
+import type { BenchTarget, OpenBenchTarget } from '../targets/target.ts';
 import { startWatcher } from '../watcher.ts';
 
 const WARM_UP_SECONDS = 1;
@@ -26,25 +18,21 @@ const APPLY_TIMEOUT_MS = 60_000;
 async function measure(
   { environment, seconds }: SampleOptions,
   program: string | undefined,
-  mode: 'immediate' | 'consistent',
+  { kind, mode }: { kind: BenchTarget; mode: 'immediate' | 'consistent' },
 ): Promise<CaseSample> {
-  const targetUrl = await environment.freshDatabase('bench_target');
   await using stack = new AsyncDisposableStack();
-  const target = stack.use(openPool(targetUrl, 2));
-  await target.query(CREATE_TABLE);
+  const target = stack.use(await kind.fresh(environment));
   const daemon = stack.use(
     await startDaemon({
       args: [
         ...environment.tlsFlags,
-        `--targetConn=${targetUrl}`,
+        `--targetConn=${target.url}`,
         ...(mode === 'immediate' ? ['--immediate'] : []),
       ],
       ...(program === undefined ? {} : { program }),
     }),
   );
-  const feed = stack.use(
-    await startFeed(daemon, environment, '/bench_target/public'),
-  );
+  const feed = stack.use(await startFeed(daemon, environment, target.path));
   const full = {
     resolved: mode === 'consistent',
     sample: false,
@@ -73,12 +61,11 @@ async function measure(
   await untilApplied(target, paced.nextId);
   const latenciesMs = await watcher.latencies();
 
-  const rightCount = await count(target, COUNT_RIGHT_ROWS);
-  const allCount = await count(target, `select count(*) as n from ${TABLE}`);
+  const { all, right } = await target.countRows();
   const sentCount = paced.nextId - FIRST_ID;
-  if (rightCount !== sentCount || allCount !== sentCount) {
+  if (right !== sentCount || all !== sentCount) {
     throw new Error(
-      `sent ${sentCount} rows, the target holds ${allCount}, ${rightCount} of them right`,
+      `sent ${sentCount} rows, the target holds ${all}, ${right} of them right`,
     );
   }
   return {
@@ -91,18 +78,16 @@ async function measure(
 }
 
 /** Waits for the last row of each of the last requests, whoever sent them. */
-async function untilApplied(target: pg.Pool, nextId: number): Promise<void> {
+async function untilApplied(
+  target: OpenBenchTarget,
+  nextId: number,
+): Promise<void> {
   const lastIds = Array.from(
     { length: 32 },
     (_, index) => nextId - 1 - index * REQUEST_ROWS,
   ).filter((id) => id >= FIRST_ID);
   const deadline = performance.now() + APPLY_TIMEOUT_MS;
-  for (;;) {
-    const { rowCount } = await target.query(
-      `select from ${TABLE} where id = any($1)`,
-      [lastIds],
-    );
-    if (rowCount === lastIds.length) return;
+  while ((await target.visibleIds(lastIds)).length < lastIds.length) {
     if (performance.now() > deadline) {
       throw new Error(`rows are still missing after ${APPLY_TIMEOUT_MS} ms`);
     }
@@ -110,19 +95,17 @@ async function untilApplied(target: pg.Pool, nextId: number): Promise<void> {
   }
 }
 
-async function count(target: pg.Pool, sql: string): Promise<number> {
-  const { rows } = await target.query<{ n: string }>(sql);
-  return Number(rows[0]?.n);
+export function webhookCase(
+  name: string,
+  parts: {
+    readonly kind: BenchTarget;
+    readonly mode: 'immediate' | 'consistent';
+    readonly floors: readonly Floor[];
+  },
+): BenchCase {
+  return {
+    name,
+    measure: (options, program) => measure(options, program, parts),
+    floors: parts.floors,
+  };
 }
-
-export const webhookPostgresImmediate: BenchCase = {
-  name: 'webhook-postgres-immediate',
-  measure: (options, program) => measure(options, program, 'immediate'),
-  floors: postgresUpsertFloors,
-};
-
-export const webhookPostgresConsistent: BenchCase = {
-  name: 'webhook-postgres-consistent',
-  measure: (options, program) => measure(options, program, 'consistent'),
-  floors: postgresUpsertFloors,
-};
