@@ -54,6 +54,7 @@ interface Engine {
 const engines: Readonly<Record<string, () => Promise<Engine>>> = {
   postgres: postgresEngine,
   postgresql: postgresEngine,
+  oracle: oracleEngine,
   mysql: mysqlEngine,
   mariadb: mysqlEngine,
   sqlserver: sqlserverEngine,
@@ -82,6 +83,14 @@ async function mysqlEngine(): Promise<Engine> {
     import('./mysql/preflight.ts'),
   ]);
   return { open: openMysqlTarget, findings: mysqlFindings };
+}
+
+async function oracleEngine(): Promise<Engine> {
+  const [{ openOracleTarget }, { oracleFindings }] = await Promise.all([
+    import('./oracle/dialect.ts'),
+    import('./oracle/preflight.ts'),
+  ]);
+  return { open: openOracleTarget, findings: oracleFindings };
 }
 
 /**

@@ -1,0 +1,69 @@
+/**
+ * What introspect.ts asks information_schema. The schema is a literal: the
+ * server opens the tables of that one only.
+ *
+ * Names there are compared without case, so that the schema is compared as
+ * bytes where the server tells cases apart.
+ */
+
+export function schemaQuery(schema: string): string {
+  return `select schema_name as name from information_schema.schemata where schema_name = ${schema}`;
+}
+
+export function tablesQuery(schema: string): string {
+  return `select table_name as name, engine as engine from information_schema.tables
+where table_schema = ${schema} and table_type in ('BASE TABLE', 'SYSTEM VERSIONED')
+order by table_name`;
+}
+
+export function columnsQuery(schema: string, isMariadb: boolean): string {
+  return `select table_name as table_name, column_name as name, column_default as default_value,
+  is_nullable as nullable, data_type as type, column_type as full_type, extra as extra,
+  character_maximum_length as max_length, character_octet_length as max_bytes,
+  numeric_precision as numeric_places, numeric_scale as scale, datetime_precision as fraction,
+  character_set_name as charset, collation_name as collation,
+  generation_expression as expression, ${isMariadb ? 'null' : 'srs_id'} as srid
+from information_schema.columns
+where table_schema = ${schema}
+order by table_name, ordinal_position`;
+}
+
+export function indexesQuery(schema: string, isMariadb: boolean): string {
+  return `select table_name as table_name, index_name as name, column_name as column_name,
+  sub_part as prefix, ${isMariadb ? 'null' : 'expression'} as expression
+from information_schema.statistics
+where table_schema = ${schema} and non_unique = 0
+order by table_name, index_name, seq_in_index`;
+}
+
+export function foreignKeysQuery(schema: string): string {
+  return `select table_name as table_name, constraint_name as name, column_name as column_name,
+  referenced_table_schema as parent_schema, referenced_table_name as parent_table,
+  referenced_column_name as parent_column
+from information_schema.key_column_usage
+where table_schema = ${schema} and referenced_table_name is not null
+order by table_name, constraint_name, ordinal_position`;
+}
+
+/** Keys of any schema that refer to this one. */
+export function referringKeysQuery(schema: string): string {
+  return `select r.referenced_table_name as parent_table, r.delete_rule as delete_rule,
+  k.referenced_column_name as parent_column
+from information_schema.referential_constraints as r
+join information_schema.key_column_usage as k
+  on k.constraint_schema = r.constraint_schema and k.constraint_name = r.constraint_name
+  and k.table_name = r.table_name
+where r.unique_constraint_schema = ${schema}`;
+}
+
+export function deleteTriggersQuery(schema: string): string {
+  return `select event_object_table as table_name from information_schema.triggers
+where event_object_schema = ${schema} and event_manipulation = 'DELETE'`;
+}
+
+/** MariaDB's JSON is LONGTEXT with a check. */
+export function jsonChecksQuery(schema: string): string {
+  return `select table_name as table_name, check_clause as clause
+from information_schema.check_constraints
+where constraint_schema = ${schema} and check_clause like 'json_valid(%'`;
+}

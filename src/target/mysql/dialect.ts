@@ -1,0 +1,253 @@
+/** The MySQL and MariaDB engine behind the door of `target/`. */
+import { parseMysqlAddress } from '../../config/address/mysql.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import {
+  printTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
+import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import type { OpenTargetOptions } from '../open-target.ts';
+import type {
+  PoolCounts,
+  SchemaShape,
+  StatementCounts,
+  Target,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../target.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import { MysqlConnection, type TextRow } from './driver.ts';
+import { isServerError } from './errors.ts';
+import { introspectSchema } from './introspect.ts';
+import { quoteSchema } from './statements.ts';
+import { defaultFewRows } from './write-rows.ts';
+import { MysqlTransaction, type TransactionOptions } from './transaction.ts';
+import {
+  checkpointTable,
+  claimCheckpointStatement,
+  createCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+
+/** Checks the address; dials nothing until something is asked. */
+export function openMysqlTarget(
+  options: OpenTargetOptions & {
+    /** Up to so many rows of a shape cross as one parameter. */
+    readonly fewRows?: number;
+  },
+): Target {
+  return new MysqlTarget({ fewRows: defaultFewRows, ...options });
+}
+
+const noSuchTable = 1146;
+const noSuchDatabase = 1049;
+const lacksPrivilege = [1142, 1044, 1227];
+
+class MysqlTarget implements Target {
+  readonly engine: 'mysql' | 'mariadb';
+  readonly schemaNameParts = 1;
+  readonly examplePath: string;
+  readonly #pool: ConnectionPool<MysqlConnection>;
+  readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
+  readonly #transactionOptions: TransactionOptions;
+
+  constructor({
+    url,
+    pool,
+    applyTimeoutMs,
+    statementCacheSize,
+    valuePolicies,
+    fewRows,
+  }: OpenTargetOptions & { readonly fewRows: number }) {
+    const address = parseMysqlAddress(url, '--targetConn');
+    this.engine = /^mariadb:/i.test(url) ? 'mariadb' : 'mysql';
+    this.examplePath = `/${encodeURIComponent(address.database)}`;
+    const session = {
+      applyTimeoutMs,
+      statementCacheSize,
+      statementCounts: this.#statementCounts,
+    };
+    this.#transactionOptions = {
+      policies: valuePolicies,
+      applyTimeoutMs,
+      fewRows,
+      isBlocked: (processId) => this.#isBlocked(processId),
+    };
+    this.#pool = new ConnectionPool(
+      (signal) => MysqlConnection.dial(address, session, signal),
+      pool,
+    );
+  }
+
+  async version(signal?: AbortSignal): Promise<string> {
+    return this.#use(signal, async ({ facts }) =>
+      facts.isMariadb
+        ? `MariaDB ${facts.version.replace(/-MariaDB.*$/i, '')}`
+        : `MySQL ${facts.version}`,
+    );
+  }
+
+  async introspect(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<SchemaShape | null> {
+    return this.#use(signal, (connection) =>
+      introspectSchema(connection, schema),
+    );
+  }
+
+  async begin(signal?: AbortSignal): Promise<TargetTransaction> {
+    const loan = await this.#borrow(signal);
+    return new MysqlTransaction(loan, this.#transactionOptions, signal);
+  }
+
+  /** The table shows other accounts' transactions to those with PROCESS only. */
+  async #isBlocked(processId: number): Promise<boolean | null> {
+    return this.#use(undefined, async (connection) => {
+      try {
+        const { rows } = await connection.query(
+          `select trx_state as state from information_schema.innodb_trx where trx_mysql_thread_id = ${processId}`,
+        );
+        return rows[0]?.['state'] === 'LOCK WAIT';
+      } catch (error) {
+        if (isServerError(error) && lacksPrivilege.includes(error.errno)) {
+          return null;
+        }
+        throw error;
+      }
+    });
+  }
+
+  async claimCheckpoint(
+    schema: SchemaName,
+    stagingId: string,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return this.#use(signal, async (connection) => {
+      try {
+        return await claim(connection, schema, stagingId);
+      } catch (error) {
+        // Who may not write is not told that there is no table.
+        if (
+          !isServerError(error) ||
+          ![noSuchTable, ...lacksPrivilege].includes(error.errno)
+        ) {
+          throw error;
+        }
+      }
+      try {
+        await connection.query(createCheckpointStatement(schema));
+      } catch (error) {
+        if (isServerError(error) && lacksPrivilege.includes(error.errno)) {
+          return null;
+        }
+        throw error;
+      }
+      return claim(connection, schema, stagingId);
+    });
+  }
+
+  async checkpoint(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return this.#use(signal, async (connection) => {
+      try {
+        const { rows } = await connection.query(
+          readCheckpointStatement(schema),
+        );
+        return rows[0] ? checkpointOf(rows[0]) : null;
+      } catch (error) {
+        if (
+          isServerError(error) &&
+          [noSuchTable, noSuchDatabase, ...lacksPrivilege].includes(error.errno)
+        ) {
+          return null;
+        }
+        throw error;
+      }
+    });
+  }
+
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.#use(signal, (connection) => connection.query('select 1'));
+  }
+
+  poolCounts(): PoolCounts {
+    return this.#pool.counts();
+  }
+
+  statementCounts(): StatementCounts {
+    return { ...this.#statementCounts };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #borrow(signal?: AbortSignal): Promise<Loan<MysqlConnection>> {
+    try {
+      return await this.#pool.borrow(signal);
+    } catch (error) {
+      throw failureOf(error, 'connect', signal);
+    }
+  }
+
+  /** One piece of work outside a transaction of ours. */
+  async #use<T>(
+    signal: AbortSignal | undefined,
+    work: (connection: MysqlConnection) => Promise<T>,
+  ): Promise<T> {
+    await using loan = await this.#borrow(signal);
+    const { connection } = loan;
+    using _ = cancelOnAbort(connection, signal);
+    try {
+      return await work(connection);
+    } catch (error) {
+      throw failureOf(error, 'statement', signal);
+    }
+  }
+}
+
+/**
+ * A statement cannot both change the row and answer with it: the row is read
+ * before the commit, while it is still locked.
+ */
+async function claim(
+  connection: MysqlConnection,
+  schema: SchemaName,
+  stagingId: string,
+): Promise<TargetCheckpoint> {
+  await connection.query('start transaction');
+  try {
+    await connection.query(
+      claimCheckpointStatement(schema, stagingId, zeroTimestamp),
+    );
+    const { rows } = await connection.query(readCheckpointStatement(schema));
+    const row = rows[0]!;
+    if (row['staging_id'] !== stagingId) {
+      throw foreignWatermark(schema, checkpointOf(row).applied);
+    }
+    await connection.query('commit');
+    return checkpointOf(row);
+  } catch (error) {
+    await connection.query('rollback').catch(() => connection.destroy());
+    throw error;
+  }
+}
+
+function foreignWatermark(
+  schema: SchemaName,
+  applied: Timestamp,
+): ReplicatorError {
+  return new ReplicatorError('E4016', {
+    detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
+    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
+  });
+}
+
+function checkpointOf(row: TextRow): TargetCheckpoint {
+  return { applied: row['applied'] as Timestamp, epoch: Number(row['epoch']) };
+}

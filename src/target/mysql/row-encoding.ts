@@ -1,0 +1,177 @@
+/**
+ * Rows laid out by column become the one text that crosses: a file for LOAD
+ * DATA, or a JSON array of arrays for JSON_TABLE.
+ *
+ * The escapes `\\ \" \/ \b \n \r \t` mean the same in both, so that most
+ * strings of JSON pass as they are.
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { JsonText } from '../../mutation/mutation.ts';
+import { type ColumnarRows, columnTexts } from '../column-texts.ts';
+import type { ColumnShape, ShapeRows } from '../target.ts';
+import { UnstorableValue, type ValuePolicies } from '../value-policy.ts';
+import { codecOf } from './codec.ts';
+import { readerOf } from './values.ts';
+
+const quote = 0x22;
+/** Escapes that are not the same in a file and in JSON. */
+const foreignEscape = /\\[fu]/;
+const chunkCharacters = 256 * 1024;
+
+export function loadFile(
+  rows: ColumnarRows,
+  policies: ValuePolicies,
+): Buffer[] {
+  const cells = cellTexts(rows, policies, escapeForFile);
+  const chunks: Buffer[] = [];
+  let text = '';
+  for (let row = 0; row < rows.rowCount; row++) {
+    for (let place = 0; place < cells.length; place++) {
+      const cell = cells[place]![row] ?? '\\N';
+      text += place === 0 ? cell : `\t${cell}`;
+    }
+    text += '\n';
+    if (text.length >= chunkCharacters) {
+      pushChunks(chunks, text);
+      text = '';
+    }
+  }
+  pushChunks(chunks, text);
+  return chunks;
+}
+
+/** A packet of the protocol holds less than 16 MiB. */
+function pushChunks(chunks: Buffer[], text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += 1024 * 1024) {
+    chunks.push(bytes.subarray(at, at + 1024 * 1024));
+  }
+}
+
+export function jsonRows(rows: ColumnarRows, policies: ValuePolicies): string {
+  const cells = cellTexts(rows, policies, escapeForJson);
+  let text = '[';
+  for (let row = 0; row < rows.rowCount; row++) {
+    text += row === 0 ? '[' : ',[';
+    for (let place = 0; place < cells.length; place++) {
+      const cell = cells[place]![row] ?? null;
+      const element = cell === null ? 'null' : `"${cell}"`;
+      text += place === 0 ? element : `,${element}`;
+    }
+    text += ']';
+  }
+  return `${text}]`;
+}
+
+/** The texts of one column, for literals. */
+export function literalTexts(
+  rows: ColumnarRows,
+  place: number,
+  policies: ValuePolicies,
+): (string | null)[] {
+  return columnTexts(rows, place, {
+    columnText: (column, token) => readerOf(codecOf(column))(token),
+    policies,
+  });
+}
+
+function cellTexts(
+  rows: ColumnarRows,
+  policies: ValuePolicies,
+  escape: (text: string) => string,
+): (string | null)[][] {
+  return rows.columns.map((column, place) => {
+    const read = cellReader(column, escape);
+    return columnTexts(rows, place, {
+      columnText: (_, token) => read(token),
+      policies,
+    });
+  });
+}
+
+function cellReader(
+  column: ColumnShape,
+  escape: (text: string) => string,
+): (token: JsonText) => string | null {
+  const codec = codecOf(column);
+  const read = readerOf(codec);
+  const escaped = (token: JsonText): string | null => {
+    try {
+      const text = read(token);
+      return text === null ? null : escape(text);
+    } catch (error) {
+      throw error instanceof UnstorableValue && error.clamped !== null
+        ? new UnstorableValue(error.message, escape(error.clamped))
+        : error;
+    }
+  };
+  if (codec.kind !== 'text' || codec.fixed) {
+    return escaped;
+  }
+  // In bytes a text is at most three times as long.
+  const safeLength =
+    codec.maxLength === null
+      ? Infinity
+      : codec.unit === 'bytes'
+        ? codec.maxLength / 3
+        : codec.maxLength;
+  return (token) =>
+    token.charCodeAt(0) === quote &&
+    token.length - 2 <= safeLength &&
+    !foreignEscape.test(token)
+      ? token.slice(1, -1)
+      : escaped(token);
+}
+
+function escapeForFile(text: string): string {
+  return /[\\\t\n\r\0]/.test(text)
+    ? text
+        .replaceAll('\\', '\\\\')
+        .replaceAll('\t', '\\t')
+        .replaceAll('\n', '\\n')
+        .replaceAll('\r', '\\r')
+        .replaceAll('\0', '\\0')
+    : text;
+}
+
+function escapeForJson(text: string): string {
+  return /["\\\x00-\x1f]/.test(text) ? JSON.stringify(text).slice(1, -1) : text;
+}
+
+/** Rows in pieces that fit into one packet of the server. */
+export function* packetChunks(
+  rows: ShapeRows,
+  maxPacketBytes: number,
+): Generator<ShapeRows> {
+  // A character takes three bytes at most; the statement has a few more.
+  const limit = Math.floor((maxPacketBytes - 64 * 1024) / 3);
+  if (limit <= 0) {
+    throw new ReplicatorError('E4010', {
+      detail: `max_allowed_packet of the target is ${maxPacketBytes} bytes`,
+      remedy: 'set max_allowed_packet to 64M at the target',
+    });
+  }
+  let start = 0;
+  let total = 0;
+  for (let row = 0; row < rows.rowCount; row++) {
+    let size = 0;
+    for (const column of rows.values) {
+      size += column[row]!.length + 3;
+    }
+    if (total + size > limit && row > start) {
+      yield slice(rows, start, row);
+      start = row;
+      total = 0;
+    }
+    total += size;
+  }
+  yield start === 0 ? rows : slice(rows, start, rows.rowCount);
+}
+
+export function slice(rows: ShapeRows, start: number, end: number): ShapeRows {
+  return {
+    ...rows,
+    values: rows.values.map((column) => column.slice(start, end)),
+    rowCount: end - start,
+  };
+}

@@ -1,0 +1,293 @@
+/** One open transaction of the MySQL target. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import { columnarRows } from '../column-texts.ts';
+import type { Loan } from '../connection-pool.ts';
+import type {
+  KeyRows,
+  ShapeRows,
+  TableShape,
+  TargetTransaction,
+  WatermarkMove,
+} from '../target.ts';
+import type { ValuePolicies } from '../value-policy.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
+import type { MysqlConnection } from './driver.ts';
+import { isServerError, type Phase } from './errors.ts';
+import { literalTexts } from './row-encoding.ts';
+import { beginStatement, endStatement } from './session.ts';
+import { setNullStatement, vacatedColumns } from './statements.ts';
+import {
+  didNotMoveNumber,
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+import { prepareRows, type RowWork } from './write-rows.ts';
+
+export interface TransactionOptions {
+  readonly isBlocked: (processId: number) => Promise<boolean | null>;
+  readonly policies: ValuePolicies;
+  readonly applyTimeoutMs: number;
+  /** Up to so many rows of a shape cross as one parameter. */
+  readonly fewRows: number;
+}
+
+export class MysqlTransaction implements TargetTransaction {
+  readonly #loan: Loan<MysqlConnection>;
+  readonly #connection: MysqlConnection;
+  readonly #options: TransactionOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #watch: Disposable;
+  #state: 'open' | 'committed' | 'ended' = 'open';
+  /** The first failure: what follows it is not even tried. */
+  #failure: Error | null = null;
+  /** The protocol has one statement at a time: each waits for the one before. */
+  #last: Promise<void>;
+  /** What tables that refer to each other in a circle get before the commit. */
+  readonly #postponed: {
+    table: TableShape;
+    isDelete: boolean;
+    work: RowWork;
+  }[] = [];
+
+  constructor(
+    loan: Loan<MysqlConnection>,
+    options: TransactionOptions,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#loan = loan;
+    this.#options = options;
+    this.#connection = loan.connection;
+    this.#signal = signal;
+    this.#watch = cancelOnAbort(loan.connection, signal);
+    this.#last = this.#connection
+      .query(
+        beginStatement(
+          this.#connection.facts.isMariadb,
+          options.applyTimeoutMs,
+        ),
+      )
+      .then(
+        () => {},
+        (error: unknown) => void this.#fail(error, 'statement'),
+      );
+  }
+
+  async upsert(rows: ShapeRows): Promise<void> {
+    await this.#written(rows.table, () => {
+      const { now, later } = prepareRows(rows, {
+        ...this.#options,
+        hasLocalInfile: this.#connection.facts.hasLocalInfile,
+      });
+      return async (connection) => {
+        if (
+          this.#postponed.some(
+            ({ table, isDelete }) => isDelete && table.name === rows.table.name,
+          )
+        ) {
+          await this.#catchUp();
+        }
+        await now(connection);
+        if (later) {
+          this.#postponed.push({
+            table: rows.table,
+            isDelete: false,
+            work: later,
+          });
+        }
+      };
+    });
+  }
+
+  async delete(keys: KeyRows): Promise<void> {
+    await this.#written(keys.table, () => {
+      const conditions = this.#conditions(keys);
+      return async (connection) => {
+        const isCyclic = await unlinkRows(connection, keys.table, conditions);
+        if (isCyclic) {
+          this.#postponed.push({
+            table: keys.table,
+            isDelete: true,
+            work: (later) => deleteRows(later, keys.table, conditions),
+          });
+        } else {
+          await deleteRows(connection, keys.table, conditions);
+        }
+      };
+    });
+  }
+
+  async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
+    const names = vacatedColumns(keys.table);
+    if (names === null) {
+      return false;
+    }
+    await this.#written(keys.table, () => {
+      const conditions = this.#conditions(keys);
+      return async (connection) => {
+        for (const condition of conditions) {
+          await connection.query(
+            setNullStatement(keys.table, names, condition),
+          );
+        }
+      };
+    });
+    return true;
+  }
+
+  waitsForLock(): Promise<boolean | null> {
+    return this.#options.isBlocked(this.#connection.processId);
+  }
+
+  async commit(move: WatermarkMove | null): Promise<void> {
+    this.#throwIfOver();
+    await this.#last;
+    this.#throwIfOver();
+    try {
+      await this.#catchUp();
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+    const { isMariadb } = this.#connection.facts;
+    const commit = endStatement(
+      'commit',
+      isMariadb,
+      this.#options.applyTimeoutMs,
+    );
+    try {
+      await this.#connection.query(
+        move ? `${moveCheckpointStatement(move)};\n${commit}` : commit,
+      );
+    } catch (error) {
+      const didNotMove =
+        move !== null &&
+        isServerError(error) &&
+        error.errno === didNotMoveNumber;
+      throw this.#fail(
+        didNotMove ? await this.#whyNotMoved(move) : error,
+        'commit',
+      );
+    }
+    this.#state = 'committed';
+    await this.#end();
+  }
+
+  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+    try {
+      await this.#connection.query('rollback');
+      const { rows } = await this.#connection.query(
+        readCheckpointStatement(move.schema),
+      );
+      const there = rows[0];
+      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
+        return new ReplicatorError('E4009');
+      }
+      return new ReplicatorError('E4017', {
+        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
+      });
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'open') {
+      return;
+    }
+    this.#state = 'ended';
+    // What still waits for its turn is not begun any more.
+    this.#failure ??= new ReplicatorError('E4008', {
+      detail: 'the target transaction has ended',
+    });
+    await this.#last;
+    try {
+      if (this.#connection.answers) {
+        const { isMariadb } = this.#connection.facts;
+        await this.#connection.query(
+          `${endStatement('rollback', isMariadb, this.#options.applyTimeoutMs)}; set session foreign_key_checks = 1`,
+        );
+      }
+    } catch {
+      // The server rolls back what it cannot hear about.
+      this.#connection.destroy();
+    }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    await this.#loan[Symbol.asyncDispose]();
+  }
+
+  async #catchUp(): Promise<void> {
+    for (const { work } of this.#postponed.splice(0)) {
+      await work(this.#connection);
+    }
+  }
+
+  #conditions(keys: KeyRows): string[] {
+    const rows = columnarRows(keys);
+    return keyConditions(
+      keys.table,
+      keys.table.primaryKey.map((_, place) =>
+        literalTexts(rows, place, this.#options.policies),
+      ),
+    );
+  }
+
+  /**
+   * Encodes at once and writes in turn. A value that cannot be written fails
+   * the transaction as the server would.
+   */
+  async #written(table: TableShape, encode: () => RowWork): Promise<void> {
+    this.#throwIfOver();
+    let work: RowWork;
+    try {
+      requireKey(table);
+      work = encode();
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+    const before = this.#last;
+    const done = (async () => {
+      await before;
+      if (this.#failure) {
+        throw this.#failure;
+      }
+      try {
+        await work(this.#connection);
+      } catch (error) {
+        throw this.#fail(error, 'statement');
+      }
+    })();
+    this.#last = done.catch(() => {});
+    await done;
+  }
+
+  #throwIfOver(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure) {
+      throw this.#failure;
+    }
+    if (this.#state !== 'open') {
+      throw new ReplicatorError('E4008', {
+        detail: 'the target transaction has ended',
+      });
+    }
+  }
+
+  #fail(error: unknown, phase: Phase): Error {
+    this.#failure ??= failureOf(error, phase, this.#signal);
+    return this.#failure;
+  }
+}
+
+function requireKey(table: TableShape): void {
+  if (table.primaryKey.length === 0) {
+    throw new ReplicatorError('E4008', {
+      detail: `table ${table.name} has no primary key at the target`,
+      remedy: 'give the table the primary key that it has at the source',
+    });
+  }
+}

@@ -1,0 +1,395 @@
+/**
+ * How rows of one shape are written on one connection: through a temporary
+ * table that LOAD DATA fills, or through one JSON parameter. Both end in the
+ * same statements, and so in the same rows.
+ *
+ * InnoDB looks at foreign keys and unique keys row by row, not at the end of a
+ * statement. Columns that refer to the table itself are therefore written
+ * when all rows are there, or, where they may not be null, rows are written
+ * generation by generation.
+ */
+import { createHash } from 'node:crypto';
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
+import type { ValuePolicies } from '../value-policy.ts';
+import { codecOf } from './codec.ts';
+import type { Answer, MysqlConnection } from './driver.ts';
+import { isServerError, serverFailure } from './errors.ts';
+import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
+import {
+  collectRewrittenStatement,
+  createTemporaryStatement,
+  duplicateKeyUpsert,
+  foldedKeyStatement,
+  insertMissingStatement,
+  insertReadyStatement,
+  jsonSource,
+  loadStatement,
+  quoteIdentifier,
+  quoteSchema,
+  repeatedKeyStatement,
+  rewriteStatements,
+  type RowSource,
+  selfReferences,
+  temporarySource,
+  updateStatement,
+  vacatedColumns,
+  writableColumns,
+} from './statements.ts';
+
+/**
+ * With fewer rows than this a temporary table costs more than it saves
+ * (measured on loopback with ten columns of 150 bytes).
+ */
+export const defaultFewRows = 100;
+
+/** Rows that wait to be written: encoded while the statement before them runs. */
+export type RowWork = (connection: MysqlConnection) => Promise<void>;
+
+export interface WriteParts {
+  /** Everything that can be written now. */
+  readonly now: RowWork;
+  /** What must wait until the tables of a cycle have their rows; or null. */
+  readonly later: RowWork | null;
+}
+
+export interface WriteOptions {
+  readonly policies: ValuePolicies;
+  readonly hasLocalInfile: boolean;
+  /** Up to so many rows cross as one parameter. */
+  readonly fewRows: number;
+}
+
+export function prepareRows(
+  rows: ShapeRows,
+  { policies, hasLocalInfile, fewRows }: WriteOptions,
+): WriteParts {
+  const { table, columns } = rows;
+  const late = columns.filter(isCyclic);
+  const load = hasLocalInfile && rows.rowCount > fewRows;
+  const encode = (): RowWork => {
+    if (!load) {
+      return jsonWork(rows, policies);
+    }
+    const file = loadFile(rows, policies);
+    return (connection) => writeLoaded(connection, rows, file, policies);
+  };
+  const now = encode();
+  if (late.length === 0) {
+    return { now, later: null };
+  }
+  const kept = columns.filter(
+    (column) => column.keyOrdinal !== null || isCyclic(column),
+  );
+  const links: ShapeRows = {
+    table,
+    columns: kept,
+    values: kept.map((column) => rows.values[columns.indexOf(column)]!),
+    rowCount: rows.rowCount,
+  };
+  return {
+    now,
+    later: (connection) =>
+      eachPacket(connection, links, policies, async (source, json) => {
+        await execute(connection, updateStatement(table, kept, source)!, json);
+      }),
+  };
+}
+
+function isCyclic(column: ColumnShape): boolean {
+  return isLink(column) && codecOf(column).reference === 'cycle';
+}
+
+/** May be null until the row that it refers to is there. */
+function isLink(column: ColumnShape): boolean {
+  return (
+    codecOf(column).reference !== undefined &&
+    column.nullable &&
+    column.keyOrdinal === null
+  );
+}
+
+function jsonWork(rows: ShapeRows, policies: ValuePolicies): RowWork {
+  // Values that cannot be written fail now, not when their turn comes.
+  const json = jsonRows(rows, policies);
+  const mayNeedTable = rewritten(rows).length > 0;
+  return async (connection) => {
+    if (mayNeedTable) {
+      await rewriteFromJson(connection, rows, json);
+    }
+    if (json.length * 3 < connection.facts.maxPacketBytes - 64 * 1024) {
+      await writeFromJson(connection, rows, json);
+      return;
+    }
+    for (const chunk of packetChunks(rows, connection.facts.maxPacketBytes)) {
+      await writeFromJson(connection, chunk, jsonRows(chunk, policies));
+    }
+  };
+}
+
+async function eachPacket(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  policies: ValuePolicies,
+  work: (source: RowSource, json: string) => Promise<void>,
+): Promise<void> {
+  const source = jsonSource(rows.table, rows.columns);
+  for (const chunk of packetChunks(rows, connection.facts.maxPacketBytes)) {
+    await work(source, jsonRows(chunk, policies));
+  }
+}
+
+/** As many parameters as the statement has places, all the same. */
+function execute(
+  connection: MysqlConnection,
+  text: string,
+  json: string,
+): Promise<Answer> {
+  return connection.execute(text, [json]);
+}
+
+async function writeFromJson(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  json: string,
+): Promise<void> {
+  const source = jsonSource(rows.table, rows.columns);
+  const run: Run = (text) => execute(connection, text, json);
+  if (rows.rowCount > 1) {
+    await refuseFound(
+      run,
+      repeatedKeyStatement(rows.table, source),
+      rows.table,
+    );
+  }
+  await writeFrom(source, rows, run);
+}
+
+type Run = (text: string) => Promise<Answer>;
+
+async function writeLoaded(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  file: readonly Buffer[],
+  policies: ValuePolicies,
+): Promise<void> {
+  const { table, columns } = rows;
+  const name = temporaryName(table, columns, 'rows');
+  const isThere = await ensureTemporary(connection, name, () =>
+    createTemporaryStatement(name, table, columns),
+  );
+  if (!isThere) {
+    await jsonWork(rows, policies)(connection);
+    return;
+  }
+  await fillTemporary(connection, name, rows, file);
+  const source = temporarySource(table, name);
+  const run: Run = (text) => connection.query(text);
+  const watched = rewritten(rows);
+  if (watched.length > 0) {
+    await rewrite(connection, rows, watched, source, run);
+  }
+  await writeFrom(source, rows, run);
+  await connection.query(`delete from ${name}`);
+}
+
+/** LOAD DATA LOCAL never fails: it makes warnings of what would be errors. */
+async function fillTemporary(
+  connection: MysqlConnection,
+  name: string,
+  { columns, rowCount }: ShapeRows,
+  file: readonly Buffer[],
+): Promise<void> {
+  const { affectedRows, warningCount } = await connection.load(
+    loadStatement(name, columns),
+    file,
+  );
+  if (warningCount === 0 && affectedRows === rowCount) {
+    return;
+  }
+  const { rows: warnings } = await connection.query('show warnings');
+  const [first] = warnings;
+  if (first) {
+    throw serverFailure({
+      errno: Number(first['Code']),
+      sqlMessage: first['Message'] ?? '',
+    });
+  }
+  throw new ReplicatorError('E4008', {
+    detail: `the target took ${affectedRows} of ${rowCount} rows`,
+  });
+}
+
+/** False where the account may not create temporary tables. */
+async function ensureTemporary(
+  connection: MysqlConnection,
+  name: string,
+  create: () => string,
+): Promise<boolean> {
+  if (connection.temporaryTables.has(name)) {
+    return true;
+  }
+  if (connection.lacksTemporaryTables) {
+    return false;
+  }
+  try {
+    if (connection.temporaryTables.size >= mostTemporaryTables) {
+      const oldest: string = connection.temporaryTables.values().next().value!;
+      await connection.query(`drop temporary table if exists ${oldest}`);
+      connection.temporaryTables.delete(oldest);
+    }
+    await connection.query(create());
+  } catch (error) {
+    if (isServerError(error) && error.errno === 1044) {
+      connection.lacksTemporaryTables = true;
+      return false;
+    }
+    throw error;
+  }
+  connection.temporaryTables.add(name);
+  return true;
+}
+
+const mostTemporaryTables = 64;
+
+function temporaryName(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  purpose: string,
+): string {
+  const shape = createHash('sha256')
+    .update(
+      [table.name, table.fingerprint, ...columns.map(({ name }) => name)].join(
+        '\0',
+      ),
+    )
+    .digest('hex')
+    .slice(0, 16);
+  return `${quoteSchema(table.schema)}.${quoteIdentifier(`replicator_${purpose}_${shape}`)}`;
+}
+
+async function writeFrom(
+  source: RowSource,
+  rows: ShapeRows,
+  run: Run,
+): Promise<void> {
+  const { table, columns, replace = false } = rows;
+  const folded = foldedKeyStatement(table, source);
+  if (folded !== null) {
+    await refuseFound(run, folded, table);
+  }
+  const links = columns.filter(isLink);
+  const direct = columns.filter((column) => !links.includes(column));
+  const own = links.filter((column) => !isCyclic(column));
+  const hasFixedReference = selfReferences(table).some(({ columns: names }) =>
+    names.every((name) => !isLink(table.columnByName.get(name)!)),
+  );
+  if (
+    !replace &&
+    !hasFixedReference &&
+    links.length === 0 &&
+    table.uniqueKeys.length === 0
+  ) {
+    await run(duplicateKeyUpsert(table, columns, source));
+    return;
+  }
+  const defaulted = replace
+    ? writableColumns(table).filter(
+        (column) => column.keyOrdinal === null && !columns.includes(column),
+      )
+    : [];
+  const update = updateStatement(table, direct, source, defaulted);
+  if (update !== null && !hasFixedReference) {
+    await run(update);
+  }
+  if (hasFixedReference) {
+    const ready = insertReadyStatement(table, direct, source);
+    while ((await run(ready)).affectedRows > 0) {
+      // The next generation.
+    }
+  }
+  await run(insertMissingStatement(table, direct, source));
+  if (update !== null && hasFixedReference) {
+    await run(update);
+  }
+  const link = own.length > 0 ? updateStatement(table, own, source) : null;
+  if (link !== null) {
+    await run(link);
+  }
+}
+
+async function refuseFound(
+  run: Run,
+  statement: string,
+  table: TableShape,
+): Promise<void> {
+  const { rows } = await run(statement);
+  if (rows.length > 0) {
+    throw new ReplicatorError('E4013', {
+      detail: `two keys of the source are one key in table ${table.schema}.${table.name}: the type or collation of its primary key tells less apart`,
+      remedy:
+        'give the key columns the types of the source and a binary collation without padding (utf8mb4_0900_bin, utf8mb4_nopad_bin)',
+    });
+  }
+}
+
+/** Columns whose values can only pass between rows when the rows go and come back. */
+function rewritten({
+  table,
+  columns,
+  passUniqueValues,
+}: ShapeRows): ColumnShape[] {
+  if (
+    !passUniqueValues ||
+    table.deleteHasEffects ||
+    vacatedColumns(table) !== null
+  ) {
+    return [];
+  }
+  const names = new Set(table.uniqueKeys.flat());
+  return columns.filter(
+    ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
+  );
+}
+
+async function rewriteFromJson(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  json: string,
+): Promise<void> {
+  await rewrite(
+    connection,
+    rows,
+    rewritten(rows),
+    jsonSource(rows.table, rows.columns),
+    (text) => execute(connection, text, json),
+  );
+}
+
+// oxlint-disable-next-line max-params
+async function rewrite(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  watched: readonly ColumnShape[],
+  source: RowSource,
+  run: Run,
+): Promise<void> {
+  const { table, columns } = rows;
+  const kept = writableColumns(table);
+  const into = temporaryName(table, kept, 'again');
+  const isThere = await ensureTemporary(connection, into, () =>
+    createTemporaryStatement(into, table, kept, false),
+  );
+  if (!isThere) {
+    return;
+  }
+  const { affectedRows } = await run(
+    collectRewrittenStatement(table, columns, { watched, source, into }),
+  );
+  if (affectedRows > 0) {
+    for (const statement of rewriteStatements(table, into)) {
+      await connection.query(statement);
+    }
+    await connection.query(`delete from ${into}`);
+  }
+}
