@@ -1,0 +1,261 @@
+/** The Oracle engine behind the door of `target/`. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import { parseOracleAddress } from '../../config/address/oracle.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import {
+  printTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
+import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import type { OpenTargetOptions } from '../open-target.ts';
+import type {
+  PoolCounts,
+  SchemaShape,
+  StatementCounts,
+  Target,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../target.ts';
+import type { BindOptions } from './binds.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import { OracleConnection, type Row } from './driver.ts';
+import { oraNumberOf } from './errors.ts';
+import { introspectSchema } from './introspect.ts';
+import { oracleSchema, quoteSchema } from './statements.ts';
+import { OracleTransaction } from './transaction.ts';
+import {
+  checkpointTable,
+  claimCheckpointStatement,
+  commitStatement,
+  createCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+
+/** Checks the address; dials nothing until something is asked. */
+export function openOracleTarget(options: OpenTargetOptions): Target {
+  return new OracleTarget(options);
+}
+
+/** No such table, or none that the account may see. */
+const invisibleTable = 942;
+const duplicateKey = 1;
+const nameInUse = 955;
+const noPrivilege: readonly (number | null)[] = [1031, 41900];
+
+/**
+ * Who is waited for. A lock on a row is a wait for the transaction that holds
+ * it, which the server names.
+ */
+const blockedQuery = `
+select count(*) as n from v$session
+where sid = to_number(:1) and blocking_session_status = 'VALID'`;
+
+class OracleTarget implements Target {
+  readonly engine = 'oracle';
+  readonly schemaNameParts = 1;
+  readonly examplePath: string;
+  readonly #pool: ConnectionPool<OracleConnection>;
+  readonly #bindOptions: BindOptions;
+  readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
+
+  constructor(options: OpenTargetOptions) {
+    const address = parseOracleAddress(options.url, '--targetConn');
+    this.examplePath = `/${encodeURIComponent((address.user || 'SCHEMA').toUpperCase())}`;
+    this.#bindOptions = {
+      policies: options.valuePolicies,
+      emptyString: options.oracleEmptyString,
+    };
+    const session = {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: options.statementCacheSize,
+      statementCounts: this.#statementCounts,
+    };
+    this.#pool = new ConnectionPool(
+      (signal) => OracleConnection.dial(address, session, signal),
+      options.pool,
+    );
+  }
+
+  async version(signal?: AbortSignal): Promise<string> {
+    return await this.#use(
+      signal,
+      async (connection) => `Oracle ${connection.serverVersion}`,
+    );
+  }
+
+  async introspect(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<SchemaShape | null> {
+    return await this.#use(signal, (connection) =>
+      introspectSchema(connection, schema),
+    );
+  }
+
+  async begin(signal?: AbortSignal): Promise<TargetTransaction> {
+    const loan = await this.#borrow(signal);
+    return new OracleTransaction(loan, {
+      isBlocked: (connection) => this.#isBlocked(connection.sessionId),
+      bindOptions: this.#bindOptions,
+      signal,
+    });
+  }
+
+  /** Null where the account may not read v$session. */
+  async #isBlocked(sessionId: string): Promise<boolean | null> {
+    return await this.#use(undefined, async (connection) => {
+      try {
+        const [row] = await connection.query(blockedQuery, [sessionId]);
+        return row!['n'] !== '0';
+      } catch (error) {
+        const number = oraNumberOf(error);
+        if (number === invisibleTable || noPrivilege.includes(number)) {
+          return null;
+        }
+        throw error;
+      }
+    });
+  }
+
+  async claimCheckpoint(
+    schema: SchemaName,
+    stagingId: string,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return await this.#use(signal, async (connection) => {
+      try {
+        return await claim(connection, schema, stagingId);
+      } catch (error) {
+        if (oraNumberOf(error) !== invisibleTable) {
+          throw error;
+        }
+      }
+      try {
+        await connection.run(createCheckpointStatement(schema));
+      } catch (error) {
+        const number = oraNumberOf(error);
+        if (noPrivilege.includes(number)) {
+          return null;
+        }
+        // Two daemons that create it at once: one of them hears of the other.
+        if (number !== nameInUse) {
+          throw error;
+        }
+      }
+      return await claim(connection, schema, stagingId);
+    });
+  }
+
+  async checkpoint(
+    schema: SchemaName,
+    signal?: AbortSignal,
+  ): Promise<TargetCheckpoint | null> {
+    return await this.#use(signal, async (connection) => {
+      try {
+        return await storedCheckpoint(connection, schema);
+      } catch (error) {
+        const number = oraNumberOf(error);
+        if (number === invisibleTable || noPrivilege.includes(number)) {
+          return null;
+        }
+        throw error;
+      }
+    });
+  }
+
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.#use(signal, (connection) => connection.ping());
+  }
+
+  poolCounts(): PoolCounts {
+    return this.#pool.counts();
+  }
+
+  statementCounts(): StatementCounts {
+    return { ...this.#statementCounts };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #borrow(signal?: AbortSignal): Promise<Loan<OracleConnection>> {
+    try {
+      return await this.#pool.borrow(signal);
+    } catch (error) {
+      throw failureOf(error, 'connect', signal);
+    }
+  }
+
+  /** One piece of work outside a transaction of ours. */
+  async #use<T>(
+    signal: AbortSignal | undefined,
+    work: (connection: OracleConnection) => Promise<T>,
+  ): Promise<T> {
+    await using loan = await this.#borrow(signal);
+    const { connection } = loan;
+    using _ = cancelOnAbort(connection, signal);
+    try {
+      return await work(connection);
+    } catch (error) {
+      throw failureOf(error, 'statement', signal);
+    }
+  }
+}
+
+async function claim(
+  connection: OracleConnection,
+  schema: SchemaName,
+  stagingId: string,
+): Promise<TargetCheckpoint> {
+  const values = [oracleSchema(schema), zeroTimestamp, stagingId];
+  const text = claimCheckpointStatement(schema);
+  try {
+    let claimedCount: number;
+    try {
+      claimedCount = await connection.run(text, values);
+    } catch (error) {
+      // The first two claims at once: the other's row is there now.
+      if (oraNumberOf(error) !== duplicateKey) {
+        throw error;
+      }
+      claimedCount = await connection.run(text, values);
+    }
+    const stored = await storedCheckpoint(connection, schema);
+    if (claimedCount === 0 || stored === null) {
+      throw foreignWatermark(schema, stored?.applied ?? zeroTimestamp);
+    }
+    await connection.commit(commitStatement);
+    return stored;
+  } catch (error) {
+    if (connection.usable) {
+      await connection.rollback().catch(() => connection.destroy());
+    }
+    throw error;
+  }
+}
+
+function foreignWatermark(
+  schema: SchemaName,
+  applied: Timestamp,
+): ReplicatorError {
+  return new ReplicatorError('E4016', {
+    detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
+    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
+  });
+}
+
+async function storedCheckpoint(
+  connection: OracleConnection,
+  schema: SchemaName,
+): Promise<TargetCheckpoint | null> {
+  const [row] = await connection.query(readCheckpointStatement(schema), [
+    oracleSchema(schema),
+  ]);
+  return row ? checkpointOf(row) : null;
+}
+
+function checkpointOf(row: Row): TargetCheckpoint {
+  return { applied: row['applied'] as Timestamp, epoch: Number(row['epoch']) };
+}

@@ -1,0 +1,306 @@
+/** One open transaction of the Oracle target. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import type { Loan } from '../connection-pool.ts';
+import type {
+  ColumnShape,
+  KeyRows,
+  ShapeRows,
+  TargetTransaction,
+  WatermarkMove,
+} from '../target.ts';
+import {
+  type BindGroup,
+  type BindOptions,
+  bindGroups,
+  bindRowsText,
+} from './binds.ts';
+import { cancelOnAbort, failureOf } from './cancel.ts';
+import type { FailedRow, OracleConnection } from './driver.ts';
+import { type Phase, oraNumberOf } from './errors.ts';
+import {
+  deleteStatement,
+  nullStatement,
+  oracleSchema,
+  passUniqueStatement,
+  upsertStatement,
+} from './statements.ts';
+import {
+  type WriteOrder,
+  deletePlan,
+  requireKey,
+  upsertSteps,
+  vacatedColumns,
+} from './upsert-plan.ts';
+import {
+  commitStatement,
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from './watermark-statements.ts';
+
+/** A row refused by a foreign key: perhaps by one to a row of its own batch. */
+const foreignKeyNumbers: readonly (number | null)[] = [2291, 2292];
+
+export class OracleTransaction implements TargetTransaction {
+  readonly #loan: Loan<OracleConnection>;
+  readonly #connection: OracleConnection;
+  readonly #isBlocked: (
+    connection: OracleConnection,
+  ) => Promise<boolean | null>;
+  readonly #bindOptions: BindOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #watch: Disposable;
+  #state: 'open' | 'committed' | 'ended' = 'open';
+  /** What was called before: each call runs when the one before has ended. */
+  #last: Promise<unknown> = Promise.resolve();
+  #failure: Error | null = null;
+
+  constructor(
+    loan: Loan<OracleConnection>,
+    {
+      isBlocked,
+      bindOptions,
+      signal,
+    }: {
+      readonly isBlocked: (
+        connection: OracleConnection,
+      ) => Promise<boolean | null>;
+      readonly bindOptions: BindOptions;
+      readonly signal: AbortSignal | undefined;
+    },
+  ) {
+    this.#loan = loan;
+    this.#connection = loan.connection;
+    this.#isBlocked = isBlocked;
+    this.#bindOptions = bindOptions;
+    this.#signal = signal;
+    this.#watch = cancelOnAbort(loan.connection, signal);
+  }
+
+  async upsert(rows: ShapeRows): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      for (const step of upsertSteps(rows)) {
+        if (step.kind === 'pass') {
+          await this.#pass(rows, step.columns);
+          continue;
+        }
+        const { columns, nulled, order } = step;
+        const groups = bindGroups(part(rows, columns), this.#bindOptions);
+        for (const group of groups) {
+          const text = upsertStatement(rows.table, columns, {
+            replace: rows.replace === true,
+            modes: group.modes,
+            nulled,
+          });
+          await this.#execute(text, group, order);
+        }
+      }
+    });
+  }
+
+  async delete(keys: KeyRows): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      const { loosened, order } = deletePlan(keys.table, keys.rowCount);
+      const groups = this.#keyGroups(keys);
+      if (loosened.length > 0) {
+        await this.#executeAll(nullStatement(keys.table, loosened), groups);
+      }
+      for (const group of groups) {
+        await this.#execute(deleteStatement(keys.table), group, order);
+      }
+    });
+  }
+
+  async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
+    requireKey(keys.table);
+    const columns = vacatedColumns(keys.table);
+    if (columns === null) {
+      return false;
+    }
+    await this.#inTurn('statement', () =>
+      this.#executeAll(
+        nullStatement(keys.table, columns),
+        this.#keyGroups(keys),
+      ),
+    );
+    return true;
+  }
+
+  waitsForLock(): Promise<boolean | null> {
+    return this.#isBlocked(this.#connection);
+  }
+
+  async commit(move: WatermarkMove | null): Promise<void> {
+    await this.#inTurn('commit', async () => {
+      if (move) {
+        const { schema, checkpoint, previous } = move;
+        const movedCount = await this.#connection.run(
+          moveCheckpointStatement(schema),
+          [
+            checkpoint.applied,
+            oracleSchema(schema),
+            String(checkpoint.epoch),
+            previous,
+          ],
+        );
+        if (movedCount !== 1) {
+          throw await this.#whyNotMoved(move);
+        }
+      }
+      await this.#connection.commit(commitStatement);
+    });
+    this.#state = 'committed';
+    await this.#end();
+  }
+
+  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+    try {
+      await this.#connection.rollback();
+      const [there] = await this.#connection.query(
+        readCheckpointStatement(move.schema),
+        [oracleSchema(move.schema)],
+      );
+      return !there || Number(there['epoch']) !== move.checkpoint.epoch
+        ? new ReplicatorError('E4009')
+        : new ReplicatorError('E4017', {
+            detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
+          });
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'open') {
+      return;
+    }
+    this.#state = 'ended';
+    try {
+      await this.#last;
+    } catch {
+      // Whoever called it has heard of it.
+    }
+    try {
+      if (this.#connection.usable) {
+        await this.#connection.rollback();
+      }
+    } catch {
+      // The server rolls back what it cannot hear about.
+      this.#connection.destroy();
+    }
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#watch[Symbol.dispose]();
+    await this.#loan[Symbol.asyncDispose]();
+  }
+
+  async #pass(rows: ShapeRows, columns: readonly ColumnShape[]): Promise<void> {
+    const { table } = rows;
+    const text = bindRowsText(
+      part(rows, [...table.primaryKey, ...columns]),
+      this.#bindOptions,
+    );
+    await this.#connection.run(passUniqueStatement(table, columns), [text], {
+      isClob: true,
+    });
+  }
+
+  #keyGroups({ table, keys, rowCount }: KeyRows): BindGroup[] {
+    return bindGroups(
+      { table, columns: table.primaryKey, values: keys, rowCount },
+      this.#bindOptions,
+    );
+  }
+
+  async #executeAll(text: string, groups: readonly BindGroup[]): Promise<void> {
+    for (const group of groups) {
+      await this.#execute(text, group, 'any');
+    }
+  }
+
+  async #execute(
+    text: string,
+    group: BindGroup,
+    order: WriteOrder,
+  ): Promise<void> {
+    if (order === 'any') {
+      await this.#connection.executeMany(text, group);
+      return;
+    }
+    let { rows } = group;
+    while (rows.length > 0) {
+      const failed = await this.#connection.executeMany(
+        text,
+        { ...group, rows },
+        { goesOn: true },
+      );
+      throwUnlessProgress(failed, rows.length);
+      rows = failed.map(({ row }) => rows[row]!);
+    }
+  }
+
+  /** Runs when the call before it has ended, and not at all when that failed. */
+  async #inTurn(phase: Phase, work: () => Promise<void>): Promise<void> {
+    this.#throwIfOver();
+    const before = this.#last;
+    const running = (async () => {
+      try {
+        await before;
+        this.#throwIfOver();
+        await work();
+      } catch (error) {
+        this.#failure ??= failureOf(error, phase, this.#signal);
+        throw this.#failure;
+      }
+    })();
+    this.#last = running;
+    await running;
+  }
+
+  #throwIfOver(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure) {
+      throw this.#failure;
+    }
+    if (this.#state !== 'open') {
+      throw new ReplicatorError('E4008', {
+        detail: 'the target transaction has ended',
+      });
+    }
+  }
+}
+
+function throwUnlessProgress(
+  failed: readonly FailedRow[],
+  rowCount: number,
+): void {
+  const other = failed.find(
+    ({ error }) => !foreignKeyNumbers.includes(oraNumberOf(error)),
+  );
+  if (other) {
+    throw other.error;
+  }
+  if (failed.length === rowCount) {
+    throw failed[0]!.error;
+  }
+}
+
+/** The rows without columns that a step leaves out, in its order. */
+function part(
+  rows: ShapeRows,
+  columns: readonly ColumnShape[],
+): {
+  table: ShapeRows['table'];
+  columns: readonly ColumnShape[];
+  values: ShapeRows['values'];
+  rowCount: number;
+} {
+  return {
+    table: rows.table,
+    columns,
+    values: columns.map((column) => rows.values[rows.columns.indexOf(column)]!),
+    rowCount: rows.rowCount,
+  };
+}
