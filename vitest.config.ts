@@ -1,23 +1,29 @@
 import { defineConfig } from 'vitest/config';
 import { ClosingLineReporter } from './test/support/closing-line-reporter.ts';
+import { MissingServerReporter } from './test/support/missing-server-reporter.ts';
 
 /**
  * One project per server that its tests need, by suffix:
  * `.test.ts` nothing, `.pg.test.ts` a PostgreSQL server, `.mysql.test.ts` a
- * MySQL and a MariaDB server.
+ * MySQL and a MariaDB server, `.sqlserver.test.ts` a SQL Server, which may be
+ * missing.
  */
 export default defineConfig({
   test: {
     // Two cores: more forks only make servers and fault tests fight for them.
     maxWorkers: 2,
-    reporters: ['default', new ClosingLineReporter()],
+    reporters: [
+      'default',
+      new MissingServerReporter(),
+      new ClosingLineReporter(),
+    ],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{pg,mysql}.test.ts'],
+          exclude: ['test/**/*.{pg,mysql,sqlserver}.test.ts'],
           testTimeout: 60_000,
         },
       },
@@ -37,6 +43,16 @@ export default defineConfig({
           name: 'mysql',
           include: ['test/**/*.mysql.test.ts'],
           globalSetup: ['test/support/mysql-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'sqlserver',
+          include: ['test/**/*.sqlserver.test.ts'],
+          globalSetup: ['test/support/sqlserver-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
