@@ -1,0 +1,141 @@
+import type { EngineTypes, Outcome } from './types.ts';
+
+const asJson = `to_json(v) #>> '{}'`;
+
+function longerThan(limit: number, clamp: string): Outcome {
+  return { refused: `is longer than ${limit} characters`, clamp };
+}
+
+function outside(min: string, max: string): Outcome {
+  return { refused: `is outside ${min} to ${max}`, clamp: max };
+}
+
+export const postgresTypes: EngineTypes = {
+  name: 'PostgreSQL',
+  key: 'int8',
+  setup: [
+    `create type mood as enum ('happy', 'so so')`,
+    'create type pair as (n int8, t text)',
+  ],
+  cells: {
+    bool: { column: 'boolean', read: asJson },
+    int2: {
+      column: 'smallint',
+      outcomes: { 'too large': outside('-32768', '32767') },
+    },
+    int4: {
+      column: 'integer',
+      outcomes: { 'too large': outside('-2147483648', '2147483647') },
+    },
+    int8: {
+      column: 'bigint',
+      outcomes: {
+        'too large': outside('-9223372036854775808', '9223372036854775807'),
+      },
+    },
+    'numeric(20,4)': {
+      column: 'numeric(20,4)',
+      outcomes: {
+        'more digits than the scale': {
+          refused: 'has digits beyond the scale of 4',
+          clamp: '0.0001',
+        },
+        'too large': {
+          refused: 'has more than 16 digits before the point',
+          clamp: '9999999999999999.9999',
+        },
+      },
+    },
+    numeric: { column: 'numeric' },
+    float4: {
+      column: 'real',
+      outcomes: {
+        'more digits than it holds': {
+          refused: 'would be rounded by a float of 32 bits',
+          clamp: '1.6777216e+07',
+        },
+      },
+    },
+    float8: {
+      column: 'double precision',
+      outcomes: {
+        'more digits than it holds': {
+          refused: 'would be rounded by a float of 64 bits',
+          clamp: '1.2345678901234567e+19',
+        },
+      },
+    },
+    text: {
+      column: 'text',
+      outcomes: {
+        'U+0000': { refused: 'holds the character U+0000', clamp: 'ab' },
+      },
+    },
+    'varchar(10)': {
+      column: 'varchar(10)',
+      outcomes: {
+        'too long': longerThan(10, '1234567890'),
+        'too long by blanks': longerThan(10, '1234567890'),
+      },
+    },
+    'char(10)': {
+      column: 'char(10)',
+      outcomes: {
+        short: 'ab        ',
+        'too long': longerThan(10, '1234567890'),
+      },
+    },
+    bytea: { column: 'bytea' },
+    uuid: { column: 'uuid' },
+    date: { column: 'date' },
+    timestamp: {
+      column: 'timestamp',
+      read: asJson,
+      outcomes: {
+        'nine digits of a second': {
+          refused: 'has more than 6 digits in the fraction of its second',
+          clamp: '2024-02-29T12:34:56.123457',
+        },
+      },
+    },
+    timestamptz: {
+      column: 'timestamptz',
+      outcomes: {
+        ordinary: '2024-02-29 12:34:56.123456+00',
+        'of another zone': '2024-02-29 12:34:56.123456+00',
+        'after 2038': '2100-01-01 00:00:00+00',
+        'year 10000': '10000-01-01 00:00:00+00',
+      },
+    },
+    time: { column: 'time' },
+    timetz: { column: 'timetz' },
+    interval: { column: 'interval' },
+    jsonb: {
+      column: 'jsonb',
+      outcomes: {
+        object: '{"a": [9007199254740993, null, "é\\n"], "b": 1.0}',
+        text: '"text"',
+        'a JSON null': 'null',
+      },
+    },
+    'int8[]': { column: 'bigint[]', read: asJson },
+    'text[]': { column: 'text[]', read: asJson },
+    composite: { column: 'pair', read: asJson },
+    enum: {
+      column: 'mood',
+      outcomes: {
+        'unknown label': { refused: 'is not among the labels of the column' },
+      },
+    },
+    inet: { column: 'inet' },
+    'bit(3)': {
+      column: 'bit(3)',
+      outcomes: {
+        'too long': { refused: 'has more than 3 bits', clamp: '101' },
+      },
+    },
+    varbit: { column: 'varbit' },
+    'xml, ltree, tsvector, money, ranges, hstore': { column: 'xml' },
+    'geometry(Point, 4326)': null,
+  },
+};
