@@ -22,7 +22,6 @@ import { MysqlConnection, type TextRow } from './driver.ts';
 import { isServerError } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { quoteSchema } from './statements.ts';
-import { defaultFewRows } from './write-rows.ts';
 import { MysqlTransaction, type TransactionOptions } from './transaction.ts';
 import {
   checkpointTable,
@@ -38,7 +37,7 @@ export function openMysqlTarget(
     readonly fewRows?: number;
   },
 ): Target {
-  return new MysqlTarget({ fewRows: defaultFewRows, ...options });
+  return new MysqlTarget(options);
 }
 
 const noSuchTable = 1146;
@@ -60,7 +59,7 @@ class MysqlTarget implements Target {
     statementCacheSize,
     valuePolicies,
     fewRows,
-  }: OpenTargetOptions & { readonly fewRows: number }) {
+  }: OpenTargetOptions & { readonly fewRows?: number }) {
     const address = parseMysqlAddress(url, '--targetConn');
     this.engine = /^mariadb:/i.test(url) ? 'mariadb' : 'mysql';
     this.examplePath = `/${encodeURIComponent(address.database)}`;

@@ -137,6 +137,14 @@ function keyCast(column: ColumnShape, value: string): string {
   }
 }
 
+/**
+ * The table behind the rows, entered by its key: left to itself the server
+ * may scan it, and with that lock it, for the sake of a few rows.
+ */
+function keyedTable(table: TableShape): string {
+  return `${quoteTable(table)} as t force index (primary)`;
+}
+
 /** Rows of the source that are rows of the table; byte by byte where texts fold. */
 function keyMatch(table: TableShape, source: RowSource, exact = true): string {
   return table.primaryKey
@@ -167,7 +175,7 @@ export function foldedKeyStatement(
     ? null
     : [
         `select 1 as found from ${source.from}`,
-        `join ${quoteTable(table)} as t on ${keyMatch(table, source, false)}`,
+        `straight_join ${keyedTable(table)} on ${keyMatch(table, source, false)}`,
         `where not (${folding
           .map((column) =>
             sameBytes(`t.${quoteIdentifier(column.name)}`, source.key(column)),
@@ -235,8 +243,8 @@ export function updateStatement(
   return assignments.length === 0
     ? null
     : [
-        `update ${quoteTable(table)} as t`,
-        `join ${source.from} on ${keyMatch(table, source)}`,
+        `update ${source.from}`,
+        `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
         `set ${assignments.join(',\n  ')}`,
       ].join('\n');
 }
@@ -254,7 +262,7 @@ export function insertMissingStatement(
     `insert into ${quoteTable(table)} (${nameList(columns)})`,
     `select ${columns.map((column) => source.value(column)).join(', ')}`,
     `from ${source.from}`,
-    `left join ${quoteTable(table)} as t on ${keyMatch(table, source)}`,
+    `left join ${keyedTable(table)} on ${keyMatch(table, source)}`,
     `where ${[`t.${first} is null`, ...where].join(' and ')}`,
   ].join('\n');
 }
@@ -337,8 +345,8 @@ export function collectRewrittenStatement(
   return [
     `insert into ${into} (${nameList(kept)})`,
     `select ${values.join(', ')}`,
-    `from ${quoteTable(table)} as t`,
-    `join ${source.from} on ${keyMatch(table, source)}`,
+    `from ${source.from}`,
+    `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
     `where ${differs.join(' or ')}`,
   ].join('\n');
 }
@@ -353,7 +361,7 @@ export function rewriteStatements(table: TableShape, from: string): string[] {
   const source = temporarySource(table, from);
   return [
     'set session foreign_key_checks = 0',
-    `delete t from ${quoteTable(table)} as t join ${source.from} on ${keyMatch(table, source)}`,
+    `delete t from ${source.from} straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
     'set session foreign_key_checks = 1',
     [
       `insert into ${quoteTable(table)} (${nameList(kept)})`,

@@ -30,7 +30,7 @@ export interface TransactionOptions {
   readonly policies: ValuePolicies;
   readonly applyTimeoutMs: number;
   /** Up to so many rows of a shape cross as one parameter. */
-  readonly fewRows: number;
+  readonly fewRows: number | undefined;
 }
 
 export class MysqlTransaction implements TargetTransaction {
@@ -78,7 +78,7 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#written(rows.table, () => {
       const { now, later } = prepareRows(rows, {
         ...this.#options,
-        hasLocalInfile: this.#connection.facts.hasLocalInfile,
+        facts: this.#connection.facts,
       });
       return async (connection) => {
         if (

@@ -13,7 +13,7 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
-import type { Answer, MysqlConnection } from './driver.ts';
+import type { Answer, MysqlConnection, ServerFacts } from './driver.ts';
 import { isServerError, serverFailure } from './errors.ts';
 import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
 import {
@@ -38,10 +38,10 @@ import {
 } from './statements.ts';
 
 /**
- * With fewer rows than this a temporary table costs more than it saves
- * (measured on loopback with ten columns of 150 bytes).
+ * Up to so many rows the temporary table costs more than it saves (measured
+ * on loopback with ten columns of 150 bytes; MySQL reads JSON faster).
  */
-export const defaultFewRows = 100;
+const fewRowsOf = { mariadb: 20, mysql: 300 };
 
 /** Rows that wait to be written: encoded while the statement before them runs. */
 export type RowWork = (connection: MysqlConnection) => Promise<void>;
@@ -55,14 +55,18 @@ export interface WriteParts {
 
 export interface WriteOptions {
   readonly policies: ValuePolicies;
-  readonly hasLocalInfile: boolean;
-  /** Up to so many rows cross as one parameter. */
-  readonly fewRows: number;
+  readonly facts: ServerFacts;
+  /** Up to so many rows cross as one parameter; undefined: what is measured best. */
+  readonly fewRows: number | undefined;
 }
 
 export function prepareRows(
   rows: ShapeRows,
-  { policies, hasLocalInfile, fewRows }: WriteOptions,
+  {
+    policies,
+    facts: { hasLocalInfile, isMariadb },
+    fewRows = fewRowsOf[isMariadb ? 'mariadb' : 'mysql'],
+  }: WriteOptions,
 ): WriteParts {
   const { table, columns } = rows;
   const late = columns.filter(isCyclic);
