@@ -1,14 +1,13 @@
-import type { EngineTypes, Outcome } from './types.ts';
+import type { EngineTypes } from './types.ts';
+import {
+  decimalOutcomes,
+  floatOutcomes,
+  fractionTooLong,
+  integerOutcomes,
+  longerThan,
+} from './types-outcomes.ts';
 
 const asJson = `to_json(v) #>> '{}'`;
-
-function longerThan(limit: number, clamp: string): Outcome {
-  return { refused: `is longer than ${limit} characters`, clamp };
-}
-
-function outside(min: string, max: string): Outcome {
-  return { refused: `is outside ${min} to ${max}`, clamp: max };
-}
 
 export const postgresTypes: EngineTypes = {
   name: 'PostgreSQL',
@@ -19,51 +18,15 @@ export const postgresTypes: EngineTypes = {
   ],
   cells: {
     bool: { column: 'boolean', read: asJson },
-    int2: {
-      column: 'smallint',
-      outcomes: { 'too large': outside('-32768', '32767') },
-    },
-    int4: {
-      column: 'integer',
-      outcomes: { 'too large': outside('-2147483648', '2147483647') },
-    },
-    int8: {
-      column: 'bigint',
-      outcomes: {
-        'too large': outside('-9223372036854775808', '9223372036854775807'),
-      },
-    },
-    'numeric(20,4)': {
-      column: 'numeric(20,4)',
-      outcomes: {
-        'more digits than the scale': {
-          refused: 'has digits beyond the scale of 4',
-          clamp: '0.0001',
-        },
-        'too large': {
-          refused: 'has more than 16 digits before the point',
-          clamp: '9999999999999999.9999',
-        },
-      },
-    },
+    int2: { column: 'smallint', outcomes: integerOutcomes.int2 },
+    int4: { column: 'integer', outcomes: integerOutcomes.int4 },
+    int8: { column: 'bigint', outcomes: integerOutcomes.int8 },
+    'numeric(20,4)': { column: 'numeric(20,4)', outcomes: decimalOutcomes },
     numeric: { column: 'numeric' },
-    float4: {
-      column: 'real',
-      outcomes: {
-        'more digits than it holds': {
-          refused: 'would be rounded by a float of 32 bits',
-          clamp: '1.6777216e+07',
-        },
-      },
-    },
+    float4: { column: 'real', outcomes: floatOutcomes(32, '1.6777216e+07') },
     float8: {
       column: 'double precision',
-      outcomes: {
-        'more digits than it holds': {
-          refused: 'would be rounded by a float of 64 bits',
-          clamp: '1.2345678901234567e+19',
-        },
-      },
+      outcomes: floatOutcomes(64, '1.2345678901234567e+19'),
     },
     text: {
       column: 'text',
@@ -74,15 +37,15 @@ export const postgresTypes: EngineTypes = {
     'varchar(10)': {
       column: 'varchar(10)',
       outcomes: {
-        'too long': longerThan(10, '1234567890'),
-        'too long by blanks': longerThan(10, '1234567890'),
+        'too long': longerThan(10, 'characters', '1234567890'),
+        'too long by blanks': longerThan(10, 'characters', '1234567890'),
       },
     },
     'char(10)': {
       column: 'char(10)',
       outcomes: {
         short: 'ab        ',
-        'too long': longerThan(10, '1234567890'),
+        'too long': longerThan(10, 'characters', '1234567890'),
       },
     },
     bytea: { column: 'bytea' },
@@ -92,10 +55,9 @@ export const postgresTypes: EngineTypes = {
       column: 'timestamp',
       read: asJson,
       outcomes: {
-        'nine digits of a second': {
-          refused: 'has more than 6 digits in the fraction of its second',
-          clamp: '2024-02-29T12:34:56.123457',
-        },
+        'nine digits of a second': fractionTooLong(
+          '2024-02-29T12:34:56.123457',
+        ),
       },
     },
     timestamptz: {

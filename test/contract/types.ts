@@ -28,7 +28,7 @@ import {
 export type Outcome =
   | string
   | {
-      /** Completes "the value …". */
+      /** Completes "the value …" behind table, key and column. */
       readonly refused: string;
       /** What the policy `clamp` writes; without it that is refused as well. */
       readonly clamp?: string;
@@ -150,11 +150,7 @@ async function outcomesOf(
       seen[name] = await read();
     } catch {
       const { code, message } = await failureOf(write(fixture.target));
-      expect([name, code, message]).toEqual([
-        name,
-        'E4006',
-        expect.stringMatching(placePattern(table, id)) as string,
-      ]);
+      expect([name, code]).toEqual([name, 'E4006']);
       const refused = message
         .replace(placePattern(table, id), '')
         .replace(/; the server says .*/, '');
