@@ -1,0 +1,2 @@
+delete from "SHOP"."Every Thing" t
+where t."id" = hextoraw(:1)
