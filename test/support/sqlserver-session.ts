@@ -105,5 +105,10 @@ function textOf(value: unknown): string | null {
   if (Buffer.isBuffer(value)) {
     return `0x${value.toString('hex')}`;
   }
-  return typeof value === 'boolean' ? String(Number(value)) : String(value);
+  if (value instanceof Date) {
+    return value.toISOString();
+  }
+  return typeof value === 'boolean'
+    ? String(Number(value))
+    : String(value as string | number);
 }

@@ -45,9 +45,9 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   2627: 'E4013', // unique constraint or primary key
   [ownErrors.keysCollide]: 'E4013',
   [ownErrors.rewriteRefused]: 'E4005',
+  [ownErrors.watermarkNotMoved]: 'E4009',
   515: 'E4005', // not null
   550: 'E4005', // a view's WITH CHECK OPTION
-  50000: 'E4005', // raiserror in a trigger
   3609: 'E4005', // a trigger ended the transaction
   3616: 'E4005',
   13535: 'E4005', // temporal: a period that ends before it begins
@@ -251,8 +251,18 @@ export function serverErrorCode({ number, message }: ServerError): ErrorCode {
       ? 'E4004'
       : 'E4005';
   }
-  return errorNumbers[number] ?? 'E4008';
+  return (
+    errorNumbers[number] ?? (isFromTrigger(number) ? 'E4005' : 'E4008')
+  );
 }
+
+/** What THROW and RAISERROR of the users' own code say. */
+export function isFromTrigger(number: number): boolean {
+  return number >= 50_000 && number < babelfishUnknown;
+}
+
+/** Babelfish's one number for whatever it has no number for. */
+const babelfishUnknown = 33_557_097;
 
 function serverFailure(
   error: Error & ServerError,

@@ -62,7 +62,7 @@ function firstLine(message: string): string {
 }
 
 function ownSentence(number: number, code: ErrorCode): string {
-  return number >= 50_000 && number !== 50_013
+  return number >= 50_000 && code === 'E4005'
     ? 'a trigger or procedure refused the row'
     : errorCodes[code].meaning;
 }

@@ -1,0 +1,10 @@
+delete t
+from openjson(@rows) with (
+  c1 nvarchar(64) '$[0]',
+  c2 nvarchar(4000) '$[1]'
+) as v
+inner join [dbo].[orders] as t with (rowlock, updlock, forceseek)
+  on t.[id] = cast(v.c1 as bigint)
+    and t.[customer] = cast(v.c2 collate Latin1_General_BIN2 as varchar(20))
+    and cast(t.[customer] as varbinary(8000)) = cast(cast(v.c2 collate Latin1_General_BIN2 as varchar(20)) as varbinary(8000))
+    and datalength(t.[customer]) = datalength(cast(v.c2 collate Latin1_General_BIN2 as varchar(20)));

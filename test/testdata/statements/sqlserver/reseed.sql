@@ -1,0 +1,1 @@
+dbcc checkident (N'[dbo].[serial]', reseed) with no_infomsgs;

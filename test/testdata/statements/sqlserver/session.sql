@@ -1,0 +1,15 @@
+set xact_abort on;
+set nocount on;
+set implicit_transactions off;
+set ansi_nulls on;
+set ansi_padding on;
+set ansi_warnings on;
+set arithabort on;
+set concat_null_yields_null on;
+set numeric_roundabort off;
+set quoted_identifier on;
+set language us_english;
+set dateformat ymd;
+set rowcount 0;
+set lock_timeout 30000;
+set transaction isolation level read committed;
