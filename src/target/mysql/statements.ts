@@ -70,11 +70,17 @@ export function jsonSource(
   const places = new Map(columns.map((column, index) => [column, index]));
   const own = (column: ColumnShape): string =>
     `${alias}.c${places.get(column)! + 1}`;
+  // As bytes MariaDB mixes the bits of several rows up.
   const decoded = (column: ColumnShape): string =>
-    travelsAsHex(column) ? `unhex(${own(column)})` : own(column);
+    codecOf(column).kind === 'bit'
+      ? `cast(conv(${own(column)}, 16, 10) as unsigned)`
+      : codecOf(column).kind === 'binary'
+        ? `unhex(${own(column)})`
+        : own(column);
+  // Of a longtext MariaDB works out that unhex gives no bytes at all.
   const paths = columns.map(
-    (_, index) =>
-      `    c${index + 1} longtext character set utf8mb4 path '$[${index}]' error on error`,
+    (column, index) =>
+      `    c${index + 1} ${travelsAsHex(column) ? 'mediumtext' : 'longtext'} character set utf8mb4 path '$[${index}]' error on error`,
   );
   return {
     from: `json_table(?, '$[*]' columns (\n${paths.join(',\n')}\n  )) as ${alias}`,
@@ -98,7 +104,11 @@ function fromTransport(column: ColumnShape, value: string): string {
   const body = `substring(${value}, locate(' ', ${value}) + 1)`;
   const srid = `cast(substring(${value}, 2, locate(' ', ${value}) - 2) as unsigned)`;
   const order = codec.hasAxisOrder ? `, 'axis-order=long-lat'` : '';
-  return `case left(${value}, 1) when 'T' then st_geomfromtext(${body}, ${srid}${order}) else st_geomfromwkb(unhex(${body}), ${srid}${order}) end`;
+  // Of what MariaDB cannot read it makes null: then the range is left instead.
+  const refusal = `point(exp(710 + length(${value})), 0)`;
+  return `case when ${value} is null then null
+    when left(${value}, 1) = 'T' then coalesce(st_geomfromtext(${body}, ${srid}${order}), ${refusal})
+    else coalesce(st_geomfromwkb(unhex(${body}), ${srid}${order}), ${refusal}) end`;
 }
 
 function keyCast(column: ColumnShape, value: string): string {
@@ -112,8 +122,6 @@ function keyCast(column: ColumnShape, value: string): string {
       return `cast(${value} as decimal(${codec.precision}, ${codec.scale}))`;
     case 'float':
       return `cast(${value} as double)`;
-    case 'bit':
-      return `cast(conv(hex(${value}), 16, 10) as unsigned)`;
     case 'date':
       return `cast(${value} as date)`;
     case 'datetime':
@@ -129,6 +137,7 @@ function keyCast(column: ColumnShape, value: string): string {
         ? value
         : `convert(${value} using ${charset}) collate ${collation}`;
     }
+    case 'bit':
     case 'binary':
     case 'json':
     case 'geometry':

@@ -77,7 +77,10 @@ function newReader(codec: MysqlCodec): (token: JsonText) => string {
       return checked(
         timestampCheck({
           min: codec.until === null ? '0001-01-01' : '1970-01-01T00:00:01',
-          max: codec.until ?? '9999-12-31T23:59:59.999999',
+          max: cutFraction(
+            codec.until ?? '9999-12-31T23:59:59.999999',
+            codec.fractionDigits,
+          ),
           fractionDigits: codec.fractionDigits,
         }),
         utcDateTime,
@@ -214,6 +217,11 @@ function refuseRoundedNumbers(token: JsonText): void {
       );
     }
   }
+}
+
+function cutFraction(text: string, digitCount: number): string {
+  const point = text.indexOf('.');
+  return text.slice(0, digitCount === 0 ? point : point + 1 + digitCount);
 }
 
 const plainZone = /(?:Z|[+-]00(?::?00)?)$/;

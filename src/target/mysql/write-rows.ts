@@ -70,7 +70,7 @@ export function prepareRows(
 ): WriteParts {
   const { table, columns } = rows;
   const late = columns.filter(isCyclic);
-  const load = hasLocalInfile && rows.rowCount > fewRows;
+  const load = hasLocalInfile && (rows.rowCount > fewRows || isLarge(rows));
   const encode = (): RowWork => {
     if (!load) {
       return jsonWork(rows, policies);
@@ -98,6 +98,19 @@ export function prepareRows(
         await execute(connection, updateStatement(table, kept, source)!, json);
       }),
   };
+}
+
+/** What no parameter should hold, and bytes of which none could. */
+const largeCharacters = 4 * 1024 * 1024;
+
+function isLarge({ values }: ShapeRows): boolean {
+  let count = 0;
+  for (const column of values) {
+    for (const token of column) {
+      count += token.length;
+    }
+  }
+  return count > largeCharacters;
 }
 
 function isCyclic(column: ColumnShape): boolean {
