@@ -421,9 +421,11 @@ export interface TimestampCheckOptions extends DateCheckOptions {
 
 export function timestampCheck(options: TimestampCheckOptions): ValueCheck {
   const { fractionDigits } = options;
+  const max = limitInstant(options.max);
   const limits = {
     min: limitInstant(options.min),
-    max: limitInstant(options.max),
+    // The column ends where its digits do.
+    max: { ...max, fraction: max.fraction.slice(0, fractionDigits) },
     allowsInfinity: options.allowsInfinity ?? false,
     fractionDigits,
     keepsZone: options.zone !== 'utc',
@@ -446,13 +448,14 @@ export interface TimeCheckOptions {
 
 export function timeCheck(options: TimeCheckOptions): ValueCheck {
   const { fractionDigits, hasZone = false } = options;
+  const end = limitTime(options.max);
+  const max = { ...end, fraction: end.fraction.slice(0, fractionDigits) };
   const limits = {
     min: limitTime(options.min),
-    max: limitTime(options.max),
+    max,
     fractionDigits,
     hasZone,
   };
-  const { max } = limits;
   const holdsEveryDay =
     limits.min.total <= 0 &&
     (limits.min.negative || limits.min.fraction === '') &&

@@ -1,5 +1,5 @@
 /** Refusals that are the same on several engines. */
-import type { Outcome } from './types.ts';
+import type { Outcome, Refusal } from './types.ts';
 
 export function outside(min: string, max: string, clamp = max): Outcome {
   return { refused: `is outside ${min} to ${max}`, clamp };
@@ -16,6 +16,11 @@ export function longerThan(
 export function isInfinite(text: string, clamp: string): Outcome {
   return { refused: `is ${text}`, clamp };
 }
+
+/** E4005: the type takes the value, a check constraint beside it does not. */
+export const byConstraint: Refusal = {
+  refused: 'does not pass a constraint of the column',
+};
 
 export const noDecimal: Outcome = { refused: 'is not a finite decimal number' };
 export const noFloat: Outcome = { refused: 'is not a finite number' };

@@ -140,6 +140,27 @@ describe('timestamps', () => {
     });
   });
 
+  test('end where the digits of the column do', () => {
+    const seconds = timestampCheck({
+      min: '0001-01-01 00:00:00',
+      max: '9999-12-31 23:59:59.9999999',
+      fractionDigits: 0,
+    });
+    expect(verdicts(seconds, ['9999-12-31 23:59:59.5', 'infinity'])).toEqual({
+      '9999-12-31 23:59:59.5': '9999-12-31 23:59:59',
+      infinity: '9999-12-31 23:59:59',
+    });
+    const tenths = timeCheck({
+      min: '00:00:00',
+      max: '23:59:59.999',
+      fractionDigits: 1,
+    });
+    expect(verdicts(tenths, ['23:59:59.9', '23:59:59.99'])).toEqual({
+      '23:59:59.9': 'fits',
+      '23:59:59.99': '23:59:59.9',
+    });
+  });
+
   test('with another zone do not fit where the column would drop it', () => {
     const local = timestampCheck({
       min: '4714-11-24 00:00:00 BC',
