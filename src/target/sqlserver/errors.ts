@@ -251,9 +251,7 @@ export function serverErrorCode({ number, message }: ServerError): ErrorCode {
       ? 'E4004'
       : 'E4005';
   }
-  return (
-    errorNumbers[number] ?? (isFromTrigger(number) ? 'E4005' : 'E4008')
-  );
+  return errorNumbers[number] ?? (isFromTrigger(number) ? 'E4005' : 'E4008');
 }
 
 /** What THROW and RAISERROR of the users' own code say. */

@@ -62,7 +62,7 @@ export function rowsParameter(
           throw error;
         }
         const settled = settleUnstorable(
-          error,
+          nearestStorable(writers[index]!, error),
           { table, column: columns[index]!, keyOf: keyOf(row) },
           policies,
         );
@@ -75,6 +75,26 @@ export function rowsParameter(
     text += ']';
   }
   return `${text}]`;
+}
+
+/** What is nearest to one check may lie between two values of the type. */
+function nearestStorable(
+  writer: Writer,
+  refusal: UnstorableValue,
+): UnstorableValue {
+  let { clamped } = refusal;
+  for (let step = 0; clamped !== null && step < 3; step++) {
+    try {
+      writer.wire(clamped);
+      return new UnstorableValue(refusal.message, clamped);
+    } catch (error) {
+      if (!(error instanceof UnstorableValue)) {
+        throw error;
+      }
+      clamped = error.clamped;
+    }
+  }
+  return new UnstorableValue(refusal.message);
 }
 
 interface Writer {
@@ -136,7 +156,7 @@ function newWriter(codec: SqlServerCodec): Writer {
       const limit = 1n << BigInt(codec.bits - 1);
       const { min, max } =
         codec.bits === 8 ? unsignedByte : { min: -limit, max: limit - 1n };
-      return { wire: checked(integerCheck(min, max), plainNumber) };
+      return { wire: checked(integerCheck(min, max), wholeNumber) };
     }
     case 'decimal':
       return {
@@ -227,6 +247,10 @@ function plainNumber(text: string): string {
   return text.length <= 40 && /^-?\d+(?:\.\d+)?$/.test(text)
     ? text
     : printDecimal(parseDecimal(text)!);
+}
+
+function wholeNumber(text: string): string {
+  return /^-?\d{1,19}$/.test(text) ? text : printDecimal(parseDecimal(text)!);
 }
 
 function moneyWriter(bits: 32 | 64): Writer {
@@ -372,12 +396,11 @@ function instantOf(text: string): {
 }
 
 function timeWriter(fractionDigits: number): Writer {
-  const fraction = fractionDigits > 0 ? `.${'9'.repeat(fractionDigits)}` : '';
   return {
     wire: checked(
       timeCheck({
         min: '00:00:00',
-        max: `23:59:59${fraction}`,
+        max: `23:59:59${nines(fractionDigits)}`,
         fractionDigits,
       }),
       (text) => {
@@ -391,11 +414,26 @@ function timeWriter(fractionDigits: number): Writer {
   };
 }
 
-const timestampRanges = {
-  datetime: { min: '1753-01-01 00:00:00', max: '9999-12-31 23:59:59.997' },
-  smalldatetime: { min: '1900-01-01 00:00:00', max: '2079-06-06 23:59:00' },
-  datetime2: { min: '0001-01-01 00:00:00', max: '9999-12-31 23:59:59.9999999' },
-};
+function timestampRange(
+  type: 'datetime' | 'smalldatetime' | 'datetime2',
+  fractionDigits: number,
+): { min: string; max: string } {
+  switch (type) {
+    case 'datetime':
+      return { min: '1753-01-01 00:00:00', max: '9999-12-31 23:59:59.997' };
+    case 'smalldatetime':
+      return { min: '1900-01-01 00:00:00', max: '2079-06-06 23:59:00' };
+    case 'datetime2':
+      return {
+        min: '0001-01-01 00:00:00',
+        max: `9999-12-31 23:59:59${nines(fractionDigits)}`,
+      };
+  }
+}
+
+function nines(fractionDigits: number): string {
+  return fractionDigits > 0 ? `.${'9'.repeat(fractionDigits)}` : '';
+}
 
 function timestampWriter({
   type,
@@ -403,7 +441,11 @@ function timestampWriter({
 }: SqlServerCodec & { kind: 'timestamp' }): Writer {
   return {
     wire: checked(
-      timestampCheck({ ...timestampRanges[type], fractionDigits, zone: 'utc' }),
+      timestampCheck({
+        ...timestampRange(type, fractionDigits),
+        fractionDigits,
+        zone: 'utc',
+      }),
       (text) => {
         const { date, clock } = instantOf(text);
         const kept =
@@ -427,7 +469,10 @@ function timestampWriter({
 function timestamptzWriter(fractionDigits: number): Writer {
   return {
     wire: checked(
-      timestampCheck({ ...timestampRanges.datetime2, fractionDigits }),
+      timestampCheck({
+        ...timestampRange('datetime2', fractionDigits),
+        fractionDigits,
+      }),
       (text) => {
         const { date, clock, offset } = instantOf(text);
         if (offset === null) {

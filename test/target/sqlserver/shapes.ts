@@ -13,9 +13,11 @@ export function column(
   more: Partial<ColumnShape> & { readonly codePage?: number } = {},
 ): ColumnShape {
   const { codePage = 1252, ...rest } = more;
-  const { type: castType, codec, isGenerated } = columnType(
-    typeRow(type, codePage),
-  );
+  const {
+    type: castType,
+    codec,
+    isGenerated,
+  } = columnType(typeRow(type, codePage));
   return {
     name,
     type: castType,

@@ -162,7 +162,10 @@ describe('the SQL of SQL Server', () => {
             .split('\n')
             .map((line) =>
               beyondTheGrammar.test(line)
-                ? line.replace(/(?:geometry|geography|hierarchyid)::.*?(,?)$/, 'null$1')
+                ? line.replace(
+                    /(?:geometry|geography|hierarchyid)::.*?(,?)$/,
+                    'null$1',
+                  )
                 : line,
             )
             .join('\n'),
