@@ -87,8 +87,7 @@ export class Arena implements AsyncDisposable {
   }
 
   get url(): string {
-    const { pathname } = new URL(this.#options.targetUrl);
-    return `http://127.0.0.1:${this.#port}${pathname}/public`;
+    return `http://127.0.0.1:${this.#port}${webhookPath(this.#options.targetUrl).path}`;
   }
 
   get args(): string[] {
@@ -135,6 +134,7 @@ export class Arena implements AsyncDisposable {
         this.#options.directTargetUrl ?? this.#options.targetUrl,
         {
           mode: this.#options.mode ?? 'consistent',
+          targetSchema: webhookPath(this.#options.targetUrl).schema,
           seed,
           rowsPerSecond: 300,
           replayIntervalMs: 1500,
@@ -200,6 +200,14 @@ export class Arena implements AsyncDisposable {
     await this.kill();
     await this.#undertaker[Symbol.asyncDispose]();
   }
+}
+
+/** What the webhook calls the target's schema: MySQL knows only databases. */
+function webhookPath(targetUrl: string): { path: string; schema: string } {
+  const { protocol, pathname } = new URL(targetUrl);
+  return protocol.startsWith('postgres')
+    ? { path: `${pathname}/public`, schema: 'public' }
+    : { path: pathname, schema: pathname.slice(1) };
 }
 
 export interface RunningWorkload {

@@ -3,21 +3,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 
 import type { FaultProxy } from '../support/fault-proxy.ts';
-import type { PostgresServer } from '../support/postgres-server.ts';
 import { soakKillCount } from './arena.ts';
 
 /** How often each fault strikes in one test. */
 export const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 25) : 2;
 export const faultTimeoutMs = 120_000 + roundCount * 60_000;
 
-/** What befalls a PostgreSQL server, or the way to it, while rows flow. */
-export interface Fault {
-  readonly name: string;
-  readonly strike: (server: PostgresServer, proxy: FaultProxy) => Promise<void>;
+/** A server of the target or of staging, of any kind. */
+export interface MortalServer {
+  /** Those that know only one way to stop ignore the mode. */
+  stop(mode: 'fast' | 'immediate'): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
 }
 
+/** What befalls a server, or the way to it, while rows flow. */
+export interface Fault {
+  readonly name: string;
+  readonly strike: (server: MortalServer, proxy: FaultProxy) => Promise<void>;
+}
+
+/** Not the ledger's column committed_at. */
 const isCommit = (chunk: Buffer): boolean =>
-  chunk.toString('latin1').toLowerCase().includes('commit');
+  /\bcommit\b/i.test(chunk.toString('latin1'));
 
 export const faults: readonly Fault[] = [
   {

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+
+import { startFaultProxy } from '../support/fault-proxy.ts';
+import { MYSQL_PRODUCTS } from '../support/mysql-test-database.ts';
+import { Arena, type RunningWorkload, sayRound, until } from './arena.ts';
+import { faults, faultTimeoutMs, roundCount } from './faults.ts';
+import { startMysqlTarget } from './mysql-target.ts';
+
+/** Of ways to stop in order, servers of this family know one. */
+const consistentFaults = faults.filter(
+  ({ name }) => name !== 'an immediate restart',
+);
+/** Each request waits for the target there: fewer say as much. */
+const immediateFaults = faults.filter(({ name }) => /kill|cut|lost/.test(name));
+
+/** Two looks apart, so that what is seen was applied after this call began. */
+async function untilMoreIsApplied(
+  workload: RunningWorkload,
+  story: () => string,
+): Promise<void> {
+  const before = (await workload.nextProgress()).appliedTransactions;
+  await until(
+    'transactions are applied again',
+    async () => (await workload.nextProgress()).appliedTransactions > before,
+    60_000,
+  ).catch((error: unknown) => {
+    throw new Error(`after ${story()}`, { cause: error });
+  });
+}
+
+test.for(
+  MYSQL_PRODUCTS.flatMap((product) =>
+    (['consistent', 'immediate'] as const).map(
+      (mode) => [product, mode] as const,
+    ),
+  ),
+)(
+  '%s suffers each fault in turn in %s mode: nothing is lost, applied twice or half visible',
+  { timeout: faultTimeoutMs * 2 },
+  async ([product, mode]) => {
+    await using target = await startMysqlTarget(product);
+    const { server } = target;
+    await using proxy = await startFaultProxy(server);
+    await using arena = await Arena.open({
+      targetUrl: proxy.url(target.url),
+      directTargetUrl: target.url,
+      mode,
+    });
+    await arena.start();
+    const workload = arena.workload();
+    await untilMoreIsApplied(workload, () => arena.daemon.logs());
+    for (let round = 1; round < roundCount; round += 1) {
+      for (const { name, strike } of mode === 'consistent'
+        ? consistentFaults
+        : immediateFaults) {
+        await strike(server, proxy);
+        await untilMoreIsApplied(
+          workload,
+          () => `${name}\n${arena.daemon.logs().slice(-4000)}`,
+        );
+      }
+      sayRound(`${product}, ${mode}`, round, roundCount);
+    }
+    const report = await arena.settle(workload);
+    if (mode === 'consistent') {
+      // Staging goes on accepting whatever befalls the target.
+      expect(report.progress.restarts).toBe(0);
+    }
+  },
+);
