@@ -82,9 +82,14 @@ export const postgresTypes: EngineTypes = {
     },
     'int8[]': { column: 'bigint[]', read: asJson },
     'text[]': { column: 'text[]', read: asJson },
-    composite: { column: 'pair', read: asJson },
+    composite: {
+      column: 'pair',
+      shown: 'a type with the same fields',
+      read: asJson,
+    },
     enum: {
       column: 'mood',
+      shown: 'an enum',
       outcomes: {
         'unknown label': { refused: 'is not among the labels of the column' },
       },
@@ -97,7 +102,10 @@ export const postgresTypes: EngineTypes = {
       },
     },
     varbit: { column: 'varbit' },
-    'xml, ltree, tsvector, money, ranges, hstore': { column: 'xml' },
+    'xml, ltree, tsvector, money, ranges, hstore': {
+      column: 'xml',
+      shown: 'the same type',
+    },
     'geometry(Point, 4326)': null,
   },
 };

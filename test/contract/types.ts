@@ -40,6 +40,8 @@ export interface Refusal {
 export interface TypeCell {
   /** The column's type in the engine's words. */
   readonly column: string;
+  /** Instead of that in docs/types.md. */
+  readonly shown?: string;
   /** Reads `v` as text, where the driver's own text will not do. */
   readonly read?: string;
   /**
