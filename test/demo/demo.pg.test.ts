@@ -1,47 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
 import { expect, test } from 'vitest';
 
-const program = fileURLToPath(new URL('./demo.ts', import.meta.url));
-
-interface DemoRun {
-  readonly exitCode: number | null;
-  readonly text: string;
-  /** What it left in its temporary folder. */
-  readonly left: readonly string[];
-}
-
-async function runDemo(
-  args: readonly string[],
-  onText: (
-    text: string,
-    kill: (signal: NodeJS.Signals) => void,
-  ) => void = () => {},
-): Promise<DemoRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
-  try {
-    const child = spawn(process.execPath, [program, ...args], {
-      env: { ...process.env, TMPDIR: folder },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let text = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        onText(text, (signal) => child.kill(signal));
-      });
-    }
-    const [exitCode] = (await once(child, 'close')) as [number | null];
-    return { exitCode, text, left: await readdir(folder) };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+import { runDemo } from './run-demo.ts';
 
 async function answers(url: string): Promise<boolean> {
   return fetch(url).then(
@@ -89,5 +48,13 @@ test('Ctrl-C ends the writing, not the verification, and nothing stays behind', 
 test('a mistyped flag is one line and exit code 1, before anything is started', async () => {
   const { exitCode, text } = await runDemo(['--second', '2']);
   expect(text).toMatch(/^demo: E5001 .*second.*\n$/);
+  expect(exitCode).toBe(1);
+});
+
+test('an unknown target is one line that names the known ones', async () => {
+  const { exitCode, text } = await runDemo(['--target', 'oracle']);
+  expect(text).toBe(
+    'demo: E5002 --target "oracle" is none of postgres, mysql, mariadb: see replicator help <command>\n',
+  );
   expect(exitCode).toBe(1);
 });
