@@ -5,8 +5,8 @@ import { MissingServerReporter } from './test/support/missing-server-reporter.ts
 /**
  * One project per server that its tests need, by suffix:
  * `.test.ts` nothing, `.pg.test.ts` a PostgreSQL server, `.mysql.test.ts` a
- * MySQL and a MariaDB server, `.sqlserver.test.ts` a SQL Server, which may be
- * missing.
+ * MySQL and a MariaDB server, `.sqlserver.test.ts` a SQL Server and
+ * `.oracle.test.ts` an Oracle, both of which may be missing.
  */
 export default defineConfig({
   test: {
@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{pg,mysql,sqlserver}.test.ts'],
+          exclude: ['test/**/*.{pg,mysql,sqlserver,oracle}.test.ts'],
           testTimeout: 60_000,
         },
       },
@@ -53,6 +53,16 @@ export default defineConfig({
           name: 'sqlserver',
           include: ['test/**/*.sqlserver.test.ts'],
           globalSetup: ['test/support/sqlserver-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'oracle',
+          include: ['test/**/*.oracle.test.ts'],
+          globalSetup: ['test/support/oracle-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

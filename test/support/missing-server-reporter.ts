@@ -3,6 +3,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 /** The key under which a project's setup provides its server; empty: none. */
 const serverKeys: Readonly<Record<string, { key: string; product: string }>> = {
   sqlserver: { key: 'sqlserverUrl', product: 'SQL Server' },
+  oracle: { key: 'oracleUrl', product: 'Oracle' },
 };
 
 /** Says in one line how many tests a missing server has left out. */

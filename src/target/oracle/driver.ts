@@ -287,6 +287,7 @@ async function dialled(
   const { host, port, service, tls } = address;
   const limitMs = dialLimitMs(address, options);
   const wallet = tls && (await walletText(tls));
+  signal?.throwIfAborted();
   const dialling = oracledb.getConnection({
     user: address.user,
     password: address.password,
@@ -336,7 +337,6 @@ async function untilAborted<T>(
         : signal.reason,
     );
   };
-  signal.throwIfAborted();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([work, aborted.promise]);
@@ -368,9 +368,9 @@ function asText(): oracledb.FetchTypeResponse {
  * that the order of statements is free.
  */
 export const sessionStatements: readonly string[] = [
+  // By itself, for it sets several of the others.
+  `alter session set nls_language = 'AMERICAN' nls_territory = 'AMERICA'`,
   `alter session set
-  nls_territory = 'AMERICA'
-  nls_language = 'AMERICAN'
   nls_calendar = 'GREGORIAN'
   nls_numeric_characters = '.,'
   nls_date_format = 'YYYY-MM-DD HH24:MI:SS'

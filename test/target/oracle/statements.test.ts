@@ -2,6 +2,12 @@ import { SQLDialect, antlr4tsSQL } from 'antlr4ts-sql';
 import { describe, expect, test } from 'vitest';
 import { schemaName } from '../../../src/mutation/schema-name.ts';
 import type { OracleCodec } from '../../../src/target/oracle/codec.ts';
+import * as catalogQueries from '../../../src/target/oracle/catalog-queries.ts';
+import {
+  columnsQuery,
+  serverQueries,
+  tablesQuery,
+} from '../../../src/target/oracle/preflight-queries.ts';
 import { sessionStatements } from '../../../src/target/oracle/driver.ts';
 import {
   deleteStatement,
@@ -147,7 +153,7 @@ describe('the SQL of Oracle', () => {
       .flatMap((statement) =>
         statement
           .replaceAll(/'[^']*'/g, 'word')
-          .split(/\n +|alter session set /),
+          .split(/\n +|alter session set |(?<=word) /),
       )
       .filter((parameter) => parameter.includes('='))
       .map(
@@ -155,6 +161,15 @@ describe('the SQL of Oracle', () => {
       ),
   ])('%s is PL/SQL to a parser', (_, statement) => {
     expect(syntaxErrors(readable(statement))).toEqual([]);
+  });
+
+  test.each([
+    ...Object.entries(catalogQueries),
+    ...Object.entries(serverQueries),
+    ['tables of preflight', tablesQuery] as const,
+    ['columns of preflight', columnsQuery] as const,
+  ])('the query %s is PL/SQL to a parser', (_, query) => {
+    expect(syntaxErrors(query.trim())).toEqual([]);
   });
 
   test('the parser tells what is no PL/SQL', () => {
