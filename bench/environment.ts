@@ -15,6 +15,7 @@ import {
 import { startPostgresServer } from '../test/support/postgres-server.ts';
 import { startUndertaker } from '../test/support/undertaker.ts';
 import { openPool } from './pool.ts';
+import { openTdsClient } from './tds-client.ts';
 
 export interface BenchEnvironment extends AsyncDisposable {
   /** Connection string of a database on the run's server. */
@@ -23,6 +24,8 @@ export interface BenchEnvironment extends AsyncDisposable {
   freshDatabase(name: string): Promise<string>;
   /** The same on the product's server, which starts when first asked for. */
   freshMysqlDatabase(product: MysqlProduct, name: string): Promise<string>;
+  /** The same on the server that TEST_SQLSERVER_URL names. */
+  freshSqlServerDatabase(name: string): Promise<string>;
   readonly certificates: Certificates;
   /** `--tlsCertificate …` and so on, for the daemon. */
   readonly tlsFlags: readonly string[];
@@ -82,6 +85,7 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
       await client.end();
       return started.url(name);
     },
+    freshSqlServerDatabase,
     certificates,
     tlsFlags,
     async freshFolder() {
@@ -91,6 +95,24 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Of a server given from outside; absent where none is. */
+export const sqlServerUrl = process.env['TEST_SQLSERVER_URL'] ?? '';
+
+async function freshSqlServerDatabase(name: string): Promise<string> {
+  await using client = await openTdsClient(sqlServerUrl);
+  // A session left over would keep the database; Babelfish knows no such way.
+  await client
+    .query(
+      `if db_id('${name}') is not null alter database ${name} set single_user with rollback immediate`,
+    )
+    .catch(() => {});
+  await client.query(`drop database if exists ${name}`);
+  await client.query(`create database ${name}`);
+  const url = new URL(sqlServerUrl);
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 /** Everything durable; the rest keeps checkpoints out of short samples. */

@@ -89,3 +89,21 @@ export function tabbedLines(firstId: number, rowCount: number): Buffer {
   }
   return Buffer.from(text, 'latin1');
 }
+
+/** An array of rows, each an array of texts in catalog order. */
+export function jsonRows(firstId: number, rowCount: number): string {
+  let text = '[';
+  for (let id = firstId; id < firstId + rowCount; id++) {
+    if (id > firstId) text += ',';
+    text += `["${id}","${id * 7}","${amountText(id)}","${CREATED_AT}","EUR","open-${id % 10}"]`;
+  }
+  return `${text}]`;
+}
+
+/** Rows of values in catalog order. */
+export function rowValues(firstId: number, rowCount: number): unknown[][] {
+  return Array.from({ length: rowCount }, (_, index) => {
+    const id = firstId + index;
+    return [id, id * 7, amountText(id), CREATED_AT, 'EUR', `open-${id % 10}`];
+  });
+}
