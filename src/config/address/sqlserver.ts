@@ -23,6 +23,11 @@ export interface SqlServerAddress {
    * REPLICATION holds still.
    */
   readonly replication: boolean;
+  /**
+   * Babelfish may be written to, although it changes texts: for tests of what
+   * it can show.
+   */
+  readonly allowsBabelfish: boolean;
   /** `host:port/database`, for messages: never the user's password. */
   readonly display: string;
 }
@@ -47,6 +52,7 @@ export function parseSqlServerAddress(
         'application_name',
         'connect_timeout',
         'replication',
+        'babelfish',
       ],
       numbers: ['connect_timeout'],
       example,
@@ -68,17 +74,31 @@ export function parseSqlServerAddress(
     attempts: tlsAttempts(parameters, option),
     applicationName: parameters.get('application_name') ?? 'replicator',
     connectTimeoutMs: Number(parameters.get('connect_timeout') ?? 10) * 1000,
-    replication: switchOf(parameters.get('replication') ?? 'true', option),
+    replication: switchOf('replication', parameters, {
+      option,
+      otherwise: true,
+    }),
+    allowsBabelfish: switchOf('babelfish', parameters, {
+      option,
+      otherwise: false,
+    }),
     display: `${host}:${port}/${database}`,
   };
 }
 
-function switchOf(text: string, option: string): boolean {
+function switchOf(
+  name: string,
+  parameters: ReadonlyMap<string, string>,
+  {
+    option,
+    otherwise,
+  }: { readonly option: string; readonly otherwise: boolean },
+): boolean {
+  const text = parameters.get(name) ?? String(otherwise);
   if (text !== 'true' && text !== 'false') {
     throw new ReplicatorError('E5002', {
-      detail: `the parameter "replication" of ${option} is neither true nor false`,
-      remedy:
-        'leave it out, or write replication=false for an account that may not log in as a replication agent',
+      detail: `the parameter "${name}" of ${option} is neither true nor false`,
+      remedy: `leave it out, which means ${String(otherwise)}`,
     });
   }
   return text === 'true';

@@ -2,6 +2,7 @@
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { Connection, Request, TYPES } from 'tedious';
 import type { SqlServerAddress } from '../../config/address/sqlserver.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
 import type { PooledConnection } from '../connection-pool.ts';
 import { serverErrorOf, targetFailure } from './errors.ts';
 import { logInAsReplicationAgent } from './replication-login.ts';
@@ -73,8 +74,12 @@ export class SqlServerConnection implements PooledConnection {
         const raw = await connect(address, { tls, options, signal });
         const connection = new SqlServerConnection(raw, options);
         const [row] = await connection.batch(
-          `${sessionSettings(options)}\nselect @@spid as spid;`,
+          `${sessionSettings(options)}\nselect @@spid as spid, @@version as version;`,
         );
+        if (isBabelfish(row!) && !address.allowsBabelfish) {
+          connection.destroy();
+          throw notSqlServer();
+        }
         connection.#sessionId = Number(row!['spid']);
         return connection;
       } catch (error) {
@@ -291,6 +296,23 @@ function mayWorkOtherwise(error: unknown): boolean {
     code === 'EENCRYPT' ||
     (cause instanceof Error && /SSL|TLS/.test(cause.message))
   );
+}
+
+function isBabelfish(row: Row): boolean {
+  return String(row['version']).startsWith('Babelfish');
+}
+
+/**
+ * Its OPENJSON hands strings out with their escapes and cuts them after 4000
+ * characters (seen with 4.4), and says nothing.
+ */
+function notSqlServer(): ReplicatorError {
+  return new ReplicatorError('E4014', {
+    detail:
+      'the target is Babelfish, which speaks the language of SQL Server and changes texts',
+    remedy:
+      'give the postgresql:// address of the same server, and its tables there',
+  });
 }
 
 function asError(message: ServerError): Error & ServerError {

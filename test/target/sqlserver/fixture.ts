@@ -27,7 +27,7 @@ export async function sqlserverFixture(): Promise<SqlServerFixture> {
   const database = await testSqlServerDatabase();
   const open = (options: ReopenOptions): Promise<Target> =>
     openTarget({
-      url: options.url ?? database.url,
+      url: targetUrl(options.url ?? database.url),
       ...defaultTargetOptions,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
       pool: { ...defaultTargetOptions.pool, maxSize: options.poolSize ?? 8 },
@@ -74,6 +74,15 @@ export async function sqlserverFixture(): Promise<SqlServerFixture> {
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Babelfish must be asked for by name. */
+export function targetUrl(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  if (isBabelfish) {
+    url.searchParams.set('babelfish', 'true');
+  }
+  return url.href;
 }
 
 export function quoted(name: string): string {

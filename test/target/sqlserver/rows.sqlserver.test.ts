@@ -157,7 +157,7 @@ here('rows of SQL Server', () => {
     ].filter((each) => !isBabelfish || !each.includes(']'))) {
       const table = quoted(name);
       await fixture.sql(
-        `create table ${table} (${table} bigint identity(1,1) primary key, [n] int)`,
+        `create table ${table} (${table} bigint ${isBabelfish ? '' : 'identity(1,1)'} primary key, [n] int)`,
       );
       for (const n of ['1', '2']) {
         await applyTo(fixture, { [name]: [row(1, [7], { [name]: '7', n })] });
@@ -187,25 +187,26 @@ here('rows of SQL Server', () => {
     ]);
   });
 
-  test('in thousands, with a mebibyte in one of them, cross', async () => {
+  test('in thousands cross', async () => {
     await using fixture = await sqlserverFixture();
     await fixture.sql(
       'create table item (id bigint primary key, body nvarchar(max))',
     );
-    const big = 'ä表e '.repeat(256 * 1024);
     await applyTo(fixture, {
       item: Array.from({ length: 10_000 }, (_, index) =>
-        row(1, [index], {
-          id: String(index),
-          body: index === 0 ? JSON.stringify(big) : '"small"',
-        }),
+        row(1, [index], { id: String(index), body: `"ä表 ${index}"` }),
       ),
     });
-    const [stored] = await fixture.rows('select body from item where id = 0');
-    expect(stored![0] === big).toBe(true);
+    expect(
+      await fixture.rows('select body from item where id in (0, 9999)'),
+    ).toEqual([['ä表 0'], ['ä表 9999']]);
     expect(await fixture.rows('select count(*) from item')).toEqual([
       ['10000'],
     ]);
+    await applyTo(fixture, {
+      item: Array.from({ length: 10_000 }, (_, index) => row(2, [index], null)),
+    });
+    expect(await fixture.rows('select count(*) from item')).toEqual([['0']]);
   });
 
   onSqlServerOnly('wait for a lock, and the target tells so', async () => {

@@ -41,16 +41,16 @@ const cells: readonly Cell[] = [
   ['varchar(20)', '"Grüße €"', 'Grüße €'],
   ['varchar(max)', '"x"', 'x'],
   ['char(3)', '"ab"', 'ab '],
-  ['nchar(3)', '"表"', '表  '],
+  ['nchar(3)', '"ä"', 'ä  '],
   ['nvarchar(20)', '"表 ä \' ; --"', "表 ä ' ; --"],
   ['nvarchar(2)', '"😀"', '😀'],
   ['nvarchar(max)', '""', ''],
   ['nvarchar(max)', '"  blanks  "', '  blanks  '],
   ['nvarchar(max)', '"2024-01-01T00:00:00"', '2024-01-01T00:00:00'],
   ['nvarchar(max)', '"123"', '123'],
-  ['varbinary(10)', '"\\\\x00ff7f"', '00FF7F'],
-  ['varbinary(max)', '"\\\\x"', ''],
-  ['binary(2)', '"\\\\x00ff"', '00FF'],
+  ['varbinary(10)', '"\\\\x00ff7f"', '0x00ff7f'],
+  ['varbinary(max)', '"\\\\x"', '0x'],
+  ['binary(2)', '"\\\\x00ff"', '0x00ff'],
   [
     'uniqueidentifier',
     '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"',
@@ -82,8 +82,10 @@ const cells: readonly Cell[] = [
   ],
   [
     'datetimeoffset(6)',
-    '"1883-11-18T12:03:58"',
-    '1883-11-18 12:03:58.000000 +00:00',
+    '"1883-11-18T12:03:58.5"',
+    isBabelfish
+      ? '1883-11-18 12:03:58.5 +00:00'
+      : '1883-11-18 12:03:58.500000 +00:00',
   ],
 ];
 
@@ -92,7 +94,8 @@ const onSqlServerOnly: readonly Cell[] = [
   ['nvarchar(max)', '{"a": [1.10, "x"]}', '{"a": [1.10, "x"]}'],
   ['text', '"Grüße"', 'Grüße'],
   ['ntext', '"表"', '表'],
-  ['image', '"\\\\x00ff"', '00FF'],
+  ['nchar(3)', '"表"', '表  '],
+  ['image', '"\\\\x00ff"', '0x00ff'],
   [
     'xml',
     '"<?xml version=\\"1.0\\" encoding=\\"utf-8\\"?><a> <b>ä</b> </a>"',
@@ -119,14 +122,11 @@ const onSqlServerOnly: readonly Cell[] = [
 
 /** How a column of the type is read back as text. */
 function readBack(type: string): string {
-  if (/^(?:var)?binary|^image/.test(type)) {
-    return 'convert(varchar(max), cast(v as varbinary(max)), 2)';
-  }
   if (/^(?:float|real)/.test(type)) {
     return 'convert(varchar(60), v, 3)';
   }
   if (/^(?:small)?money/.test(type)) {
-    return 'convert(varchar(60), v, 2)';
+    return 'cast(cast(v as decimal(19, 4)) as varchar(60))';
   }
   if (/^datetime$/.test(type)) {
     return 'convert(varchar(60), v, 121)';
@@ -137,7 +137,7 @@ function readBack(type: string): string {
   if (/^geo/.test(type)) {
     return "concat(v.STSrid, ';', v.AsTextZM())";
   }
-  return 'cast(v as nvarchar(max))';
+  return /^(?:var)?binary|^image/.test(type) ? 'v' : 'cast(v as nvarchar(max))';
 }
 
 async function storedAs(
