@@ -37,7 +37,7 @@ export async function sqlserverFixture(): Promise<SqlServerFixture> {
   return {
     database,
     target,
-    url: database.url,
+    url: targetUrl(database.url),
     schema: schemaName([database.name, 'dbo']),
     async sql(text) {
       await database.query(text);
