@@ -48,7 +48,8 @@ order by table_name, constraint_name, ordinal_position`;
 /** Keys of any schema that refer to this one. */
 export function referringKeysQuery(schema: string): string {
   return `select r.referenced_table_name as parent_table, r.delete_rule as delete_rule,
-  k.referenced_column_name as parent_column
+  k.referenced_column_name as parent_column,
+  r.constraint_schema = r.unique_constraint_schema and r.table_name = r.referenced_table_name as is_own
 from information_schema.referential_constraints as r
 join information_schema.key_column_usage as k
   on k.constraint_schema = r.constraint_schema and k.constraint_name = r.constraint_name

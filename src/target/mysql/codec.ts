@@ -11,7 +11,7 @@ export type MysqlCodec = MysqlType & {
   readonly folds?: true;
   /** It refers to its own table, or to one from which that is reached again. */
   readonly reference?: 'self' | 'cycle';
-  /** Rows of other tables refer to it, and it is no key. */
+  /** Rows of other tables refer to it. */
   readonly referred?: true;
 };
 

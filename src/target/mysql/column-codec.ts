@@ -21,6 +21,8 @@ export interface ColumnPlace {
   readonly isMariadb: boolean;
   /** MariaDB: text that is checked to be JSON. */
   readonly isJson: boolean;
+  /** Foreign keys of other tables end here. */
+  readonly isReferred: boolean;
 }
 
 export function columnCodec(row: TextRow, place: ColumnPlace): MysqlCodec {
@@ -31,6 +33,7 @@ export function columnCodec(row: TextRow, place: ColumnPlace): MysqlCodec {
     ...(place.ordinal !== null &&
       collation != null &&
       !exactCollation.test(collation) && { folds: true as const }),
+    ...(place.isReferred && { referred: true as const }),
     ...(place.prefix !== null && { keyPrefix: Number(place.prefix) }),
   };
 }

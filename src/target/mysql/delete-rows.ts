@@ -6,9 +6,9 @@ import {
   deleteLeavesStatement,
   deleteStatement,
   keyCondition,
-  selfReferences,
   setNullStatement,
-} from './statements.ts';
+} from './key-statements.ts';
+import { selfReferences } from './statements.ts';
 
 /**
  * The server turns longer lists into a scan or a join: MariaDB's
@@ -96,18 +96,40 @@ export async function deleteRows(
     }),
   );
   if (hasFixedReference) {
-    let affectedRows: number;
-    do {
-      affectedRows = 0;
-      for (const condition of conditions) {
-        const answer = await connection.query(
-          deleteLeavesStatement(table, condition),
-        );
-        affectedRows += answer.affectedRows;
-      }
-    } while (affectedRows > 0);
+    await deleteByGeneration(connection, table, conditions);
   }
   for (const condition of conditions) {
     await connection.query(deleteStatement(table, condition));
   }
+}
+
+/**
+ * The youngest first. InnoDB refuses to delete a row that is its own parent:
+ * where no other table refers to this one, nothing is missed when it does not
+ * look.
+ */
+async function deleteByGeneration(
+  connection: MysqlConnection,
+  table: TableShape,
+  conditions: readonly string[],
+): Promise<void> {
+  const isReferred = table.columns.some((column) => codecOf(column).referred);
+  let affectedRows: number;
+  const deleteLeaves = async (ownChildren: boolean): Promise<void> => {
+    for (const condition of conditions) {
+      const answer = await connection.query(
+        deleteLeavesStatement(table, condition, ownChildren),
+      );
+      affectedRows += answer.affectedRows;
+    }
+  };
+  do {
+    affectedRows = 0;
+    await deleteLeaves(false);
+    if (!isReferred) {
+      await connection.query('set session foreign_key_checks = 0');
+      await deleteLeaves(true);
+      await connection.query('set session foreign_key_checks = 1');
+    }
+  } while (affectedRows > 0);
 }

@@ -20,8 +20,9 @@ import type {
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import { MysqlConnection, type TextRow } from './driver.ts';
 import { isServerError } from './errors.ts';
+import { LockWaits } from './lock-waits.ts';
 import { introspectSchema } from './introspect.ts';
-import { quoteSchema } from './statements.ts';
+import { quoteSchema } from './quoting.ts';
 import { MysqlTransaction, type TransactionOptions } from './transaction.ts';
 import {
   checkpointTable,
@@ -51,6 +52,9 @@ class MysqlTarget implements Target {
   readonly #pool: ConnectionPool<MysqlConnection>;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
   readonly #transactionOptions: TransactionOptions;
+  readonly #lockWaits = new LockWaits((text) =>
+    this.#use(undefined, (connection) => connection.query(text)),
+  );
 
   constructor({
     url,
@@ -102,21 +106,8 @@ class MysqlTarget implements Target {
     return new MysqlTransaction(loan, this.#transactionOptions, signal);
   }
 
-  /** The table shows other accounts' transactions to those with PROCESS only. */
   async #isBlocked(processId: number): Promise<boolean | null> {
-    return this.#use(undefined, async (connection) => {
-      try {
-        const { rows } = await connection.query(
-          `select trx_state as state from information_schema.innodb_trx where trx_mysql_thread_id = ${processId}`,
-        );
-        return rows[0]?.['state'] === 'LOCK WAIT';
-      } catch (error) {
-        if (isServerError(error) && lacksPrivilege.includes(error.errno)) {
-          return null;
-        }
-        throw error;
-      }
-    });
+    return (await this.#lockWaits.read())?.has(processId) ?? null;
   }
 
   async claimCheckpoint(

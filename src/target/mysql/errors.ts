@@ -213,7 +213,7 @@ function connectFailure(
         'turn TLS on at the server, or accept cleartext with sslmode=prefer',
     });
   }
-  const refusal = [error, error.cause].find(isCertificateRefusal);
+  const refusal = [error, error.cause ?? {}].find(isCertificateRefusal);
   if (refusal) {
     return new ReplicatorError('E4015', {
       detail: `the certificate of the target is not accepted (${(refusal as { code: string }).code})`,

@@ -21,7 +21,7 @@ import {
 import { columnCodec } from './column-codec.ts';
 import type { MysqlConnection, TextRow } from './driver.ts';
 import { cyclicReferences } from './reference-cycles.ts';
-import { quoteText } from './statements.ts';
+import { quoteText } from './quoting.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** Tables of our own, which no feed may write to. */
@@ -111,6 +111,9 @@ function tableDraft(
   const hidden = all.some(isInvisible) ? invisibleKey : null;
   const keyed = primary.filter((row) => row['column_name'] !== hidden);
   const keyNames = keyed.map((row) => row['column_name']!);
+  const referring = parts.referring.filter(
+    (row) => row['parent_table'] === name,
+  );
   const jsonColumns = new Set(
     (parts.jsonChecks?.get(name) ?? []).map(
       (row) => /^json_valid\(`(.*)`\)$/.exec(row['clause']!)?.[1],
@@ -125,12 +128,13 @@ function tableDraft(
         prefix: keyed[ordinal]?.['prefix'] ?? null,
         isMariadb: parts.jsonChecks !== null,
         isJson: jsonColumns.has(row['name']!),
+        isReferred: referring.some(
+          (key) =>
+            key['parent_column'] === row['name'] && key['is_own'] !== '1',
+        ),
       });
     });
   const names = columns.map((column) => column.name);
-  const referring = parts.referring.filter(
-    (row) => row['parent_table'] === name,
-  );
   return {
     schema,
     name,
@@ -160,6 +164,7 @@ function columnShape(
     readonly prefix: string | null;
     readonly isMariadb: boolean;
     readonly isJson: boolean;
+    readonly isReferred: boolean;
   },
 ): ColumnShape {
   const extra = row['extra'] ?? '';

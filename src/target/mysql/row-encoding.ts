@@ -5,7 +5,6 @@
  * The escapes `\\ \" \/ \b \n \r \t` mean the same in both, so that most
  * strings of JSON pass as they are.
  */
-import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import { type ColumnarRows, columnTexts } from '../column-texts.ts';
 import type { ColumnShape, ShapeRows } from '../target.ts';
@@ -138,19 +137,13 @@ function escapeForJson(text: string): string {
   return /["\\\x00-\x1f]/.test(text) ? JSON.stringify(text).slice(1, -1) : text;
 }
 
-/** Rows in pieces that fit into one packet of the server. */
+/** Rows in pieces that fit into so many bytes; a row that alone does not, alone. */
 export function* packetChunks(
   rows: ShapeRows,
-  maxPacketBytes: number,
+  byteCount: number,
 ): Generator<ShapeRows> {
-  // A character takes three bytes at most; the statement has a few more.
-  const limit = Math.floor((maxPacketBytes - 64 * 1024) / 3);
-  if (limit <= 0) {
-    throw new ReplicatorError('E4010', {
-      detail: `max_allowed_packet of the target is ${maxPacketBytes} bytes`,
-      remedy: 'set max_allowed_packet to 64M at the target',
-    });
-  }
+  // A character takes three bytes at most.
+  const limit = Math.floor(byteCount / 3);
   let start = 0;
   let total = 0;
   for (let row = 0; row < rows.rowCount; row++) {

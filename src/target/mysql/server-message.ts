@@ -25,12 +25,14 @@ const harmless = new Set([
 
 export function describe(error: ServerError, code: ErrorCode): string {
   const message = error.sqlMessage ?? '';
-  const isHarmless = harmless.has(error.errno);
-  const place = isHarmless ? null : placeIn(message);
+  // A trigger may signal any number, with any words.
+  const isSignal = error.errno === 1644 || error.sqlState === '45000';
+  const isHarmless = !isSignal && harmless.has(error.errno);
+  const place = isHarmless || isSignal ? null : placeIn(message);
   const what = isHarmless
     ? // A syntax error quotes the statement, which may hold literals.
       message.replace(/ near '[\s\S]*$/, '')
-    : error.errno === 1644
+    : isSignal
       ? 'a trigger or procedure refused the row'
       : errorCodes[code].meaning;
   return `${what} (error ${error.errno}${place === null ? '' : `, ${place}`})`;

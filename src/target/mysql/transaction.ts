@@ -17,7 +17,8 @@ import type { MysqlConnection } from './driver.ts';
 import { isServerError, type Phase } from './errors.ts';
 import { literalTexts } from './row-encoding.ts';
 import { beginStatement, endStatement } from './session.ts';
-import { setNullStatement, vacatedColumns } from './statements.ts';
+import { setNullStatement } from './key-statements.ts';
+import { vacatedColumns } from './statements.ts';
 import {
   didNotMoveNumber,
   moveCheckpointStatement,

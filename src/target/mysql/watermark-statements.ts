@@ -1,7 +1,7 @@
 /** The SQL of the watermark that is kept in the target itself (design D2). */
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { WatermarkMove } from '../target.ts';
-import { quoteSchema, quoteText } from './statements.ts';
+import { quoteSchema, quoteText } from './quoting.ts';
 
 export const checkpointTable = 'replicator_checkpoint';
 

@@ -16,26 +16,22 @@ import { codecOf } from './codec.ts';
 import type { Answer, MysqlConnection, ServerFacts } from './driver.ts';
 import { isServerError, serverFailure } from './errors.ts';
 import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
+import { quoteIdentifier, quoteSchema } from './quoting.ts';
+import { jsonSource, type RowSource, temporarySource } from './row-source.ts';
 import {
   collectRewrittenStatement,
-  createTemporaryStatement,
   duplicateKeyUpsert,
   foldedKeyStatement,
   insertMissingStatement,
   insertReadyStatement,
-  jsonSource,
-  loadStatement,
-  quoteIdentifier,
-  quoteSchema,
   repeatedKeyStatement,
   rewriteStatements,
-  type RowSource,
   selfReferences,
-  temporarySource,
   updateStatement,
   vacatedColumns,
   writableColumns,
 } from './statements.ts';
+import { createTemporaryStatement, loadStatement } from './temporary-tables.ts';
 
 /**
  * Up to so many rows the temporary table costs more than it saves (measured
@@ -94,7 +90,8 @@ export function prepareRows(
   return {
     now,
     later: (connection) =>
-      eachPacket(connection, links, policies, async (source, json) => {
+      eachPacket(connection, links, policies, async (_, json) => {
+        const source = jsonSource(table, kept);
         await execute(connection, updateStatement(table, kept, source)!, json);
       }),
   };
@@ -129,30 +126,41 @@ function isLink(column: ColumnShape): boolean {
 function jsonWork(rows: ShapeRows, policies: ValuePolicies): RowWork {
   // Values that cannot be written fail now, not when their turn comes.
   const json = jsonRows(rows, policies);
-  const mayNeedTable = rewritten(rows).length > 0;
   return async (connection) => {
-    if (mayNeedTable) {
-      await rewriteFromJson(connection, rows, json);
-    }
-    if (json.length * 3 < connection.facts.maxPacketBytes - 64 * 1024) {
+    const limit = parameterBytes(connection);
+    // A character takes three bytes at most.
+    if (json.length * 3 <= limit || Buffer.byteLength(json) <= limit) {
       await writeFromJson(connection, rows, json);
       return;
     }
-    for (const chunk of packetChunks(rows, connection.facts.maxPacketBytes)) {
-      await writeFromJson(connection, chunk, jsonRows(chunk, policies));
-    }
+    await eachPacket(connection, rows, policies, (chunk, text) =>
+      writeFromJson(connection, chunk, text),
+    );
   };
+}
+
+/** Of one packet something is left for the statement. */
+function parameterBytes({ facts }: MysqlConnection): number {
+  return Math.max(0, facts.maxPacketBytes - 64 * 1024);
 }
 
 async function eachPacket(
   connection: MysqlConnection,
   rows: ShapeRows,
   policies: ValuePolicies,
-  work: (source: RowSource, json: string) => Promise<void>,
+  work: (rows: ShapeRows, json: string) => Promise<void>,
 ): Promise<void> {
-  const source = jsonSource(rows.table, rows.columns);
-  for (const chunk of packetChunks(rows, connection.facts.maxPacketBytes)) {
-    await work(source, jsonRows(chunk, policies));
+  const limit = parameterBytes(connection);
+  for (const chunk of packetChunks(rows, limit)) {
+    const json = jsonRows(chunk, policies);
+    if (Buffer.byteLength(json) > limit) {
+      throw new ReplicatorError('E4006', {
+        detail: `a row of table ${rows.table.schema}.${rows.table.name} is larger than max_allowed_packet of the target (${connection.facts.maxPacketBytes} bytes)`,
+        remedy:
+          'raise max_allowed_packet at the target, or let it load files: SET GLOBAL local_infile = ON',
+      });
+    }
+    await work(chunk, json);
   }
 }
 
@@ -172,6 +180,10 @@ async function writeFromJson(
 ): Promise<void> {
   const source = jsonSource(rows.table, rows.columns);
   const run: Run = (text) => execute(connection, text, json);
+  const watched = rewritten(rows);
+  if (watched.length > 0) {
+    await rewrite(connection, rows, { watched, source, run });
+  }
   if (rows.rowCount > 1) {
     await refuseFound(
       run,
@@ -204,7 +216,7 @@ async function writeLoaded(
   const run: Run = (text) => connection.query(text);
   const watched = rewritten(rows);
   if (watched.length > 0) {
-    await rewrite(connection, rows, watched, source, run);
+    await rewrite(connection, rows, { watched, source, run });
   }
   await writeFrom(source, rows, run);
   await connection.query(`delete from ${name}`);
@@ -232,8 +244,8 @@ async function fillTemporary(
       sqlMessage: first['Message'] ?? '',
     });
   }
-  throw new ReplicatorError('E4008', {
-    detail: `the target took ${affectedRows} of ${rowCount} rows`,
+  throw new ReplicatorError('E4006', {
+    detail: `the target took ${affectedRows} of ${rowCount} rows, with ${warningCount} warnings`,
   });
 }
 
@@ -369,29 +381,16 @@ function rewritten({
   );
 }
 
-async function rewriteFromJson(
-  connection: MysqlConnection,
-  rows: ShapeRows,
-  json: string,
-): Promise<void> {
-  await rewrite(
-    connection,
-    rows,
-    rewritten(rows),
-    jsonSource(rows.table, rows.columns),
-    (text) => execute(connection, text, json),
-  );
-}
-
-// oxlint-disable-next-line max-params
 async function rewrite(
   connection: MysqlConnection,
-  rows: ShapeRows,
-  watched: readonly ColumnShape[],
-  source: RowSource,
-  run: Run,
+  { table, columns }: ShapeRows,
+  options: {
+    readonly watched: readonly ColumnShape[];
+    readonly source: RowSource;
+    readonly run: Run;
+  },
 ): Promise<void> {
-  const { table, columns } = rows;
+  const { watched, source, run } = options;
   const kept = writableColumns(table);
   const into = temporaryName(table, kept, 'again');
   const isThere = await ensureTemporary(connection, into, () =>

@@ -1,0 +1,25 @@
+/** Names and texts in SQL. */
+import { schemaNameParts } from '../../mutation/schema-name.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { TableShape } from '../target.ts';
+
+/** Always quoted: keywords are then nothing special. */
+export function quoteIdentifier(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
+/** Backslashes are escapes: the session sets its sql_mode. */
+export function quoteText(text: string): string {
+  return `'${text
+    .replaceAll('\\', '\\\\')
+    .replaceAll("'", "\\'")
+    .replaceAll('\0', '\\0')}'`;
+}
+
+export function quoteSchema(schema: SchemaName): string {
+  return quoteIdentifier(schemaNameParts(schema).at(-1)!);
+}
+
+export function quoteTable(table: TableShape): string {
+  return `${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
+}
