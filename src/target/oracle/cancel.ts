@@ -1,5 +1,5 @@
 /** What an abort does to a connection, and to the failure that follows. */
-import type { OracleConnection } from './driver.ts';
+import type { OracleSession } from './driver.ts';
 import { type Phase, targetFailure } from './errors.ts';
 
 /** An abort explains whatever failed after it. */
@@ -18,7 +18,7 @@ export function failureOf(
  * is given up then: a late cancel request must not hit whoever comes next.
  */
 export function cancelOnAbort(
-  connection: OracleConnection,
+  connection: OracleSession,
   signal: AbortSignal | undefined,
 ): Disposable {
   let cancellation: Disposable | null = null;

@@ -96,7 +96,7 @@ class OracleTarget implements Target {
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
     const loan = await this.#borrow(signal);
     return new OracleTransaction(loan, {
-      isBlocked: (connection) => this.#isBlocked(connection.sessionId),
+      isBlocked: () => this.#isBlocked(loan.connection.sessionId),
       bindOptions: this.#bindOptions,
       signal,
     });

@@ -27,6 +27,19 @@ export interface FailedRow {
   readonly error: Error;
 }
 
+/** What a transaction needs of a connection. */
+export type OracleSession = Pick<
+  OracleConnection,
+  | 'usable'
+  | 'query'
+  | 'run'
+  | 'executeMany'
+  | 'commit'
+  | 'rollback'
+  | 'cancel'
+  | 'destroy'
+>;
+
 /** Where the address says connect_timeout=0. */
 const defaultDialLimitMs = 10_000;
 const shortestDialLimitMs = 1_000;
@@ -71,8 +84,11 @@ export class OracleConnection implements PooledConnection {
     this.#options = options;
   }
 
+  /** Also of an idle connection the driver hears that it has ended. */
   get usable(): boolean {
-    return this.#usable;
+    return (
+      this.#usable && (this.#callCount > 0 || this.#connection.isHealthy())
+    );
   }
 
   static async dial(
@@ -241,7 +257,7 @@ export class OracleConnection implements PooledConnection {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const wasUsable = this.#usable;
+    const wasUsable = this.usable;
     this.#usable = false;
     if (!wasUsable) {
       this.destroy();

@@ -16,7 +16,7 @@ import {
   bindRowsText,
 } from './binds.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
-import type { FailedRow, OracleConnection } from './driver.ts';
+import type { FailedRow, OracleSession } from './driver.ts';
 import { type Phase, oraNumberOf } from './errors.ts';
 import {
   deleteStatement,
@@ -42,11 +42,9 @@ import {
 const foreignKeyNumbers: readonly (number | null)[] = [2291, 2292];
 
 export class OracleTransaction implements TargetTransaction {
-  readonly #loan: Loan<OracleConnection>;
-  readonly #connection: OracleConnection;
-  readonly #isBlocked: (
-    connection: OracleConnection,
-  ) => Promise<boolean | null>;
+  readonly #loan: Loan<OracleSession>;
+  readonly #connection: OracleSession;
+  readonly #isBlocked: () => Promise<boolean | null>;
   readonly #bindOptions: BindOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
@@ -56,15 +54,13 @@ export class OracleTransaction implements TargetTransaction {
   #failure: Error | null = null;
 
   constructor(
-    loan: Loan<OracleConnection>,
+    loan: Loan<OracleSession>,
     {
       isBlocked,
       bindOptions,
       signal,
     }: {
-      readonly isBlocked: (
-        connection: OracleConnection,
-      ) => Promise<boolean | null>;
+      readonly isBlocked: () => Promise<boolean | null>;
       readonly bindOptions: BindOptions;
       readonly signal: AbortSignal | undefined;
     },
@@ -127,7 +123,7 @@ export class OracleTransaction implements TargetTransaction {
   }
 
   waitsForLock(): Promise<boolean | null> {
-    return this.#isBlocked(this.#connection);
+    return this.#isBlocked();
   }
 
   async commit(move: WatermarkMove | null): Promise<void> {

@@ -17,6 +17,7 @@ import {
   hsqldbMissing,
   startHsqldb,
 } from '../../support/oracle-hsqldb.ts';
+import { inHsqldb } from '../../support/oracle-hsqldb-session.ts';
 import { column, number, tableShape, text } from './shapes.ts';
 
 const missing = hsqldbMissing();
@@ -31,27 +32,14 @@ const item = tableShape('ITEM', [
 const carrying = (...names: string[]) =>
   item.columns.filter(({ name }) => names.includes(name));
 
-/**
- * HSQLDB wants to know a parameter's type, and has the standard's place for
- * the condition of an update.
- */
-function typed(statement: string): string {
-  return statement
-    .replaceAll(/:\d+/g, 'cast(? as varchar2(4000))')
-    .replace(
-      /when matched then update set([^]*)\nwhere (.*)\nwhen not/,
-      'when matched and ($2) then update set$1\nwhen not',
-    );
-}
-
 if (missing !== null) {
-  console.log(`the statements of Oracle are not run by HSQLDB: ${missing}`);
+  console.log(`the statements and transactions of Oracle are not run on HSQLDB: ${missing}`);
 }
 
 describe.skipIf(missing !== null)('a statement of Oracle in HSQLDB', () => {
   let database: Hsqldb;
   const run = (statement: string, ...values: (string | null)[]) =>
-    database.run(typed(statement), values);
+    database.run(inHsqldb(statement), values);
   const rows = () => run('select * from "SHOP"."ITEM" order by "ID", "TENANT"');
 
   beforeAll(async () => {
