@@ -33,7 +33,9 @@ const carrying = (...names: string[]) =>
   item.columns.filter(({ name }) => names.includes(name));
 
 if (missing !== null) {
-  console.log(`the statements and transactions of Oracle are not run on HSQLDB: ${missing}`);
+  console.log(
+    `the statements and transactions of Oracle are not run on HSQLDB: ${missing}`,
+  );
 }
 
 describe.skipIf(missing !== null)('a statement of Oracle in HSQLDB', () => {
