@@ -22,6 +22,7 @@ const asClob = `case when length(v) = 0 then 'an empty CLOB' else to_char(v) end
 export const oracleTypes: EngineTypes = {
   name: 'Oracle',
   key: 'number(19)',
+  foldsNames: true,
   cells: {
     bool: { column: 'number(1)', outcomes: { true: '1', false: '0' } },
     int2: { column: 'number(5)', read: asNumber },

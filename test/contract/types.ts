@@ -56,6 +56,8 @@ export interface EngineTypes {
   readonly name: string;
   /** The integer key of the tables. */
   readonly key: string;
+  /** Names without quotes are upper case in its catalog. */
+  readonly foldsNames?: true;
   readonly setup?: readonly string[];
   readonly cells: Readonly<Record<SourceType, TypeCell | null>>;
 }
@@ -83,11 +85,13 @@ export function registerTypesContract(
         continue;
       }
       test(`${type} is ${cell.column}`, async () => {
-        const table = `cell_${index}`;
+        const named = (name: string): string =>
+          engine.foldsNames ? name.toUpperCase() : name;
+        const table = named(`cell_${index}`);
         await fixture.sql(
           `create table ${table} (id ${engine.key} primary key, v ${cell.column})`,
         );
-        const seen = await outcomesOf(fixture, { table, values, cell });
+        const seen = await outcomesOf(fixture, { table, values, cell, named });
         expect(seen).toEqual(expectedOutcomes(values, cell));
       });
     }
@@ -128,11 +132,13 @@ interface CellAt {
   readonly table: string;
   readonly values: SourceValues;
   readonly cell: TypeCell;
+  /** A name as the catalog has it. */
+  readonly named: (name: string) => string;
 }
 
 async function outcomesOf(
   fixture: TargetFixture,
-  { table, values, cell }: CellAt,
+  { table, values, cell, named }: CellAt,
 ): Promise<Record<string, Outcome>> {
   const seen: Record<string, Outcome> = {};
   const replaced: ReplacedValue[] = [];
@@ -141,7 +147,11 @@ async function outcomesOf(
     const write = (target: Target): Promise<void> =>
       applyTo(
         fixture,
-        { [table]: [row(1, [id], { id: String(id), v: token })] },
+        {
+          [table]: [
+            row(1, [id], { [named('id')]: String(id), [named('v')]: token }),
+          ],
+        },
         { target },
       );
     const read = async (): Promise<string> => {
