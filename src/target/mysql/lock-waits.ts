@@ -13,7 +13,8 @@ const query = `select trx_mysql_thread_id as id from information_schema.innodb_t
 
 export class LockWaits {
   readonly #ask: (text: string) => Promise<Answer>;
-  #lastReadAtMs = -Infinity;
+  /** Settles when the last question has been answered for long enough. */
+  #quiet: Promise<void> = Promise.resolve();
   #next: Promise<ReadonlySet<number> | null> | null = null;
 
   constructor(ask: (text: string) => Promise<Answer>) {
@@ -23,16 +24,15 @@ export class LockWaits {
   /** Null where the account lacks the privilege PROCESS. */
   read(): Promise<ReadonlySet<number> | null> {
     // Whoever comes before the question is put shares its answer.
-    this.#next ??= this.#readAnew();
+    this.#next ??= this.#readAnew(this.#quiet);
     return this.#next;
   }
 
-  async #readAnew(): Promise<ReadonlySet<number> | null> {
-    const waitMs = this.#lastReadAtMs + freshAfterMs - performance.now();
-    if (waitMs > 0) {
-      await sleep(waitMs);
-    }
+  async #readAnew(quiet: Promise<void>): Promise<ReadonlySet<number> | null> {
+    await quiet;
     this.#next = null;
+    const asked = Promise.withResolvers<void>();
+    this.#quiet = asked.promise.then(() => sleep(freshAfterMs));
     try {
       const { rows } = await this.#ask(query);
       return new Set(rows.map(({ id }) => Number(id)));
@@ -42,7 +42,7 @@ export class LockWaits {
       }
       throw error;
     } finally {
-      this.#lastReadAtMs = performance.now();
+      asked.resolve();
     }
   }
 }
