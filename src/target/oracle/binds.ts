@@ -93,17 +93,31 @@ export function bindGroups(
   });
 }
 
-/** The texts of a statement's rows as one JSON array of arrays. */
-export function bindRowsText(
-  source: ColumnValues,
-  options: BindOptions,
-): string {
-  const rows = bindGroups(source, options).flatMap((group) => group.rows);
+/** The group with some of its columns, in another order. */
+export function pickColumns(
+  group: BindGroup,
+  from: readonly ColumnShape[],
+  columns: readonly ColumnShape[],
+): BindGroup {
+  const places = columns.map((column) => from.indexOf(column));
+  const picked = <T>(list: readonly T[]): T[] =>
+    places.map((place) => list[place]!);
+  return {
+    modes: picked(group.modes),
+    definitions: picked(group.definitions),
+    rows: group.rows.map(picked),
+  };
+}
+
+/** The rows as one JSON array of arrays of texts. */
+export function rowsText(groups: readonly BindGroup[]): string {
   // JSON has no NaN, and a number would not come out as it is printed.
   return JSON.stringify(
-    rows.map((row) =>
-      row.map((value) => (value === null ? null : String(value))),
-    ),
+    groups
+      .flatMap(({ rows }) => rows)
+      .map((row) =>
+        row.map((value) => (value === null ? null : String(value))),
+      ),
   );
 }
 

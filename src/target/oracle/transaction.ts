@@ -13,7 +13,8 @@ import {
   type BindGroup,
   type BindOptions,
   bindGroups,
-  bindRowsText,
+  pickColumns,
+  rowsText,
 } from './binds.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
@@ -75,15 +76,19 @@ export class OracleTransaction implements TargetTransaction {
 
   async upsert(rows: ShapeRows): Promise<void> {
     await this.#inTurn('statement', async () => {
-      for (const step of upsertSteps(rows)) {
+      const { table, columns: carried } = rows;
+      const steps = upsertSteps(rows);
+      // Once: whatever is written otherwise than it came is told of once.
+      const bound = bindGroups(rows, this.#bindOptions);
+      for (const step of steps) {
         if (step.kind === 'pass') {
-          await this.#pass(rows, step.columns);
+          await this.#pass(rows, step.columns, bound);
           continue;
         }
         const { columns, nulled, order } = step;
-        const groups = bindGroups(part(rows, columns), this.#bindOptions);
-        for (const group of groups) {
-          const text = upsertStatement(rows.table, columns, {
+        for (const each of bound) {
+          const group = pickColumns(each, carried, columns);
+          const text = upsertStatement(table, columns, {
             replace: rows.replace === true,
             modes: group.modes,
             nulled,
@@ -192,13 +197,16 @@ export class OracleTransaction implements TargetTransaction {
     await this.#loan[Symbol.asyncDispose]();
   }
 
-  async #pass(rows: ShapeRows, columns: readonly ColumnShape[]): Promise<void> {
-    const { table } = rows;
-    const text = bindRowsText(
-      part(rows, [...table.primaryKey, ...columns]),
-      this.#bindOptions,
+  async #pass(
+    { table, columns: carried }: ShapeRows,
+    passed: readonly ColumnShape[],
+    bound: readonly BindGroup[],
+  ): Promise<void> {
+    const columns = [...table.primaryKey, ...passed];
+    const text = rowsText(
+      bound.map((group) => pickColumns(group, carried, columns)),
     );
-    await this.#connection.run(passUniqueStatement(table, columns), [text], {
+    await this.#connection.run(passUniqueStatement(table, passed), [text], {
       isClob: true,
     });
   }
@@ -281,22 +289,4 @@ function throwUnlessProgress(
   if (failed.length === rowCount) {
     throw failed[0]!.error;
   }
-}
-
-/** The rows without columns that a step leaves out, in its order. */
-function part(
-  rows: ShapeRows,
-  columns: readonly ColumnShape[],
-): {
-  table: ShapeRows['table'];
-  columns: readonly ColumnShape[];
-  values: ShapeRows['values'];
-  rowCount: number;
-} {
-  return {
-    table: rows.table,
-    columns,
-    values: columns.map((column) => rows.values[rows.columns.indexOf(column)]!),
-    rowCount: rows.rowCount,
-  };
 }

@@ -58,7 +58,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
   let database: Hsqldb;
   let returnedCount = 0;
 
-  const begin = (): OracleTransaction =>
+  const begin = (policies = refusingPolicies): OracleTransaction =>
     new OracleTransaction(
       {
         connection: hsqldbSession(database),
@@ -68,7 +68,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       },
       {
         isBlocked: async () => null,
-        bindOptions: { policies: refusingPolicies, emptyString: 'error' },
+        bindOptions: { policies, emptyString: 'error' },
         signal: undefined,
       },
     );
@@ -183,6 +183,45 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
     expect(await rows('select * from "SHOP"."CHAIN"')).toEqual([]);
     expect(await rows('select * from "SHOP"."TREE"')).toEqual([]);
     expect(returnedCount).toBe(2);
+  });
+
+  test('tells once of a value that it replaces, however often the row is written', async () => {
+    const replaced: string[] = [];
+    await using transaction = begin({
+      policyOf: () => 'clamp',
+      onReplaced: ({ key, reason }) => replaced.push(`${key} ${reason}`),
+    });
+    const named = tableShape(
+      'TREE',
+      [
+        ...tree.columns.slice(0, 1),
+        column('TOP', { kind: 'decimal', precision: 9, scale: 0 }),
+        ...tree.columns.slice(2),
+      ],
+      { foreignKeys: [reference('PARENT', 'TREE')] },
+    );
+    await transaction.upsert({
+      table: { ...top, primaryKey: [id] },
+      columns: [id],
+      values: [['7']] as never,
+      rowCount: 1,
+    });
+    await transaction.upsert({
+      table: named,
+      columns: named.columns,
+      values: [
+        ['1', '2'],
+        ['7.4', 'null'],
+        ['2', '1'],
+      ] as never,
+      rowCount: 2,
+    });
+    await transaction.commit(null);
+    expect(replaced).toEqual(['[1] has digits beyond the scale of 0']);
+    expect(await rows('select * from "SHOP"."TREE" order by "ID"')).toEqual([
+      ['1', '7', '2'],
+      ['2', null, '1'],
+    ]);
   });
 
   test('swaps unique values that may be null when deletes go first', async () => {

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonText } from '../../../src/mutation/mutation.ts';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
-import { bindGroups, bindRowsText } from '../../../src/target/oracle/binds.ts';
+import {
+  bindGroups,
+  pickColumns,
+  rowsText,
+} from '../../../src/target/oracle/binds.ts';
 import {
   deletePlan,
   upsertSteps,
@@ -235,13 +239,15 @@ describe('binds', () => {
     expect(replaced).toEqual(['[7] is longer than 10 characters']);
   });
 
-  test('the rows of one statement are one text of texts', () => {
+  test('the rows of one statement are one text of texts, in any order of columns', () => {
+    const { columns } = table;
+    const groups = bindGroups(
+      rows(['1', '"a\\"b"', 'null'], ['2', 'null', '""']),
+      options,
+    );
     expect(
-      bindRowsText(
-        rows(['1', '"a\\"b"', 'null'], ['2', 'null', '""']),
-        options,
-      ),
-    ).toBe(String.raw`[["1","a\"b",null],["2",null,"x"]]`);
+      rowsText(groups.map((group) => pickColumns(group, columns, [name, id]))),
+    ).toBe(String.raw`[["a\"b","1"],[null,"2"]]`);
   });
 
   test('national text of a database without Unicode keeps its character set', () => {
