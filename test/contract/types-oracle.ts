@@ -153,7 +153,7 @@ export const oracleTypes: EngineTypes = {
     jsonb: {
       column: isJson,
       read: 'to_char(v)',
-      outcomes: { text: '"text"', 'a JSON null': 'null' },
+      outcomes: { 'a JSON null': 'null' },
     },
     'int8[]': { column: isJson, read: 'to_char(v)' },
     'text[]': { column: isJson, read: 'to_char(v)' },

@@ -49,18 +49,24 @@ const notes = `
 - **Timestamps without zone** take a value with a zone only if that is UTC (\`Z\`, \`+00\`). MySQL's \`DATETIME\` takes any and
   stores UTC; its \`TIMESTAMP\` ends in 2038, so do not use it for \`timestamptz\`.
 - **Dates** take no time of day other than midnight, times of day take no date.
-- **Text lengths** count characters on PostgreSQL and MySQL, UTF-16 units on SQL Server (an emoji is two: give \`nvarchar\` room), characters or
-  bytes on Oracle (\`varchar2(n char)\`, \`varchar2(n)\`).
+- **Text lengths** count characters on PostgreSQL and MySQL, UTF-16 units on SQL Server (an emoji is two: give
+  \`nvarchar\` room), characters or bytes on Oracle (\`varchar2(n char)\`, \`varchar2(n)\`).
 - **\`char(n)\`** fills up with blanks on PostgreSQL, SQL Server and Oracle. MySQL drops blanks at the end: a text that ends
   in one is refused. Prefer \`varchar\`.
 - **Empty text** is NULL in a \`VARCHAR2\` of Oracle. In a column that is NOT NULL, \`--oracleEmptyString\` decides.
 - **U+0000** in a text is refused before it reaches a target (E1003).
-- **JSON.** A check with \`ISJSON\` takes objects and arrays only. \`{"__crdb_json_null__": true}\` is a JSON null. PostgreSQL's \`jsonb\` and MySQL's \`JSON\` sort members and keep
-  the last of two with one name; MySQL's makes doubles of numbers, and those that would change are refused.
+- **JSON.** \`{"__crdb_json_null__": true}\` is a JSON null. PostgreSQL's \`jsonb\` and MySQL's \`JSON\` sort members and keep
+  the last of two with one name; MySQL's makes doubles of numbers, and those that would change are refused. A check with
+  SQL Server's \`ISJSON\` takes objects and arrays only.
 - **Arrays and composites** are JSON, except on PostgreSQL. \`clamp\` does not reach into them.
 - **Enumerations.** A new label must be added at the target first.
 - **Intervals** keep months, days and time as text, except on PostgreSQL. PostgreSQL's \`interval day to minute\` and its
   like drop fields: values that have them are refused.
+- **Parts** of ranges, geometric types, \`hstore\` and PostGIS geometries are not looked into: what the server makes of them
+  is stored.
+- **Limits are as last read** from the catalog: at a start, every \`--schemaRefresh\`, and after a failure. A column is
+  narrowed only while the daemon is stopped. One with a policy is widened, or gets a label, a \`--schemaRefresh\` before
+  the source makes use of it.
 - **\`money\`** of PostgreSQL is taken to have two digits behind the point.
 
 What is said of SQL Server and Oracle as *stored* is checked where a server is given; what is said as *refused* in every
@@ -102,10 +108,13 @@ function valueRows(type: SourceType): string[] {
       name,
       outcomes: engines.map(({ cells }) => {
         const cell = cells[type];
-        return cell ? outcomeText(cell.outcomes?.[name]) : same;
+        return cell ? outcomeText(cell.outcomes?.[name]) : '';
       }),
     }))
-    .filter(({ outcomes }) => outcomes.some((text) => text !== same))
+
+    .filter(({ outcomes }) =>
+      outcomes.some((text) => text !== same && text !== ''),
+    )
     .map(({ name, outcomes }) => row([code(type), name, ...outcomes]));
 }
 

@@ -76,7 +76,6 @@ export const postgresTypes: EngineTypes = {
       column: 'jsonb',
       outcomes: {
         object: '{"a": [9007199254740993, null, "é\\n"], "b": 1.0}',
-        text: '"text"',
         'a JSON null': 'null',
       },
     },
