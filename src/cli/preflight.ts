@@ -31,6 +31,8 @@ export const preflightCommand: Command = {
     await guarded('target', print, () =>
       targetFindings(targetPreflight(values), signal),
     );
+    const { columnFindings } = await import('./preflight-columns.ts');
+    await guarded('target', print, () => columnFindings(values, signal));
     const { stagingFindings } = await import('./preflight-staging.ts');
     await guarded('staging', print, () => stagingFindings(values, signal));
     stdout.write(

@@ -32,7 +32,30 @@ export const startOptions = {
 } as const satisfies OptionTable;
 
 /** Every flag of `start`, so that the same command line can be tried out. */
-export const preflightOptions = startOptions;
+export const preflightOptions = {
+  sourceConn: {
+    type: 'string',
+    secret: true,
+    default: '',
+    group: 'Command',
+    about:
+      'The source, as a postgresql:// URL of the CockroachDB cluster: its columns are held against those of the target, and each place at which a value could be refused or lost is named. Only the catalog is read.',
+  },
+  sourceSchema: {
+    type: 'string',
+    default: 'public',
+    group: 'Command',
+    about: 'The schema of the source whose tables the changefeed has.',
+  },
+  targetSchema: {
+    type: 'string',
+    default: '',
+    group: 'Command',
+    about:
+      'The target schema to hold them against, as it stands in the webhook path (shop/public) or in a log (shop.public); by default the one that the address of the target suggests.',
+  },
+  ...startOptions,
+} as const satisfies OptionTable;
 
 const {
   // What only a daemon does.

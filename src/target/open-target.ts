@@ -1,9 +1,17 @@
 /** The address decides the engine. */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { Finding } from '../failure/finding.ts';
+import type { JsonText } from '../mutation/mutation.ts';
 import type { PoolOptions } from './connection-pool.ts';
-import type { Target } from './target.ts';
-import { refusingPolicies, type ValuePolicies } from './value-policy.ts';
+import type { MysqlCodec } from './mysql/codec.ts';
+import type { PostgresCodec } from './postgres/codec.ts';
+import type { SqlServerCodec } from './sqlserver/codec.ts';
+import type { ColumnShape, Target } from './target.ts';
+import {
+  refusingPolicies,
+  UnstorableValue,
+  type ValuePolicies,
+} from './value-policy.ts';
 
 export interface OpenTargetOptions {
   /** `--targetConn`. */
@@ -48,6 +56,12 @@ export interface PreflightOptions {
 interface Engine {
   open(options: OpenTargetOptions): Target;
   findings(options: PreflightOptions, signal: AbortSignal): Promise<Finding[]>;
+  /** Makes the text of a value; throws UnstorableValue. */
+  write(
+    column: ColumnShape,
+    token: JsonText,
+    options: Pick<OpenTargetOptions, 'oracleEmptyString'>,
+  ): unknown;
 }
 
 /** Each engine by the schemes of its addresses; drivers are big, so lazily. */
@@ -62,35 +76,65 @@ const engines: Readonly<Record<string, () => Promise<Engine>>> = {
 };
 
 async function postgresEngine(): Promise<Engine> {
-  const [{ openPostgresTarget }, { postgresFindings }] = await Promise.all([
-    import('./postgres/dialect.ts'),
-    import('./postgres/preflight.ts'),
-  ]);
-  return { open: openPostgresTarget, findings: postgresFindings };
+  const [{ openPostgresTarget }, { postgresFindings }, { refusalOf }] =
+    await Promise.all([
+      import('./postgres/dialect.ts'),
+      import('./postgres/preflight.ts'),
+      import('./postgres/values.ts'),
+    ]);
+  return {
+    open: openPostgresTarget,
+    findings: postgresFindings,
+    write(column, token) {
+      const refusal = refusalOf(column.codec as PostgresCodec, token);
+      if (refusal) {
+        throw refusal;
+      }
+    },
+  };
 }
 
 async function sqlserverEngine(): Promise<Engine> {
-  const [{ openSqlServerTarget }, { sqlserverFindings }] = await Promise.all([
-    import('./sqlserver/dialect.ts'),
-    import('./sqlserver/preflight.ts'),
-  ]);
-  return { open: openSqlServerTarget, findings: sqlserverFindings };
+  const [{ openSqlServerTarget }, { sqlserverFindings }, { columnText }] =
+    await Promise.all([
+      import('./sqlserver/dialect.ts'),
+      import('./sqlserver/preflight.ts'),
+      import('./sqlserver/values.ts'),
+    ]);
+  return {
+    open: openSqlServerTarget,
+    findings: sqlserverFindings,
+    write: (column, token) => columnText(column.codec as SqlServerCodec, token),
+  };
 }
 
 async function mysqlEngine(): Promise<Engine> {
-  const [{ openMysqlTarget }, { mysqlFindings }] = await Promise.all([
-    import('./mysql/dialect.ts'),
-    import('./mysql/preflight.ts'),
-  ]);
-  return { open: openMysqlTarget, findings: mysqlFindings };
+  const [{ openMysqlTarget }, { mysqlFindings }, { readerOf }] =
+    await Promise.all([
+      import('./mysql/dialect.ts'),
+      import('./mysql/preflight.ts'),
+      import('./mysql/values.ts'),
+    ]);
+  return {
+    open: openMysqlTarget,
+    findings: mysqlFindings,
+    write: (column, token) => readerOf(column.codec as MysqlCodec)(token),
+  };
 }
 
 async function oracleEngine(): Promise<Engine> {
-  const [{ openOracleTarget }, { oracleFindings }] = await Promise.all([
-    import('./oracle/dialect.ts'),
-    import('./oracle/preflight.ts'),
-  ]);
-  return { open: openOracleTarget, findings: oracleFindings };
+  const [{ openOracleTarget }, { oracleFindings }, { valueWriter }] =
+    await Promise.all([
+      import('./oracle/dialect.ts'),
+      import('./oracle/preflight.ts'),
+      import('./oracle/values.ts'),
+    ]);
+  return {
+    open: openOracleTarget,
+    findings: oracleFindings,
+    write: (column, token, { oracleEmptyString }) =>
+      valueWriter(column, oracleEmptyString).text(token),
+  };
 }
 
 /**
@@ -108,6 +152,27 @@ export async function targetFindings(
   signal: AbortSignal,
 ): Promise<Finding[]> {
   return (await engineOf(options.url)).findings(options, signal);
+}
+
+/**
+ * Tells, without asking the server, why a column cannot hold a value; null
+ * where no reason is known.
+ */
+export async function columnRefusals(
+  options: Pick<OpenTargetOptions, 'url' | 'oracleEmptyString'>,
+): Promise<(column: ColumnShape, token: JsonText) => string | null> {
+  const engine = await engineOf(options.url);
+  return (column, token) => {
+    try {
+      engine.write(column, token, options);
+      return null;
+    } catch (error) {
+      if (!(error instanceof UnstorableValue)) {
+        throw error;
+      }
+      return error.message;
+    }
+  };
 }
 
 async function engineOf(url: string): Promise<Engine> {

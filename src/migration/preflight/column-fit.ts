@@ -116,12 +116,17 @@ function columnFindings(
     const byReason = Map.groupBy(refused, ({ reason }) => reason);
     const reasons = [...byReason].map(
       ([reason, group]) =>
-        `${group.map(({ what }) => what).join(', ')} (${reason})`,
+        `${group
+          .slice(0, 2)
+          .map(({ what }) => what)
+          .join(', ')} (${reason})`,
     );
     findings.push(
       warning(
         `${place}: ${source.type} holds what ${shape.type} does not: ${reasons.join('; ')}`,
-        `widen the column at the target; else such rows halt, or take --valuePolicy ${place}=null|clamp`,
+        shape.keyOrdinal === null
+          ? `widen the column at the target; else such rows halt, or take --valuePolicy ${place}=null|clamp`
+          : 'widen the column at the target; else such rows halt',
       ),
     );
   }

@@ -98,19 +98,19 @@ function integers(min: string, max: string): Extreme[] {
 
 /** PostgreSQL packs precision and scale as `(p << 16 | s) + 4`. */
 function decimals(typmod: number): Extreme[] {
-  const specials = [text('NaN', 'NaN'), text('Infinity', 'Infinity')];
   if (typmod < 0) {
     return [
       json('a number of 60 digits', '9'.repeat(60)),
       json('a number with 40 decimals', `0.${'0'.repeat(39)}1`),
-      ...specials,
+      text('NaN', 'NaN'),
+      text('Infinity', 'Infinity'),
     ];
   }
   const precision = ((typmod - 4) >> 16) & 0xffff;
   const scale = (typmod - 4) & 0x7ff;
   const whole = '9'.repeat(precision - scale) || '0';
   const largest = scale === 0 ? whole : `${whole}.${'9'.repeat(scale)}`;
-  return [json('the largest number', largest), ...specials];
+  return [json('the largest number', largest), text('NaN', 'NaN')];
 }
 
 function floats(largest: string, smallest: string): Extreme[] {
