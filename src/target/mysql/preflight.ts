@@ -1,9 +1,258 @@
-import type { Finding } from '../../failure/finding.ts';
+/** What preflight finds at a MySQL or MariaDB target. Reads the catalog alone. */
+import { parseMysqlAddress } from '../../config/address/mysql.ts';
+import { type Finding, listedFindings } from '../../failure/finding.ts';
+import { count } from '../../lib/count.ts';
+import { schemaName } from '../../mutation/schema-name.ts';
 import type { PreflightOptions } from '../open-target.ts';
+import type { SchemaShape, TableShape } from '../target.ts';
+import { codecOf } from './codec.ts';
+import { MysqlConnection, type TextRow } from './driver.ts';
+import { targetFailure } from './errors.ts';
+import { introspectSchema } from './introspect.ts';
+import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
+import {
+  serverQuery,
+  tableEnginesQuery,
+  triggersQuery,
+} from './preflight-queries.ts';
+import { quoteText } from './quoting.ts';
+import { serverFindings } from './server-findings.ts';
 
 export async function mysqlFindings(
-  _options: PreflightOptions,
-  _signal: AbortSignal,
+  options: PreflightOptions,
+  signal: AbortSignal,
 ): Promise<Finding[]> {
-  return [];
+  const address = parseMysqlAddress(options.url, '--targetConn');
+  await using connection = await MysqlConnection.dial(
+    address,
+    {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
+    signal,
+  );
+  const ask = async (text: string): Promise<readonly TextRow[]> =>
+    (await connection.query(text)).rows;
+  try {
+    const { database } = address;
+    const schema = quoteText(database);
+    const [server] = await ask(serverQuery(connection.facts.isMariadb));
+    const grants = readGrants(
+      (await ask('show grants')).flatMap((row) => Object.values(row)),
+      database,
+    );
+    const shape = await introspectSchema(connection, schemaName([database]));
+    return [
+      ...serverFindings(connection.facts, server!, {
+        display: address.display,
+        parallelism: options.parallelism,
+        maxPoolSize: options.maxPoolSize,
+      }),
+      ...tableFindings(shape, database, grants),
+      ...engineFindings(await ask(tableEnginesQuery(schema)), database),
+      ...triggerFindings(await ask(triggersQuery(schema)), database),
+      ...grantFindings(grants, database),
+    ];
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
+}
+
+function tableFindings(
+  shape: SchemaShape | null,
+  database: string,
+  grants: Grants | null,
+): Finding[] {
+  const tables = [...(shape?.tables.values() ?? [])].filter(
+    ({ name }) => !name.startsWith('replicator_'),
+  );
+  if (tables.length === 0) {
+    return [
+      {
+        level: 'warn',
+        subject: 'target',
+        text: `the database ${database} has no tables`,
+        remedy:
+          'create those of the changefeed: a row for a table that is not there is refused',
+      },
+    ];
+  }
+  const columns = tables.flatMap((table) =>
+    table.columns.map((column) => ({ table, column })),
+  );
+  return [
+    {
+      level: 'ok',
+      subject: 'target',
+      text: `${count(tables.length, 'table', 'tables')}; webhook path: /${encodeURIComponent(database)}`,
+    },
+    ...listedFindings(
+      tables.filter(({ primaryKey }) => primaryKey.length === 0),
+      (table) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `${printed(table)} has no primary key, so its changes would be refused`,
+        remedy: 'add the primary key of the source if the changefeed has it',
+      }),
+      'tables',
+    ),
+    ...listedFindings(
+      columns.filter(({ column }) => codecOf(column).folds),
+      ({ table, column }) => ({
+        level: 'error',
+        subject: 'target',
+        text: `the collation of key column ${column.name} of ${printed(table)} takes keys for one that the source tells apart`,
+        remedy: `${exactDefinition(table, column.name)}; digits and uuids may as well be kept in a type of their own`,
+      }),
+      'key columns',
+    ),
+    ...listedFindings(
+      columns.filter(({ column }) => codecOf(column).keyPrefix !== undefined),
+      ({ table, column }) => ({
+        level: 'error',
+        subject: 'target',
+        text: `the primary key of ${printed(table)} looks at the first ${codecOf(column).keyPrefix} characters of ${column.name} only`,
+        remedy: 'make the key column a VARCHAR that is in the key as a whole',
+      }),
+      'key columns',
+    ),
+    ...listedFindings(
+      columns.filter(({ column }) => isShortTime(column)),
+      ({ table, column }) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `${column.type} column ${column.name} of ${printed(table)} holds fewer fraction digits than the source's six: such values are refused`,
+        remedy: `give it six, as in ${column.type.replace(/\(\d\)/, '').replace(/^(?:datetime|timestamp|time)/i, '$&(6)')}, or set --valuePolicy for it`,
+      }),
+      'columns',
+    ),
+    ...listedFindings(
+      columns.filter(({ column }) => /^timestamp/i.test(column.type)),
+      ({ table, column }) => ({
+        level: 'warn',
+        subject: 'target',
+        text: `TIMESTAMP column ${column.name} of ${printed(table)} ends on 2038-01-19 03:14:07 UTC: later values are refused`,
+        remedy: 'make it DATETIME(6)',
+      }),
+      'columns',
+    ),
+    ...(grants === null
+      ? []
+      : listedFindings(
+          tables
+            .map((table) => ({
+              table,
+              lacking: lackingPrivileges(grants, table.name, [
+                'SELECT',
+                'INSERT',
+                'UPDATE',
+                'DELETE',
+              ]),
+            }))
+            .filter(({ lacking }) => lacking.length > 0),
+          ({ table, lacking }) => ({
+            level: 'warn',
+            subject: 'target',
+            text: `the account lacks ${lacking.join(', ')} on ${printed(table)}`,
+            remedy: 'grant it if the changefeed has this table',
+          }),
+          'tables',
+        )),
+  ];
+}
+
+function isShortTime(column: TableShape['columns'][number]): boolean {
+  const codec = codecOf(column);
+  return (
+    (codec.kind === 'datetime' || codec.kind === 'time') &&
+    codec.fractionDigits < 6
+  );
+}
+
+/** The ALTER that makes the key tell apart what the source does. */
+function exactDefinition(table: TableShape, name: string): string {
+  const { definition } = codecOf(table.columnByName.get(name)!);
+  const type = definition.replace(/ character set .*$/, '');
+  return `alter table ${printed(table)} modify ${name} ${type} character set utf8mb4 collate utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) not null`;
+}
+
+/** Only InnoDB (and its like) rolls back. */
+function engineFindings(
+  tables: readonly TextRow[],
+  database: string,
+): Finding[] {
+  return listedFindings(
+    tables,
+    (table) => ({
+      level: 'error',
+      subject: 'target',
+      text: `${schemaName([database, table['name']!])} is of the engine ${table['engine']}, which has no transactions`,
+      remedy: `alter table ${table['name']} engine = InnoDB`,
+    }),
+    'tables',
+  );
+}
+
+function triggerFindings(
+  triggers: readonly TextRow[],
+  database: string,
+): Finding[] {
+  return listedFindings(
+    triggers,
+    (trigger) => ({
+      level: 'warn',
+      subject: 'target',
+      text: `trigger ${trigger['name']} of ${schemaName([database, trigger['table_name']!])} runs for replicated rows too`,
+      remedy:
+        'drop it while rows are replicated if the source has already done what it does',
+    }),
+    'triggers',
+  );
+}
+
+function grantFindings(grants: Grants | null, database: string): Finding[] {
+  if (grants === null) {
+    return [
+      {
+        level: 'warn',
+        subject: 'target',
+        text: 'the privileges of the account come from roles that are not looked into',
+        remedy:
+          'make sure of SELECT, INSERT, UPDATE and DELETE on the tables, CREATE and CREATE TEMPORARY TABLES on the database',
+      },
+    ];
+  }
+  const findings: Finding[] = [];
+  const lacks = (privilege: string): boolean =>
+    lackingPrivileges(grants, null, [privilege]).length > 0;
+  if (lacks('CREATE')) {
+    findings.push({
+      level: 'warn',
+      subject: 'target',
+      text: `the account may not create replicator_checkpoint in ${database}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
+      remedy: 'grant CREATE on the database to have both',
+    });
+  }
+  if (lacks('CREATE TEMPORARY TABLES')) {
+    findings.push({
+      level: 'warn',
+      subject: 'target',
+      text: 'the account may not create temporary tables, so that rows cross as JSON, at about half the speed',
+      remedy: `grant create temporary tables on ${database}.* to the account`,
+    });
+  }
+  if (!grants.global.has('PROCESS') && !grants.global.has('ALL PRIVILEGES')) {
+    findings.push({
+      level: 'warn',
+      subject: 'target',
+      text: 'the account lacks PROCESS, without which nobody can tell which transaction waits for a lock: a younger one gives way after five seconds',
+      remedy: 'grant process on *.* to the account',
+    });
+  }
+  return findings;
+}
+
+function printed(table: TableShape): string {
+  return `${table.schema}.${schemaName([table.name])}`;
 }
