@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { parsePostgresAddress as parse } from '../../../src/config/address/postgres.ts';
-import {
-  defaultTargetOptions,
-  openTarget,
-} from '../../../src/target/open-target.ts';
 
 const parsePostgresAddress = (url: string) => parse(url, '--targetConn');
 
@@ -90,13 +86,4 @@ describe('the address of a PostgreSQL server', () => {
       'h:5432/d',
     );
   });
-
-  test.each(['informix://h/d', 'h/d', ''])(
-    'another kind of target (%s) is not supported',
-    async (url) => {
-      await expect(
-        openTarget({ url, ...defaultTargetOptions }),
-      ).rejects.toMatchObject({ code: 'E4014' });
-    },
-  );
 });
