@@ -17,6 +17,13 @@ export interface SessionOptions {
 export type Parameters = Readonly<Record<string, string | number>>;
 export type Row = Readonly<Record<string, unknown>>;
 
+/** What whoever waits in line is told, before the next one has its turn. */
+export interface Turn {
+  /** May refuse by throwing: nothing is sent then. */
+  before(): void;
+  failed(error: unknown): void;
+}
+
 /** Where the address says connect_timeout=0. */
 const defaultDialLimitMs = 15_000;
 /** A login takes several round trips; a busy machine needs that. */
@@ -96,33 +103,41 @@ export class SqlServerConnection implements PooledConnection {
   }
 
   /** A text without parameters, in the scope of the session: SET lasts. */
-  async batch(text: string, before?: () => void): Promise<Row[]> {
-    return this.#run(text, { before, parameters: null });
+  async batch(text: string, turn?: Turn): Promise<Row[]> {
+    return this.#run(text, { turn, parameters: null });
   }
 
   /** By sp_executesql, whose plan is found by the text: SET ends with it. */
   async query(
     text: string,
     parameters: Parameters,
-    before?: () => void,
+    turn?: Turn,
   ): Promise<Row[]> {
-    return this.#run(text, { before, parameters });
+    return this.#run(text, { turn, parameters });
   }
 
-  /** In the order of the calls; `before` may refuse when the turn has come. */
+  /** In the order of the calls: the driver takes one at a time. */
   #run(
     text: string,
-    work: {
-      readonly before: (() => void) | undefined;
+    {
+      turn,
+      parameters,
+    }: {
+      readonly turn: Turn | undefined;
       readonly parameters: Parameters | null;
     },
   ): Promise<Row[]> {
-    const turn = this.#tail.then(() => {
-      work.before?.();
-      return this.#send(text, work.parameters);
+    const answer = this.#tail.then(async () => {
+      turn?.before();
+      try {
+        return await this.#send(text, parameters);
+      } catch (error) {
+        turn?.failed(error);
+        throw error;
+      }
     });
-    this.#tail = turn.catch(() => {});
-    return turn;
+    this.#tail = answer.catch(() => {});
+    return answer;
   }
 
   #send(text: string, parameters: Parameters | null): Promise<Row[]> {

@@ -244,18 +244,28 @@ export function serverErrorOf(error: unknown): (Error & ServerError) | null {
     : null;
 }
 
-export function serverErrorCode({ number, message }: ServerError): ErrorCode {
+export function serverErrorCode(
+  { number, message }: ServerError,
+  phase: Phase = 'statement',
+): ErrorCode {
   if (number === 547) {
     // One number for foreign keys and checks; only the words tell them apart.
     return /\b(?:FOREIGN KEY|REFERENCE|foreign key)\b/.test(message)
       ? 'E4004'
       : 'E4005';
   }
-  return errorNumbers[number] ?? (isFromTrigger(number) ? 'E4005' : 'E4008');
+  return errorNumbers[number] ?? unknownCode(number, phase);
+}
+
+function unknownCode(number: number, phase: Phase): ErrorCode {
+  if (phase === 'connect') {
+    return 'E4015';
+  }
+  return isFromTrigger(number) ? 'E4005' : 'E4008';
 }
 
 /** What THROW and RAISERROR of the users' own code say. */
-export function isFromTrigger(number: number): boolean {
+function isFromTrigger(number: number): boolean {
   return number >= 50_000 && number < babelfishUnknown;
 }
 
@@ -272,7 +282,7 @@ function serverFailure(
     ? phase === 'connect'
       ? 'E4001'
       : 'E4002'
-    : serverErrorCode(error);
+    : serverErrorCode(error, phase);
   return new ReplicatorError(code, { detail: describe(error, code) });
 }
 

@@ -22,7 +22,7 @@ where t.is_ms_shipped = 0 and t.temporal_type <> 1 and t.name not like 'replicat
 
 export const tablesQuery = `
 select db_name() as database_name, t.object_id as table_id, s.name as schema_name, t.name as table_name,
-  t.lock_escalation_desc, t.is_memory_optimized,
+  t.is_memory_optimized,
   case when exists (
     select 1 from sys.indexes as i where i.object_id = t.object_id and i.is_primary_key = 1
   ) then 1 else 0 end as has_key,
@@ -62,8 +62,7 @@ order by s.name, t.name, g.name;`;
 export const foreignKeysQuery = `
 select s.name as schema_name, t.name as table_name, k.name as object_name, k.object_id as key_id,
   c.name as column_name, ps.name as parent_schema, p.name as parent_table, pc.name as parent_column,
-  k.delete_referential_action_desc as on_delete, k.update_referential_action_desc as on_update,
-  k.is_not_trusted
+  k.delete_referential_action_desc as on_delete, k.update_referential_action_desc as on_update
 from sys.foreign_keys as k
 inner join sys.tables as t on t.object_id = k.parent_object_id
 inner join sys.schemas as s on s.schema_id = t.schema_id
@@ -89,4 +88,9 @@ from sys.identity_columns as c
 inner join sys.tables as t on t.object_id = c.object_id
 inner join sys.schemas as s on s.schema_id = t.schema_id
 where c.is_not_for_replication = 0 and t.name not like 'replicator[_]%'
+order by s.name, t.name;`;
+
+export const lockEscalationQuery = `
+select s.name as schema_name, t.name as table_name
+from ${userTables} and t.lock_escalation_desc <> 'DISABLE'
 order by s.name, t.name;`;

@@ -12,14 +12,11 @@ import {
   type Unprepared,
 } from './preparation.ts';
 import {
-  checksQuery,
-  foreignKeysQuery,
-  identitiesQuery,
   keyCollationsQuery,
   serverQuery,
   tablesQuery,
-  triggersQuery,
 } from './preflight-queries.ts';
+import { nameOf, readUnprepared } from './unprepared.ts';
 
 export async function sqlserverFindings(
   options: PreflightOptions,
@@ -35,13 +32,7 @@ export async function sqlserverFindings(
     const ask = (text: string): Promise<Row[]> => connection.query(text, {});
     const [server] = await ask(serverQuery);
     const tables = await ask(tablesQuery);
-    const unprepared = [
-      ...(await unpreparedObjects(ask)),
-      ...tables.filter(escalatesLocks).map((table): Unprepared => ({
-        kind: 'lock escalation',
-        table: nameOf(table),
-      })),
-    ];
+    const unprepared = await readUnprepared(ask);
     return [
       ...serverFindings(server!, address.display, options),
       ...tableFindings(tables),
@@ -279,62 +270,11 @@ function watermarkFindings(tables: readonly Row[], server: Row): Finding[] {
     );
 }
 
-/** Everything that the statements of preparation.ts would change, locks apart. */
-export async function unpreparedObjects(
-  ask: (text: string) => Promise<Row[]>,
-): Promise<Unprepared[]> {
-  const named = (row: Row): { table: QualifiedName; name: string } => ({
-    table: nameOf(row),
-    name: String(row['object_name']),
-  });
-  const keys = Map.groupBy(await ask(foreignKeysQuery), (row) => row['key_id']);
-  return [
-    ...(await ask(triggersQuery)).map((row): Unprepared => ({
-      kind: 'trigger',
-      ...named(row),
-      definition: row['definition'] as string | null,
-    })),
-    ...[...keys.values()].map((key): Unprepared => ({
-      kind: 'foreign key',
-      ...named(key[0]!),
-      columns: key.map((row) => String(row['column_name'])),
-      parent: {
-        schema: String(key[0]!['parent_schema']),
-        name: String(key[0]!['parent_table']),
-      },
-      parentColumns: key.map((row) => String(row['parent_column'])),
-      onDelete: String(key[0]!['on_delete']),
-      onUpdate: String(key[0]!['on_update']),
-      isTrusted: key[0]!['is_not_trusted'] !== true,
-    })),
-    ...(await ask(checksQuery)).map((row): Unprepared => ({
-      kind: 'check',
-      ...named(row),
-      definition: String(row['definition']),
-    })),
-    ...(await ask(identitiesQuery)).map((row): Unprepared => ({
-      kind: 'identity',
-      ...named(row),
-    })),
-  ];
-}
-
-function escalatesLocks(table: Row): boolean {
-  return table['lock_escalation_desc'] !== 'DISABLE';
-}
-
 function finding(
   level: Finding['level'],
   words: { readonly text: string; readonly remedy?: string },
 ): Finding {
   return { level, subject: 'target', ...words };
-}
-
-function nameOf(row: Row): QualifiedName {
-  return {
-    schema: String(row['schema_name']),
-    name: String(row['table_name']),
-  };
 }
 
 function printed(row: Row): string {

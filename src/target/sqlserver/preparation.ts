@@ -6,7 +6,7 @@
  */
 import { quoteIdentifier } from './statements.ts';
 
-/** What is not prepared yet, as catalog rows of preparationQueries. */
+/** What is not prepared yet; read by unprepared.ts. */
 export type Unprepared =
   | {
       readonly kind: 'trigger';
@@ -25,8 +25,6 @@ export type Unprepared =
       /** `NO_ACTION`, `CASCADE`, `SET_NULL`, `SET_DEFAULT` */
       readonly onDelete: string;
       readonly onUpdate: string;
-      /** It has been checked for all rows, and should be again. */
-      readonly isTrusted: boolean;
     }
   | {
       readonly kind: 'check';

@@ -15,6 +15,7 @@ import {
   type SessionOptions,
   sessionSettings,
   type SqlServerConnection,
+  type Turn,
 } from './driver.ts';
 import { type Phase, serverErrorOf } from './errors.ts';
 import {
@@ -63,8 +64,11 @@ export class SqlServerTransaction implements TargetTransaction {
     this.#watch = cancelOnAbort(loan.connection, signal);
     // Not awaited: the first statement waits for it.
     this.#connection
-      .batch(`${sessionSettings(options)}\nbegin transaction;`)
-      .catch((error: unknown) => this.#fail(error, 'statement'));
+      .batch(
+        `${sessionSettings(options)}\nbegin transaction;`,
+        this.#turn('statement'),
+      )
+      .catch(() => {});
   }
 
   async upsert(rows: ShapeRows): Promise<void> {
@@ -107,8 +111,8 @@ export class SqlServerTransaction implements TargetTransaction {
 
   async commit(move: WatermarkMove | null): Promise<void> {
     this.#throwIfOver();
-    try {
-      if (move) {
+    if (move) {
+      try {
         await this.#connection.query(
           moveCheckpointStatement(move.schema),
           {
@@ -117,22 +121,21 @@ export class SqlServerTransaction implements TargetTransaction {
             epoch: String(move.checkpoint.epoch),
             previous: move.previous,
           },
-          () => this.#throwIfOver(),
+          // What the failure is has to be asked first.
+          { ...this.#turn('statement'), failed: () => {} },
+        );
+      } catch (error) {
+        throw this.#fail(
+          serverErrorOf(error)?.number === ownErrors.watermarkNotMoved
+            ? await this.#whyNotMoved(move)
+            : error,
+          'statement',
         );
       }
-    } catch (error) {
-      throw this.#fail(
-        serverErrorOf(error)?.number === ownErrors.watermarkNotMoved
-          ? await this.#whyNotMoved(move!)
-          : error,
-        'statement',
-      );
     }
     try {
       // Fails where the server has rolled back before.
-      await this.#connection.batch('commit transaction;', () =>
-        this.#throwIfOver(),
-      );
+      await this.#connection.batch('commit transaction;', this.#turn('commit'));
     } catch (error) {
       throw this.#fail(error, 'commit');
     }
@@ -208,25 +211,38 @@ export class SqlServerTransaction implements TargetTransaction {
       const { statements, rows, count } = write();
       await Promise.all(
         statements.map(async ({ text, setsIdentityInsert, refusal }) => {
-          try {
-            await this.#connection.query(text, { rows, count }, () => {
-              this.#throwIfOver();
-              this.#identityTable = setsIdentityInsert ? table : null;
-            });
-            this.#identityTable = null;
-          } catch (error) {
-            const isRefusal =
-              serverErrorOf(error)?.number === ownErrors.rewriteRefused;
-            throw this.#fail(
-              refusal && isRefusal ? refusal() : error,
-              'statement',
-            );
-          }
+          const turn = this.#turn('statement', refusal);
+          await this.#connection.query(
+            text,
+            { rows, count },
+            {
+              ...turn,
+              before: () => {
+                turn.before();
+                this.#identityTable = setsIdentityInsert ? table : null;
+              },
+            },
+          );
         }),
       );
     } catch (error) {
       throw this.#fail(error, 'statement');
     }
+  }
+
+  /**
+   * The failure is known before the next statement has its turn: with the
+   * transaction rolled back, that would be a transaction of its own.
+   */
+  #turn(phase: Phase, refusal?: () => ReplicatorError): Turn {
+    return {
+      before: () => this.#throwIfOver(),
+      failed: (error) => {
+        const isRefusal =
+          serverErrorOf(error)?.number === ownErrors.rewriteRefused;
+        this.#fail(refusal && isRefusal ? refusal() : error, phase);
+      },
+    };
   }
 
   #throwIfOver(): void {

@@ -5,7 +5,7 @@ import {
   serverErrorCode,
   targetFailure,
 } from '../../../src/target/sqlserver/errors.ts';
-import { ReplicatorError } from '../../../src/failure/failure.ts';
+import type { ReplicatorError } from '../../../src/failure/failure.ts';
 
 const serverError = (number: number, message: string, more: object = {}) =>
   Object.assign(new Error(message), { number, class: 16, ...more });

@@ -21,6 +21,10 @@ import {
   readCheckpointStatement,
 } from '../../../src/target/sqlserver/watermark-statements.ts';
 import type { TableShape } from '../../../src/target/target.ts';
+import {
+  preparationStatements,
+  type Unprepared,
+} from '../../../src/target/sqlserver/preparation.ts';
 import { syntaxErrors } from './parse-tsql.ts';
 import { column, tableShape } from './shapes.ts';
 
@@ -97,7 +101,42 @@ const written = (table: TableShape) =>
 const sparse = (table: TableShape, ...names: string[]) =>
   table.columns.filter(({ name }) => names.includes(name));
 
+const order = { schema: 'dbo', name: 'order ]line' };
+
+const prepare = (unprepared: Unprepared): string =>
+  preparationStatements([unprepared]).join('\n');
+
 const statements: Readonly<Record<string, string>> = {
+  'prepare-trigger': prepare({
+    kind: 'trigger',
+    table: order,
+    name: 'audit',
+    definition: `-- who did it
+create trigger dbo.audit on dbo.[order ]]line] with execute as owner
+after insert, update
+as
+begin
+  insert into dbo.log (who) select suser_sname();
+end`,
+  }),
+  'prepare-foreign-key': prepare({
+    kind: 'foreign key',
+    table: order,
+    name: 'fk',
+    columns: ['a', 'b'],
+    parent: { schema: 'sales', name: 'order' },
+    parentColumns: ['x', 'y'],
+    onDelete: 'SET_NULL',
+    onUpdate: 'NO_ACTION',
+  }),
+  'prepare-check': prepare({
+    kind: 'check',
+    table: order,
+    name: 'positive',
+    definition: '([n]>(0))',
+  }),
+  'prepare-identity': prepare({ kind: 'identity', table: order, name: 'id' }),
+  'prepare-lock-escalation': prepare({ kind: 'lock escalation', table: order }),
   session: sessionSettings({ applyTimeoutMs: 30_000 }),
   upsert: upsertStatement(orders, written(orders)),
   'upsert-sparse': upsertStatement(
@@ -140,8 +179,20 @@ const statements: Readonly<Record<string, string>> = {
   'checkpoint-read': readCheckpointStatement('shop.dbo' as SchemaName),
 };
 
-/** Static methods of CLR types are not in the grammar. */
-const beyondTheGrammar = /(geometry|geography|hierarchyid)::/;
+/** The grammar's ALTER TABLE knows neither NOCHECK nor actions behind a key. */
+const beyondTheGrammar = new Set([
+  'prepare-foreign-key',
+  'prepare-check',
+  'prepare-identity',
+]);
+
+/** Nor static methods of CLR types; each stands at the end of its line here. */
+function withoutStaticMethods(text: string): string {
+  return text.replaceAll(
+    /(?:geometry|geography|hierarchyid)::.*?(,?)$/gm,
+    'null$1',
+  );
+}
 
 describe('the SQL of SQL Server', () => {
   test.each(Object.entries(statements))(
@@ -153,26 +204,11 @@ describe('the SQL of SQL Server', () => {
     },
   );
 
-  test.each(Object.entries(statements))(
-    '%s is T-SQL to the grammar',
-    (_, text) => {
-      expect(
-        syntaxErrors(
-          text
-            .split('\n')
-            .map((line) =>
-              beyondTheGrammar.test(line)
-                ? line.replace(
-                    /(?:geometry|geography|hierarchyid)::.*?(,?)$/,
-                    'null$1',
-                  )
-                : line,
-            )
-            .join('\n'),
-        ),
-      ).toEqual([]);
-    },
-  );
+  test.each(
+    Object.entries(statements).filter(([name]) => !beyondTheGrammar.has(name)),
+  )('%s is T-SQL to the grammar', (_, text) => {
+    expect(syntaxErrors(withoutStaticMethods(text))).toEqual([]);
+  });
 
   test('the grammar refuses what is no T-SQL', () => {
     expect(syntaxErrors('update t set = 1;')).not.toEqual([]);
@@ -220,6 +256,17 @@ describe('the SQL of SQL Server', () => {
     expect(upsertPlan({ ...shape, rowCount: 1 })).toBe(
       upsertPlan({ ...shape, rowCount: 5000 }),
     );
+  });
+
+  test('of a trigger that cannot be read the reader gets the form', () => {
+    const text = prepare({
+      kind: 'trigger',
+      table: order,
+      name: 'secret',
+      definition: null,
+    });
+    expect(text).toMatch(/^ALTER TRIGGER \[dbo\]\.\[secret\]\n/);
+    expect(text).toContain('NOT FOR REPLICATION');
   });
 
   test('a name is only a name', () => {

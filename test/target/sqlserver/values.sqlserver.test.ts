@@ -131,10 +131,10 @@ function readBack(type: string): string {
   if (/^datetime$/.test(type)) {
     return 'convert(varchar(60), v, 121)';
   }
-  if (/^smalldatetime/.test(type)) {
+  if (type.startsWith('smalldatetime')) {
     return 'convert(varchar(60), v, 120)';
   }
-  if (/^geo/.test(type)) {
+  if (type.startsWith('geo')) {
     return "concat(v.STSrid, ';', v.AsTextZM())";
   }
   return /^(?:var)?binary|^image/.test(type) ? 'v' : 'cast(v as nvarchar(max))';

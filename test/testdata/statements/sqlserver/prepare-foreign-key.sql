@@ -1,0 +1,4 @@
+ALTER TABLE [dbo].[order ]]line] DROP CONSTRAINT [fk];
+ALTER TABLE [dbo].[order ]]line] WITH NOCHECK ADD CONSTRAINT [fk]
+  FOREIGN KEY ([a], [b]) REFERENCES [sales].[order] ([x], [y])
+  ON DELETE SET NULL ON UPDATE NO ACTION NOT FOR REPLICATION;

@@ -1,0 +1,1 @@
+ALTER TABLE [dbo].[order ]]line] ALTER COLUMN [id] ADD NOT FOR REPLICATION;

@@ -1,0 +1,1 @@
+ALTER TABLE [dbo].[order ]]line] SET (LOCK_ESCALATION = DISABLE);
