@@ -154,6 +154,7 @@ const errorRanges: Readonly<Record<string, string>> = {
   E3: 'The sequencer',
   E4: 'The target',
   E5: 'Configuration and command line',
+  E6: 'The migration',
 };
 
 function errorsPage(): string {
@@ -185,7 +186,7 @@ function errorsPage(): string {
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(
           ([code, entry]) =>
-            `| ${code} | ${cell(entry.meaning)} | ${entry.disposition} | ${range === 'E5' ? '' : entry.httpStatus} | ${cell(entry.remedy)} |`,
+            `| ${code} | ${cell(entry.meaning)} | ${entry.disposition} | ${range >= 'E5' ? '' : entry.httpStatus} | ${cell(entry.remedy)} |`,
         ),
       '',
     );

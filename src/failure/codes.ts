@@ -333,7 +333,8 @@ export const errorCodes = {
     meaning: 'a value cannot be stored in its target column',
     disposition: 'set-aside',
     httpStatus: 503,
-    remedy: "make the target column's type at least as wide as the source's",
+    remedy:
+      "make the target column's type at least as wide as the source's, or let the column take null or the nearest value (--valuePolicy)",
   },
   E4007: {
     meaning: 'the target account lacks a privilege',

@@ -133,7 +133,7 @@ export function shapeToJson(shape: SchemaShape): string {
 }
 
 /** Raised when the meaning of a stored shape changes; older ones are not read. */
-const shapeFormat = 1;
+const shapeFormat = 2;
 
 /** Null where the text is not a shape of this version: look at the target then. */
 export function shapeFromJson(text: string): SchemaShape | null {
