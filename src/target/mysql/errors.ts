@@ -213,10 +213,13 @@ function connectFailure(
         'turn TLS on at the server, or accept cleartext with sslmode=prefer',
     });
   }
-  const refusal = [error, error.cause ?? {}].find(isCertificateRefusal);
-  if (refusal) {
+  // mysql2 puts a code of its own over Node's.
+  const isRefused =
+    code === 'HANDSHAKE_SSL_ERROR' &&
+    /certificate|altnames/i.test(error.message);
+  if (isRefused || isCertificateRefusal(error)) {
     return new ReplicatorError('E4015', {
-      detail: `the certificate of the target is not accepted (${(refusal as { code: string }).code})`,
+      detail: `the certificate of the target is not accepted (${error.message.replace(/[:.](?: |$)[\s\S]*/, '')})`,
       remedy:
         'name its CA with sslrootcert in the address, or correct the host name',
     });
