@@ -15,6 +15,7 @@ import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
 import type { Answer, MysqlConnection, ServerFacts } from './driver.ts';
 import { isServerError, serverFailure } from './errors.ts';
+import { readerOf } from './values.ts';
 import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
 import { quoteIdentifier, quoteSchema } from './quoting.ts';
 import { jsonSource, type RowSource, temporarySource } from './row-source.ts';
@@ -184,7 +185,7 @@ async function writeFromJson(
   if (watched.length > 0) {
     await rewrite(connection, rows, { watched, source, run });
   }
-  if (rows.rowCount > 1) {
+  if (rows.rowCount > 1 && !tellsKeysApart(rows)) {
     await refuseFound(
       run,
       repeatedKeyStatement(rows.table, source),
@@ -195,6 +196,42 @@ async function writeFromJson(
 }
 
 type Run = (text: string) => Promise<Answer>;
+
+/** Whether it is plain without the server that no key comes twice. */
+function tellsKeysApart({
+  table,
+  columns,
+  values,
+  rowCount,
+}: ShapeRows): boolean {
+  const parts = table.primaryKey.map((column) => {
+    const read = readerOf(codecOf(column));
+    const tokens = values[columns.indexOf(column)]!;
+    return (row: number) => read(tokens[row]!);
+  });
+  if (!table.primaryKey.every(isTextIdentity)) {
+    return false;
+  }
+  const seen = new Set<string>();
+  for (let row = 0; row < rowCount; row++) {
+    seen.add(
+      parts.length === 1
+        ? String(parts[0]!(row))
+        : JSON.stringify(parts.map((part) => part(row))),
+    );
+  }
+  return seen.size === rowCount;
+}
+
+/** Two of its values are one exactly when their texts are. */
+function isTextIdentity(column: ColumnShape): boolean {
+  const { kind, folds, keyPrefix } = codecOf(column);
+  return (
+    !folds &&
+    keyPrefix === undefined &&
+    ['integer', 'bit', 'binary', 'text', 'date'].includes(kind)
+  );
+}
 
 async function writeLoaded(
   connection: MysqlConnection,

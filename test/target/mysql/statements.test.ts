@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest';
+import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import type { Timestamp } from '../../../src/mutation/timestamp.ts';
+import {
+  deleteLeavesStatement,
+  deleteStatement,
+  keyCondition,
+  setNullStatement,
+} from '../../../src/target/mysql/key-statements.ts';
+import {
+  jsonSource,
+  temporarySource,
+} from '../../../src/target/mysql/row-source.ts';
+import {
+  collectRewrittenStatement,
+  duplicateKeyUpsert,
+  foldedKeyStatement,
+  insertMissingStatement,
+  insertReadyStatement,
+  repeatedKeyStatement,
+  rewriteStatements,
+  updateStatement,
+  vacatedColumns,
+} from '../../../src/target/mysql/statements.ts';
+import {
+  createTemporaryStatement,
+  loadStatement,
+} from '../../../src/target/mysql/temporary-tables.ts';
+import {
+  claimCheckpointStatement,
+  createCheckpointStatement,
+  moveCheckpointStatement,
+  readCheckpointStatement,
+} from '../../../src/target/mysql/watermark-statements.ts';
+import type { TableShape } from '../../../src/target/target.ts';
+import { codecs, column, tableShape } from './shapes.ts';
+
+const item = tableShape('item', [
+  column('id', codecs.bigint, { keyOrdinal: 0, nullable: false }),
+  column('name', codecs.varchar),
+  column('total', codecs.decimal),
+]);
+
+const orders = tableShape(
+  'orders',
+  [
+    column('customer', { ...codecs.varchar, folds: true }, { keyOrdinal: 1 }),
+    column('id', codecs.bigint, { keyOrdinal: 0 }),
+    column('total', codecs.decimal, { hasDefault: true }),
+    column('code', codecs.varchar),
+    column('twice', codecs.decimal, { generated: true }),
+  ],
+  { uniqueKeys: [['code']] },
+);
+
+const everything = tableShape('Every `Thing`', [
+  column('id', codecs.uuid, { keyOrdinal: 0 }),
+  column('flags', codecs.bit),
+  column('at', codecs.datetime),
+  column('place', codecs.point),
+]);
+
+const node = tableShape(
+  'node',
+  [
+    column('id', codecs.bigint, { keyOrdinal: 0, nullable: false }),
+    column('up', { ...codecs.bigint, reference: 'self' }, { nullable: false }),
+  ],
+  {
+    foreignKeys: [
+      {
+        name: 'up',
+        columns: ['up'],
+        parentSchema: 'shop' as SchemaName,
+        parentTable: 'node',
+        parentColumns: ['id'],
+        deferrable: false,
+      },
+    ],
+  },
+);
+
+const written = (table: TableShape) =>
+  table.columns.filter(({ generated }) => !generated);
+const sparse = (table: TableShape, ...names: string[]) =>
+  table.columns.filter(({ name }) => names.includes(name));
+const temporary = (table: TableShape) =>
+  temporarySource(table, '`shop`.`replicator_rows_1`');
+const parameter = (table: TableShape, columns = written(table)) =>
+  jsonSource(table, columns);
+const shop = 'shop' as SchemaName;
+
+const statements: Readonly<Record<string, string | null>> = {
+  upsert: duplicateKeyUpsert(item, written(item), temporary(item)),
+  'upsert-parameter': duplicateKeyUpsert(item, written(item), parameter(item)),
+  'upsert-key-only': duplicateKeyUpsert(
+    item,
+    sparse(item, 'id'),
+    temporary(item),
+  ),
+  'upsert-table-named-v': duplicateKeyUpsert(
+    tableShape('V', item.columns),
+    written(item),
+    temporary(tableShape('V', item.columns)),
+  ),
+  'upsert-types': duplicateKeyUpsert(
+    everything,
+    everything.columns,
+    temporary(everything),
+  ),
+  'upsert-types-parameter': duplicateKeyUpsert(
+    everything,
+    everything.columns,
+    parameter(everything),
+  ),
+  update: updateStatement(orders, written(orders), temporary(orders)),
+  'update-parameter': updateStatement(
+    orders,
+    written(orders),
+    parameter(orders),
+  ),
+  'update-defaults': updateStatement(
+    orders,
+    sparse(orders, 'customer', 'id', 'code'),
+    temporary(orders),
+    sparse(orders, 'total'),
+  ),
+  'insert-missing': insertMissingStatement(
+    orders,
+    written(orders),
+    temporary(orders),
+  ),
+  'insert-ready': insertReadyStatement(node, node.columns, temporary(node)),
+  'folded-key': foldedKeyStatement(orders, temporary(orders)),
+  'repeated-key': repeatedKeyStatement(orders, parameter(orders)),
+  'rewrite-collect': collectRewrittenStatement(
+    orders,
+    sparse(orders, 'customer', 'id', 'code'),
+    {
+      watched: sparse(orders, 'code'),
+      source: temporary(orders),
+      into: '`shop`.`replicator_again_1`',
+    },
+  ),
+  rewrite: rewriteStatements(orders, '`shop`.`replicator_again_1`').join(';\n'),
+  load: loadStatement('`shop`.`replicator_rows_1`', everything.columns),
+  'temporary-table': createTemporaryStatement(
+    '`shop`.`replicator_rows_1`',
+    everything,
+    everything.columns,
+  ),
+  delete: deleteStatement(item, keyCondition(item, [['1', '-2']])),
+  'delete-composite-key': deleteStatement(
+    orders,
+    keyCondition(orders, [
+      ['1', '2'],
+      [`it's`, 'back\\slash'],
+    ]),
+  ),
+  'delete-bytes': deleteStatement(
+    everything,
+    keyCondition(everything, [['00ff00ff00ff00ff00ff00ff00ff00ff']]),
+  ),
+  'delete-leaves': deleteLeavesStatement(
+    node,
+    keyCondition(node, [['1']]),
+    false,
+  ),
+  'delete-own-parents': deleteLeavesStatement(
+    node,
+    keyCondition(node, [['1']]),
+    true,
+  ),
+  vacate: setNullStatement(
+    orders,
+    vacatedColumns(orders)!,
+    keyCondition(orders, [['1'], ['x']]),
+  ),
+  'checkpoint-create': createCheckpointStatement(shop),
+  'checkpoint-claim': claimCheckpointStatement(shop, 'here', '0.0'),
+  'checkpoint-move': moveCheckpointStatement({
+    schema: '"Odd `Name`"' as SchemaName,
+    checkpoint: { applied: '2.0' as Timestamp, epoch: 7 },
+    previous: '1.0' as Timestamp,
+  }),
+  'checkpoint-read': readCheckpointStatement(shop),
+};
+
+describe('the SQL of MySQL and MariaDB', () => {
+  test.each(Object.entries(statements))(
+    '%s reads as reviewed',
+    async (name, text) => {
+      await expect(`${text}\n`).toMatchFileSnapshot(
+        `../../testdata/statements/mysql/${name}.sql`,
+      );
+    },
+  );
+
+  test('a key that cannot be null has nothing to be vacated', () => {
+    expect(vacatedColumns(item)).toBeNull();
+    const fixed = tableShape(
+      'fixed',
+      [
+        column('id', codecs.bigint, { keyOrdinal: 0 }),
+        column('code', codecs.varchar, { nullable: false }),
+      ],
+      { uniqueKeys: [['code']] },
+    );
+    expect(vacatedColumns(fixed)).toBeNull();
+  });
+});

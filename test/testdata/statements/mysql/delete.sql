@@ -1,0 +1,1 @@
+delete from `shop`.`item` where `id` in (1, -2)
