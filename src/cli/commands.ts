@@ -6,6 +6,8 @@ type LoadCommand = () => Promise<Command>;
 export const commands: Readonly<Record<string, LoadCommand>> = {
   start: async () => (await import('./start.ts')).startCommand,
   preflight: async () => (await import('./preflight.ts')).preflightCommand,
+  'target prepare': async () =>
+    (await import('./target-prepare.ts')).targetPrepareCommand,
   'workload run': async () =>
     (await import('./workload-run.ts')).workloadRunCommand,
   'staging list': async () =>

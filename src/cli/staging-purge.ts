@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import {
   type OptionTable,
   stagingCommandOptions,
@@ -12,7 +11,8 @@ import type {
   StagingSize,
   StagingStore,
 } from '../staging/staging.ts';
-import type { Command, CommandIo } from './command.ts';
+import type { Command } from './command.ts';
+import { confirmed } from './confirm.ts';
 import { count } from '../lib/count.ts';
 import {
   approximateBytes,
@@ -95,7 +95,7 @@ export const stagingPurgeCommand: Command = {
       words.write('Dry run: nothing was deleted.\n');
       return 0;
     }
-    if (!values.yes && !(await confirmed(io))) {
+    if (!values.yes && !(await confirmed(io, 'Delete them for good?'))) {
       io.stderr.write('Nothing was deleted.\n');
       return 1;
     }
@@ -190,24 +190,4 @@ function asJson(
     forgetsCheckpoint: forgets,
     deleted,
   };
-}
-
-async function confirmed(io: CommandIo): Promise<boolean> {
-  const terminal = io.stdin as NodeJS.ReadStream;
-  if (terminal.isTTY !== true) {
-    throw new ReplicatorError('E5007', {
-      detail: 'there is no terminal to ask on, so nothing was deleted',
-      remedy: 'add --yes when you are sure',
-    });
-  }
-  const questions = createInterface({ input: terminal, output: io.stderr });
-  try {
-    const answer = await questions.question(
-      'Delete them for good? Type yes: ',
-      { signal: io.signal },
-    );
-    return answer.trim().toLowerCase() === 'yes';
-  } finally {
-    questions.close();
-  }
 }

@@ -23,15 +23,20 @@ export function checkStartOptions(values: StartValues): string[] {
   return warningsOf(values);
 }
 
-/** The part that concerns the databases alone, for preflight too. */
-export function checkDatabases(values: StartValues): void {
-  if (values.targetConn === '') {
+/** Throws E5004 where there is none. */
+export function checkTargetGiven({ targetConn }: { targetConn: string }): void {
+  if (targetConn === '') {
     throw new ReplicatorError('E5004', {
       detail: '--targetConn must be given',
       remedy:
         'give the address of the target, for instance --targetConn env:TARGET_URL with TARGET_URL=postgresql://<user>:<password>@<host>/<database>',
     });
   }
+}
+
+/** The part that concerns the databases alone, for preflight too. */
+export function checkDatabases(values: StartValues): void {
+  checkTargetGiven(values);
   const most = Math.floor(values.targetMaxPoolSize * parallelismShare);
   if (values.parallelism > most) {
     throw contradiction(

@@ -5,6 +5,7 @@ import type { JsonText } from '../mutation/mutation.ts';
 import type { PoolOptions } from './connection-pool.ts';
 import type { MysqlCodec } from './mysql/codec.ts';
 import type { PostgresCodec } from './postgres/codec.ts';
+import { nothingToPrepare, type Preparation } from './preparation.ts';
 import type { SqlServerCodec } from './sqlserver/codec.ts';
 import type { ColumnShape, Target } from './target.ts';
 import {
@@ -56,6 +57,11 @@ export interface PreflightOptions {
 interface Engine {
   open(options: OpenTargetOptions): Target;
   findings(options: PreflightOptions, signal: AbortSignal): Promise<Finding[]>;
+  /** Absent where tables and grants are all that is needed. */
+  prepare?(
+    options: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
+    signal: AbortSignal,
+  ): Promise<Preparation>;
   /** Makes the text of a value; throws UnstorableValue. */
   write(
     column: ColumnShape,
@@ -95,15 +101,21 @@ async function postgresEngine(): Promise<Engine> {
 }
 
 async function sqlserverEngine(): Promise<Engine> {
-  const [{ openSqlServerTarget }, { sqlserverFindings }, { columnText }] =
-    await Promise.all([
-      import('./sqlserver/dialect.ts'),
-      import('./sqlserver/preflight.ts'),
-      import('./sqlserver/values.ts'),
-    ]);
+  const [
+    { openSqlServerTarget },
+    { sqlserverFindings },
+    { openSqlServerPreparation },
+    { columnText },
+  ] = await Promise.all([
+    import('./sqlserver/dialect.ts'),
+    import('./sqlserver/preflight.ts'),
+    import('./sqlserver/prepare.ts'),
+    import('./sqlserver/values.ts'),
+  ]);
   return {
     open: openSqlServerTarget,
     findings: sqlserverFindings,
+    prepare: openSqlServerPreparation,
     write: (column, token) => columnText(column.codec as SqlServerCodec, token),
   };
 }
@@ -152,6 +164,15 @@ export async function targetFindings(
   signal: AbortSignal,
 ): Promise<Finding[]> {
   return (await engineOf(options.url)).findings(options, signal);
+}
+
+/** Connects and reads what is not prepared; changes nothing by itself. */
+export async function openPreparation(
+  options: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
+  signal: AbortSignal,
+): Promise<Preparation> {
+  const engine = await engineOf(options.url);
+  return (await engine.prepare?.(options, signal)) ?? nothingToPrepare;
 }
 
 /**

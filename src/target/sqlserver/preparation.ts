@@ -1,8 +1,8 @@
 /**
  * What prepares a SQL Server database to be written to by a replication agent:
  * triggers, foreign keys, checks and identity columns marked NOT FOR
- * REPLICATION, and no lock escalation. The statements are printed by preflight
- * for a person to read first; nothing here runs them.
+ * REPLICATION, and no lock escalation. Preflight prints the statements for a
+ * person to read first; prepare.ts runs them when it is told to.
  */
 import { quoteIdentifier } from './statements.ts';
 
@@ -90,12 +90,7 @@ function triggerStatement({
   definition,
 }: Unprepared & { kind: 'trigger' }): string {
   const trigger = `${quoteIdentifier(table.schema)}.${quoteIdentifier(name)}`;
-  const head =
-    definition === null
-      ? null
-      : /^((?:\s|--[^\n]*\n|\/\*.*?\*\/)*)create(?:\s+or\s+alter)?\s+trigger\b(.*?\b(?:after|for|instead\s+of)\s+(?:insert|update|delete)(?:\s*,\s*(?:insert|update|delete))*)\s+as\b/is.exec(
-          definition,
-        );
+  const head = triggerHead(definition);
   if (!head) {
     return [
       `ALTER TRIGGER ${trigger}`,
@@ -106,6 +101,21 @@ function triggerStatement({
     ].join('\n');
   }
   return `${head[1]}ALTER TRIGGER${head[2]}\nNOT FOR REPLICATION\nAS${definition!.slice(head[0].length)}`;
+}
+
+function triggerHead(definition: string | null): RegExpExecArray | null {
+  return definition === null
+    ? null
+    : /^((?:\s|--[^\n]*\n|\/\*.*?\*\/)*)create(?:\s+or\s+alter)?\s+trigger\b(.*?\b(?:after|for|instead\s+of)\s+(?:insert|update|delete)(?:\s*,\s*(?:insert|update|delete))*)\s+as\b/is.exec(
+        definition,
+      );
+}
+
+/** The statement is only a pattern: a person must fill it in. */
+export function needsHand(unprepared: Unprepared): boolean {
+  return (
+    unprepared.kind === 'trigger' && triggerHead(unprepared.definition) === null
+  );
 }
 
 function action(name: string): string {

@@ -1,0 +1,64 @@
+/** Runs what preparation.ts writes, one step after the other. */
+import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
+import type { Preparation, PreparationStep } from '../preparation.ts';
+import type { OpenTargetOptions } from '../open-target.ts';
+import { SqlServerConnection } from './driver.ts';
+import { targetFailure } from './errors.ts';
+import {
+  needsHand,
+  preparationStatement,
+  type Unprepared,
+} from './preparation.ts';
+import { readUnprepared } from './unprepared.ts';
+
+export async function openSqlServerPreparation(
+  { url, applyTimeoutMs }: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
+  signal: AbortSignal,
+): Promise<Preparation> {
+  const connection = await SqlServerConnection.dial(
+    parseSqlServerAddress(url, '--targetConn'),
+    { applyTimeoutMs },
+    signal,
+  );
+  try {
+    const unprepared = await readUnprepared((text) =>
+      connection.query(text, {}),
+    );
+    return {
+      steps: unprepared.map(stepOf),
+      run: (step) => runStep(connection, step),
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await connection[Symbol.asyncDispose]();
+    throw targetFailure(error, 'statement');
+  }
+}
+
+function stepOf(unprepared: Unprepared): PreparationStep {
+  const { schema, name } = unprepared.table;
+  const object = 'name' in unprepared ? ` ${unprepared.name}` : '';
+  return {
+    what: `${unprepared.kind}${object} of ${schema}.${name}`,
+    statement: preparationStatement(unprepared),
+    needsHand: needsHand(unprepared),
+  };
+}
+
+/** Whole or not at all: a constraint that is dropped is there again, or was never gone. */
+async function runStep(
+  connection: SqlServerConnection,
+  { statement }: PreparationStep,
+): Promise<void> {
+  try {
+    await connection.batch('set xact_abort on; begin transaction;');
+    // A batch of its own, as ALTER TRIGGER must be.
+    await connection.batch(statement);
+    await connection.batch('commit transaction;');
+  } catch (error) {
+    await connection
+      .batch('if @@trancount > 0 rollback transaction;')
+      .catch(() => {});
+    throw targetFailure(error, 'statement');
+  }
+}
