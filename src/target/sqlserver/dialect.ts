@@ -208,7 +208,7 @@ const blockedQuery = `select
     where session_id = @session and blocking_session_id <> 0 and wait_type like 'LCK%'
   ) then 1 else 0 end as blocked,
   case when has_perms_by_name(null, null, 'VIEW SERVER STATE') = 1
-    or has_perms_by_name(null, 'DATABASE', 'VIEW DATABASE STATE') = 1 and serverproperty('EngineEdition') = 5
+    or has_perms_by_name(db_name(), 'DATABASE', 'VIEW DATABASE STATE') = 1 and serverproperty('EngineEdition') = 5
   then 1 else 0 end as may_ask;`;
 
 const selectDenied = 229;

@@ -208,12 +208,13 @@ export function targetFailure(
   if (phase === 'connect') {
     return connectFailure(error, code, place);
   }
-  if (code === 'ETIMEOUT') {
+  // A commit that was given up may have happened: like one whose answer is lost.
+  if (code === 'ETIMEOUT' && phase !== 'commit') {
     return new ReplicatorError('E4003', {
       detail: 'a statement took longer than --applyTimeout',
     });
   }
-  if (code === 'ECANCEL') {
+  if (code === 'ECANCEL' && phase !== 'commit') {
     return new ReplicatorError('E4003', {
       detail: 'a statement was cancelled',
     });

@@ -148,6 +148,11 @@ describe('what the driver says', () => {
     expect(failure(error).code).toBe(code);
   });
 
+  test('of a commit that took too long leaves open whether it happened', () => {
+    expect(failure(driverError('ETIMEOUT'), 'commit').code).toBe('E4002');
+    expect(failure(driverError('ECLOSE'), 'commit').code).toBe('E4002');
+  });
+
   test.each([
     ['nobody listens', 'ESOCKET', 'x', { code: 'ECONNREFUSED' }, 'E4001'],
     ['no answer', 'ETIMEOUT', 'x', {}, 'E4001'],
