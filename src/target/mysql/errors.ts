@@ -190,14 +190,12 @@ export function isServerError(error: unknown): error is Error & ServerError {
 }
 
 /** Only these failures do libpq's allow and prefer answer with another way. */
-export function mayWorkOtherwise(error: unknown): boolean {
+export function mayWorkOtherwise(error: unknown, wasTls: boolean): boolean {
   const { code } = error as { code?: unknown };
-  return (
-    code === 'HANDSHAKE_NO_SSL_SUPPORT' ||
-    code === 'HANDSHAKE_SSL_ERROR' ||
-    // An account that wants TLS is refused like one with a wrong password.
-    (isServerError(error) && [1045, 3159].includes(error.errno))
-  );
+  return wasTls
+    ? code === 'HANDSHAKE_NO_SSL_SUPPORT' || code === 'HANDSHAKE_SSL_ERROR'
+    : // An account that wants TLS is refused like one with a wrong password.
+      isServerError(error) && [1045, 3159].includes(error.errno);
 }
 
 function connectFailure(

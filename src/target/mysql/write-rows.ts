@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import { ReplicatorError } from '../../failure/failure.ts';
+import type { JsonText } from '../../mutation/mutation.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
@@ -66,6 +67,7 @@ export function prepareRows(
   }: WriteOptions,
 ): WriteParts {
   const { table, columns } = rows;
+  refuseReplacedNulls(rows);
   const late = columns.filter(isCyclic);
   const load = hasLocalInfile && (rows.rowCount > fewRows || isLarge(rows));
   const encode = (): RowWork => {
@@ -97,6 +99,26 @@ export function prepareRows(
       }),
   };
 }
+
+/**
+ * The server puts the next number, or the present time, where null is not
+ * allowed in such a column: another value than the source's.
+ */
+function refuseReplacedNulls({ table, columns, values }: ShapeRows): void {
+  columns.forEach((column, place) => {
+    const codec = codecOf(column);
+    const isReplaced =
+      column.identity !== null ||
+      (codec.kind === 'datetime' && codec.until !== null);
+    if (!column.nullable && isReplaced && values[place]!.includes(sqlNull)) {
+      throw new ReplicatorError('E4005', {
+        detail: `column "${column.name}" of table ${table.schema}.${table.name} cannot be null`,
+      });
+    }
+  });
+}
+
+const sqlNull = 'null' as JsonText;
 
 /** What no parameter should hold, and bytes of which none could. */
 const largeCharacters = 4 * 1024 * 1024;

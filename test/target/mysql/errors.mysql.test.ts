@@ -99,9 +99,13 @@ describe.each(MYSQL_PRODUCTS)('failures of %s', (product) => {
         [{ id: '3', n: '"7654321x"' }, 'E4006', 'column "n"'],
         [{ id: '3', n: '87654321000' }, 'E4006', 'column "n"'],
       ];
-      for (const [after, code, word] of cases) {
+      // A row that is there already is updated, and judged like a new one.
+      const both = cases.flatMap(([after, code, word]) =>
+        ['3', '2'].map((id) => [{ ...after, id }, code, word] as const),
+      );
+      for (const [after, code, word] of both) {
         const failure = await failureOf(
-          applyTo(fixture, { item: [row(1, [3], after)] }),
+          applyTo(fixture, { item: [row(1, [after['id']], after)] }),
         );
         expect([after, failure.code]).toEqual([after, code]);
         expect(failure.message).toContain(word);

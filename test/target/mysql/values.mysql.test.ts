@@ -246,6 +246,48 @@ describeEach('values', (product, open) => {
     ).toBe('["12345678901234567890.123", 0.5]');
   });
 
+  test('that the server would make up for null are not made up', async () => {
+    await using fixture = await open();
+    await fixture.sql(
+      'create table item (id int primary key, n bigint not null auto_increment unique, t timestamp(6) not null)',
+    );
+    const at = '"2024-01-01T00:00:00Z"';
+    for (const made of [
+      { n: 'null', t: at },
+      { n: '1', t: 'null' },
+    ]) {
+      const failure = await failureOf(
+        applyTo(fixture, { item: [row(1, [1], { id: '1', ...made })] }),
+      );
+      expect(failure.code).toBe('E4005');
+    }
+    await applyTo(fixture, { item: [row(1, [1], { id: '1', n: '0', t: at })] });
+    expect(await fixture.rows('select n from item')).toEqual([['0']]);
+  });
+
+  test('of types that only one product has', async () => {
+    await using fixture = await open();
+    if (product === 'mariadb') {
+      const uuid = '2f1e6cf0-7b5c-4d2e-9d0b-0f9b0a4ad1c2';
+      expect(await storeOne(fixture, 'inet6', '"2001:db8::1"')).toBe(
+        '2001:db8::1',
+      );
+      await fixture.sql('create table u (id uuid primary key, n int unique)');
+      for (const n of ['1', '2']) {
+        await applyTo(fixture, {
+          u: [row(1, [`"${uuid}"`], { id: `"${uuid}"`, n })],
+        });
+      }
+      expect(await fixture.rows('select id, n from u')).toEqual([[uuid, '2']]);
+      await applyTo(fixture, { u: [row(2, [`"${uuid}"`], null)] });
+      expect(await fixture.rows('select id from u')).toEqual([]);
+    } else {
+      expect(
+        await storeOne(fixture, 'json', '{"b": [1.5, 9007199254740993]}'),
+      ).toBe('{"b": [1.5, 9007199254740993]}');
+    }
+  });
+
   test('in UTC, whatever the time zone of the server', async () => {
     await using fixture = await open();
     await fixture.sql(
