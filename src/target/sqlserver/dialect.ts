@@ -22,7 +22,7 @@ import { cancelOnAbort, failureOf } from './cancel.ts';
 import { type Row, SqlServerConnection } from './driver.ts';
 import { serverErrorOf } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
-import { quoteSchema } from './statements.ts';
+import { quoteSchema } from './quoting.ts';
 import { SqlServerTransaction } from './transaction.ts';
 import {
   checkpointTable,

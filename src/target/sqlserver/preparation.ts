@@ -4,7 +4,7 @@
  * REPLICATION, and no lock escalation. Preflight prints the statements for a
  * person to read first; prepare.ts runs them when it is told to.
  */
-import { quoteIdentifier } from './statements.ts';
+import { quoteIdentifier } from './quoting.ts';
 
 /** What is not prepared yet; read by unprepared.ts. */
 export type Unprepared =

@@ -2,11 +2,7 @@
  * The SQL of the SQL Server target: pure functions from a shape to a text that
  * serves any number of rows, so that the plan cache stays warm.
  *
- * Rows come in one parameter, `@rows`: a JSON array with an array of texts and
- * nulls for each row (values.ts), opened by OPENJSON. Everything is cast from
- * text: a JSON number, or a decimal parameter of the driver, would lose digits.
- * Casts to a type with its length cut silently; values.ts lets nothing pass
- * that they would cut.
+ * Rows come as row-source.ts has them.
  *
  * Two sessions do not meet in one statement here, for the row locks of the
  * sequencer keep transactions that share a row apart. A stranger's insert
@@ -15,10 +11,16 @@
  * key-range locks (SERIALIZABLE): these would let no two transactions insert
  * at the end of an index at once.
  */
-import { schemaNameParts } from '../../mutation/schema-name.ts';
-import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ColumnShape, TableShape } from '../target.ts';
-import { codecOf, repeatsNull } from './codec.ts';
+import { repeatsNull } from './codec.ts';
+import { quoteIdentifier, quoteString, tableName } from './quoting.ts';
+import {
+  collate,
+  keyMatch,
+  rowSource,
+  valueExpression,
+  valueList,
+} from './row-source.ts';
 
 /** FORCESEEK: a scan of a small table would lock rows of other transactions. */
 const lookupHints = 'with (rowlock, updlock, forceseek)';
@@ -30,24 +32,6 @@ export const ownErrors = {
   rewriteRefused: 50_005,
   watermarkNotMoved: 50_009,
 } as const;
-
-/** Always quoted: keywords and upper case are then nothing special. */
-export function quoteIdentifier(name: string): string {
-  return `[${name.replaceAll(']', ']]')}]`;
-}
-
-export function quoteString(text: string): string {
-  return `N'${text.replaceAll("'", "''")}'`;
-}
-
-/** The schema of a printed `database.schema`. */
-export function quoteSchema(schema: SchemaName): string {
-  return quoteIdentifier(schemaNameParts(schema).at(-1)!);
-}
-
-export function tableName(table: Pick<TableShape, 'schema' | 'name'>): string {
-  return `${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
-}
 
 export interface UpsertVariant {
   /** Columns that are not carried go to their defaults. */
@@ -269,118 +253,4 @@ function joined(table: TableShape, columns: readonly ColumnShape[]): string {
     `inner join ${tableName(table)} as t ${lookupHints}`,
     `  on ${keyMatch(table, columns)}`,
   ].join('\n');
-}
-
-function rowSource(columns: readonly ColumnShape[]): string {
-  return [
-    'openjson(@rows) with (',
-    `  ${columns
-      .map((column, index) => `c${index + 1} ${wireType(column)} '$[${index}]'`)
-      .join(',\n  ')}`,
-    ') as v',
-  ].join('\n');
-}
-
-/** Never shorter than what values.ts may send: OPENJSON does not complain. */
-function wireType(column: ColumnShape): string {
-  const codec = codecOf(column);
-  switch (codec.kind) {
-    case 'text':
-      return codec.maxLength !== null && codec.maxLength <= 4000
-        ? 'nvarchar(4000)'
-        : 'nvarchar(max)';
-    case 'binary':
-      return codec.maxLength !== null && codec.maxLength <= 2000
-        ? 'nvarchar(4000)'
-        : 'nvarchar(max)';
-    case 'hierarchyid':
-      return 'nvarchar(4000)';
-    case 'json':
-    case 'xml':
-    case 'spatial':
-    case 'unsupported':
-      return 'nvarchar(max)';
-    case 'bit':
-    case 'integer':
-    case 'decimal':
-    case 'money':
-    case 'float':
-    case 'uuid':
-    case 'date':
-    case 'time':
-    case 'timestamp':
-    case 'timestamptz':
-      return 'nvarchar(64)';
-  }
-}
-
-/**
- * Key columns of text and bytes are also compared byte by byte: a collation,
- * or blanks at the end, must never make two rows of the source one row.
- */
-function keyMatch(table: TableShape, columns: readonly ColumnShape[]): string {
-  return table.primaryKey
-    .flatMap((column) => {
-      const name = `t.${quoteIdentifier(column.name)}`;
-      const value = valueExpression(column, columns.indexOf(column));
-      const { kind } = codecOf(column);
-      return kind === 'text' || kind === 'binary' || kind === 'json'
-        ? [
-            `${name} = ${value}`,
-            `cast(${name} as varbinary(8000)) = cast(${value} as varbinary(8000))`,
-            `datalength(${name}) = datalength(${value})`,
-          ]
-        : [`${name} = ${value}`];
-    })
-    .join('\n    and ');
-}
-
-function valueList(columns: readonly ColumnShape[]): string {
-  return columns
-    .map((column, index) => valueExpression(column, index))
-    .join(', ');
-}
-
-function collate(column: ColumnShape): string {
-  const codec = codecOf(column);
-  return codec.kind === 'text' && codec.collation !== null
-    ? ` collate ${codec.collation}`
-    : '';
-}
-
-function valueExpression(column: ColumnShape, index: number): string {
-  const value = `v.c${index + 1}`;
-  const codec = codecOf(column);
-  switch (codec.kind) {
-    case 'text':
-      // The collation decides on the code page of varchar.
-      return `cast(${value}${collate(column)} as ${column.type})`;
-    case 'json':
-      return codec.text === null
-        ? `cast(${value} as ${column.type})`
-        : valueExpression({ ...column, codec: codec.text }, index);
-    case 'xml':
-      // 1: blanks between elements stay.
-      return `convert(xml, ${value}, 1)`;
-    case 'binary':
-      // 2: hexadecimal digits without 0x.
-      return `convert(${column.type}, ${value}, 2)`;
-    case 'spatial':
-      // `4326;POINT (1 2)`.
-      return `${codec.type}::STGeomFromText(substring(${value}, charindex(';', ${value}) + 1, len(${value})), cast(left(${value}, charindex(';', ${value}) - 1) as int))`;
-    case 'hierarchyid':
-      return `hierarchyid::Parse(${value})`;
-    case 'bit':
-    case 'integer':
-    case 'decimal':
-    case 'money':
-    case 'float':
-    case 'uuid':
-    case 'date':
-    case 'time':
-    case 'timestamp':
-    case 'timestamptz':
-    case 'unsupported':
-      return `cast(${value} as ${column.type})`;
-  }
 }

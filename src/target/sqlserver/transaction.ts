@@ -11,13 +11,9 @@ import type {
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { cancelOnAbort, failureOf } from './cancel.ts';
-import {
-  type SessionOptions,
-  sessionSettings,
-  type SqlServerConnection,
-  type Turn,
-} from './driver.ts';
+import type { SqlServerConnection, Turn } from './driver.ts';
 import { type Phase, serverErrorOf } from './errors.ts';
+import { type SessionOptions, sessionSettings } from './session.ts';
 import {
   deleteStatement,
   identityInsertStatement,

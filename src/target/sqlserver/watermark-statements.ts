@@ -1,6 +1,7 @@
 /** The SQL of the watermark that is kept in the target itself (design D2). */
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { ownErrors, quoteSchema, quoteString } from './statements.ts';
+import { quoteSchema, quoteString } from './quoting.ts';
+import { ownErrors } from './statements.ts';
 
 export const checkpointTable = 'replicator_checkpoint';
 

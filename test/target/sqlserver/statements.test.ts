@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
-import { sessionSettings } from '../../../src/target/sqlserver/driver.ts';
+import { quoteIdentifier } from '../../../src/target/sqlserver/quoting.ts';
+import { sessionSettings } from '../../../src/target/sqlserver/session.ts';
 import {
   deleteStatement,
   identityInsertStatement,
-  quoteIdentifier,
   refuseRewriteStatement,
   reseedStatement,
   rewriteStatement,

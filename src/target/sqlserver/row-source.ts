@@ -1,0 +1,127 @@
+/**
+ * The rows of a statement: one parameter, `@rows`, a JSON array with an array
+ * of texts and nulls for each row (values.ts), opened by OPENJSON as `v`.
+ * Everything is cast from text: a JSON number, or a decimal parameter of the
+ * driver, would lose digits. Casts to a type with its length cut silently;
+ * values.ts lets nothing pass that they would cut.
+ */
+import type { ColumnShape, TableShape } from '../target.ts';
+import { codecOf } from './codec.ts';
+import { quoteIdentifier } from './quoting.ts';
+
+export function rowSource(columns: readonly ColumnShape[]): string {
+  return [
+    'openjson(@rows) with (',
+    `  ${columns
+      .map((column, index) => `c${index + 1} ${wireType(column)} '$[${index}]'`)
+      .join(',\n  ')}`,
+    ') as v',
+  ].join('\n');
+}
+
+/** Never shorter than what values.ts may send: OPENJSON does not complain. */
+function wireType(column: ColumnShape): string {
+  const codec = codecOf(column);
+  switch (codec.kind) {
+    case 'text':
+      return codec.maxLength !== null && codec.maxLength <= 4000
+        ? 'nvarchar(4000)'
+        : 'nvarchar(max)';
+    case 'binary':
+      return codec.maxLength !== null && codec.maxLength <= 2000
+        ? 'nvarchar(4000)'
+        : 'nvarchar(max)';
+    case 'hierarchyid':
+      return 'nvarchar(4000)';
+    case 'json':
+    case 'xml':
+    case 'spatial':
+    case 'unsupported':
+      return 'nvarchar(max)';
+    case 'bit':
+    case 'integer':
+    case 'decimal':
+    case 'money':
+    case 'float':
+    case 'uuid':
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      return 'nvarchar(64)';
+  }
+}
+
+/**
+ * Key columns of text and bytes are also compared byte by byte: a collation,
+ * or blanks at the end, must never make two rows of the source one row.
+ */
+export function keyMatch(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  return table.primaryKey
+    .flatMap((column) => {
+      const name = `t.${quoteIdentifier(column.name)}`;
+      const value = valueExpression(column, columns.indexOf(column));
+      const { kind } = codecOf(column);
+      return kind === 'text' || kind === 'binary' || kind === 'json'
+        ? [
+            `${name} = ${value}`,
+            `cast(${name} as varbinary(8000)) = cast(${value} as varbinary(8000))`,
+            `datalength(${name}) = datalength(${value})`,
+          ]
+        : [`${name} = ${value}`];
+    })
+    .join('\n    and ');
+}
+
+export function valueList(columns: readonly ColumnShape[]): string {
+  return columns
+    .map((column, index) => valueExpression(column, index))
+    .join(', ');
+}
+
+export function collate(column: ColumnShape): string {
+  const codec = codecOf(column);
+  return codec.kind === 'text' && codec.collation !== null
+    ? ` collate ${codec.collation}`
+    : '';
+}
+
+export function valueExpression(column: ColumnShape, index: number): string {
+  const value = `v.c${index + 1}`;
+  const codec = codecOf(column);
+  switch (codec.kind) {
+    case 'text':
+      // The collation decides on the code page of varchar.
+      return `cast(${value}${collate(column)} as ${column.type})`;
+    case 'json':
+      return codec.text === null
+        ? `cast(${value} as ${column.type})`
+        : valueExpression({ ...column, codec: codec.text }, index);
+    case 'xml':
+      // 1: blanks between elements stay.
+      return `convert(xml, ${value}, 1)`;
+    case 'binary':
+      // 2: hexadecimal digits without 0x.
+      return `convert(${column.type}, ${value}, 2)`;
+    case 'spatial':
+      // `4326;POINT (1 2)`.
+      return `${codec.type}::STGeomFromText(substring(${value}, charindex(';', ${value}) + 1, len(${value})), cast(left(${value}, charindex(';', ${value}) - 1) as int))`;
+    case 'hierarchyid':
+      return `hierarchyid::Parse(${value})`;
+    case 'bit':
+    case 'integer':
+    case 'decimal':
+    case 'money':
+    case 'float':
+    case 'uuid':
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+    case 'unsupported':
+      return `cast(${value} as ${column.type})`;
+  }
+}
