@@ -39,11 +39,13 @@ export function loadFile(
   return chunks;
 }
 
-/** A packet of the protocol holds less than 16 MiB. */
+/** Below the smallest max_allowed_packet that one meets. */
+const packetBytes = 256 * 1024;
+
 function pushChunks(chunks: Buffer[], text: string): void {
   const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; at += 1024 * 1024) {
-    chunks.push(bytes.subarray(at, at + 1024 * 1024));
+  for (let at = 0; at < bytes.length; at += packetBytes) {
+    chunks.push(bytes.subarray(at, at + packetBytes));
   }
 }
 

@@ -1,39 +1,32 @@
 /**
  * How rows of one shape are written on one connection: through a temporary
  * table that LOAD DATA fills, or through one JSON parameter. Both end in the
- * same statements, and so in the same rows.
- *
- * InnoDB looks at foreign keys and unique keys row by row, not at the end of a
- * statement. Columns that refer to the table itself are therefore written
- * when all rows are there, or, where they may not be null, rows are written
- * generation by generation.
+ * same statements (upsert-plan.ts), and so in the same rows.
  */
-import { createHash } from 'node:crypto';
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
-import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
+import type { ShapeRows } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
 import type { Answer, MysqlConnection, ServerFacts } from './driver.ts';
-import { isServerError, serverFailure } from './errors.ts';
-import { readerOf } from './values.ts';
 import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
-import { quoteIdentifier, quoteSchema } from './quoting.ts';
-import { jsonSource, type RowSource, temporarySource } from './row-source.ts';
+import { jsonSource, temporarySource } from './row-source.ts';
 import {
-  collectRewrittenStatement,
-  duplicateKeyUpsert,
-  foldedKeyStatement,
-  insertMissingStatement,
-  insertReadyStatement,
-  repeatedKeyStatement,
-  rewriteStatements,
-  selfReferences,
-  updateStatement,
-  vacatedColumns,
-  writableColumns,
-} from './statements.ts';
-import { createTemporaryStatement, loadStatement } from './temporary-tables.ts';
+  ensureTemporary,
+  fillTemporary,
+  temporaryName,
+} from './session-tables.ts';
+import { repeatedKeyStatement, updateStatement } from './statements.ts';
+import { createTemporaryStatement } from './temporary-tables.ts';
+import {
+  isCyclic,
+  refuseFound,
+  rewrite,
+  rewritten,
+  type Run,
+  tellsKeysApart,
+  writeFrom,
+} from './upsert-plan.ts';
 
 /**
  * Up to so many rows the temporary table costs more than it saves (measured
@@ -133,19 +126,6 @@ function isLarge({ values }: ShapeRows): boolean {
   return count > largeCharacters;
 }
 
-function isCyclic(column: ColumnShape): boolean {
-  return isLink(column) && codecOf(column).reference === 'cycle';
-}
-
-/** May be null until the row that it refers to is there. */
-function isLink(column: ColumnShape): boolean {
-  return (
-    codecOf(column).reference !== undefined &&
-    column.nullable &&
-    column.keyOrdinal === null
-  );
-}
-
 function jsonWork(rows: ShapeRows, policies: ValuePolicies): RowWork {
   // Values that cannot be written fail now, not when their turn comes.
   const json = jsonRows(rows, policies);
@@ -217,44 +197,6 @@ async function writeFromJson(
   await writeFrom(source, rows, run);
 }
 
-type Run = (text: string) => Promise<Answer>;
-
-/** Whether it is plain without the server that no key comes twice. */
-function tellsKeysApart({
-  table,
-  columns,
-  values,
-  rowCount,
-}: ShapeRows): boolean {
-  const parts = table.primaryKey.map((column) => {
-    const read = readerOf(codecOf(column));
-    const tokens = values[columns.indexOf(column)]!;
-    return (row: number) => read(tokens[row]!);
-  });
-  if (!table.primaryKey.every(isTextIdentity)) {
-    return false;
-  }
-  const seen = new Set<string>();
-  for (let row = 0; row < rowCount; row++) {
-    seen.add(
-      parts.length === 1
-        ? String(parts[0]!(row))
-        : JSON.stringify(parts.map((part) => part(row))),
-    );
-  }
-  return seen.size === rowCount;
-}
-
-/** Two of its values are one exactly when their texts are. */
-function isTextIdentity(column: ColumnShape): boolean {
-  const { kind, folds, keyPrefix } = codecOf(column);
-  return (
-    !folds &&
-    keyPrefix === undefined &&
-    ['integer', 'bit', 'binary', 'text', 'date'].includes(kind)
-  );
-}
-
 async function writeLoaded(
   connection: MysqlConnection,
   rows: ShapeRows,
@@ -279,192 +221,4 @@ async function writeLoaded(
   }
   await writeFrom(source, rows, run);
   await connection.query(`delete from ${name}`);
-}
-
-/** LOAD DATA LOCAL never fails: it makes warnings of what would be errors. */
-async function fillTemporary(
-  connection: MysqlConnection,
-  name: string,
-  { columns, rowCount }: ShapeRows,
-  file: readonly Buffer[],
-): Promise<void> {
-  const { affectedRows, warningCount } = await connection.load(
-    loadStatement(name, columns),
-    file,
-  );
-  if (warningCount === 0 && affectedRows === rowCount) {
-    return;
-  }
-  const { rows: warnings } = await connection.query('show warnings');
-  const [first] = warnings;
-  if (first) {
-    throw serverFailure({
-      errno: Number(first['Code']),
-      sqlMessage: first['Message'] ?? '',
-    });
-  }
-  throw new ReplicatorError('E4006', {
-    detail: `the target took ${affectedRows} of ${rowCount} rows, with ${warningCount} warnings`,
-  });
-}
-
-/** False where the account may not create temporary tables. */
-async function ensureTemporary(
-  connection: MysqlConnection,
-  name: string,
-  create: () => string,
-): Promise<boolean> {
-  if (connection.temporaryTables.has(name)) {
-    return true;
-  }
-  if (connection.lacksTemporaryTables) {
-    return false;
-  }
-  try {
-    if (connection.temporaryTables.size >= mostTemporaryTables) {
-      const oldest: string = connection.temporaryTables.values().next().value!;
-      await connection.query(`drop temporary table if exists ${oldest}`);
-      connection.temporaryTables.delete(oldest);
-    }
-    await connection.query(create());
-  } catch (error) {
-    if (isServerError(error) && error.errno === 1044) {
-      connection.lacksTemporaryTables = true;
-      return false;
-    }
-    throw error;
-  }
-  connection.temporaryTables.add(name);
-  return true;
-}
-
-const mostTemporaryTables = 64;
-
-function temporaryName(
-  table: TableShape,
-  columns: readonly ColumnShape[],
-  purpose: string,
-): string {
-  const shape = createHash('sha256')
-    .update(
-      [table.name, table.fingerprint, ...columns.map(({ name }) => name)].join(
-        '\0',
-      ),
-    )
-    .digest('hex')
-    .slice(0, 16);
-  return `${quoteSchema(table.schema)}.${quoteIdentifier(`replicator_${purpose}_${shape}`)}`;
-}
-
-async function writeFrom(
-  source: RowSource,
-  rows: ShapeRows,
-  run: Run,
-): Promise<void> {
-  const { table, columns, replace = false } = rows;
-  const folded = foldedKeyStatement(table, source);
-  if (folded !== null) {
-    await refuseFound(run, folded, table);
-  }
-  const links = columns.filter(isLink);
-  const direct = columns.filter((column) => !links.includes(column));
-  const own = links.filter((column) => !isCyclic(column));
-  const hasFixedReference = selfReferences(table).some(({ columns: names }) =>
-    names.every((name) => !isLink(table.columnByName.get(name)!)),
-  );
-  if (
-    !replace &&
-    !hasFixedReference &&
-    links.length === 0 &&
-    table.uniqueKeys.length === 0
-  ) {
-    await run(duplicateKeyUpsert(table, columns, source));
-    return;
-  }
-  const defaulted = replace
-    ? writableColumns(table).filter(
-        (column) => column.keyOrdinal === null && !columns.includes(column),
-      )
-    : [];
-  const update = updateStatement(table, direct, source, defaulted);
-  if (update !== null && !hasFixedReference) {
-    await run(update);
-  }
-  if (hasFixedReference) {
-    const ready = insertReadyStatement(table, direct, source);
-    while ((await run(ready)).affectedRows > 0) {
-      // The next generation.
-    }
-  }
-  await run(insertMissingStatement(table, direct, source));
-  if (update !== null && hasFixedReference) {
-    await run(update);
-  }
-  const link = own.length > 0 ? updateStatement(table, own, source) : null;
-  if (link !== null) {
-    await run(link);
-  }
-}
-
-async function refuseFound(
-  run: Run,
-  statement: string,
-  table: TableShape,
-): Promise<void> {
-  const { rows } = await run(statement);
-  if (rows.length > 0) {
-    throw new ReplicatorError('E4013', {
-      detail: `two keys of the source are one key in table ${table.schema}.${table.name}: the type or collation of its primary key tells less apart`,
-      remedy:
-        'give the key columns the types of the source and a binary collation without padding (utf8mb4_0900_bin, utf8mb4_nopad_bin)',
-    });
-  }
-}
-
-/** Columns whose values can only pass between rows when the rows go and come back. */
-function rewritten({
-  table,
-  columns,
-  passUniqueValues,
-}: ShapeRows): ColumnShape[] {
-  if (
-    !passUniqueValues ||
-    table.deleteHasEffects ||
-    vacatedColumns(table) !== null
-  ) {
-    return [];
-  }
-  const names = new Set(table.uniqueKeys.flat());
-  return columns.filter(
-    ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
-  );
-}
-
-async function rewrite(
-  connection: MysqlConnection,
-  { table, columns }: ShapeRows,
-  options: {
-    readonly watched: readonly ColumnShape[];
-    readonly source: RowSource;
-    readonly run: Run;
-  },
-): Promise<void> {
-  const { watched, source, run } = options;
-  const kept = writableColumns(table);
-  const into = temporaryName(table, kept, 'again');
-  const isThere = await ensureTemporary(connection, into, () =>
-    createTemporaryStatement(into, table, kept, false),
-  );
-  if (!isThere) {
-    return;
-  }
-  const { affectedRows } = await run(
-    collectRewrittenStatement(table, columns, { watched, source, into }),
-  );
-  if (affectedRows > 0) {
-    for (const statement of rewriteStatements(table, into)) {
-      await connection.query(statement);
-    }
-    await connection.query(`delete from ${into}`);
-  }
 }

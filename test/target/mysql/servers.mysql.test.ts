@@ -93,4 +93,49 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
       }),
     ).toBe('2 2000 0');
   });
+
+  test('whose packets are small takes large rows from a file', async () => {
+    await using server = await startMysqlServer({
+      product,
+      fsync: false,
+      settings: { max_allowed_packet: '1M' },
+    });
+    const client = await mysql.createConnection({ uri: server.url() });
+    try {
+      await client.query('create database shop');
+      await client.query(
+        'create table shop.item (id int primary key, body longtext, bytes longblob)',
+      );
+      await using target = await openTarget({
+        ...defaultTargetOptions,
+        url: server.url('shop'),
+      });
+      const schema = schemaName(['shop']);
+      const body = 'x'.repeat(6 * 1024 * 1024);
+      const outcome = await applyTo(
+        { target, schema },
+        {
+          item: [
+            row(1, [1], {
+              id: '1',
+              body: `"${body}"`,
+              bytes: `"\\\\x${'00ff'.repeat(100)}"`,
+            }),
+          ],
+        },
+      ).then(
+        () => 'written',
+        (error: { code: string }) => error.code,
+      );
+      const [rows] = await client.query<mysql.RowDataPacket[]>(
+        'select length(body) as body, length(bytes) as bytes from shop.item',
+      );
+      expect([outcome, rows]).toEqual([
+        'written',
+        [{ body: body.length, bytes: 200 }],
+      ]);
+    } finally {
+      await client.end();
+    }
+  });
 });
