@@ -1,0 +1,193 @@
+/**
+ * In which order the statements of one upsert run, wherever its rows lie.
+ *
+ * InnoDB looks at foreign keys and unique keys row by row, not at the end of a
+ * statement. Columns that refer to the table itself are therefore written
+ * when all rows are there, or, where they may not be null, rows are written
+ * generation by generation.
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
+import { codecOf } from './codec.ts';
+import type { Answer, MysqlConnection } from './driver.ts';
+import type { RowSource } from './row-source.ts';
+import { ensureTemporary, temporaryName } from './session-tables.ts';
+import {
+  collectRewrittenStatement,
+  duplicateKeyUpsert,
+  foldedKeyStatement,
+  insertMissingStatement,
+  insertReadyStatement,
+  rewriteStatements,
+  selfReferences,
+  updateStatement,
+  vacatedColumns,
+  writableColumns,
+} from './statements.ts';
+import { createTemporaryStatement } from './temporary-tables.ts';
+import { readerOf } from './values.ts';
+
+/** Runs a statement that reads the source. */
+export type Run = (text: string) => Promise<Answer>;
+
+export async function writeFrom(
+  source: RowSource,
+  rows: ShapeRows,
+  run: Run,
+): Promise<void> {
+  const { table, columns, replace = false } = rows;
+  const folded = foldedKeyStatement(table, source);
+  if (folded !== null) {
+    await refuseFound(run, folded, table);
+  }
+  const links = columns.filter(isLink);
+  const direct = columns.filter((column) => !links.includes(column));
+  const own = links.filter((column) => !isCyclic(column));
+  const hasFixedReference = selfReferences(table).some(({ columns: names }) =>
+    names.every((name) => !isLink(table.columnByName.get(name)!)),
+  );
+  if (
+    !replace &&
+    !hasFixedReference &&
+    links.length === 0 &&
+    table.uniqueKeys.length === 0
+  ) {
+    await run(duplicateKeyUpsert(table, columns, source));
+    return;
+  }
+  const defaulted = replace
+    ? writableColumns(table).filter(
+        (column) => column.keyOrdinal === null && !columns.includes(column),
+      )
+    : [];
+  const update = updateStatement(table, direct, source, defaulted);
+  if (update !== null && !hasFixedReference) {
+    await run(update);
+  }
+  if (hasFixedReference) {
+    const ready = insertReadyStatement(table, direct, source);
+    while ((await run(ready)).affectedRows > 0) {
+      // The next generation.
+    }
+  }
+  await run(insertMissingStatement(table, direct, source));
+  if (update !== null && hasFixedReference) {
+    await run(update);
+  }
+  const link = own.length > 0 ? updateStatement(table, own, source) : null;
+  if (link !== null) {
+    await run(link);
+  }
+}
+
+export async function refuseFound(
+  run: Run,
+  statement: string,
+  table: TableShape,
+): Promise<void> {
+  const { rows } = await run(statement);
+  if (rows.length > 0) {
+    throw new ReplicatorError('E4013', {
+      detail: `two keys of the source are one key in table ${table.schema}.${table.name}: the type or collation of its primary key tells less apart`,
+      remedy:
+        'give the key columns the types of the source and a binary collation without padding (utf8mb4_0900_bin, utf8mb4_nopad_bin)',
+    });
+  }
+}
+
+/** Columns whose values can only pass between rows when the rows go and come back. */
+export function rewritten({
+  table,
+  columns,
+  passUniqueValues,
+}: ShapeRows): ColumnShape[] {
+  if (
+    !passUniqueValues ||
+    table.deleteHasEffects ||
+    vacatedColumns(table) !== null
+  ) {
+    return [];
+  }
+  const names = new Set(table.uniqueKeys.flat());
+  return columns.filter(
+    ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
+  );
+}
+
+export async function rewrite(
+  connection: MysqlConnection,
+  { table, columns }: ShapeRows,
+  options: {
+    readonly watched: readonly ColumnShape[];
+    readonly source: RowSource;
+    readonly run: Run;
+  },
+): Promise<void> {
+  const { watched, source, run } = options;
+  const kept = writableColumns(table);
+  const into = temporaryName(table, kept, 'again');
+  const isThere = await ensureTemporary(connection, into, () =>
+    createTemporaryStatement(into, table, kept, false),
+  );
+  if (!isThere) {
+    return;
+  }
+  const { affectedRows } = await run(
+    collectRewrittenStatement(table, columns, { watched, source, into }),
+  );
+  if (affectedRows > 0) {
+    for (const statement of rewriteStatements(table, into)) {
+      await connection.query(statement);
+    }
+    await connection.query(`delete from ${into}`);
+  }
+}
+
+export function isCyclic(column: ColumnShape): boolean {
+  return isLink(column) && codecOf(column).reference === 'cycle';
+}
+
+/** May be null until the row that it refers to is there. */
+function isLink(column: ColumnShape): boolean {
+  return (
+    codecOf(column).reference !== undefined &&
+    column.nullable &&
+    column.keyOrdinal === null
+  );
+}
+
+/** Whether it is plain without the server that no key comes twice. */
+export function tellsKeysApart({
+  table,
+  columns,
+  values,
+  rowCount,
+}: ShapeRows): boolean {
+  const parts = table.primaryKey.map((column) => {
+    const read = readerOf(codecOf(column));
+    const tokens = values[columns.indexOf(column)]!;
+    return (row: number) => read(tokens[row]!);
+  });
+  if (!table.primaryKey.every(isTextIdentity)) {
+    return false;
+  }
+  const seen = new Set<string>();
+  for (let row = 0; row < rowCount; row++) {
+    seen.add(
+      parts.length === 1
+        ? String(parts[0]!(row))
+        : JSON.stringify(parts.map((part) => part(row))),
+    );
+  }
+  return seen.size === rowCount;
+}
+
+/** Two of its values are one exactly when their texts are. */
+function isTextIdentity(column: ColumnShape): boolean {
+  const { kind, folds, keyPrefix } = codecOf(column);
+  return (
+    !folds &&
+    keyPrefix === undefined &&
+    ['integer', 'bit', 'binary', 'text', 'date'].includes(kind)
+  );
+}
