@@ -37,7 +37,7 @@ export async function testSqlServerDatabase(): Promise<SqlServerTestDatabase> {
     // Binary: names of objects are told apart as they are written.
     const collation =
       product === 'babelfish' ? '' : ' collate Latin1_General_100_BIN2';
-    await administrator.query(`create database ${name}${collation}`);
+    await administer(administrator, `create database ${name}${collation}`);
     if (product === 'sqlserver') {
       // Else a test that looks would wait for the transaction it looks at.
       await administrator.query(
@@ -62,7 +62,26 @@ export async function testSqlServerDatabase(): Promise<SqlServerTestDatabase> {
           `alter database ${name} set single_user with rollback immediate`,
         );
       }
-      await administrator.query(`drop database if exists ${name}`);
+      await administer(administrator, `drop database if exists ${name}`);
     },
   };
+}
+
+/** Two databases that Babelfish makes or drops at once trip over its catalog. */
+const trippedOver = /tuple concurrently updated|deadlock detected/;
+
+async function administer(
+  session: SqlServerSession,
+  statement: string,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await session.query(statement);
+      return;
+    } catch (error) {
+      if (tries === 10 || !trippedOver.test(String(error))) {
+        throw error;
+      }
+    }
+  }
 }
