@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonText } from '../../../src/mutation/mutation.ts';
 import { codecOf } from '../../../src/target/sqlserver/codec.ts';
@@ -114,6 +115,41 @@ describe('a value is sent to SQL Server', () => {
     ['sql_variant', 'null', null],
   ])('%s: %s as %s', (type, token, text) => {
     expect(sent(type, token)).toBe(text);
+  });
+
+  test('any text as it is, whatever the source escapes', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.boolean(),
+        (text, escaped) => {
+          const token = escaped
+            ? `"${Array.from({ length: text.length }, (_, index) => `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`).join('')}"`
+            : JSON.stringify(text);
+          for (const type of ['nvarchar(max)', 'nvarchar(4000)']) {
+            expect(sent(type, token)).toBe(text);
+          }
+          expect(sent('varchar(max)', token, 65_001)).toBe(text);
+        },
+      ),
+    );
+  });
+
+  test('any whole or decimal number as the number that it is', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+        fc.nat({ max: 10 }),
+        (number, scale) => {
+          expect(BigInt(sent('bigint', String(number))!)).toBe(number);
+          const text = sent('decimal(38,10)', `${number}e-${scale}`)!;
+          const [whole, fraction = ''] = text.split('.');
+          expect(BigInt(whole + fraction.padEnd(10, '0'))).toBe(
+            number * 10n ** BigInt(10 - scale),
+          );
+        },
+      ),
+    );
   });
 
   test('a column that is checked to hold JSON gets the value as JSON', () => {
