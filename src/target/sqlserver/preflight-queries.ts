@@ -11,8 +11,7 @@ select @@version as version,
   case when has_perms_by_name(null, null, 'VIEW SERVER STATE') = 1
     or has_perms_by_name(db_name(), 'DATABASE', 'VIEW DATABASE STATE') = 1
       and cast(serverproperty('EngineEdition') as int) = 5
-  then 1 else 0 end as may_see_locks,
-  is_rolemember('db_owner') as is_owner
+  then 1 else 0 end as may_see_locks
 from sys.databases as d
 where d.name = db_name();`;
 

@@ -13,7 +13,7 @@ function qualifiedName(schema: SchemaName): string {
 export function createCheckpointStatement(schema: SchemaName): string {
   return `if object_id(${quoteString(qualifiedName(schema))}) is null
 create table ${qualifiedName(schema)} (
-  schema_name nvarchar(600) collate latin1_general_bin2 not null primary key nonclustered,
+  schema_name nvarchar(600) collate Latin1_General_BIN2 not null primary key nonclustered,
   applied varchar(40) not null,
   epoch bigint not null,
   staging_id nvarchar(200) not null,

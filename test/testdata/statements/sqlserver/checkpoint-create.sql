@@ -1,6 +1,6 @@
 if object_id(N'[dbo].replicator_checkpoint') is null
 create table [dbo].replicator_checkpoint (
-  schema_name nvarchar(600) collate latin1_general_bin2 not null primary key nonclustered,
+  schema_name nvarchar(600) collate Latin1_General_BIN2 not null primary key nonclustered,
   applied varchar(40) not null,
   epoch bigint not null,
   staging_id nvarchar(200) not null,
