@@ -36,25 +36,28 @@ where table_schema = ${schema} and non_unique = 0
 order by table_name, index_name, seq_in_index`;
 }
 
-export function foreignKeysQuery(schema: string): string {
-  return `select table_name as table_name, constraint_name as name, column_name as column_name,
+export function foreignKeysQuery(schema: string, isMariadb: boolean): string {
+  const place = isMariadb
+    ? `table_schema = ${schema}`
+    : `(table_schema = ${schema} or referenced_table_schema = ${schema})`;
+  return `select table_schema as child_schema, table_name as table_name, constraint_name as name, column_name as column_name,
   referenced_table_schema as parent_schema, referenced_table_name as parent_table,
   referenced_column_name as parent_column
 from information_schema.key_column_usage
-where table_schema = ${schema} and referenced_table_name is not null
+where ${place} and referenced_table_name is not null
 order by table_name, constraint_name, ordinal_position`;
 }
 
-/** Keys of any schema that refer to this one. */
-export function referringKeysQuery(schema: string): string {
-  return `select r.referenced_table_name as parent_table, r.delete_rule as delete_rule,
-  k.referenced_column_name as parent_column,
-  r.constraint_schema = r.unique_constraint_schema and r.table_name = r.referenced_table_name as is_own
-from information_schema.referential_constraints as r
-join information_schema.key_column_usage as k
-  on k.constraint_schema = r.constraint_schema and k.constraint_name = r.constraint_name
-  and k.table_name = r.table_name
-where r.unique_constraint_schema = ${schema}`;
+/**
+ * What becomes of the rows that refer to a deleted one. Of MariaDB only keys
+ * within the schema: for others it would open every table of the server,
+ * its own too, each time.
+ */
+export function referringKeysQuery(schema: string, isMariadb: boolean): string {
+  return `select constraint_schema as child_schema, table_name as child_table, constraint_name as name,
+  referenced_table_name as parent_table, delete_rule as delete_rule
+from information_schema.referential_constraints
+where ${isMariadb ? 'constraint_schema' : 'unique_constraint_schema'} = ${schema} and unique_constraint_schema = ${schema}`;
 }
 
 export function deleteTriggersQuery(schema: string): string {

@@ -165,15 +165,20 @@ export function targetFailure(
     });
   }
   return new ReplicatorError('E4008', {
-    detail: `the driver failed (${code ?? error.name})`,
+    detail: `the driver failed (${code ?? error.name}: ${error.message})`,
     cause: error,
   });
 }
 
 /** Also for a warning: LOAD DATA LOCAL makes warnings of errors. */
 export function serverFailure(error: ServerError): ReplicatorError {
-  const code = errorNumbers[error.errno] ?? 'E4008';
+  const code = errorNumberCode(error.errno);
   return new ReplicatorError(code, { detail: describe(error, code) });
+}
+
+/** Numbers below 1000 are of the server's files and memory. */
+export function errorNumberCode(errno: number): ErrorCode {
+  return errorNumbers[errno] ?? (errno < 1000 ? 'E4010' : 'E4008');
 }
 
 export function isServerError(error: unknown): error is Error & ServerError {
@@ -184,7 +189,7 @@ export function isServerError(error: unknown): error is Error & ServerError {
   return (
     error instanceof Error &&
     typeof errno === 'number' &&
-    errno >= 1000 &&
+    errno > 0 &&
     typeof sqlState === 'string'
   );
 }

@@ -44,20 +44,28 @@ export async function introspectSchema(
   const ask = async (text: string): Promise<readonly TextRow[]> =>
     (await connection.query(text)).rows;
   const found = await ask(schemaQuery(schema));
-  const isFound = found.some(
-    ({ name: there }) =>
-      there === database ||
-      (foldsTableNames && there!.toLowerCase() === database.toLowerCase()),
-  );
-  if (!isFound) {
+  const there = found
+    .map((row) => row['name']!)
+    .find(
+      (each) =>
+        each === database ||
+        (foldsTableNames && each.toLowerCase() === database.toLowerCase()),
+    );
+  if (there === undefined) {
     return null;
   }
   const tableRows = await ask(tablesQuery(schema));
+  const keyColumns = await ask(foreignKeysQuery(schema, isMariadb));
   const parts = {
     columns: byTable(await ask(columnsQuery(schema, isMariadb))),
     indexes: byTable(await ask(indexesQuery(schema, isMariadb))),
-    foreignKeys: byTable(await ask(foreignKeysQuery(schema))),
-    referring: await ask(referringKeysQuery(schema)),
+    foreignKeys: byTable(
+      keyColumns.filter((row) => row['child_schema'] === there),
+    ),
+    referring: referringColumns(
+      await ask(referringKeysQuery(schema, isMariadb)),
+      keyColumns,
+    ),
     triggers: await ask(deleteTriggersQuery(schema)),
     jsonChecks: isMariadb ? byTable(await ask(jsonChecksQuery(schema))) : null,
   };
@@ -88,6 +96,28 @@ type TableDraft = Omit<
   TableShape,
   'columnByName' | 'primaryKey' | 'fingerprint'
 > & { readonly keyNames: readonly string[] };
+
+/** Each column that a foreign key ends at, with what the key does on delete. */
+function referringColumns(
+  keys: readonly TextRow[],
+  keyColumns: readonly TextRow[],
+): TextRow[] {
+  const idOf = (row: TextRow, table: string): string =>
+    [row['child_schema'], row[table], row['name']].join('\0');
+  const columns = Map.groupBy(keyColumns, (row) => idOf(row, 'table_name'));
+  return keys.flatMap((key) =>
+    (columns.get(idOf(key, 'child_table')) ?? []).map((column) => ({
+      parent_table: key['parent_table']!,
+      delete_rule: key['delete_rule']!,
+      parent_column: column['parent_column']!,
+      is_own:
+        column['child_schema'] === column['parent_schema'] &&
+        column['table_name'] === column['parent_table']
+          ? '1'
+          : '0',
+    })),
+  );
+}
 
 function byTable(
   rows: readonly TextRow[],

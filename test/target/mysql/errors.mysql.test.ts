@@ -73,6 +73,7 @@ describe.each(MYSQL_PRODUCTS)('failures of %s', (product) => {
     for (const [number, code] of [
       ...Object.entries(errorNumbers),
       ['1999', 'E4008'],
+      ['28', 'E4010'],
     ]) {
       await fixture.sql('drop trigger refuse');
       await fixture.sql(
