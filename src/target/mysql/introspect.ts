@@ -183,7 +183,7 @@ function tableDraft(
     uniqueKeys: [...indexes]
       .filter(([index]) => index !== 'PRIMARY')
       .map(([, rows]) => uniqueColumns(rows, names)),
-    foreignKeys: foreignKeys(parts.foreignKeys.get(name) ?? []),
+    foreignKeys: foreignKeys(parts.foreignKeys.get(name) ?? [], schema),
   };
 }
 
@@ -233,12 +233,19 @@ function uniqueColumns(
   ];
 }
 
-function foreignKeys(rows: readonly TextRow[]): ForeignKey[] {
+/** The schema's own name is written as it was asked for. */
+function foreignKeys(
+  rows: readonly TextRow[],
+  schema: SchemaName,
+): ForeignKey[] {
   return [...Map.groupBy(rows, (row) => row['name']!)].map(
     ([name, columns]) => ({
       name,
       columns: columns.map((row) => row['column_name']!),
-      parentSchema: schemaName([columns[0]!['parent_schema']!]),
+      parentSchema:
+        columns[0]!['parent_schema'] === columns[0]!['child_schema']
+          ? schema
+          : schemaName([columns[0]!['parent_schema']!]),
       parentTable: columns[0]!['parent_table']!,
       parentColumns: columns.map((row) => row['parent_column']!),
       deferrable: false,

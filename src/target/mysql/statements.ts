@@ -228,20 +228,36 @@ export function collectRewrittenStatement(
 /**
  * Deletes and inserts again what was collected. Children do not notice: their
  * parents' keys are back before anybody looks. What the rows themselves refer
- * to is checked as ever, and so are unique keys.
+ * to is checked as ever, and so are unique keys; `links`, by which they may
+ * refer to each other, follow when all are there.
  */
-export function rewriteStatements(table: TableShape, from: string): string[] {
-  const kept = writableColumns(table);
+export function rewriteStatements(
+  table: TableShape,
+  from: string,
+  links: readonly ColumnShape[] = [],
+): string[] {
+  const direct = writableColumns(table).filter(
+    (column) => !links.includes(column),
+  );
   const source = temporarySource(table, from);
   return [
     'set session foreign_key_checks = 0',
     `delete t from ${source.from} straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
     'set session foreign_key_checks = 1',
     [
-      `insert into ${quoteTable(table)} (${nameList(kept)})`,
-      `select ${kept.map((column) => source.key(column)).join(', ')}`,
+      `insert into ${quoteTable(table)} (${nameList(direct)})`,
+      `select ${direct.map((column) => source.key(column)).join(', ')}`,
       `from ${source.from}`,
     ].join('\n'),
+    ...(links.length === 0
+      ? []
+      : [
+          [
+            `update ${source.from}`,
+            `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
+            `set ${links.map((column) => `t.${quoteIdentifier(column.name)} = ${source.key(column)}`).join(', ')}`,
+          ].join('\n'),
+        ]),
   ];
 }
 

@@ -43,12 +43,10 @@ export async function writeFrom(
   const links = columns.filter(isLink);
   const direct = columns.filter((column) => !links.includes(column));
   const own = links.filter((column) => !isCyclic(column));
-  const hasFixedReference = selfReferences(table).some(({ columns: names }) =>
-    names.every((name) => !isLink(table.columnByName.get(name)!)),
-  );
+  const isFixed = hasFixedReference(table);
   if (
     !replace &&
-    !hasFixedReference &&
+    !isFixed &&
     links.length === 0 &&
     table.uniqueKeys.length === 0
   ) {
@@ -61,17 +59,17 @@ export async function writeFrom(
       )
     : [];
   const update = updateStatement(table, direct, source, defaulted);
-  if (update !== null && !hasFixedReference) {
+  if (update !== null && !isFixed) {
     await run(update);
   }
-  if (hasFixedReference) {
+  if (isFixed) {
     const ready = insertReadyStatement(table, direct, source);
     while ((await run(ready)).affectedRows > 0) {
       // The next generation.
     }
   }
   await run(insertMissingStatement(table, direct, source));
-  if (update !== null && hasFixedReference) {
+  if (update !== null && isFixed) {
     await run(update);
   }
   const link = own.length > 0 ? updateStatement(table, own, source) : null;
@@ -104,6 +102,7 @@ export function rewritten({
   if (
     !passUniqueValues ||
     table.deleteHasEffects ||
+    hasFixedReference(table) ||
     vacatedColumns(table) !== null
   ) {
     return [];
@@ -132,11 +131,17 @@ export async function rewrite(
   if (!isThere) {
     return;
   }
+  // What rows refer to in a circle they keep until all rows are there.
+  const direct = columns.filter((column) => !isLink(column));
   const { affectedRows } = await run(
-    collectRewrittenStatement(table, columns, { watched, source, into }),
+    collectRewrittenStatement(table, direct, { watched, source, into }),
   );
   if (affectedRows > 0) {
-    for (const statement of rewriteStatements(table, into)) {
+    for (const statement of rewriteStatements(
+      table,
+      into,
+      kept.filter(isLink),
+    )) {
       await connection.query(statement);
     }
     await connection.query(`delete from ${into}`);
@@ -189,5 +194,12 @@ function isTextIdentity(column: ColumnShape): boolean {
     !folds &&
     keyPrefix === undefined &&
     ['integer', 'bit', 'binary', 'text', 'date'].includes(kind)
+  );
+}
+
+/** Rows must have a parent in their own table from the start. */
+function hasFixedReference(table: TableShape): boolean {
+  return selfReferences(table).some(({ columns }) =>
+    columns.every((name) => !isLink(table.columnByName.get(name)!)),
   );
 }

@@ -14,7 +14,10 @@ import {
 import { MYSQL_PRODUCTS } from '../../support/mysql-test-database.ts';
 
 /** Writes twice what takes every way there is, and reads it back. */
-async function writeAndRead(options: MysqlServerOptions): Promise<string> {
+async function writeAndRead(
+  options: MysqlServerOptions,
+  name = 'shop',
+): Promise<string> {
   await using server = await startMysqlServer({ fsync: false, ...options });
   const client = await mysql.createConnection({
     uri: server.url(),
@@ -23,13 +26,13 @@ async function writeAndRead(options: MysqlServerOptions): Promise<string> {
   try {
     await client.query(`
       create database shop;
-      create table shop.item (id int primary key, code varchar(20) not null unique);
+      create table shop.item (id int primary key, code varchar(20) not null unique, up int, foreign key (up) references item (id));
       create table shop.plain (id varchar(20) primary key, n int)`);
     await using target = await openTarget({
       ...defaultTargetOptions,
       url: server.url('shop'),
     });
-    const schema = schemaName(['shop']);
+    const schema = schemaName([name]);
     const claimed = (await target.claimCheckpoint(schema, 'here'))!;
     for (const size of [3, 2000]) {
       const ids = Array.from({ length: size }, (_, index) => index + 1);
@@ -38,6 +41,7 @@ async function writeAndRead(options: MysqlServerOptions): Promise<string> {
           row(second, [id], {
             id: String(id),
             code: `"${(id + second) % size}"`,
+            up: String((id % size) + 1),
           }),
         ),
         plain: ids.map((id) =>
@@ -78,19 +82,22 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
 
   test('that folds names and keeps its own ways is written to as any other', async () => {
     expect(
-      await writeAndRead({
-        product,
-        settings: {
-          lower_case_table_names: 1,
-          sql_mode: 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT',
-          character_set_server: 'latin1',
-          collation_server: 'latin1_german1_ci',
-          default_time_zone: '-07:00',
-          transaction_isolation: 'SERIALIZABLE',
-          autocommit: 'OFF',
-          ...(product === 'mysql' && { sql_require_primary_key: 'ON' }),
+      await writeAndRead(
+        {
+          product,
+          settings: {
+            lower_case_table_names: 1,
+            sql_mode: 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT',
+            character_set_server: 'latin1',
+            collation_server: 'latin1_german1_ci',
+            default_time_zone: '-07:00',
+            transaction_isolation: 'SERIALIZABLE',
+            autocommit: 'OFF',
+            ...(product === 'mysql' && { sql_require_primary_key: 'ON' }),
+          },
         },
-      }),
+        'Shop',
+      ),
     ).toBe('2 2000 0');
   });
 
