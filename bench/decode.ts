@@ -74,6 +74,7 @@ const context = {
   },
   table: null,
   onUnknown: 'refuse' as const,
+  takesNul: () => false,
   maxDepth: 100,
   keyOrders: new KeyOrders(),
 };

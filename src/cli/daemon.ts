@@ -100,7 +100,7 @@ export async function runDaemon(
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,
       discardDelayMs: values.discardDelay,
-      receive: receiveContext(values, pipelines, metrics, logger),
+      receive: receiveContext(values, { pipelines, target, metrics, logger }),
       schemaNameParts: target.schemaNameParts,
       examplePath: target.examplePath,
       metrics,

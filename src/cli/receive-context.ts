@@ -5,6 +5,7 @@ import { wallTimeMs } from '../mutation/timestamp.ts';
 import type { Pipelines } from '../pipeline/pipelines.ts';
 import type { DecodedRows } from '../source/changefeed/decode.ts';
 import type { ReceiveContext } from '../source/changefeed/receive.ts';
+import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -14,14 +15,23 @@ const repeatLogMs = 10_000;
 /** Joins the webhook source with the pipelines, the metrics and the log. */
 export function receiveContext(
   values: StartValues,
-  pipelines: Pipelines,
-  metrics: Metrics,
-  logger: Logger,
+  {
+    pipelines,
+    target,
+    metrics,
+    logger,
+  }: {
+    readonly pipelines: Pipelines;
+    readonly target: Target;
+    readonly metrics: Metrics;
+    readonly logger: Logger;
+  },
 ): ReceiveContext {
   const loggedAtMs = new Map<string, number>();
   return {
     feeds: pipelines,
     onUnknown: values.onUnknown,
+    takesNul: (table, column) => target.takesNul(table, column),
     limits: {
       maxBodyBytes: values.maxBodyBytes,
       maxInflatedBytes: values.maxInflatedBytes,

@@ -22,6 +22,7 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
       target.claimCheckpoint(schema, stagingId, signal),
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     ping: (signal) => target.ping(signal),
+    takesNul: (table, column) => target.takesNul(table, column),
     poolCounts: () => target.poolCounts(),
     statementCounts: () => target.statementCounts(),
     [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),

@@ -195,6 +195,8 @@ export interface Target extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null>;
   ping(signal?: AbortSignal): Promise<void>;
+  /** Whether the column takes a text with U+0000, as it is or by policy. */
+  takesNul(table: TableShape, column: ColumnShape): boolean;
   /** For the metrics. */
   poolCounts(): PoolCounts;
   statementCounts(): StatementCounts;

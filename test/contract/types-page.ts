@@ -54,7 +54,8 @@ const notes = `
 - **\`char(n)\`** fills up with blanks on PostgreSQL, SQL Server and Oracle. MySQL drops blanks at the end: a text that ends
   in one is refused. Prefer \`varchar\`.
 - **Empty text** is NULL in a \`VARCHAR2\` of Oracle. In a column that is NOT NULL, \`--oracleEmptyString\` decides.
-- **U+0000** in a text is refused before it reaches a target (E1003).
+- **U+0000** in a text is what PostgreSQL cannot hold: there the request is refused (E1003), unless \`--valuePolicy\` says
+  otherwise for the column.
 - **JSON.** \`{"__crdb_json_null__": true}\` is a JSON null. PostgreSQL's \`jsonb\` and MySQL's \`JSON\` sort members and keep
   the last of two with one name; MySQL's makes doubles of numbers, and those that would change are refused. A check with
   SQL Server's \`ISJSON\` takes objects and arrays only.

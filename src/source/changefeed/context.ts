@@ -4,7 +4,11 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { TableMutations } from '../../mutation/mutation.ts';
 import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
-import type { SchemaShape, TableShape } from '../../target/target.ts';
+import type {
+  SchemaShape,
+  ColumnShape,
+  TableShape,
+} from '../../target/target.ts';
 import type { FeedKeyOrders } from '../source.ts';
 
 export interface DecodeContext {
@@ -13,6 +17,8 @@ export interface DecodeContext {
   readonly table: string | null;
   /** What becomes of rows of unknown tables, and of unknown columns. */
   readonly onUnknown: 'refuse' | 'ignore';
+  /** Whether the column takes a text with U+0000. */
+  readonly takesNul: (table: TableShape, column: ColumnShape) => boolean;
   readonly maxDepth: number;
   readonly keyOrders: FeedKeyOrders;
   /** What is later than this was stamped by a wrong clock: E1028. */

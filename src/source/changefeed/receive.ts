@@ -1,3 +1,4 @@
+import type { ColumnShape, TableShape } from '../../target/target.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timestampFromMs } from '../../mutation/timestamp.ts';
@@ -23,6 +24,8 @@ export interface ReceiveContext {
   readonly feeds: Feeds;
   readonly limits: ReceiveLimits;
   readonly onUnknown: 'refuse' | 'ignore';
+  /** Whether the target's column takes a text with U+0000. */
+  readonly takesNul: (table: TableShape, column: ColumnShape) => boolean;
   /** Told of every request that was understood, before it is accepted. */
   received(feed: Feed, decoded: DecodedRequest): void;
   /** Told of every refusal, for metrics and the log. */
@@ -79,6 +82,7 @@ async function decodeFor(
       shape: feed.shape(),
       table: path.table,
       onUnknown: context.onUnknown,
+      takesNul: context.takesNul,
       maxDepth: context.limits.maxJsonDepth,
       keyOrders: feed.keyOrders,
       latest,

@@ -246,7 +246,7 @@ export class RowDecoder {
       after = this.#knownColumns(layout, after);
     }
     if (this.#isSuspect) {
-      refuseUnstorable(layout, after);
+      refuseUnstorable(layout, after, this.#context.takesNul);
     }
     this.#add(text, layout, { time, after, before }, named);
   }
@@ -313,7 +313,7 @@ export class RowDecoder {
       throw this.#keyMissing(layout);
     }
     if (this.#isSuspect) {
-      refuseUnstorableKey(table, keyText(elements));
+      refuseUnstorableKey(table, keyText(elements), this.#context.takesNul);
     }
     if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
       this.#declareOrder(table, text);

@@ -1,10 +1,11 @@
 /**
- * Characters that JSON can spell and no target can store: NUL, and halves of
- * surrogate pairs. They pass the UTF-8 check only where escapes spell them.
+ * Characters that JSON can spell and not every target can store: NUL, and
+ * halves of surrogate pairs, which none can. They pass the UTF-8 check only
+ * where escapes spell them.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
-import type { TableShape } from '../../target/target.ts';
+import type { ColumnShape, TableShape } from '../../target/target.ts';
 import { columnValues, type RowLayout } from './columns.ts';
 
 type Unstorable = 'nul' | 'surrogate';
@@ -14,18 +15,34 @@ export function mayBeUnstorable(request: string): boolean {
   return request.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(request);
 }
 
+type TakesNul = (table: TableShape, column: ColumnShape) => boolean;
+
 /** Throws E1003 or E1027 for a value that would go into a column. */
-export function refuseUnstorable(layout: RowLayout, after: JsonText): void {
+export function refuseUnstorable(
+  layout: RowLayout,
+  after: JsonText,
+  takesNul: TakesNul,
+): void {
+  const { table } = layout;
   for (const { column, name, value } of columnValues(layout, after)) {
-    const found = column?.generated === false ? unstorable(value) : null;
-    if (found !== null) {
-      throw refusal(found, layout.table, `column ${JSON.stringify(name)}`);
+    if (column?.generated === false) {
+      const found = unstorable(value, takesNul(table, column));
+      if (found !== null) {
+        throw refusal(found, table, `column ${JSON.stringify(name)}`);
+      }
     }
   }
 }
 
-export function refuseUnstorableKey(table: TableShape, key: JsonText): void {
-  const found = unstorable(key);
+export function refuseUnstorableKey(
+  table: TableShape,
+  key: JsonText,
+  takesNul: TakesNul,
+): void {
+  const found = unstorable(
+    key,
+    table.primaryKey.every((column) => takesNul(table, column)),
+  );
   if (found !== null) {
     throw refusal(found, table, 'the key');
   }
@@ -43,7 +60,7 @@ function refusal(
   });
 }
 
-function unstorable(token: string): Unstorable | null {
+function unstorable(token: string, takesNul: boolean): Unstorable | null {
   const pattern = /\\(?:u([0-9a-fA-F]{4})|[^u])/g;
   let match: RegExpExecArray | null;
   let openHighEnd = -1;
@@ -56,7 +73,7 @@ function unstorable(token: string): Unstorable | null {
     if (isLow && openHighEnd < 0) {
       return 'surrogate';
     }
-    if (code === 0) {
+    if (code === 0 && !takesNul) {
       return 'nul';
     }
     openHighEnd = code >= 0xd800 && code <= 0xdbff ? pattern.lastIndex : -1;

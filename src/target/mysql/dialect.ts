@@ -165,6 +165,10 @@ class MysqlTarget implements Target {
     await this.#use(signal, (connection) => connection.query('select 1'));
   }
 
+  takesNul(): boolean {
+    return true;
+  }
+
   poolCounts(): PoolCounts {
     return this.#pool.counts();
   }

@@ -168,6 +168,10 @@ class OracleTarget implements Target {
     await this.#use(signal, (connection) => connection.ping());
   }
 
+  takesNul(): boolean {
+    return true;
+  }
+
   poolCounts(): PoolCounts {
     return this.#pool.counts();
   }

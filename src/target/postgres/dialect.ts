@@ -10,9 +10,11 @@ import {
 import { ConnectionPool, type Loan } from '../connection-pool.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
+  ColumnShape,
   PoolCounts,
   SchemaShape,
   StatementCounts,
+  TableShape,
   Target,
   TargetCheckpoint,
   TargetTransaction,
@@ -176,6 +178,14 @@ class PostgresTarget implements Target {
 
   async ping(signal?: AbortSignal): Promise<void> {
     await this.#use(signal, (connection) => connection.query('select 1'));
+  }
+
+  /** No text of PostgreSQL holds it: only a policy lets it pass. */
+  takesNul(table: TableShape, column: ColumnShape): boolean {
+    return (
+      column.keyOrdinal === null &&
+      this.#policies.policyOf(table, column) !== 'error'
+    );
   }
 
   poolCounts(): PoolCounts {

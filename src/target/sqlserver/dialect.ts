@@ -165,6 +165,10 @@ class SqlServerTarget implements Target {
     );
   }
 
+  takesNul(): boolean {
+    return true;
+  }
+
   poolCounts(): PoolCounts {
     return this.#pool.counts();
   }

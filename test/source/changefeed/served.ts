@@ -43,6 +43,7 @@ export async function serve(
     receive: {
       feeds: feedsOf(feed),
       onUnknown: 'refuse',
+      takesNul: () => false,
       limits: {
         maxBodyBytes: 100_000,
         maxInflatedBytes: 200_000,

@@ -58,6 +58,7 @@ export function decodeContext(
     shape,
     table: null,
     onUnknown: 'refuse',
+    takesNul: () => false,
     maxDepth: 64,
     keyOrders: new KeyOrders(),
     ...over,
