@@ -43,8 +43,9 @@ export async function printOverview(
 ): Promise<void> {
   stream.write(
     [
-      'Keeps a PostgreSQL database equal to a CockroachDB cluster: takes its',
-      'changefeeds over a webhook, makes every change durable, applies it in order.',
+      'Keeps a PostgreSQL, MySQL, MariaDB, SQL Server or Oracle database equal to a',
+      'CockroachDB cluster: takes its changefeeds over a webhook, makes every change',
+      'durable, applies it in order.',
       '',
       'Usage: replicator <command> [options]',
       '',

@@ -8,7 +8,7 @@ export const targetOptions = {
     default: '',
     group: 'Target',
     about:
-      'The database that receives the changes, as a postgresql:// URL. Must be given.',
+      'The database that receives the changes, as a postgresql://, mysql://, mariadb://, sqlserver:// or oracle:// URL; all know the TLS parameters of libpq, of which sslmode=verify-full is the one to use. Must be given.',
   },
   ...poolOptions('target'),
   applyTimeout: {

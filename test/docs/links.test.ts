@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const pages = [
   'README.md',
   'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs'))
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
@@ -29,12 +29,14 @@ const optionNames = new Set([
   ...Object.keys(peerOptions),
 ]);
 
-// The bench runs when it is loaded, so its flags are read from its text.
-for (const [, name] of readFileSync(
-  join(root, 'bench/run.ts'),
-  'utf8',
-).matchAll(/^ +(\w+): \{ type: '(?:boolean|string)'/gm)) {
-  optionNames.add(name!);
+// These run when they are loaded, so their flags are read from their text.
+for (const program of ['bench/run.ts', 'test/demo/demo.ts']) {
+  const text = readFileSync(join(root, program), 'utf8');
+  for (const [, name] of text.matchAll(
+    /^ +(\w+): \{\s+type: '(?:boolean|string|enum|int)'/gm,
+  )) {
+    optionNames.add(name!);
+  }
 }
 
 /** How docs/options.md writes an option that might be any. */
