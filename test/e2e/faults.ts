@@ -23,9 +23,11 @@ export interface Fault {
   readonly strike: (server: MortalServer, proxy: FaultProxy) => Promise<void>;
 }
 
-/** Not the ledger's column committed_at. */
-const isCommit = (chunk: Buffer): boolean =>
-  /\bcommit\b/i.test(chunk.toString('latin1'));
+/**
+ * PostgreSQL's: the word in the statement, or, where one statement is a whole
+ * transaction, in what it writes: a row of the ledger has committed_at.
+ */
+const writesCommit = /commit/i;
 
 export const faults: readonly Fault[] = [
   {
@@ -79,7 +81,14 @@ export const faults: readonly Fault[] = [
       await proxy.resume();
     },
   },
-  {
+  lostAnswers(writesCommit),
+];
+
+/** `pattern` knows the packet that commits. */
+export function lostAnswers(pattern: RegExp): Fault {
+  const isCommit = (chunk: Buffer): boolean =>
+    pattern.test(chunk.toString('latin1'));
+  return {
     name: 'commits that were done and whose answers were lost',
     async strike(_server, proxy) {
       let lostCount = 0;
@@ -89,5 +98,5 @@ export const faults: readonly Fault[] = [
       }
       expect(lostCount).toBeGreaterThan(0);
     },
-  },
-];
+  };
+}
