@@ -77,7 +77,6 @@ const context = {
   takesNul: () => false,
   maxDepth: 100,
   keyOrders: new KeyOrders(),
-  takesNul: () => false,
 };
 const bodies = Array.from({ length: 64 }, (_, at) =>
   request(at * rowsPerRequest),
