@@ -195,6 +195,9 @@ async function prepare(
 ): Promise<void> {
   await own(folder);
   const data = join(folder, 'data');
+  // A starting MariaDB clears away temporary files, also those of others.
+  await mkdir(join(folder, 'tmp'), { mode: 0o750 });
+  await own(join(folder, 'tmp'));
   const caseRule = settings['lower_case_table_names'];
   if (caseRule === undefined) {
     // Much of it is zeros, which a sparse copy leaves out.
@@ -247,6 +250,7 @@ function serverParameters(
       : { innodb_log_file_size: '64M' };
   const all = {
     datadir: join(folder, 'data'),
+    tmpdir: join(folder, 'tmp'),
     pid_file: join(folder, 'mysqld.pid'),
     bind_address: '127.0.0.1',
     socket: '',
