@@ -47,11 +47,7 @@ const cells: Readonly<Record<SourceType, TypeCell>> = {
     outcomes: {
       ...floatOutcomes(32, '16777216'),
       ordinary: '1.100000023841858',
-      // Read as a double, 3.4028235e38 is beyond the largest float.
-      largest: {
-        refused:
-          'a value cannot be stored in its target column (error 1264, column v)',
-      },
+      largest: '3.4028234663852886e38',
       NaN: noFloat,
     },
   },

@@ -100,7 +100,8 @@ export class MysqlConnection implements PooledConnection {
       this.#alive = false;
       this.#farewell ??= isServerError(error) ? error : null;
     });
-    client.on('end', () => {
+    // Of a loss mysql2 tells only whoever waits for an answer at the moment.
+    (client as unknown as ClientInternals).stream.once('close', () => {
       this.#alive = false;
     });
   }
@@ -274,6 +275,9 @@ export class MysqlConnection implements PooledConnection {
     try {
       return await answer;
     } catch (error) {
+      if (!isServerError(error)) {
+        this.#alive = false;
+      }
       throw isServerError(error) ? error : (this.#farewell ?? error);
     } finally {
       clearTimeout(timer);

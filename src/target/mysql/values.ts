@@ -56,7 +56,10 @@ function newReader(codec: MysqlCodec): (token: JsonText) => string {
     case 'decimal':
       return numberReader(decimalCheck(codec.precision, codec.scale));
     case 'float':
-      return numberReader(floatCheck(codec.bits));
+      return numberReader(
+        floatCheck(codec.bits),
+        codec.bits === 32 ? withinFloat : undefined,
+      );
     case 'bit':
       return (token) => bitHex(token, codec.bits);
     case 'text':
@@ -141,6 +144,18 @@ function numberReader(
   const read = checked(check, finish);
   return (token) =>
     token === 'true' ? '1' : token === 'false' ? '0' : read(token);
+}
+
+const largestFloat = 3.4028234663852886e38;
+
+/**
+ * The server reads a double and compares it with the largest float: the
+ * shortest digits of that, 3.4028235e38, lie beyond it.
+ */
+function withinFloat(text: string): string {
+  return text.length > 6 && Math.abs(Number(text)) > largestFloat
+    ? String(Math.fround(Number(text)))
+    : text;
 }
 
 /** `1e3` is a number that a cast would end at the letter. */
