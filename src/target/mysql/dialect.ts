@@ -7,7 +7,7 @@ import {
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import { ConnectionLender } from '../connection-lender.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -17,9 +17,8 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
 import { MysqlConnection, type TextRow } from './driver.ts';
-import { isServerError } from './errors.ts';
+import { isServerError, targetFailure } from './errors.ts';
 import { LockWaits } from './lock-waits.ts';
 import { introspectSchema } from './introspect.ts';
 import { quoteSchema } from './quoting.ts';
@@ -49,11 +48,11 @@ class MysqlTarget implements Target {
   readonly engine: 'mysql' | 'mariadb';
   readonly schemaNameParts = 1;
   readonly examplePath: string;
-  readonly #pool: ConnectionPool<MysqlConnection>;
+  readonly #connections: ConnectionLender<MysqlConnection>;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
   readonly #transactionOptions: TransactionOptions;
   readonly #lockWaits = new LockWaits((text) =>
-    this.#use(undefined, (connection) => connection.query(text)),
+    this.#connections.use(undefined, (connection) => connection.query(text)),
   );
 
   constructor({
@@ -78,14 +77,15 @@ class MysqlTarget implements Target {
       fewRows,
       isBlocked: (processId) => this.#isBlocked(processId),
     };
-    this.#pool = new ConnectionPool(
-      (signal) => MysqlConnection.dial(address, session, signal),
+    this.#connections = new ConnectionLender({
       pool,
-    );
+      dial: (signal) => MysqlConnection.dial(address, session, signal),
+      failureOf: targetFailure,
+    });
   }
 
   async version(signal?: AbortSignal): Promise<string> {
-    return this.#use(signal, async ({ facts }) =>
+    return this.#connections.use(signal, async ({ facts }) =>
       facts.isMariadb
         ? `MariaDB ${facts.version.replace(/-MariaDB.*$/i, '')}`
         : `MySQL ${facts.version}`,
@@ -96,13 +96,13 @@ class MysqlTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
-    return this.#use(signal, (connection) =>
+    return this.#connections.use(signal, (connection) =>
       introspectSchema(connection, schema),
     );
   }
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
-    const loan = await this.#borrow(signal);
+    const loan = await this.#connections.borrow(signal);
     return new MysqlTransaction(loan, this.#transactionOptions, signal);
   }
 
@@ -115,7 +115,7 @@ class MysqlTarget implements Target {
     stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       try {
         return await claim(connection, schema, stagingId);
       } catch (error) {
@@ -143,7 +143,7 @@ class MysqlTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       try {
         const { rows } = await connection.query(
           readCheckpointStatement(schema),
@@ -162,7 +162,9 @@ class MysqlTarget implements Target {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    await this.#use(signal, (connection) => connection.query('select 1'));
+    await this.#connections.use(signal, (connection) =>
+      connection.query('select 1'),
+    );
   }
 
   takesNul(): boolean {
@@ -170,7 +172,7 @@ class MysqlTarget implements Target {
   }
 
   poolCounts(): PoolCounts {
-    return this.#pool.counts();
+    return this.#connections.counts();
   }
 
   statementCounts(): StatementCounts {
@@ -178,30 +180,7 @@ class MysqlTarget implements Target {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
-  }
-
-  async #borrow(signal?: AbortSignal): Promise<Loan<MysqlConnection>> {
-    try {
-      return await this.#pool.borrow(signal);
-    } catch (error) {
-      throw failureOf(error, 'connect', signal);
-    }
-  }
-
-  /** One piece of work outside a transaction of ours. */
-  async #use<T>(
-    signal: AbortSignal | undefined,
-    work: (connection: MysqlConnection) => Promise<T>,
-  ): Promise<T> {
-    await using loan = await this.#borrow(signal);
-    const { connection } = loan;
-    using _ = cancelOnAbort(connection, signal);
-    try {
-      return await work(connection);
-    } catch (error) {
-      throw failureOf(error, 'statement', signal);
-    }
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

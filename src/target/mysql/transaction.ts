@@ -11,10 +11,10 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
+import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
-import { isServerError, type Phase } from './errors.ts';
+import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { literalTexts } from './row-encoding.ts';
 import { beginStatement, endStatement } from './session.ts';
 import { setNullStatement } from './key-statements.ts';
@@ -279,7 +279,7 @@ export class MysqlTransaction implements TargetTransaction {
   }
 
   #fail(error: unknown, phase: Phase): Error {
-    this.#failure ??= failureOf(error, phase, this.#signal);
+    this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
 }

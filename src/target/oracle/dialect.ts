@@ -7,7 +7,7 @@ import {
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import { ConnectionLender } from '../connection-lender.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -18,9 +18,8 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { BindOptions } from './binds.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
 import { OracleConnection, type Row } from './driver.ts';
-import { oraNumberOf } from './errors.ts';
+import { oraNumberOf, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { oracleSchema, quoteSchema } from './statements.ts';
 import { OracleTransaction } from './transaction.ts';
@@ -55,7 +54,7 @@ class OracleTarget implements Target {
   readonly engine = 'oracle';
   readonly schemaNameParts = 1;
   readonly examplePath: string;
-  readonly #pool: ConnectionPool<OracleConnection>;
+  readonly #connections: ConnectionLender<OracleConnection>;
   readonly #bindOptions: BindOptions;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
@@ -71,14 +70,15 @@ class OracleTarget implements Target {
       statementCacheSize: options.statementCacheSize,
       statementCounts: this.#statementCounts,
     };
-    this.#pool = new ConnectionPool(
-      (signal) => OracleConnection.dial(address, session, signal),
-      options.pool,
-    );
+    this.#connections = new ConnectionLender({
+      pool: options.pool,
+      dial: (signal) => OracleConnection.dial(address, session, signal),
+      failureOf: targetFailure,
+    });
   }
 
   async version(signal?: AbortSignal): Promise<string> {
-    return await this.#use(
+    return await this.#connections.use(
       signal,
       async (connection) => `Oracle ${connection.serverVersion}`,
     );
@@ -88,13 +88,13 @@ class OracleTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
-    return await this.#use(signal, (connection) =>
+    return await this.#connections.use(signal, (connection) =>
       introspectSchema(connection, schema),
     );
   }
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
-    const loan = await this.#borrow(signal);
+    const loan = await this.#connections.borrow(signal);
     return new OracleTransaction(loan, {
       isBlocked: () => this.#isBlocked(loan.connection.sessionId),
       bindOptions: this.#bindOptions,
@@ -104,7 +104,7 @@ class OracleTarget implements Target {
 
   /** Null where the account may not read v$session. */
   async #isBlocked(sessionId: string): Promise<boolean | null> {
-    return await this.#use(undefined, async (connection) => {
+    return await this.#connections.use(undefined, async (connection) => {
       try {
         const [row] = await connection.query(blockedQuery, [sessionId]);
         return row!['n'] !== '0';
@@ -123,7 +123,7 @@ class OracleTarget implements Target {
     stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return await this.#use(signal, async (connection) => {
+    return await this.#connections.use(signal, async (connection) => {
       try {
         return await claim(connection, schema, stagingId);
       } catch (error) {
@@ -151,7 +151,7 @@ class OracleTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return await this.#use(signal, async (connection) => {
+    return await this.#connections.use(signal, async (connection) => {
       try {
         return await storedCheckpoint(connection, schema);
       } catch (error) {
@@ -165,7 +165,7 @@ class OracleTarget implements Target {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    await this.#use(signal, (connection) => connection.ping());
+    await this.#connections.use(signal, (connection) => connection.ping());
   }
 
   takesNul(): boolean {
@@ -173,7 +173,7 @@ class OracleTarget implements Target {
   }
 
   poolCounts(): PoolCounts {
-    return this.#pool.counts();
+    return this.#connections.counts();
   }
 
   statementCounts(): StatementCounts {
@@ -181,30 +181,7 @@ class OracleTarget implements Target {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
-  }
-
-  async #borrow(signal?: AbortSignal): Promise<Loan<OracleConnection>> {
-    try {
-      return await this.#pool.borrow(signal);
-    } catch (error) {
-      throw failureOf(error, 'connect', signal);
-    }
-  }
-
-  /** One piece of work outside a transaction of ours. */
-  async #use<T>(
-    signal: AbortSignal | undefined,
-    work: (connection: OracleConnection) => Promise<T>,
-  ): Promise<T> {
-    await using loan = await this.#borrow(signal);
-    const { connection } = loan;
-    using _ = cancelOnAbort(connection, signal);
-    try {
-      return await work(connection);
-    } catch (error) {
-      throw failureOf(error, 'statement', signal);
-    }
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

@@ -16,9 +16,9 @@ import {
   pickColumns,
   rowsText,
 } from './binds.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
+import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
-import { type Phase, oraNumberOf } from './errors.ts';
+import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
 import {
   deleteStatement,
   nullStatement,
@@ -255,7 +255,7 @@ export class OracleTransaction implements TargetTransaction {
         this.#throwIfOver();
         await work();
       } catch (error) {
-        this.#failure ??= failureOf(error, phase, this.#signal);
+        this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
         throw this.#failure;
       }
     })();

@@ -7,7 +7,7 @@ import {
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import { ConnectionLender } from '../connection-lender.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   ColumnShape,
@@ -20,9 +20,8 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
 import { PostgresConnection } from './driver.ts';
-import { isServerError } from './errors.ts';
+import { isServerError, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { PostgresTransaction } from './transaction.ts';
 import { quoteSchema } from './statements.ts';
@@ -42,7 +41,7 @@ class PostgresTarget implements Target {
   readonly engine = 'postgres';
   readonly schemaNameParts = 2;
   readonly examplePath: string;
-  readonly #pool: ConnectionPool<PostgresConnection>;
+  readonly #connections: ConnectionLender<PostgresConnection>;
   readonly #policies: ValuePolicies;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
@@ -61,14 +60,15 @@ class PostgresTarget implements Target {
       statementCacheSize,
       statementCounts: this.#statementCounts,
     };
-    this.#pool = new ConnectionPool(
-      (signal) => PostgresConnection.dial(address, session, signal),
+    this.#connections = new ConnectionLender({
       pool,
-    );
+      dial: (signal) => PostgresConnection.dial(address, session, signal),
+      failureOf: targetFailure,
+    });
   }
 
   async version(signal?: AbortSignal): Promise<string> {
-    const { rows } = await this.#use(signal, (connection) =>
+    const { rows } = await this.#connections.use(signal, (connection) =>
       connection.query('show server_version'),
     );
     return `PostgreSQL ${rows[0]!['server_version']!}`;
@@ -78,13 +78,13 @@ class PostgresTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
-    return this.#use(signal, (connection) =>
+    return this.#connections.use(signal, (connection) =>
       introspectSchema(connection, schema),
     );
   }
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
-    const loan = await this.#borrow(signal);
+    const loan = await this.#connections.borrow(signal);
     return new PostgresTransaction(loan, {
       isBlocked: (processId) => this.#isBlocked(processId),
       policies: this.#policies,
@@ -93,7 +93,7 @@ class PostgresTarget implements Target {
   }
 
   async #isBlocked(processId: number): Promise<boolean> {
-    const { rows } = await this.#use(undefined, (connection) =>
+    const { rows } = await this.#connections.use(undefined, (connection) =>
       connection.query('select cardinality(pg_blocking_pids($1)) as n', [
         String(processId),
       ]),
@@ -106,7 +106,7 @@ class PostgresTarget implements Target {
     stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       const claim = async (): Promise<TargetCheckpoint> => {
         const { rows } = await connection.query(
           claimCheckpointStatement(schema),
@@ -157,7 +157,7 @@ class PostgresTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       try {
         const { rows } = await connection.query(
           readCheckpointStatement(schema),
@@ -177,7 +177,9 @@ class PostgresTarget implements Target {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    await this.#use(signal, (connection) => connection.query('select 1'));
+    await this.#connections.use(signal, (connection) =>
+      connection.query('select 1'),
+    );
   }
 
   /** No text of PostgreSQL holds it: only a policy lets it pass. */
@@ -189,7 +191,7 @@ class PostgresTarget implements Target {
   }
 
   poolCounts(): PoolCounts {
-    return this.#pool.counts();
+    return this.#connections.counts();
   }
 
   statementCounts(): StatementCounts {
@@ -197,30 +199,7 @@ class PostgresTarget implements Target {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
-  }
-
-  async #borrow(signal?: AbortSignal): Promise<Loan<PostgresConnection>> {
-    try {
-      return await this.#pool.borrow(signal);
-    } catch (error) {
-      throw failureOf(error, 'connect', signal);
-    }
-  }
-
-  /** One piece of work outside a transaction of ours. */
-  async #use<T>(
-    signal: AbortSignal | undefined,
-    work: (connection: PostgresConnection) => Promise<T>,
-  ): Promise<T> {
-    await using loan = await this.#borrow(signal);
-    const { connection } = loan;
-    using _ = cancelOnAbort(connection, signal);
-    try {
-      return await work(connection);
-    } catch (error) {
-      throw failureOf(error, 'statement', signal);
-    }
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

@@ -12,9 +12,9 @@ import type {
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
+import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { PostgresConnection } from './driver.ts';
-import { isServerError, type Phase } from './errors.ts';
+import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { rowParameters } from './parameters.ts';
 import { deleteStatement, vacateStatement } from './statements.ts';
 import {
@@ -192,7 +192,7 @@ export class PostgresTransaction implements TargetTransaction {
   /** With the row and the column, where the server refused a value. */
   #placed(error: unknown, rows: ColumnarRows): Error {
     return placedRefusal(
-      failureOf(error, 'statement', this.#signal),
+      orAbort(targetFailure(error, 'statement'), this.#signal),
       rows,
       (column, token) => refusalOf(codecOf(column), token),
     );
@@ -211,7 +211,7 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   #fail(error: unknown, phase: Phase): Error {
-    this.#failure ??= failureOf(error, phase, this.#signal);
+    this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
 }

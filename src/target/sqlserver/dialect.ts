@@ -7,7 +7,7 @@ import {
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import { ConnectionPool, type Loan } from '../connection-pool.ts';
+import { ConnectionLender } from '../connection-lender.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -18,9 +18,8 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
 import { type Row, SqlServerConnection } from './driver.ts';
-import { serverErrorOf } from './errors.ts';
+import { serverErrorOf, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { quoteSchema } from './quoting.ts';
 import { SqlServerTransaction } from './transaction.ts';
@@ -41,7 +40,7 @@ class SqlServerTarget implements Target {
   readonly engine = 'sqlserver';
   readonly schemaNameParts = 2;
   readonly examplePath: string;
-  readonly #pool: ConnectionPool<SqlServerConnection>;
+  readonly #connections: ConnectionLender<SqlServerConnection>;
   readonly #applyTimeoutMs: number;
   readonly #policies: ValuePolicies;
   readonly #replication: boolean;
@@ -52,14 +51,16 @@ class SqlServerTarget implements Target {
     this.#applyTimeoutMs = applyTimeoutMs;
     this.#policies = valuePolicies;
     this.#replication = address.replication;
-    this.#pool = new ConnectionPool(
-      (signal) => SqlServerConnection.dial(address, { applyTimeoutMs }, signal),
+    this.#connections = new ConnectionLender({
       pool,
-    );
+      dial: (signal) =>
+        SqlServerConnection.dial(address, { applyTimeoutMs }, signal),
+      failureOf: targetFailure,
+    });
   }
 
   async version(signal?: AbortSignal): Promise<string> {
-    const [row] = await this.#use(signal, (connection) =>
+    const [row] = await this.#connections.use(signal, (connection) =>
       connection.query('select @@version as version;', {}),
     );
     return String(row!['version']).split('\n', 1)[0]!.trim();
@@ -69,13 +70,13 @@ class SqlServerTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
-    return this.#use(signal, (connection) =>
+    return this.#connections.use(signal, (connection) =>
       introspectSchema(connection, schema, { replication: this.#replication }),
     );
   }
 
   async begin(signal?: AbortSignal): Promise<TargetTransaction> {
-    const loan = await this.#borrow(signal);
+    const loan = await this.#connections.borrow(signal);
     return new SqlServerTransaction(
       loan,
       {
@@ -93,7 +94,7 @@ class SqlServerTarget implements Target {
    */
   async #isBlocked(sessionId: number): Promise<boolean | null> {
     try {
-      const [row] = await this.#use(undefined, (connection) =>
+      const [row] = await this.#connections.use(undefined, (connection) =>
         connection.query(blockedQuery, { session: sessionId }),
       );
       return row!['may_ask'] === 1 ? row!['blocked'] === 1 : null;
@@ -107,7 +108,7 @@ class SqlServerTarget implements Target {
     stagingId: string,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       const [found] = await connection.query(
         findCheckpointStatement(schema),
         {},
@@ -144,7 +145,7 @@ class SqlServerTarget implements Target {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
-    return this.#use(signal, async (connection) => {
+    return this.#connections.use(signal, async (connection) => {
       try {
         const [row] = await connection.query(readCheckpointStatement(schema), {
           schema,
@@ -160,7 +161,7 @@ class SqlServerTarget implements Target {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    await this.#use(signal, (connection) =>
+    await this.#connections.use(signal, (connection) =>
       connection.batch('select 1 as one;'),
     );
   }
@@ -170,7 +171,7 @@ class SqlServerTarget implements Target {
   }
 
   poolCounts(): PoolCounts {
-    return this.#pool.counts();
+    return this.#connections.counts();
   }
 
   /** Plans are found by the text of the statement: nothing is prepared. */
@@ -179,30 +180,7 @@ class SqlServerTarget implements Target {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
-  }
-
-  async #borrow(signal?: AbortSignal): Promise<Loan<SqlServerConnection>> {
-    try {
-      return await this.#pool.borrow(signal);
-    } catch (error) {
-      throw failureOf(error, 'connect', signal);
-    }
-  }
-
-  /** One piece of work outside a transaction of ours. */
-  async #use<T>(
-    signal: AbortSignal | undefined,
-    work: (connection: SqlServerConnection) => Promise<T>,
-  ): Promise<T> {
-    await using loan = await this.#borrow(signal);
-    const { connection } = loan;
-    using _ = cancelOnAbort(connection, signal);
-    try {
-      return await work(connection);
-    } catch (error) {
-      throw failureOf(error, 'statement', signal);
-    }
+    await this.#connections[Symbol.asyncDispose]();
   }
 }
 

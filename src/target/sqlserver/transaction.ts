@@ -10,9 +10,9 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { cancelOnAbort, failureOf } from './cancel.ts';
+import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
-import { type Phase, serverErrorOf } from './errors.ts';
+import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
 import { type SessionOptions, sessionSettings } from './session.ts';
 import {
   deleteStatement,
@@ -254,7 +254,7 @@ export class SqlServerTransaction implements TargetTransaction {
   }
 
   #fail(error: unknown, phase: Phase): Error {
-    this.#failure ??= failureOf(error, phase, this.#signal);
+    this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
 }

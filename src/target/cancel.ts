@@ -1,27 +1,32 @@
 /** What an abort does to a connection, and to the failure that follows. */
-import type { PostgresConnection } from './driver.ts';
-import { type Phase, targetFailure } from './errors.ts';
+
+export interface Cancellable {
+  /**
+   * Asks the server to stop what runs here. Answers with something to dispose
+   * where the request travels beside the connection, and may come late.
+   */
+  cancel(): Disposable | void;
+  destroy(): void;
+}
 
 /** An abort explains whatever failed after it. */
-export function failureOf(
-  error: unknown,
-  phase: Phase,
+export function orAbort(
+  failure: Error,
   signal: AbortSignal | undefined,
 ): Error {
-  return signal?.aborted
-    ? (signal.reason as Error)
-    : targetFailure(error, phase);
+  return signal?.aborted ? (signal.reason as Error) : failure;
 }
 
 /**
- * While it lasts, an abort cancels what runs on the connection. The connection
- * is given up then: a late cancel request must not hit whoever comes next.
+ * While it lasts, an abort cancels what runs on the connection. One whose
+ * cancel request may come late is given up then: it must not hit whoever
+ * comes next.
  */
 export function cancelOnAbort(
-  connection: PostgresConnection,
+  connection: Cancellable,
   signal: AbortSignal | undefined,
 ): Disposable {
-  let cancellation: Disposable | null = null;
+  let cancellation: Disposable | void;
   const onAbort = (): void => {
     cancellation = connection.cancel();
   };
