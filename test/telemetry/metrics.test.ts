@@ -61,6 +61,9 @@ test.each(entries)('%s has a help sentence and bounded labels', (_, entry) => {
     expect([
       'schema',
       'table',
+      // Of the catalog, as the table is.
+      'column',
+      'policy',
       'kind',
       'target',
       'type',
