@@ -12,6 +12,8 @@ export default defineConfig({
   test: {
     // Two cores: more forks only make servers and fault tests fight for them.
     maxWorkers: 2,
+    // A second, the default, is little on a busy machine.
+    expect: { poll: { timeout: 30_000 } },
     reporters: [
       'default',
       new MissingServerReporter(),
