@@ -15,15 +15,16 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   1222: 'E4003', // lock request time out
   3960: 'E4003', // snapshot update conflict
   3961: 'E4003', // snapshot: the table's definition has changed
-  3935: 'E4003', // a transaction that failed earlier is used on
+  3935: 'E4003', // a resource was short: to be tried again, it says
   3930: 'E4003', // the transaction is doomed
   3971: 'E4003', // the server failed to resume the transaction
   3989: 'E4003', // no valid transaction descriptor
   3998: 'E4003', // an uncommittable transaction was rolled back
   3902: 'E4003', // COMMIT without BEGIN: it was rolled back before
+  8628: 'E4003', // waited too long for a plan
   8645: 'E4003', // waited too long for memory
+  13535: 'E4003', // temporal: the row was changed after this transaction began
   // The server or the way to it.
-  233: 'E4001',
   40613: 'E4001', // Azure: the database is not available now
   40197: 'E4002', // Azure: the service failed over
   40143: 'E4002',
@@ -35,8 +36,17 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   921: 'E4001', // not recovered yet
   922: 'E4001', // being recovered
   952: 'E4001', // in transition
-  983: 'E4001', // availability replica is not primary or secondary now
-  988: 'E4001',
+  615: 'E4001', // the database is not found any more: offline or detached
+  924: 'E4001', // open for one user alone
+  945: 'E4001', // files or memory are missing
+  955: 'E4001', // no quorum
+  976: 'E4001', // availability replica: not open for queries
+  978: 'E4001', // only for readers
+  979: 'E4001',
+  981: 'E4001', // its version cannot be upgraded yet
+  982: 'E4001', // not for readers either
+  983: 'E4001', // not primary or secondary now
+  988: 'E4001', // no quorum
   596: 'E4002', // the session is killed
   6005: 'E4002', // shutdown is in progress
   17142: 'E4001', // paused
@@ -47,10 +57,10 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   [ownErrors.rewriteRefused]: 'E4005',
   [ownErrors.watermarkNotMoved]: 'E4009',
   515: 'E4005', // not null
+  233: 'E4005', // not null, in older words
   550: 'E4005', // a view's WITH CHECK OPTION
   3609: 'E4005', // a trigger ended the transaction
   3616: 'E4005',
-  13535: 'E4005', // temporal: a period that ends before it begins
   220: 'E4006', // arithmetic overflow for a small type
   232: 'E4006',
   234: 'E4006',
@@ -64,6 +74,7 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   248: 'E4006', // overflowed an int4
   257: 'E4011', // no implicit conversion: the column has another type now
   260: 'E4011',
+  272: 'E4011', // update of a timestamp column
   273: 'E4011', // a timestamp column
   271: 'E4011', // a computed column
   206: 'E4011', // operand type clash
@@ -82,6 +93,7 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   8152: 'E4006', // would be truncated
   4844: 'E4006',
   6522: 'E4006', // a spatial or hierarchyid text that cannot be read
+  6569: 'E4006', // null where such a type takes none
   6574: 'E4006',
   6581: 'E4006',
   8114: 'E4006', // conversion
@@ -90,7 +102,6 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   8169: 'E4006', // uniqueidentifier
   9241: 'E4006',
   13609: 'E4008', // our JSON is not well formed
-  24305: 'E4006',
   // Rights.
   229: 'E4007',
   230: 'E4007',
@@ -154,7 +165,7 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   334: 'E4008', // OUTPUT without INTO on a table with triggers
   468: 'E4011', // collation conflict
   544: 'E4011', // IDENTITY_INSERT is off
-  545: 'E4011',
+  545: 'E4008', // NOT FOR REPLICATION, and no value comes for it
   2812: 'E4011',
   4902: 'E4011',
   4922: 'E4011',
@@ -255,7 +266,17 @@ export function serverErrorCode(
       ? 'E4004'
       : 'E4005';
   }
-  return errorNumbers[number] ?? unknownCode(number, phase);
+  return (
+    errorNumbers[number] ??
+    (isAboutXml(number) ? 'E4006' : unknownCode(number, phase))
+  );
+}
+
+/** XML that cannot be parsed, or that the column's schema does not allow. */
+function isAboutXml(number: number): boolean {
+  return (
+    (number >= 9400 && number <= 9499) || (number >= 6900 && number <= 6999)
+  );
 }
 
 function unknownCode(number: number, phase: Phase): ErrorCode {
@@ -284,7 +305,27 @@ function serverFailure(
       ? 'E4001'
       : 'E4002'
     : serverErrorCode(error, phase);
-  return new ReplicatorError(code, { detail: describe(error, code) });
+  return new ReplicatorError(code, {
+    detail: describe(error, code),
+    ...remedyOf(error.number),
+  });
+}
+
+function remedyOf(number: number): { remedy?: string } {
+  switch (number) {
+    case 545:
+      return {
+        remedy:
+          'the source has no value for this identity column: ALTER TABLE ... ALTER COLUMN ... DROP NOT FOR REPLICATION; where a trigger inserts into it, mark the trigger NOT FOR REPLICATION',
+      };
+    case 4060:
+      return {
+        remedy:
+          'check the database in --targetConn and that the account may open it, unless it is just being started or moved: the daemon tries again by itself',
+      };
+    default:
+      return {};
+  }
 }
 
 function connectFailure(

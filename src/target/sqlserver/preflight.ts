@@ -218,7 +218,8 @@ const unpreparedMeanings: Readonly<Record<Unprepared['kind'], string>> = {
   'foreign key':
     'is checked for replicated rows, one statement after the other',
   check: 'is checked for replicated rows',
-  identity: 'follows the replicated numbers instead of standing still',
+  identity:
+    'follows the replicated numbers instead of standing still (leave it so if the source has no such column: marked, it takes no row without a value)',
   'lock escalation':
     'turns many row locks into a table lock, which parallel transactions wait for',
 };

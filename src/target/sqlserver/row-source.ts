@@ -107,10 +107,13 @@ export function valueExpression(column: ColumnShape, index: number): string {
       // 2: hexadecimal digits without 0x.
       return `convert(${column.type}, ${value}, 2)`;
     case 'spatial':
-      // `4326;POINT (1 2)`.
-      return `${codec.type}::STGeomFromText(substring(${value}, charindex(';', ${value}) + 1, len(${value})), cast(left(${value}, charindex(';', ${value}) - 1) as int))`;
+      // `4326;POINT (1 2)`. A method takes no null for a number (error 6569).
+      return `case when ${value} is null then null else ${codec.type}::STGeomFromText(substring(${value}, charindex(';', ${value}) + 1, len(${value})), cast(left(${value}, charindex(';', ${value}) - 1) as int)) end`;
     case 'hierarchyid':
-      return `hierarchyid::Parse(${value})`;
+      return `case when ${value} is null then null else hierarchyid::Parse(${value}) end`;
+    case 'unsupported':
+      // Nothing else comes, and nvarchar(max) has no way to sql_variant.
+      return 'null';
     case 'bit':
     case 'integer':
     case 'decimal':
@@ -121,7 +124,6 @@ export function valueExpression(column: ColumnShape, index: number): string {
     case 'time':
     case 'timestamp':
     case 'timestamptz':
-    case 'unsupported':
       return `cast(${value} as ${column.type})`;
   }
 }

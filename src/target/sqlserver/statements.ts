@@ -41,7 +41,8 @@ export interface UpsertVariant {
 /**
  * Updates the rows whose key exists and inserts the others; `@count` rows in
  * all, or fails. One update may pass unique values between its rows: they are
- * checked when it ends.
+ * checked when it ends. What refers to rows of the table itself is updated
+ * last, when the rows that are new are there.
  */
 export function upsertStatement(
   table: TableShape,
@@ -49,11 +50,9 @@ export function upsertStatement(
   variant: UpsertVariant = { replace: false },
 ): string {
   const carried = new Set(columns);
+  const links = selfReferences(table, columns);
   const changed = (variant.replace ? table.columns : columns).filter(
-    (column) =>
-      column.keyOrdinal === null &&
-      !column.generated &&
-      column.identity === null,
+    (column) => isUpdatable(column) && !links.includes(column),
   );
   const found =
     changed.length === 0
@@ -88,7 +87,50 @@ export function upsertStatement(
     ]),
     'set @written = @written + @inserted;',
     `if @written <> @count throw ${ownErrors.keysCollide}, 'two rows have one key', 1;`,
+    ...(links.length === 0
+      ? []
+      : [
+          'update t set',
+          `  ${links
+            .map(
+              (column) =>
+                `${quoteIdentifier(column.name)} = ${valueExpression(column, columns.indexOf(column))}`,
+            )
+            .join(',\n  ')}`,
+          `${joined(table, columns)};`,
+        ]),
   ].join('\n');
+}
+
+function isUpdatable(column: ColumnShape): boolean {
+  return (
+    column.keyOrdinal === null && !column.generated && column.identity === null
+  );
+}
+
+/**
+ * Columns of foreign keys to the table itself. Those that are unique too stay
+ * with the others: their values may have to pass between rows.
+ */
+function selfReferences(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): ColumnShape[] {
+  const unique = new Set(table.uniqueKeys.flat());
+  const linking = new Set(
+    table.foreignKeys
+      .filter(
+        ({ parentSchema, parentTable }) =>
+          parentSchema === table.schema && parentTable === table.name,
+      )
+      .flatMap((key) => key.columns),
+  );
+  return columns.filter(
+    (column) =>
+      isUpdatable(column) &&
+      linking.has(column.name) &&
+      !unique.has(column.name),
+  );
 }
 
 /** Sets `@inserted`. IDENTITY_INSERT is on for one table of a session at most. */

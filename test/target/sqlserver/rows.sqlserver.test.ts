@@ -100,6 +100,33 @@ here('rows of SQL Server', () => {
     ]);
   });
 
+  test('that are there already may refer to rows of their table that come with them', async () => {
+    await using fixture = await sqlserverFixture();
+    await fixture.sql(
+      'create table staff (id bigint primary key, name nvarchar(20), boss bigint references staff (id))',
+    );
+    await applyTo(fixture, {
+      staff: [
+        row(1, [1], { id: '1', name: '"a"', boss: 'null' }),
+        row(1, [2], { id: '2', name: '"b"', boss: '1' }),
+      ],
+    });
+    await applyTo(fixture, {
+      staff: [
+        row(2, [1], { id: '1', name: '"c"', boss: '3' }),
+        row(2, [2], { id: '2', name: '"d"', boss: 'null' }),
+        row(2, [3], { id: '3', name: '"e"', boss: '2' }),
+      ],
+    });
+    expect(
+      await fixture.rows('select id, name, boss from staff order by id'),
+    ).toEqual([
+      ['1', 'c', '3'],
+      ['2', 'd', null],
+      ['3', 'e', '2'],
+    ]);
+  });
+
   test('of two tables with identity columns cross in one transaction, also after a failure', async () => {
     await using fixture = await sqlserverFixture();
     await fixture.sql(

@@ -68,6 +68,7 @@ const everything = tableShape('Every [Thing]', [
   column('place', 'geometry'),
   column('where', 'geography'),
   column('node', 'hierarchyid'),
+  column('any', 'sql_variant'),
 ]);
 
 const serial = tableShape('serial', [
@@ -94,6 +95,27 @@ const filtered = tableShape(
     }),
   ],
   { uniqueKeys: [['code']] },
+);
+
+const staff = tableShape(
+  'staff',
+  [
+    column('id', 'bigint', { keyOrdinal: 0 }),
+    column('name', 'nvarchar(50)'),
+    column('boss', 'bigint'),
+  ],
+  {
+    foreignKeys: [
+      {
+        name: 'staff_boss',
+        columns: ['boss'],
+        parentSchema: 'shop.dbo' as SchemaName,
+        parentTable: 'staff',
+        parentColumns: ['id'],
+        deferrable: false,
+      },
+    ],
+  },
 );
 
 const written = (table: TableShape) =>
@@ -154,6 +176,7 @@ end`,
     serial,
     sparse(serial, 'id', 'number', 'a'),
   ),
+  'upsert-self-reference': upsertStatement(staff, staff.columns),
   'upsert-types': upsertStatement(everything, everything.columns),
   'rewrite-identity-column': rewriteStatement(
     serial,
@@ -189,7 +212,7 @@ const beyondTheGrammar = new Set([
 /** Nor static methods of CLR types; each stands at the end of its line here. */
 function withoutStaticMethods(text: string): string {
   return text.replaceAll(
-    /(?:geometry|geography|hierarchyid)::.*?(,?)$/gm,
+    /case when v\.c\d+ is null then null else (?:geometry|geography|hierarchyid)::.*?(,?)$/gm,
     'null$1',
   );
 }
