@@ -44,11 +44,13 @@ const noPrivilege: readonly (number | null)[] = [1031, 41900];
 
 /**
  * Who is waited for. A lock on a row is a wait for the transaction that holds
- * it, which the server names.
+ * it, which the server names; as it names its own processes, for whom a
+ * session waits that commits.
  */
 const blockedQuery = `
 select count(*) as n from v$session
-where sid = to_number(:1) and blocking_session_status = 'VALID'`;
+where sid = to_number(:1) and blocking_session_status = 'VALID'
+  and state = 'WAITING' and event like 'enq: %'`;
 
 class OracleTarget implements Target {
   readonly engine = 'oracle';

@@ -30,6 +30,7 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   1402: 'E4005', // view WITH CHECK OPTION
   1407: 'E4005', // cannot update to NULL
   2290: 'E4005', // check constraint violated
+  14300: 'E4005', // partitioning key is beyond the last partition there can be
   14400: 'E4005', // inserted partition key does not map to any partition
   14402: 'E4005', // updating partition key column would cause a partition change
   28115: 'E4005', // policy with check option violation
@@ -59,8 +60,10 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   12713: 'E4006', // character data loss in NCHAR/CHAR conversion
   12899: 'E4006', // value too large for column
   19011: 'E4006', // character string buffer too small (XML)
+  19202: 'E4006', // error occurred in XML processing
   22835: 'E4006', // buffer too small for CLOB to CHAR conversion
   31011: 'E4006', // XML parsing failed
+  31061: 'E4006', // special character in XML
   40441: 'E4006', // JSON syntax error
   40587: 'E4006', // invalid JSON type
   40596: 'E4006', // JSON syntax error, found in JSON_TABLE
@@ -81,15 +84,22 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   18: 'E4010', // maximum number of sessions exceeded
   20: 'E4010', // maximum number of processes exceeded
   257: 'E4010', // archiver error: connect AS SYSDBA only
+  1000: 'E4010', // maximum open cursors exceeded
   1536: 'E4010', // space quota exceeded for tablespace
   1630: 'E4010', // max # extents reached in temp segment
   1631: 'E4010', // max # extents reached in table
   1632: 'E4010', // max # extents reached in index
+  1650: 'E4010', // unable to extend rollback segment
   1652: 'E4010', // unable to extend temp segment
   1653: 'E4010', // unable to extend table
   1654: 'E4010', // unable to extend index
   1655: 'E4010', // unable to extend cluster
+  1658: 'E4010', // unable to create a segment
+  1659: 'E4010', // unable to allocate a segment's first extents
+  1683: 'E4010', // unable to extend index partition
+  1688: 'E4010', // unable to extend table partition
   1691: 'E4010', // unable to extend lob segment
+  1692: 'E4010', // unable to extend lob partition
   2391: 'E4010', // exceeded simultaneous SESSIONS_PER_USER limit
   4030: 'E4010', // out of process memory
   4031: 'E4010', // unable to allocate shared memory
@@ -107,12 +117,14 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   31: 'E4002', // session marked for kill
   603: 'E4002', // ORACLE server session terminated by fatal error
   1012: 'E4002', // not logged on
+  1035: 'E4001', // open for those with RESTRICTED SESSION alone
   1033: 'E4001', // ORACLE initialization or shutdown in progress
   1034: 'E4001', // ORACLE not available
   1089: 'E4002', // immediate shutdown in progress
   1090: 'E4001', // shutdown in progress
   1092: 'E4002', // ORACLE instance terminated
   1109: 'E4001', // database not open
+  1219: 'E4001', // database or pluggable database not open
   2396: 'E4002', // exceeded maximum idle time
   2399: 'E4002', // exceeded maximum connect time
   3113: 'E4002', // end-of-file on communication channel
@@ -122,6 +134,9 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   12170: 'E4001', // TNS: connect timeout
   12505: 'E4001', // listener does not know of SID
   12514: 'E4001', // listener does not know of service: also while it starts
+  12521: 'E4001', // listener does not know of the instance
+  12526: 'E4001', // all appropriate instances are in restricted mode
+  12527: 'E4001', // the same, or block new connections
   12528: 'E4001', // all appropriate instances are blocking new connections
   12537: 'E4002', // TNS: connection closed
   12541: 'E4001', // TNS: no listener
@@ -129,6 +144,7 @@ export const oraNumbers: Readonly<Record<number, ErrorCode>> = {
   12547: 'E4002', // TNS: lost contact
   12570: 'E4002', // TNS: packet reader failure
   12571: 'E4002', // TNS: packet writer failure
+  16456: 'E4001', // a switchover is in progress
   12757: 'E4001', // instance does not currently know of requested service
   25401: 'E4002', // can not continue fetches
   25402: 'E4002', // transaction must roll back (fail over)
@@ -197,10 +213,13 @@ export function targetFailure(
     });
   }
   if (isServerError(error)) {
-    const code = oraCode(leadingNumber(error));
+    const number = leadingNumber(error);
+    // A commit that was broken off may have happened.
+    const code =
+      phase === 'commit' && number === brokenOff ? 'E4002' : oraCode(number);
     return new ReplicatorError(code, {
       detail: describe(error, code),
-      ...remedyOf(leadingNumber(error)),
+      ...remedyOf(number),
     });
   }
   const driverCode = (error as Error & { code?: string }).code ?? '';
@@ -208,6 +227,9 @@ export function targetFailure(
     ? connectFailure(error, driverCode, place)
     : driverFailure(error, driverCode, phase);
 }
+
+/** ORA-01013: user requested cancel of current operation. */
+const brokenOff = 1013;
 
 export function oraCode(number: number): ErrorCode {
   return (
@@ -228,6 +250,11 @@ function remedyOf(number: number): { remedy?: string } {
       return {
         remedy:
           'the schema is read again by itself; if the table is there, grant SELECT, INSERT, UPDATE and DELETE on it to the account in --targetConn',
+      };
+    case 1000:
+      return {
+        remedy:
+          'raise OPEN_CURSORS at the target above --statementCacheSize, or lower that',
       };
     case 1950:
     case 1536:
@@ -319,7 +346,8 @@ function driverFailure(
   phase: Phase,
 ): ReplicatorError {
   const code = njsCodes[driverCode];
-  if (code === 'E4003') {
+  // A commit that was given up may have happened: like one whose answer is lost.
+  if (code === 'E4003' && phase !== 'commit') {
     return new ReplicatorError('E4003', {
       detail: `the target did not answer within --applyTimeout (${driverCode})`,
     });

@@ -38,7 +38,10 @@ const harmless = new Set([
 /** `ORA-00001: unique constraint (SHOP.ITEM_CODE) violated`, and no more. */
 const linePattern = /^ORA-(\d{5,}): (.*)$/gm;
 /** From 23ai on: columns and then values stand behind these words. */
-const valuesBehind = / (?:on table|for column values|with column values)\b.*$/;
+const valuesBehind =
+  / (?:on table|for column values|with column values|for inserted partition key)\b.*$/;
+/** Likewise: `value 1234 greater than specified precision (3, 0) for column N`. */
+const valueBefore = /^value .* (?=greater than specified precision\b)/;
 
 interface Line {
   readonly number: number;
@@ -75,7 +78,7 @@ export function describe(error: ServerError, code: ErrorCode): string {
 
 function shownText(line: Line | null, isInTrigger: boolean): string | null {
   return line && harmless.has(line.number) && !isInTrigger
-    ? line.text.replace(valuesBehind, '').trim()
+    ? line.text.replace(valuesBehind, '').replace(valueBefore, 'value ').trim()
     : null;
 }
 

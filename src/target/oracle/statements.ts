@@ -201,7 +201,7 @@ function valueExpression(
     case 'json':
       return jsonExpression(codec.carrier, value, mode);
     case 'xml':
-      return `case when ${value} is null then null else xmltype(${value}) end`;
+      return `case when ${value} is null then null else xmltype(${lobText(value, mode)}) end`;
     case 'date':
       return `to_date(${value}, '${dateMask}')`;
     case 'timestamp':
@@ -228,6 +228,11 @@ function textColumnExpression(
   return mode === 'lob' ? `to_char(${value})` : value;
 }
 
+/** A cursor keeps the types of its binds: so another type is another text. */
+function lobText(value: string, mode: BindMode): string {
+  return mode === 'lob' ? `to_clob(${value})` : value;
+}
+
 function jsonExpression(
   carrier: 'json' | 'clob' | 'blob' | 'text',
   value: string,
@@ -235,7 +240,7 @@ function jsonExpression(
 ): string {
   switch (carrier) {
     case 'json':
-      return `case when ${value} is null then null else json(${value}) end`;
+      return `case when ${value} is null then null else json(${lobText(value, mode)}) end`;
     case 'clob':
       return mode === 'lob' ? value : `to_clob(${value})`;
     case 'blob':

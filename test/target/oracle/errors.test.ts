@@ -79,6 +79,18 @@ describe('what Oracle says', () => {
     ).toContain('"SHOP"."ITEM"."CODE"');
   });
 
+  test('of a number that is too large the column is', () => {
+    expect(
+      failure(
+        serverError(
+          'ORA-01438: value 1234 greater than specified precision (3, 0) for column N',
+        ),
+      ).message,
+    ).toBe(
+      'value greater than specified precision (3, 0) for column N (ORA-01438)',
+    );
+  });
+
   test('values of the row are not', () => {
     const said = [
       'ORA-00001: unique constraint (SHOP.ITEM_CODE) violated on table SHOP.ITEM columns (CODE)\nORA-03301: (ORA-00001 details) row with column values (CODE:secret) already exists',
@@ -88,6 +100,8 @@ describe('what Oracle says', () => {
       'ORA-20001: the row secret is refused\nORA-06512: at "SHOP.CHECKER", line 3\nORA-04088: error during execution of trigger \'SHOP.CHECKER\'',
       'ORA-40441: JSON syntax error\nJZN-00078: Invalid JSON keyword secret',
       'ORA-31011: XML parsing failed\nLPX-00210: secret',
+      'ORA-01438: value secret greater than specified precision (3, 0) for column N',
+      "ORA-14400: no partition found in table SHOP.ITEM for inserted partition key 'secret'",
     ];
     for (const message of said) {
       const shown = failure(serverError(message));
@@ -136,6 +150,16 @@ describe('what the driver says', () => {
     ['NJS-044', 'E4008'],
   ])('%s in a statement is %s', (code, ours) => {
     expect(failure(driverError(code)).code).toBe(ours);
+  });
+
+  test.each([
+    driverError('NJS-123'),
+    serverError('ORA-01013: user requested cancel of current operation'),
+  ])('a commit that was broken off may have happened', (error) => {
+    expect((targetFailure(error, 'commit') as ReplicatorError).code).toBe(
+      'E4002',
+    );
+    expect(failure(error).code).toBe('E4003');
   });
 
   test('a fault of ours is told without the values that the driver saw', () => {
