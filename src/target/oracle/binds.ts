@@ -47,6 +47,11 @@ export interface BindOptions {
 /** The server sizes cursors by these anyway; so they are shared. */
 const textSizes = [32, 128, 512, 2000, 4000, 32_767];
 const rowsPerExecution = 5000;
+/**
+ * The driver makes each in two round trips before the one that executes, all
+ * of them within one call, which --applyTimeout bounds.
+ */
+const lobsPerExecution = 200;
 
 export interface ColumnValues {
   readonly table: TableShape;
@@ -79,8 +84,9 @@ export function bindGroups(
   }
   return [...groups.values()].flatMap(({ modes, rows }) => {
     const parts: BindGroup[] = [];
-    for (let start = 0; start < rows.length; start += rowsPerExecution) {
-      const part = rows.slice(start, start + rowsPerExecution);
+    const step = rowsAtOnce(modes);
+    for (let start = 0; start < rows.length; start += step) {
+      const part = rows.slice(start, start + step);
       parts.push({
         modes,
         rows: part,
@@ -91,6 +97,13 @@ export function bindGroups(
     }
     return parts;
   });
+}
+
+function rowsAtOnce(modes: readonly BindMode[]): number {
+  const lobCount = modes.filter((mode) => mode === 'lob').length;
+  return lobCount === 0
+    ? rowsPerExecution
+    : Math.max(1, Math.floor(lobsPerExecution / lobCount));
 }
 
 /** The group with some of its columns, in another order. */

@@ -214,6 +214,17 @@ describe('binds', () => {
     ).toEqual([5000, 5000, 2000]);
   });
 
+  test('no execution has more LOBs than can be made in time', () => {
+    const many = Array.from({ length: 450 }, (_, index) => [
+      String(index),
+      'null',
+      JSON.stringify(long),
+    ]);
+    expect(
+      bindGroups(rows(...many), options).map((group) => group.rows.length),
+    ).toEqual([200, 200, 50]);
+  });
+
   test('a value that does not fit names column, table and key', () => {
     const bad = rows(['7', '"12345678901"', 'null']);
     expect(() => bindGroups(bad, options)).toThrow(
