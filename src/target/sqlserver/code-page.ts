@@ -46,18 +46,23 @@ export function bytesInCodePage(codePage: number, text: string): number | null {
     return Buffer.byteLength(text);
   }
   const characters = charactersOf(codePage);
-  const bytesPerCharacter = codePage in doubleByteLabels ? 2 : 1;
+  const isDouble = codePage in doubleByteLabels;
   let byteCount = 0;
   for (const character of text) {
     if (character <= '\x7f') {
       byteCount += 1;
     } else if (characters.has(character)) {
-      byteCount += bytesPerCharacter;
+      byteCount += isDouble && !isHalfWidthKana(character) ? 2 : 1;
     } else {
       return null;
     }
   }
   return byteCount;
+}
+
+/** One byte in 932; in no other double-byte code page. */
+function isHalfWidthKana(character: string): boolean {
+  return character >= '\uFF61' && character <= '\uFF9F';
 }
 
 /** Beyond ASCII. Of a code page that is not known: none. */
@@ -82,6 +87,9 @@ function decodeAll(codePage: number): string[] {
   if (double !== undefined) {
     const decoder = new TextDecoder(double);
     const found: string[] = [];
+    for (let byte = 0xa1; codePage === 932 && byte <= 0xdf; byte++) {
+      found.push(decoder.decode(Uint8Array.of(byte)));
+    }
     for (let lead = 0x81; lead <= 0xfe; lead++) {
       for (let trail = 0x40; trail <= 0xfe; trail++) {
         found.push(decoder.decode(Uint8Array.of(lead, trail)));

@@ -174,6 +174,7 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   8106: 'E4011', // has no identity any more
   8107: 'E4008', // IDENTITY_INSERT is on for another table
   8197: 'E4011',
+  651: 'E4008', // the table allows no row locks
   8622: 'E4008', // no plan with our hints
   13536: 'E4011', // GENERATED ALWAYS
   13537: 'E4011',
@@ -317,6 +318,10 @@ function remedyOf(number: number): { remedy?: string } {
       return {
         remedy:
           'the source has no value for this identity column: ALTER TABLE ... ALTER COLUMN ... DROP NOT FOR REPLICATION; where a trigger inserts into it, mark the trigger NOT FOR REPLICATION',
+      };
+    case 651:
+      return {
+        remedy: 'ALTER INDEX ALL ON ... SET (ALLOW_ROW_LOCKS = ON)',
       };
     case 4060:
       return {

@@ -48,6 +48,7 @@ describe('what SQL Server says', () => {
     [40_197, 'E4002', 'retry'],
     // Whatever nobody knows halts.
     [102, 'E4008', 'halt'],
+    [545, 'E4008', 'halt'],
     [33_557_097, 'E4008', 'halt'],
   ])('with error %i is %s', (number, code, disposition) => {
     const { code: told, disposition: then } = failure(serverError(number, 'x'));
