@@ -37,7 +37,7 @@ export const preflightCommand: Command = {
     await guarded('staging', print, () => stagingFindings(values, signal));
     stdout.write(
       failed
-        ? 'preflight: start would not work; the lines marked error say why\n'
+        ? 'preflight: something stands in the way; the lines marked error say what\n'
         : 'preflight: nothing stands in the way\n',
     );
     return failed ? 1 : 0;

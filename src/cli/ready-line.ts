@@ -25,5 +25,5 @@ export function describeListener(
       : ['client_cert=<base64>', 'client_key=<base64>']),
   ];
   const query = parameters.length === 0 ? '' : `?${parameters.join('&')}`;
-  return `ready on ${scheme}://${authority}: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://${authority}${examplePath}${query}' WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
+  return `ready on ${scheme}://${authority}: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://${authority}${examplePath}${query}' WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_client_timeout='10s', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
 }

@@ -165,10 +165,19 @@ function asText(
   return text;
 }
 
-/** The row that `Target.claimCheckpoint` makes; quoted for any client. */
+/**
+ * The row that `Target.claimCheckpoint` makes; quoted for any client. Staging
+ * does not know the engine: a name of one part is Oracle's, in capitals, or
+ * MySQL's, whose quotes are others.
+ */
 function forgetAtTarget(schema: SchemaName): string {
-  const namespace = schemaNameParts(schema).at(-1)!.replaceAll('"', '""');
-  return `delete from "${namespace}".replicator_checkpoint where schema_name = '${schema.replaceAll("'", "''")}';`;
+  const parts = schemaNameParts(schema);
+  const name = parts.at(-1)!;
+  const namespace =
+    parts.length === 1 && !/^[A-Z][A-Z0-9_$#]*$/.test(name)
+      ? `\`${name.replaceAll('`', '``')}\``
+      : `"${name.replaceAll('"', '""')}"`;
+  return `delete from ${namespace}.replicator_checkpoint where schema_name = '${schema.replaceAll("'", "''")}';`;
 }
 
 function asJson(

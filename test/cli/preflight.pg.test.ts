@@ -107,7 +107,7 @@ test('a target that does not answer is an error, and staging is looked at still'
       /^error target {2}E4001 .*: check that the target database answers, and --targetConn$/,
     ),
     'ok    staging there is no store of this version yet: start makes it',
-    'preflight: start would not work; the lines marked error say why',
+    'preflight: something stands in the way; the lines marked error say what',
   ]);
   expect(lines.join()).not.toContain('hunter2');
 });
@@ -251,5 +251,5 @@ test.each([
   ]);
   expect(run.exitCode).toBe(1);
   expect(run.stdout).toContain(`error options ${line}`);
-  expect(run.stdout).toContain('preflight: start would not work');
+  expect(run.stdout).toContain('preflight: something stands in the way');
 });

@@ -14,7 +14,7 @@ async function readyLine(...argv: string[]): Promise<string> {
   );
 }
 
-const ending = ` WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
+const ending = ` WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_client_timeout='10s', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
 
 test.each([
   [

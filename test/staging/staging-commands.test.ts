@@ -278,20 +278,32 @@ test('purge of a part keeps the checkpoint, and says nothing of the one at the t
   expect(stdout).not.toContain('checkpoint');
 });
 
-test('the statement for the target is quoted, whatever the schema is called', async () => {
-  await using here = await folder();
-  const odd = schemaName(['shop', `It's "odd"`]);
-  await here.store.resolve(odd, at(1));
-  const { stdout } = await here.run(
-    stagingPurgeCommand,
-    '--schema',
-    odd,
-    '--dry-run',
-  );
-  expect(stdout).toContain(
-    `delete from "It's ""odd""".replicator_checkpoint where schema_name = 'shop."It''s ""odd"""';`,
-  );
-});
+test.each([
+  [
+    ['shop', `It's "odd"`],
+    `"It's ""odd""".replicator_checkpoint where schema_name = 'shop."It''s ""odd"""';`,
+  ],
+  [['shop'], "`shop`.replicator_checkpoint where schema_name = 'shop';"],
+  [
+    ['My-Shop'],
+    `\`My-Shop\`.replicator_checkpoint where schema_name = '"My-Shop"';`,
+  ],
+  [['SHOP'], `"SHOP".replicator_checkpoint where schema_name = '"SHOP"';`],
+])(
+  'the statement for the target is quoted as its engine wants: %j',
+  async (parts, statement) => {
+    await using here = await folder();
+    const odd = schemaName(parts);
+    await here.store.resolve(odd, at(1));
+    const { stdout } = await here.run(
+      stagingPurgeCommand,
+      '--schema',
+      odd,
+      '--dry-run',
+    );
+    expect(stdout).toContain(`delete from ${statement}`);
+  },
+);
 
 test('purge --json prints one object and keeps its words apart', async () => {
   await using here = await folder();

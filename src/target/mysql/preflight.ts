@@ -11,11 +11,12 @@ import { targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
 import {
+  checkpointQuery,
   serverQuery,
   tableEnginesQuery,
   triggersQuery,
 } from './preflight-queries.ts';
-import { quoteText } from './quoting.ts';
+import { quoteIdentifier, quoteTable, quoteText } from './quoting.ts';
 import { serverFindings } from './server-findings.ts';
 
 export async function mysqlFindings(
@@ -49,10 +50,14 @@ export async function mysqlFindings(
         parallelism: options.parallelism,
         maxPoolSize: options.maxPoolSize,
       }),
-      ...tableFindings(shape, database, grants),
+      ...tableFindings(shape, database, grants, connection.facts.isMariadb),
       ...engineFindings(await ask(tableEnginesQuery(schema)), database),
       ...triggerFindings(await ask(triggersQuery(schema)), database),
-      ...grantFindings(grants, database),
+      ...grantFindings(
+        grants,
+        database,
+        (await ask(checkpointQuery(schema))).length > 0,
+      ),
     ];
   } catch (error) {
     throw targetFailure(error, 'statement');
@@ -63,6 +68,7 @@ function tableFindings(
   shape: SchemaShape | null,
   database: string,
   grants: Grants | null,
+  isMariadb: boolean,
 ): Finding[] {
   const tables = [...(shape?.tables.values() ?? [])].filter(
     ({ name }) => !name.startsWith('replicator_'),
@@ -103,7 +109,7 @@ function tableFindings(
         level: 'error',
         subject: 'target',
         text: `the collation of key column ${column.name} of ${printed(table)} takes keys for one that the source tells apart`,
-        remedy: `${exactDefinition(table, column.name)}; digits and uuids may as well be kept in a type of their own`,
+        remedy: `${exactDefinition(table, column.name, isMariadb)}; digits and uuids may as well be kept in a type of their own`,
       }),
       'key columns',
     ),
@@ -123,7 +129,7 @@ function tableFindings(
         level: 'warn',
         subject: 'target',
         text: `${column.type} column ${column.name} of ${printed(table)} holds fewer fraction digits than the source's six: such values are refused`,
-        remedy: `give it six, as in ${column.type.replace(/\(\d\)/, '').replace(/^(?:datetime|timestamp|time)/i, '$&(6)')}, or set --valuePolicy for it`,
+        remedy: `give it six, as in ${/^time\b/i.test(column.type) ? 'time(6)' : 'datetime(6)'}, or set --valuePolicy for it`,
       }),
       'columns',
     ),
@@ -171,10 +177,15 @@ function isShortTime(column: TableShape['columns'][number]): boolean {
 }
 
 /** The ALTER that makes the key tell apart what the source does. */
-function exactDefinition(table: TableShape, name: string): string {
+function exactDefinition(
+  table: TableShape,
+  name: string,
+  isMariadb: boolean,
+): string {
   const { definition } = codecOf(table.columnByName.get(name)!);
   const type = definition.replace(/ character set .*$/, '');
-  return `alter table ${printed(table)} modify ${name} ${type} character set utf8mb4 collate utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) not null`;
+  const collation = isMariadb ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin';
+  return `alter table ${quoteTable(table)} modify ${quoteIdentifier(name)} ${type} character set utf8mb4 collate ${collation} not null`;
 }
 
 /** Only InnoDB (and its like) rolls back. */
@@ -188,7 +199,7 @@ function engineFindings(
       level: 'error',
       subject: 'target',
       text: `${schemaName([database, table['name']!])} is of the engine ${table['engine']}, which has no transactions`,
-      remedy: `alter table ${table['name']} engine = InnoDB`,
+      remedy: `alter table ${quoteIdentifier(database)}.${quoteIdentifier(table['name']!)} engine = InnoDB`,
     }),
     'tables',
   );
@@ -211,7 +222,11 @@ function triggerFindings(
   );
 }
 
-function grantFindings(grants: Grants | null, database: string): Finding[] {
+function grantFindings(
+  grants: Grants | null,
+  database: string,
+  hasCheckpoint: boolean,
+): Finding[] {
   if (grants === null) {
     return [
       {
@@ -226,12 +241,12 @@ function grantFindings(grants: Grants | null, database: string): Finding[] {
   const findings: Finding[] = [];
   const lacks = (privilege: string): boolean =>
     lackingPrivileges(grants, null, [privilege]).length > 0;
-  if (lacks('CREATE')) {
+  if (lacks('CREATE') && !hasCheckpoint) {
     findings.push({
       level: 'warn',
       subject: 'target',
       text: `the account may not create replicator_checkpoint in ${database}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
-      remedy: 'grant CREATE on the database to have both',
+      remedy: `grant create on ${quoteIdentifier(database)}.* to the account to have both`,
     });
   }
   if (lacks('CREATE TEMPORARY TABLES')) {
@@ -239,7 +254,7 @@ function grantFindings(grants: Grants | null, database: string): Finding[] {
       level: 'warn',
       subject: 'target',
       text: 'the account may not create temporary tables, so that rows cross as JSON, at about half the speed',
-      remedy: `grant create temporary tables on ${database}.* to the account`,
+      remedy: `grant create temporary tables on ${quoteIdentifier(database)}.* to the account`,
     });
   }
   if (!grants.global.has('PROCESS') && !grants.global.has('ALL PRIVILEGES')) {
