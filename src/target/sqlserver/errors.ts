@@ -249,7 +249,7 @@ export function serverErrorOf(error: unknown): (Error & ServerError) | null {
     const all = (error.errors as unknown[])
       .map(serverErrorOf)
       .filter((each) => each !== null);
-    return all.find(({ number }) => number in errorNumbers) ?? all[0] ?? null;
+    return all.find(({ number }) => isKnown(number)) ?? all[0] ?? null;
   }
   return error instanceof Error &&
     typeof (error as Error & { number?: unknown }).number === 'number'
@@ -257,11 +257,21 @@ export function serverErrorOf(error: unknown): (Error & ServerError) | null {
     : null;
 }
 
+function isKnown(number: number): boolean {
+  return (
+    number in errorNumbers ||
+    number === constraintViolated ||
+    isAboutXml(number)
+  );
+}
+
+const constraintViolated = 547;
+
 export function serverErrorCode(
   { number, message }: ServerError,
   phase: Phase = 'statement',
 ): ErrorCode {
-  if (number === 547) {
+  if (number === constraintViolated) {
     // One number for foreign keys and checks; only the words tell them apart.
     return /\b(?:FOREIGN KEY|REFERENCE|foreign key)\b/.test(message)
       ? 'E4004'

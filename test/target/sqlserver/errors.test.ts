@@ -133,6 +133,15 @@ describe('what SQL Server says', () => {
         ]),
       ).code,
     ).toBe('E4003');
+    // In a trigger, which ends the transaction then.
+    expect(
+      failure(
+        new AggregateError([
+          serverError(547, 'conflicted with the FOREIGN KEY constraint "fk".'),
+          serverError(3609, 'The transaction ended in the trigger.'),
+        ]),
+      ).code,
+    ).toBe('E4004');
   });
 
   test('from severity 20 on the session is lost, whatever the number', () => {
