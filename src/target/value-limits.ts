@@ -269,33 +269,41 @@ function floatRefusal(
   );
 }
 
+/** The float itself, rounded to so few digits that it is still told by them. */
 function isFloatText(
   decimal: PlainDecimal,
   float: number,
   bits: 32 | 64,
 ): boolean {
-  const { full } = floatDigits[bits];
-  return (
-    decimal.digits.length <= full &&
-    (areEqualDecimals(decimal, parseDecimal(shortestText(float, bits))!) ||
-      areEqualDecimals(decimal, parseDecimal(float.toPrecision(full))!))
+  return roundings(float, bits).some((text) =>
+    areEqualDecimals(decimal, parseDecimal(text)!),
   );
 }
 
 function shortestText(float: number, bits: 32 | 64): string {
+  return roundings(float, bits)[0]!;
+}
+
+/**
+ * From the shortest on. Which one a server takes for the shortest depends on
+ * whether a text half way between two floats counts: PostgreSQL prints
+ * 1.8859421e+08 though 1.885942e+08 is read as the same float.
+ */
+function roundings(float: number, bits: 32 | 64): string[] {
+  const { safe, full } = floatDigits[bits];
   if (bits === 64) {
-    return String(float);
+    return [String(float), float.toPrecision(full)];
   }
-  const { safe, full } = floatDigits[32];
   // Below the normal range fewer digits tell floats apart.
   const first = Math.abs(float) < smallestNormal32 ? 1 : safe;
-  for (let digitCount = first; digitCount < full; digitCount++) {
+  const texts: string[] = [];
+  for (let digitCount = first; digitCount <= full; digitCount++) {
     const text = float.toPrecision(digitCount);
-    if (Math.fround(Number(text)) === float) {
-      return text;
+    if (digitCount === full || Math.fround(Number(text)) === float) {
+      texts.push(text);
     }
   }
-  return float.toPrecision(full);
+  return texts;
 }
 
 export interface TextCheckOptions {

@@ -228,6 +228,12 @@ describe('floats', () => {
     );
   });
 
+  test('half way between two floats fit as a server prints them, and as others do', () => {
+    expect(
+      verdicts(floatCheck(32), ['18859421e1', '188594200', '188594208']),
+    ).toEqual({ '18859421e1': 'fits', 188594200: 'fits', 188594208: 'fits' });
+  });
+
   test('that would be rounded or overflow do not fit', () => {
     expect(
       verdicts(floatCheck(64), [
