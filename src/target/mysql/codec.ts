@@ -11,6 +11,8 @@ export type MysqlCodec = MysqlType & {
   readonly folds?: true;
   /** It refers to its own table, or to one from which that is reached again. */
   readonly reference?: 'self' | 'cycle';
+  /** The server sets it to the present time when a row changes otherwise. */
+  readonly touched?: true;
   /** Rows of other tables refer to it. */
   readonly referred?: true;
 };

@@ -33,6 +33,7 @@ export function columnCodec(row: TextRow, place: ColumnPlace): MysqlCodec {
     ...(place.ordinal !== null &&
       collation != null &&
       !exactCollation.test(collation) && { folds: true as const }),
+    ...(/on update/i.test(row['extra'] ?? '') && { touched: true as const }),
     ...(place.isReferred && { referred: true as const }),
     ...(place.prefix !== null && { keyPrefix: Number(place.prefix) }),
   };

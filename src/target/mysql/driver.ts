@@ -81,7 +81,7 @@ export class MysqlConnection implements PooledConnection {
   #spent = false;
   /** Why the server ended the session, where it still could say so. */
   #farewell: unknown = null;
-  /** Temporary tables of this session by name. */
+  /** Temporary tables of this session by name, least recently used first. */
   readonly temporaryTables = new Set<string>();
   /** The account may not create temporary tables. */
   lacksTemporaryTables = false;

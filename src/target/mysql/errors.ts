@@ -54,7 +54,9 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   1366: 'E4006', // incorrect value of a type
   1367: 'E4006', // illegal value
   1406: 'E4006', // too long
+  1267: 'E4006', // compared with a key that its character set cannot hold
   1300: 'E4006', // not in the character set
+  1977: 'E4006', // MariaDB: cannot be converted to the character set
   3988: 'E4006', // MySQL: cannot be converted to the character set
   1411: 'E4006', // incorrect value of a function
   1416: 'E4006', // not a geometry
@@ -64,6 +66,7 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   1118: 'E4006', // row too large
   3140: 'E4006', // MySQL: not JSON
   3141: 'E4006', // MySQL: not JSON, in a function
+  3157: 'E4006', // MySQL: JSON of more than a hundred levels
   3037: 'E4006', // MySQL: not a geometry
   3055: 'E4006', // MySQL: geometry of another byte order
   3548: 'E4006', // MySQL: no such reference system

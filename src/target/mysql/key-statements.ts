@@ -2,9 +2,12 @@
 import type { ColumnShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import { quoteIdentifier, quoteTable, quoteText } from './quoting.ts';
-import { selfReferences } from './statements.ts';
+import { selfReferences, untouched } from './statements.ts';
 
-/** Keys as literals: `(a, b) in ((1, 'x'), …)`. */
+/**
+ * Keys as literals: `(a, b) in ((1, 'x'), …)`. Names stand with their table's,
+ * which another alias may be joined to.
+ */
 export function keyCondition(
   table: TableShape,
   texts: readonly (readonly (string | null)[])[],
@@ -14,7 +17,9 @@ export function keyCondition(
   const rows = texts[0]!.map((_, row) =>
     primaryKey.map((column, place) => keyLiteral(column, texts[place]![row]!)),
   );
-  const names = primaryKey.map(({ name }) => quoteIdentifier(name));
+  const names = primaryKey.map(
+    ({ name }) => `${quoteTable(table)}.${quoteIdentifier(name)}`,
+  );
   const condition = inList(names, rows);
   if (!folding) {
     return condition;
@@ -50,11 +55,14 @@ function keyLiteral(column: ColumnShape, text: string | null): string {
   if (text === null) {
     return 'null';
   }
-  switch (codecOf(column).kind) {
+  const codec = codecOf(column);
+  switch (codec.kind) {
     case 'integer':
       return text;
-    case 'decimal':
     case 'float':
+      // It is compared as a double.
+      return codec.bits === 32 ? String(Math.fround(Number(text))) : text;
+    case 'decimal':
       return /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text)
         ? text
         : quoteText(text);
@@ -86,30 +94,41 @@ export function setNullStatement(
 ): string {
   return `update ${quoteTable(table)} set ${names
     .map((name) => `${quoteIdentifier(name)} = null`)
+    .concat(untouched(table, names, ''))
     .join(', ')} where ${condition}`;
 }
 
 /**
  * Of the keys, those rows to which no row of the table refers; with
- * `ownChildren`, none but they themselves.
+ * `ownChildren`, none but they themselves. Both sides by their indexes: a
+ * subquery would be read, and locked, as a whole.
  */
 export function deleteLeavesStatement(
   table: TableShape,
   condition: string,
   ownChildren: boolean,
 ): string {
-  const referred = selfReferences(table).map(({ columns, parentColumns }) => {
+  const name = quoteTable(table);
+  const first = quoteIdentifier(table.primaryKey[0]!.name);
+  const references = selfReferences(table);
+  const joins = references.map(({ columns, parentColumns }, place) => {
     const matches = columns.map(
-      (name, index) =>
-        `c.${quoteIdentifier(name)} = t.${quoteIdentifier(parentColumns[index]!)}`,
+      (column, index) =>
+        `c${place}.${quoteIdentifier(column)} = ${name}.${quoteIdentifier(parentColumns[index]!)}`,
     );
     const isSame = table.primaryKey.map(
-      ({ name }) => `c.${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`,
+      (column) =>
+        `c${place}.${quoteIdentifier(column.name)} = ${name}.${quoteIdentifier(column.name)}`,
     );
     if (ownChildren) {
       matches.push(`not (${isSame.join(' and ')})`);
     }
-    return `not exists (select 1 from (select * from ${quoteTable(table)}) as c where ${matches.join(' and ')})`;
+    return `left join ${name} as c${place} on ${matches.join(' and ')}`;
   });
-  return `delete t from ${quoteTable(table)} as t where ${[condition, ...referred].join(' and ')}`;
+  const childless = references.map((_, place) => `c${place}.${first} is null`);
+  return [
+    `delete ${name} from ${name} force index (primary)`,
+    ...joins,
+    `where ${[condition, ...childless].join(' and ')}`,
+  ].join('\n');
 }

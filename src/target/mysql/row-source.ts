@@ -82,6 +82,17 @@ function fromTransport(column: ColumnShape, value: string): string {
     else coalesce(st_geomfromwkb(unhex(${body}), ${srid}${order}), ${refusal}) end`;
 }
 
+/**
+ * For a character that the character set lacks MySQL would put a question
+ * mark, and so find another row: there is no such key.
+ */
+function converted(value: string, charset: string): string {
+  const text = `convert(${value} using ${charset})`;
+  return charset === 'utf8mb4'
+    ? text
+    : `if(cast(convert(${text} using utf8mb4) as binary) = cast(${value} as binary), ${text}, null)`;
+}
+
 function keyCast(column: ColumnShape, value: string): string {
   const codec = codecOf(column);
   switch (codec.kind) {
@@ -92,7 +103,7 @@ function keyCast(column: ColumnShape, value: string): string {
     case 'decimal':
       return `cast(${value} as decimal(${codec.precision}, ${codec.scale}))`;
     case 'float':
-      return `cast(${value} as double)`;
+      return `cast(${value} as ${codec.bits === 32 ? 'float' : 'double'})`;
     case 'date':
       return `cast(${value} as date)`;
     case 'datetime':
@@ -106,7 +117,7 @@ function keyCast(column: ColumnShape, value: string): string {
         / character set (\w+) collate (\w+)$/.exec(codec.definition) ?? [];
       return charset === undefined
         ? value
-        : `convert(${value} using ${charset}) collate ${collation}`;
+        : `${converted(value, charset)} collate ${collation}`;
     }
     case 'bit':
     case 'binary':

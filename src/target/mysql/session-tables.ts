@@ -40,7 +40,9 @@ export async function ensureTemporary(
   name: string,
   create: () => string,
 ): Promise<boolean> {
-  if (connection.temporaryTables.has(name)) {
+  // Least recently used first: what the statement before filled is not dropped.
+  if (connection.temporaryTables.delete(name)) {
+    connection.temporaryTables.add(name);
     return true;
   }
   if (connection.lacksTemporaryTables) {

@@ -22,7 +22,7 @@ export function sessionSettings(applyTimeoutMs: number): string {
       ? Math.max(1, Math.ceil(applyTimeoutMs / 1000))
       : 31_536_000;
   return `set names utf8mb4;
-set session sql_mode = '${sqlMode}', time_zone = '+00:00', autocommit = 1,
+set session sql_mode = '${sqlMode}', time_zone = '+00:00', autocommit = 1, completion_type = 'NO_CHAIN',
   foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0,
   sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615, sql_notes = 1,
   innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds};

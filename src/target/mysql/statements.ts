@@ -88,13 +88,34 @@ export function duplicateKeyUpsert(
           (column) =>
             `${quoteIdentifier(column.name)} = ${source.value(column)}`,
         );
+  const kept = untouched(
+    table,
+    columns.map(({ name }) => name),
+    `${quoteTable(table)}.`,
+  );
   return [
     `insert into ${quoteTable(table)} (${nameList(columns)})`,
     `select ${columns.map((column) => source.value(column)).join(', ')}`,
     `from ${source.from}`,
     `on duplicate key update`,
-    `  ${assignments.join(',\n  ')}`,
+    `  ${[...assignments, ...kept].join(',\n  ')}`,
   ].join('\n');
+}
+
+/** Keeps times as they are that the server would set to the present. */
+export function untouched(
+  table: TableShape,
+  assigned: readonly string[],
+  prefix: string,
+): string[] {
+  return table.columns
+    .filter(
+      (column) => codecOf(column).touched && !assigned.includes(column.name),
+    )
+    .map(({ name }) => {
+      const own = `${prefix}${quoteIdentifier(name)}`;
+      return `${prefix === 't.' ? own : quoteIdentifier(name)} = ${own}`;
+    });
 }
 
 /** Null where there is nothing to set. */
@@ -105,6 +126,7 @@ export function updateStatement(
   /** Columns that go to their defaults. */
   defaulted: readonly ColumnShape[] = [],
 ): string | null {
+  const assigned = [...columns, ...defaulted].map(({ name }) => name);
   const assignments = [
     ...columns
       .filter(({ keyOrdinal }) => keyOrdinal === null)
@@ -119,8 +141,20 @@ export function updateStatement(
     : [
         `update ${source.from}`,
         `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
-        `set ${assignments.join(',\n  ')}`,
+        `set ${[...assignments, ...untouched(table, assigned, 't.')].join(',\n  ')}`,
       ].join('\n');
+}
+
+/** Finds a row whose key is not there yet. */
+export function missingKeyStatement(
+  table: TableShape,
+  source: RowSource,
+): string {
+  return [
+    `select 1 as found from ${source.from}`,
+    `left join ${keyedTable(table)} on ${keyMatch(table, source)}`,
+    `where t.${quoteIdentifier(table.primaryKey[0]!.name)} is null limit 1`,
+  ].join('\n');
 }
 
 /** Inserts the rows whose keys are not there yet. */
@@ -255,7 +289,17 @@ export function rewriteStatements(
           [
             `update ${source.from}`,
             `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
-            `set ${links.map((column) => `t.${quoteIdentifier(column.name)} = ${source.key(column)}`).join(', ')}`,
+            `set ${[
+              ...links.map(
+                (column) =>
+                  `t.${quoteIdentifier(column.name)} = ${source.key(column)}`,
+              ),
+              ...untouched(
+                table,
+                links.map(({ name }) => name),
+                't.',
+              ),
+            ].join(', ')}`,
           ].join('\n'),
         ]),
   ];

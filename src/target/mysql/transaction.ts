@@ -113,6 +113,13 @@ export class MysqlTransaction implements TargetTransaction {
             work: (later) => deleteRows(later, keys.table, conditions),
           });
         } else {
+          if (
+            this.#postponed.some(
+              ({ table, isDelete }) => isDelete && refersTo(table, keys.table),
+            )
+          ) {
+            await this.#catchUp();
+          }
           await deleteRows(connection, keys.table, conditions);
         }
       };
@@ -282,6 +289,13 @@ export class MysqlTransaction implements TargetTransaction {
     this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
+}
+
+function refersTo(child: TableShape, parent: TableShape): boolean {
+  return child.foreignKeys.some(
+    ({ parentSchema, parentTable }) =>
+      parentSchema === parent.schema && parentTable === parent.name,
+  );
 }
 
 function requireKey(table: TableShape): void {

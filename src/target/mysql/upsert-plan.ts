@@ -18,6 +18,7 @@ import {
   foldedKeyStatement,
   insertMissingStatement,
   insertReadyStatement,
+  missingKeyStatement,
   rewriteStatements,
   selfReferences,
   updateStatement,
@@ -35,23 +36,38 @@ export async function writeFrom(
   rows: ShapeRows,
   run: Run,
 ): Promise<void> {
+  await writeDirect(source, rows, run);
+  await writeOwnLinks(source, rows, run);
+}
+
+/** All but the columns that refer to the table itself. */
+export async function writeDirect(
+  source: RowSource,
+  rows: ShapeRows,
+  run: Run,
+): Promise<void> {
   const { table, columns, replace = false } = rows;
   const folded = foldedKeyStatement(table, source);
-  if (folded !== null) {
-    await refuseFound(run, folded, table);
-  }
-  const links = columns.filter(isLink);
-  const direct = columns.filter((column) => !links.includes(column));
-  const own = links.filter((column) => !isCyclic(column));
-  const isFixed = hasFixedReference(table);
+  const direct = columns.filter((column) => !isLink(column));
+  const isPartial = lacksNeeded(table, columns);
   if (
     !replace &&
-    !isFixed &&
-    links.length === 0 &&
-    table.uniqueKeys.length === 0
+    !isPartial &&
+    !hasFixedReference(table) &&
+    direct.length === columns.length &&
+    table.uniqueKeys.length === 0 &&
+    // ON DUPLICATE KEY takes keys for one that begin alike.
+    table.primaryKey.every((column) => codecOf(column).keyPrefix === undefined)
   ) {
     await run(duplicateKeyUpsert(table, columns, source));
+    if (folded !== null) {
+      // Asked before, another transaction's row could still come between.
+      await refuseFound(run, folded, table);
+    }
     return;
+  }
+  if (folded !== null) {
+    await refuseFound(run, folded, table);
   }
   const defaulted = replace
     ? writableColumns(table).filter(
@@ -59,19 +75,49 @@ export async function writeFrom(
       )
     : [];
   const update = updateStatement(table, direct, source, defaulted);
+  if (isPartial) {
+    // Such an insert is refused even when there is nothing to insert.
+    if (update !== null) {
+      await run(update);
+    }
+    const missing = await run(missingKeyStatement(table, source));
+    if (missing.rows.length > 0) {
+      await run(insertMissingStatement(table, direct, source));
+    }
+    return;
+  }
+  const isFixed = hasFixedReference(table);
   if (update !== null && !isFixed) {
     await run(update);
   }
-  if (isFixed) {
-    const ready = insertReadyStatement(table, direct, source);
-    while ((await run(ready)).affectedRows > 0) {
-      // The next generation.
-    }
+  while (isFixed && (await insertReady(source, rows, run)) > 0) {
+    // The next generation.
   }
   await run(insertMissingStatement(table, direct, source));
   if (update !== null && isFixed) {
     await run(update);
   }
+}
+
+/** One generation of rows that must have a parent from the start; how many there were. */
+export async function insertReady(
+  source: RowSource,
+  { table, columns }: ShapeRows,
+  run: Run,
+): Promise<number> {
+  const direct = columns.filter((column) => !isLink(column));
+  const { affectedRows } = await run(
+    insertReadyStatement(table, direct, source),
+  );
+  return affectedRows;
+}
+
+export async function writeOwnLinks(
+  source: RowSource,
+  { table, columns }: ShapeRows,
+  run: Run,
+): Promise<void> {
+  const own = columns.filter((column) => isLink(column) && !isCyclic(column));
   const link = own.length > 0 ? updateStatement(table, own, source) : null;
   if (link !== null) {
     await run(link);
@@ -197,8 +243,22 @@ function isTextIdentity(column: ColumnShape): boolean {
   );
 }
 
+/** A row that is new would lack what it must have. */
+export function lacksNeeded(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): boolean {
+  return table.columns.some(
+    (column) =>
+      !column.nullable &&
+      !column.hasDefault &&
+      !column.generated &&
+      !columns.includes(column),
+  );
+}
+
 /** Rows must have a parent in their own table from the start. */
-function hasFixedReference(table: TableShape): boolean {
+export function hasFixedReference(table: TableShape): boolean {
   return selfReferences(table).some(({ columns }) =>
     columns.every((name) => !isLink(table.columnByName.get(name)!)),
   );

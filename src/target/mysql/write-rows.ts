@@ -19,13 +19,18 @@ import {
 import { repeatedKeyStatement, updateStatement } from './statements.ts';
 import { createTemporaryStatement } from './temporary-tables.ts';
 import {
+  hasFixedReference,
+  insertReady,
   isCyclic,
+  lacksNeeded,
   refuseFound,
   rewrite,
   rewritten,
   type Run,
   tellsKeysApart,
+  writeDirect,
   writeFrom,
+  writeOwnLinks,
 } from './upsert-plan.ts';
 
 /**
@@ -136,10 +141,37 @@ function jsonWork(rows: ShapeRows, policies: ValuePolicies): RowWork {
       await writeFromJson(connection, rows, json);
       return;
     }
-    await eachPacket(connection, rows, policies, (chunk, text) =>
-      writeFromJson(connection, chunk, text),
-    );
+    await writePackets(connection, rows, policies);
   };
+}
+
+/** A row may refer to one that comes in a later packet. */
+async function writePackets(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  policies: ValuePolicies,
+): Promise<void> {
+  const { table, columns } = rows;
+  const source = jsonSource(table, columns);
+  const each = (
+    work: (chunk: ShapeRows, run: Run, json: string) => Promise<void>,
+  ): Promise<void> =>
+    eachPacket(connection, rows, policies, (chunk, json) =>
+      work(chunk, (text) => execute(connection, text, json), json),
+    );
+  if (hasFixedReference(table) && !lacksNeeded(table, columns)) {
+    let insertedCount: number;
+    do {
+      insertedCount = 0;
+      await each(async (chunk, run) => {
+        insertedCount += await insertReady(source, chunk, run);
+      });
+    } while (insertedCount > 0);
+  }
+  await each((chunk, _, json) =>
+    writeFromJson(connection, chunk, json, writeDirect),
+  );
+  await each((chunk, run) => writeOwnLinks(source, chunk, run));
 }
 
 /** Of one packet something is left for the statement. */
@@ -180,6 +212,7 @@ async function writeFromJson(
   connection: MysqlConnection,
   rows: ShapeRows,
   json: string,
+  write: typeof writeFrom = writeFrom,
 ): Promise<void> {
   const source = jsonSource(rows.table, rows.columns);
   const run: Run = (text) => execute(connection, text, json);
@@ -194,7 +227,7 @@ async function writeFromJson(
       rows.table,
     );
   }
-  await writeFrom(source, rows, run);
+  await write(source, rows, run);
 }
 
 async function writeLoaded(

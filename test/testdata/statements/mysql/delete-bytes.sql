@@ -1,1 +1,1 @@
-delete from `shop`.`Every ``Thing``` where `id` in (x'00ff00ff00ff00ff00ff00ff00ff00ff')
+delete from `shop`.`Every ``Thing``` where `shop`.`Every ``Thing```.`id` in (x'00ff00ff00ff00ff00ff00ff00ff00ff')

@@ -1,1 +1,1 @@
-delete from `shop`.`orders` where (`id`, `customer`) in ((1, 'it\'s'), (2, 'back\\slash')) and (`id`, cast(`customer` as binary)) in ((1, cast(convert('it\'s' using utf8mb4) as binary)), (2, cast(convert('back\\slash' using utf8mb4) as binary)))
+delete from `shop`.`orders` where (`shop`.`orders`.`id`, `shop`.`orders`.`customer`) in ((1, 'it\'s'), (2, 'back\\slash')) and (`shop`.`orders`.`id`, cast(`shop`.`orders`.`customer` as binary)) in ((1, cast(convert('it\'s' using utf8mb4) as binary)), (2, cast(convert('back\\slash' using utf8mb4) as binary)))

@@ -1,1 +1,3 @@
-delete t from `shop`.`node` as t where `id` in (1) and not exists (select 1 from (select * from `shop`.`node`) as c where c.`up` = t.`id`)
+delete `shop`.`node` from `shop`.`node` force index (primary)
+left join `shop`.`node` as c0 on c0.`up` = `shop`.`node`.`id`
+where `shop`.`node`.`id` in (1) and c0.`id` is null

@@ -1,1 +1,1 @@
-delete from `shop`.`item` where `id` in (1, -2)
+delete from `shop`.`item` where `shop`.`item`.`id` in (1, -2)
