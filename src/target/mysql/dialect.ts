@@ -1,13 +1,9 @@
 /** The MySQL and MariaDB engine behind the door of `target/`. */
 import { parseMysqlAddress } from '../../config/address/mysql.ts';
-import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import {
-  printTimestamp,
-  type Timestamp,
-  zeroTimestamp,
-} from '../../mutation/timestamp.ts';
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { checkpointOf, foreignWatermark } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -17,7 +13,7 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
-import { MysqlConnection, type TextRow } from './driver.ts';
+import { MysqlConnection } from './driver.ts';
 import { isServerError, targetFailure } from './errors.ts';
 import { LockWaits } from './lock-waits.ts';
 import { introspectSchema } from './introspect.ts';
@@ -201,7 +197,11 @@ async function claim(
     const { rows } = await connection.query(readCheckpointStatement(schema));
     const row = rows[0]!;
     if (row['staging_id'] !== stagingId) {
-      throw foreignWatermark(schema, checkpointOf(row).applied);
+      throw foreignWatermark(
+        schema,
+        checkpointOf(row),
+        `${quoteSchema(schema)}.${checkpointTable}`,
+      );
     }
     await connection.query('commit');
     return checkpointOf(row);
@@ -209,18 +209,4 @@ async function claim(
     await connection.query('rollback').catch(() => connection.destroy());
     throw error;
   }
-}
-
-function foreignWatermark(
-  schema: SchemaName,
-  applied: Timestamp,
-): ReplicatorError {
-  return new ReplicatorError('E4016', {
-    detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
-    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
-  });
-}
-
-function checkpointOf(row: TextRow): TargetCheckpoint {
-  return { applied: row['applied'] as Timestamp, epoch: Number(row['epoch']) };
 }

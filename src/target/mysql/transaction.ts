@@ -1,6 +1,5 @@
 /** One open transaction of the MySQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { columnarRows } from '../column-texts.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
@@ -11,6 +10,7 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
@@ -187,13 +187,7 @@ export class MysqlTransaction implements TargetTransaction {
       const { rows } = await this.#connection.query(
         readCheckpointStatement(move.schema),
       );
-      const there = rows[0];
-      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
-        return new ReplicatorError('E4009');
-      }
-      return new ReplicatorError('E4017', {
-        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
-      });
+      return notMoved(move, rows[0]);
     } catch (error) {
       return error;
     }

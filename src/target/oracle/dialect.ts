@@ -1,13 +1,9 @@
 /** The Oracle engine behind the door of `target/`. */
-import { ReplicatorError } from '../../failure/failure.ts';
 import { parseOracleAddress } from '../../config/address/oracle.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import {
-  printTimestamp,
-  type Timestamp,
-  zeroTimestamp,
-} from '../../mutation/timestamp.ts';
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { checkpointOf, foreignWatermark } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -18,7 +14,7 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { BindOptions } from './binds.ts';
-import { OracleConnection, type Row } from './driver.ts';
+import { OracleConnection } from './driver.ts';
 import { oraNumberOf, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
 import { oracleSchema, quoteSchema } from './statements.ts';
@@ -207,7 +203,11 @@ async function claim(
     }
     const stored = await storedCheckpoint(connection, schema);
     if (claimedCount === 0 || stored === null) {
-      throw foreignWatermark(schema, stored?.applied ?? zeroTimestamp);
+      throw foreignWatermark(
+        schema,
+        stored,
+        `${quoteSchema(schema)}.${checkpointTable}`,
+      );
     }
     await connection.commit(commitStatement);
     return stored;
@@ -219,16 +219,6 @@ async function claim(
   }
 }
 
-function foreignWatermark(
-  schema: SchemaName,
-  applied: Timestamp,
-): ReplicatorError {
-  return new ReplicatorError('E4016', {
-    detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
-    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
-  });
-}
-
 async function storedCheckpoint(
   connection: OracleConnection,
   schema: SchemaName,
@@ -237,8 +227,4 @@ async function storedCheckpoint(
     oracleSchema(schema),
   ]);
   return row ? checkpointOf(row) : null;
-}
-
-function checkpointOf(row: Row): TargetCheckpoint {
-  return { applied: row['applied'] as Timestamp, epoch: Number(row['epoch']) };
 }

@@ -1,6 +1,5 @@
 /** One open transaction of the Oracle target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
   ColumnShape,
@@ -16,6 +15,7 @@ import {
   pickColumns,
   rowsText,
 } from './binds.ts';
+import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
 import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
@@ -161,11 +161,7 @@ export class OracleTransaction implements TargetTransaction {
         readCheckpointStatement(move.schema),
         [oracleSchema(move.schema)],
       );
-      return !there || Number(there['epoch']) !== move.checkpoint.epoch
-        ? new ReplicatorError('E4009')
-        : new ReplicatorError('E4017', {
-            detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
-          });
+      return notMoved(move, there);
     } catch (error) {
       return error;
     }

@@ -2,12 +2,9 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import {
-  printTimestamp,
-  type Timestamp,
-  zeroTimestamp,
-} from '../../mutation/timestamp.ts';
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { checkpointOf, foreignWatermark } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   ColumnShape,
@@ -146,11 +143,11 @@ class PostgresTarget implements Target {
     const { rows } = await connection.query(readCheckpointStatement(schema), [
       schema,
     ]);
-    const applied = rows[0] ? checkpointOf(rows[0]).applied : zeroTimestamp;
-    return new ReplicatorError('E4016', {
-      detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
-      remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
-    });
+    return foreignWatermark(
+      schema,
+      rows[0] ? checkpointOf(rows[0]) : null,
+      `${quoteSchema(schema)}.${checkpointTable}`,
+    );
   }
 
   async checkpoint(
@@ -201,8 +198,4 @@ class PostgresTarget implements Target {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connections[Symbol.asyncDispose]();
   }
-}
-
-function checkpointOf(row: Record<string, string | null>): TargetCheckpoint {
-  return { applied: row['applied'] as Timestamp, epoch: Number(row['epoch']) };
 }

@@ -1,6 +1,5 @@
 /** One open transaction of the PostgreSQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { Loan } from '../connection-pool.ts';
 import { type ColumnarRows, columnarRows } from '../column-texts.ts';
 import type {
@@ -12,6 +11,7 @@ import type {
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
+import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
@@ -131,13 +131,7 @@ export class PostgresTransaction implements TargetTransaction {
         readCheckpointStatement(move.schema),
         [move.schema],
       );
-      const there = rows[0];
-      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
-        return new ReplicatorError('E4009');
-      }
-      return new ReplicatorError('E4017', {
-        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
-      });
+      return notMoved(move, rows[0]);
     } catch (error) {
       return error;
     }

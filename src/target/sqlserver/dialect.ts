@@ -2,12 +2,9 @@
 import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import {
-  printTimestamp,
-  type Timestamp,
-  zeroTimestamp,
-} from '../../mutation/timestamp.ts';
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { checkpointOf, foreignWatermark } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -134,11 +131,11 @@ class SqlServerTarget implements Target {
     const [row] = await connection.query(readCheckpointStatement(schema), {
       schema,
     });
-    const applied = row ? checkpointOf(row).applied : zeroTimestamp;
-    return new ReplicatorError('E4016', {
-      detail: `the target ${schema} was written through ${printTimestamp(applied)} by a replicator with another staging store`,
-      remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${printTimestamp(applied)}' or earlier, after delete from ${quoteSchema(schema)}.${checkpointTable} at the target`,
-    });
+    return foreignWatermark(
+      schema,
+      row ? checkpointOf(row) : null,
+      `${quoteSchema(schema)}.${checkpointTable}`,
+    );
   }
 
   async checkpoint(
@@ -238,11 +235,4 @@ async function claimCheckpoint(
     }
     return await claim();
   }
-}
-
-function checkpointOf(row: Row): TargetCheckpoint {
-  return {
-    applied: row['applied'] as Timestamp,
-    epoch: Number(row['epoch']),
-  };
 }

@@ -1,6 +1,5 @@
 /** One open transaction of the SQL Server target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
   KeyRows,
@@ -10,6 +9,7 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
 import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
@@ -147,12 +147,7 @@ export class SqlServerTransaction implements TargetTransaction {
         readCheckpointStatement(move.schema),
         { schema: move.schema },
       );
-      if (!there || Number(there['epoch']) !== move.checkpoint.epoch) {
-        return new ReplicatorError('E4009');
-      }
-      return new ReplicatorError('E4017', {
-        detail: `the watermark of ${move.schema} at the target is ${printTimestamp(there['applied'] as Timestamp)}, and was left at ${printTimestamp(move.previous)}`,
-      });
+      return notMoved(move, there);
     } catch (error) {
       return error;
     }
