@@ -1,7 +1,7 @@
 /** One line of what preflight finds. `error` makes its exit code 1. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'error';
-  readonly subject: 'options' | 'target' | 'staging';
+  readonly subject: 'options' | 'source' | 'target' | 'staging';
   readonly text: string;
   readonly remedy?: string;
 }

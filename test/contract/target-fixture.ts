@@ -14,6 +14,8 @@ import type {
 export interface TargetFixture extends AsyncDisposable {
   readonly target: Target;
   readonly schema: SchemaName;
+  /** One that the server keeps for itself. */
+  readonly systemSchema: SchemaName;
   /** `--targetConn` of the target. */
   readonly url: string;
   /** Runs a statement with the schema as the default one. */

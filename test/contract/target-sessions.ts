@@ -180,6 +180,8 @@ export function registerSessionsCases(
     expect(
       await fixture.target.introspect('nowhere.at_all' as SchemaName),
     ).toBeNull();
+    // Nor one that is there and nobody may want to write to.
+    expect(await fixture.target.introspect(fixture.systemSchema)).toBeNull();
   });
 
   test('moves the watermark in the transaction of the rows', async () => {

@@ -110,7 +110,16 @@ function decimals(typmod: number): Extreme[] {
   const scale = (typmod - 4) & 0x7ff;
   const whole = '9'.repeat(precision - scale) || '0';
   const largest = scale === 0 ? whole : `${whole}.${'9'.repeat(scale)}`;
-  return [json('the largest number', largest), text('NaN', 'NaN')];
+  const step =
+    scale === 0
+      ? []
+      : [
+          json(
+            `a number with ${scale} decimals`,
+            `0.${'0'.repeat(scale - 1)}1`,
+          ),
+        ];
+  return [json('the largest number', largest), ...step, text('NaN', 'NaN')];
 }
 
 function floats(largest: string, smallest: string): Extreme[] {

@@ -7,7 +7,8 @@
  */
 
 export function schemaQuery(schema: string): string {
-  return `select schema_name as name from information_schema.schemata where schema_name = ${schema}`;
+  return `select schema_name as name from information_schema.schemata where schema_name = ${schema}
+  and schema_name not in ('information_schema', 'mysql', 'performance_schema', 'sys')`;
 }
 
 export function tablesQuery(schema: string): string {

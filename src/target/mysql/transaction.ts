@@ -15,6 +15,7 @@ import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
+import { OrphanRows } from './orphan-rows.ts';
 import { literalTexts } from './row-encoding.ts';
 import { beginStatement, endStatement } from './session.ts';
 import { setNullStatement } from './key-statements.ts';
@@ -45,6 +46,7 @@ export class MysqlTransaction implements TargetTransaction {
   #failure: Error | null = null;
   /** The protocol has one statement at a time: each waits for the one before. */
   #last: Promise<void>;
+  readonly #orphans = new OrphanRows();
   /** What tables that refer to each other in a circle get before the commit. */
   readonly #postponed: {
     table: TableShape;
@@ -89,7 +91,7 @@ export class MysqlTransaction implements TargetTransaction {
         ) {
           await this.#catchUp();
         }
-        await now(connection);
+        await this.#orphans.write(connection, rows, now);
         if (later) {
           this.#postponed.push({
             table: rows.table,
@@ -105,6 +107,7 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#written(keys.table, () => {
       const conditions = this.#conditions(keys);
       return async (connection) => {
+        await this.#orphans.settle(connection);
         const isCyclic = await unlinkRows(connection, keys.table, conditions);
         if (isCyclic) {
           this.#postponed.push({
@@ -134,6 +137,7 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#written(keys.table, () => {
       const conditions = this.#conditions(keys);
       return async (connection) => {
+        await this.#orphans.settle(connection);
         for (const condition of conditions) {
           await connection.query(
             setNullStatement(keys.table, names, condition),
@@ -223,6 +227,7 @@ export class MysqlTransaction implements TargetTransaction {
   }
 
   async #catchUp(): Promise<void> {
+    await this.#orphans.settle(this.#connection);
     for (const { work } of this.#postponed.splice(0)) {
       await work(this.#connection);
     }

@@ -9,6 +9,7 @@ import type { ShapeRows } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
 import type { Answer, MysqlConnection, ServerFacts } from './driver.ts';
+import { isMissingParent } from './orphan-rows.ts';
 import { jsonRows, loadFile, packetChunks } from './row-encoding.ts';
 import { jsonSource, temporarySource } from './row-source.ts';
 import {
@@ -249,9 +250,16 @@ async function writeLoaded(
   const source = temporarySource(table, name);
   const run: Run = (text) => connection.query(text);
   const watched = rewritten(rows);
-  if (watched.length > 0) {
-    await rewrite(connection, rows, { watched, source, run });
+  try {
+    if (watched.length > 0) {
+      await rewrite(connection, rows, { watched, source, run });
+    }
+    await writeFrom(source, rows, run);
+  } catch (error) {
+    if (isMissingParent(error)) {
+      await connection.query(`delete from ${name}`);
+    }
+    throw error;
   }
-  await writeFrom(source, rows, run);
   await connection.query(`delete from ${name}`);
 }

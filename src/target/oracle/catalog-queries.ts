@@ -4,7 +4,7 @@
  */
 
 export const schemaQuery = `
-select username from all_users where username = :1`;
+select username from all_users where username = :1 and oracle_maintained = 'N'`;
 
 /**
  * Ordinary, partitioned and index-organized tables, with invisible columns,

@@ -2,7 +2,8 @@
 
 export const schemaQuery = `
 select n.oid from pg_catalog.pg_namespace n
-where n.nspname = $2 and pg_catalog.current_database() = $1`;
+where n.nspname = $2 and pg_catalog.current_database() = $1
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`;
 
 /** Ordinary and partitioned tables; partitions are their root's matter. */
 export const columnsQuery = `

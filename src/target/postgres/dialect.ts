@@ -1,5 +1,5 @@
 /** The PostgreSQL engine behind the door of `target/`. */
-import { ReplicatorError } from '../../failure/failure.ts';
+import type { ReplicatorError } from '../../failure/failure.ts';
 import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';

@@ -4,7 +4,7 @@
 export const schemaQuery = `
 select db_name() as database_name, s.name as schema_name
 from sys.schemas as s
-where s.name = @schema;`;
+where s.name = @schema and s.name not in (N'sys', N'INFORMATION_SCHEMA', N'guest');`;
 
 /**
  * Tables that can be written to: not the history of a temporal table. Types are

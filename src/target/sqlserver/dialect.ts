@@ -1,6 +1,6 @@
 /** The SQL Server engine behind the door of `target/`. */
 import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
-import { ReplicatorError } from '../../failure/failure.ts';
+import type { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';

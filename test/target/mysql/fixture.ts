@@ -36,6 +36,7 @@ export async function mysqlFixture(
     target,
     url: database.url,
     schema: schemaName([database.name]),
+    systemSchema: schemaName(['information_schema']),
     async sql(text) {
       await database.query(text);
     },

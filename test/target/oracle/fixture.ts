@@ -38,6 +38,7 @@ export async function oracleFixture(): Promise<OracleFixture> {
     target,
     url: database.url,
     schema: schemaName([database.name]),
+    systemSchema: schemaName(['SYS']),
     async sql(text) {
       await database.query(inLowerCase(text));
     },

@@ -32,6 +32,7 @@ export async function postgresFixture(): Promise<PostgresFixture> {
     database,
     target,
     schema: schemaName([database.name, 'public']),
+    systemSchema: schemaName([database.name, 'pg_catalog']),
     url: database.url,
     async sql(text) {
       await database.query(text);

@@ -39,6 +39,7 @@ export async function sqlserverFixture(): Promise<SqlServerFixture> {
     target,
     url: targetUrl(database.url),
     schema: schemaName([database.name, 'dbo']),
+    systemSchema: schemaName([database.name, 'sys']),
     async sql(text) {
       await database.query(text);
     },
