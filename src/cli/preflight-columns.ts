@@ -46,7 +46,7 @@ export async function columnFindings(
     return [
       {
         level: 'error',
-        subject: 'target',
+        subject: 'source',
         text: `the schema ${values.sourceSchema} of the source has no tables that the account may see`,
         remedy: 'name another with --sourceSchema',
       },

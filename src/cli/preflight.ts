@@ -99,7 +99,8 @@ function findingOf(subject: Finding['subject'], error: unknown): Finding {
   }
   return {
     level: 'error',
-    subject,
+    // The source and the target are looked at together.
+    subject: error.code === 'E6001' ? 'source' : subject,
     text: `${error.code} ${error.message}`,
     remedy: error.remedy,
   };

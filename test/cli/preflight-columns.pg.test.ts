@@ -20,7 +20,7 @@ async function columnLines(...argv: string[]) {
     exitCode,
     lines: stdout
       .split('\n')
-      .filter((line) => /^\w+ +target/.test(line))
+      .filter((line) => /^\w+ +(?:target|source)/.test(line))
       .filter(
         (line) => !/ answers at | webhook paths: |targetMaxPool/.test(line),
       ),
@@ -94,10 +94,18 @@ test('a schema that is not there, on either side, is named', async () => {
       'error target  E4012 there is no schema x.y at the target: name the schema with --targetSchema, as in the webhook path',
     ],
   });
+  expect(
+    (
+      await columnLines(
+        `--targetConn=${db.url}`,
+        '--sourceConn=postgresql://u:p@127.0.0.1:1/shop?sslmode=disable',
+      )
+    ).lines,
+  ).toEqual([expect.stringMatching(/^error source {2}E6001 .*127\.0\.0\.1:1/)]);
   expect(await columnLines(...both, '--sourceSchema=none')).toEqual({
     exitCode: 1,
     lines: [
-      'error target  the schema none of the source has no tables that the account may see: name another with --sourceSchema',
+      'error source  the schema none of the source has no tables that the account may see: name another with --sourceSchema',
     ],
   });
 });
