@@ -120,16 +120,16 @@ describe.each(ways)('$product through $way', ({ product, fewRows }) => {
       'create table item (k varchar(20) collate utf8mb4_general_ci primary key, n int)',
     );
     const table = (await shapeOf(fixture)).tables.get('item')!;
-    const { apply } = createApplier({ collapse: true });
+    const applier = createApplier({ collapse: true });
     await using first = await fixture.target.begin();
-    await apply(
+    await applier.apply(
       [{ table, mutations: [row(1, ['"A"'], { k: '"A"', n: '1' })] }],
       first,
       never,
     );
     await using second = await fixture.target.begin();
     const merged = codeOf(
-      apply(
+      applier.apply(
         [{ table, mutations: [row(1, ['"a"'], { k: '"a"', n: '2' })] }],
         second,
         never,
@@ -214,6 +214,62 @@ describe.each(ways)('$product through $way', ({ product, fewRows }) => {
     }
   });
 
+  test.each(['null', 'not null'])(
+    'rows of one table that carry different columns may refer to one another (%s)',
+    async (nullable) => {
+      await using fixture = await mysqlFixture(product, { fewRows });
+      await fixture.sql(
+        `create table node (id int primary key, up int ${nullable}, note text, foreign key (up) references node (id))`,
+      );
+      const whole = (second: number, id: number, up: number) =>
+        row(second, [id], {
+          id: String(id),
+          up: String(up),
+          note: `"n${id}"`,
+        });
+      await applyTo(fixture, { node: [whole(1, 1, 1), whole(1, 2, 2)] });
+      await applyTo(fixture, {
+        node: [row(2, [1], { id: '1', up: '3' }), whole(2, 3, 3)],
+      });
+      const missing = {
+        node: [row(3, [2], { id: '2', up: '9' }), whole(3, 4, 4)],
+      };
+      expect(await codeOf(applyTo(fixture, missing))).toBe('E4004');
+      expect(
+        await fixture.rows('select id, up, note from node order by id'),
+      ).toEqual([
+        ['1', '3', 'n1'],
+        ['2', '2', 'n2'],
+        ['3', '3', 'n3'],
+      ]);
+    },
+  );
+
+  test('of a row that waits for its parent no older version comes after a newer one', async () => {
+    await using fixture = await mysqlFixture(product, { fewRows });
+    await fixture.sql(
+      'create table node (id int primary key, up int, note text, foreign key (up) references node (id))',
+    );
+    await fixture.sql(`insert into node values (1, null, 'old')`);
+    const failure = codeOf(
+      applyTo(
+        fixture,
+        {
+          node: [
+            row(1, [1], { id: '1', up: '2', note: '"older"' }),
+            row(2, [1], { id: '1', up: 'null', note: '"newer"' }),
+            row(3, [2], { id: '2', up: 'null', note: '"late"' }),
+          ],
+        },
+        { collapse: false },
+      ),
+    );
+    expect(await failure).toBe('E4004');
+    expect(await fixture.rows('select id, note from node')).toEqual([
+      ['1', 'old'],
+    ]);
+  });
+
   test('rows whose key is a FLOAT are found again', async () => {
     await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table item (k float primary key, n int unique)');
@@ -279,8 +335,8 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
     });
     await applyTo(fixture, item(1, [1, 2]), { target });
     await using transaction = await target.begin();
-    const { apply } = createApplier({ collapse: true });
-    await apply(
+    const applier = createApplier({ collapse: true });
+    await applier.apply(
       others.map((name) => ({
         table: tables.get(name)!,
         mutations: [row(1, [1], { id: '1' })],
