@@ -10,6 +10,7 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
@@ -295,13 +296,4 @@ function refersTo(child: TableShape, parent: TableShape): boolean {
     ({ parentSchema, parentTable }) =>
       parentSchema === parent.schema && parentTable === parent.name,
   );
-}
-
-function requireKey(table: TableShape): void {
-  if (table.primaryKey.length === 0) {
-    throw new ReplicatorError('E4008', {
-      detail: `table ${table.name} has no primary key at the target`,
-      remedy: 'give the table the primary key that it has at the source',
-    });
-  }
 }

@@ -15,6 +15,7 @@ import {
   pickColumns,
   rowsText,
 } from './binds.ts';
+import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
@@ -29,7 +30,6 @@ import {
 import {
   type WriteOrder,
   deletePlan,
-  requireKey,
   upsertSteps,
   vacatedColumns,
 } from './upsert-plan.ts';

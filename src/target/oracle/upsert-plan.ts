@@ -7,6 +7,7 @@
  * the session defers them.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
+import { requireKey } from '../require-key.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 
 export type UpsertStep =
@@ -139,15 +140,6 @@ function passedColumns({
 
 function mayBeNull({ nullable, generated, keyOrdinal }: ColumnShape): boolean {
   return nullable && !generated && keyOrdinal === null;
-}
-
-export function requireKey(table: TableShape): void {
-  if (table.primaryKey.length === 0) {
-    throw new ReplicatorError('E4008', {
-      detail: `table ${table.name} has no enabled primary key at the target`,
-      remedy: 'give the table the primary key that it has at the source',
-    });
-  }
 }
 
 /** ORA-32795, ORA-32796: nobody may write to it, and nothing overrides that. */

@@ -11,17 +11,14 @@ import type {
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
+import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { rowParameters } from './parameters.ts';
 import { deleteStatement, vacateStatement } from './statements.ts';
-import {
-  type PlannedStatement,
-  requireKey,
-  upsertPlan,
-} from './upsert-plan.ts';
+import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { refusalOf } from './values.ts';
 import {
   moveCheckpointStatement,
@@ -70,9 +67,10 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#written(columnarRows(keys), () => [
-      { text: requireKey(keys.table, deleteStatement) },
-    ]);
+    await this.#written(columnarRows(keys), () => {
+      requireKey(keys.table);
+      return [{ text: deleteStatement(keys.table) }];
+    });
   }
 
   waitsForLock(): Promise<boolean> {
@@ -80,7 +78,8 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
-    const text = requireKey(keys.table, vacateStatement);
+    requireKey(keys.table);
+    const text = vacateStatement(keys.table);
     if (text === null) {
       return false;
     }

@@ -9,6 +9,7 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
@@ -20,11 +21,7 @@ import {
   ownErrors,
   vacateStatement,
 } from './statements.ts';
-import {
-  type PlannedStatement,
-  requireKey,
-  upsertPlan,
-} from './upsert-plan.ts';
+import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { rowsParameter } from './values.ts';
 import {
   moveCheckpointStatement,
@@ -76,20 +73,21 @@ export class SqlServerTransaction implements TargetTransaction {
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#written(keys.table, () => ({
-      statements: [
-        {
-          text: requireKey(keys.table, deleteStatement),
-          setsIdentityInsert: false,
-        },
-      ],
-      rows: this.#keyParameter(keys),
-      count: keys.rowCount,
-    }));
+    await this.#written(keys.table, () => {
+      requireKey(keys.table);
+      return {
+        statements: [
+          { text: deleteStatement(keys.table), setsIdentityInsert: false },
+        ],
+        rows: this.#keyParameter(keys),
+        count: keys.rowCount,
+      };
+    });
   }
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
-    const text = requireKey(keys.table, vacateStatement);
+    requireKey(keys.table);
+    const text = vacateStatement(keys.table);
     if (text === null) {
       return false;
     }

@@ -1,5 +1,6 @@
 /** Which statements one upsert takes; worked out once for each shape. */
 import { ReplicatorError } from '../../failure/failure.ts';
+import { ShapePlans } from '../shape-plans.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 import {
   fixedIdentities,
@@ -16,28 +17,10 @@ export interface PlannedStatement {
   readonly refusal?: () => ReplicatorError;
 }
 
-const plans = new WeakMap<
-  TableShape,
-  Map<string, readonly PlannedStatement[]>
->();
+const plans = new ShapePlans<readonly PlannedStatement[]>(newPlan);
 
 export function upsertPlan(rows: ShapeRows): readonly PlannedStatement[] {
-  const { table, columns } = rows;
-  let ofTable = plans.get(table);
-  if (!ofTable) {
-    ofTable = new Map();
-    plans.set(table, ofTable);
-  }
-  const shape = [
-    rows.replace === true,
-    ...columns.map(({ name }) => name),
-  ].join('\0');
-  let plan = ofTable.get(shape);
-  if (!plan) {
-    plan = requireKey(table, () => newPlan(rows));
-    ofTable.set(shape, plan);
-  }
-  return plan;
+  return plans.planOf(rows);
 }
 
 function newPlan({
@@ -82,17 +65,4 @@ function identityRefusal(
     remedy:
       'make it an ordinary column at the target, or update the row there by hand',
   });
-}
-
-export function requireKey<T>(
-  table: TableShape,
-  statement: (table: TableShape) => T,
-): T {
-  if (table.primaryKey.length === 0) {
-    throw new ReplicatorError('E4008', {
-      detail: `table ${table.name} has no primary key at the target`,
-      remedy: 'give the table the primary key that it has at the source',
-    });
-  }
-  return statement(table);
 }

@@ -1,7 +1,7 @@
 /** Hand-made shapes for tests that need no server. */
-import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import type { MysqlCodec } from '../../../src/target/mysql/codec.ts';
-import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
+import type { ColumnShape } from '../../../src/target/target.ts';
+import { tableShapeIn } from '../table-shape.ts';
 
 export const codecs = {
   bigint: {
@@ -62,24 +62,4 @@ export function column(
   };
 }
 
-export function tableShape(
-  name: string,
-  columns: readonly ColumnShape[],
-  more: Partial<TableShape> = {},
-): TableShape {
-  return {
-    schema: 'shop' as SchemaName,
-    name,
-    columns,
-    columnByName: new Map(columns.map((each) => [each.name, each])),
-    primaryKey: columns
-      .filter(({ keyOrdinal }) => keyOrdinal !== null)
-      .toSorted((a, b) => a.keyOrdinal! - b.keyOrdinal!),
-    keyDeferrable: false,
-    hasInheritors: false,
-    uniqueKeys: [],
-    foreignKeys: [],
-    fingerprint: name,
-    ...more,
-  };
-}
+export const tableShape = tableShapeIn('shop');

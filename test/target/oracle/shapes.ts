@@ -1,10 +1,10 @@
 /** Hand-made shapes for tests that need no server. */
-import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import type {
   OracleCodec,
   TextCodec,
 } from '../../../src/target/oracle/codec.ts';
-import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
+import type { ColumnShape } from '../../../src/target/target.ts';
+import { tableShapeIn } from '../table-shape.ts';
 
 export const number: OracleCodec = { kind: 'number', digitCount: 38 };
 
@@ -42,24 +42,4 @@ export function column(
   };
 }
 
-export function tableShape(
-  name: string,
-  columns: readonly ColumnShape[],
-  more: Partial<TableShape> = {},
-): TableShape {
-  return {
-    schema: '"SHOP"' as SchemaName,
-    name,
-    columns,
-    columnByName: new Map(columns.map((each) => [each.name, each])),
-    primaryKey: columns
-      .filter(({ keyOrdinal }) => keyOrdinal !== null)
-      .toSorted((a, b) => a.keyOrdinal! - b.keyOrdinal!),
-    keyDeferrable: false,
-    hasInheritors: false,
-    uniqueKeys: [],
-    foreignKeys: [],
-    fingerprint: name,
-    ...more,
-  };
-}
+export const tableShape = tableShapeIn('"SHOP"');

@@ -2,6 +2,7 @@
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import type { PostgresCodec } from '../../../src/target/postgres/codec.ts';
 import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
+import { tableShapeIn } from '../table-shape.ts';
 
 export function column(
   name: string,
@@ -21,27 +22,7 @@ export function column(
   };
 }
 
-export function tableShape(
-  name: string,
-  columns: readonly ColumnShape[],
-  more: Partial<TableShape> = {},
-): TableShape {
-  return {
-    schema: 'shop.public' as SchemaName,
-    name,
-    columns,
-    columnByName: new Map(columns.map((each) => [each.name, each])),
-    primaryKey: columns
-      .filter(({ keyOrdinal }) => keyOrdinal !== null)
-      .toSorted((a, b) => a.keyOrdinal! - b.keyOrdinal!),
-    keyDeferrable: false,
-    hasInheritors: false,
-    uniqueKeys: [],
-    foreignKeys: [],
-    fingerprint: name,
-    ...more,
-  };
-}
+export const tableShape = tableShapeIn('shop.public');
 
 /** A table named by its first letter, with the tables it refers to. */
 export function linkedTable(

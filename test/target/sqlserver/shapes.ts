@@ -1,10 +1,10 @@
 /** Hand-made shapes for tests that need no server. */
-import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import {
   columnType,
   type TypeRow,
 } from '../../../src/target/sqlserver/column-types.ts';
-import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
+import type { ColumnShape } from '../../../src/target/target.ts';
+import { tableShapeIn } from '../table-shape.ts';
 
 /** `varchar(20)`, `decimal(10,2)`, `nvarchar(max)`: as in CREATE TABLE. */
 export function column(
@@ -48,24 +48,4 @@ export function typeRow(type: string, codePage = 1252): TypeRow {
   };
 }
 
-export function tableShape(
-  name: string,
-  columns: readonly ColumnShape[],
-  more: Partial<TableShape> = {},
-): TableShape {
-  return {
-    schema: 'shop.dbo' as SchemaName,
-    name,
-    columns,
-    columnByName: new Map(columns.map((each) => [each.name, each])),
-    primaryKey: columns
-      .filter(({ keyOrdinal }) => keyOrdinal !== null)
-      .toSorted((a, b) => a.keyOrdinal! - b.keyOrdinal!),
-    keyDeferrable: false,
-    hasInheritors: false,
-    uniqueKeys: [],
-    foreignKeys: [],
-    fingerprint: name,
-    ...more,
-  };
-}
+export const tableShape = tableShapeIn('shop.dbo');
