@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { type GivenServerOptions, givenServerUrl } from './given-server.ts';
 import { openOracleSession } from './oracle-session.ts';
 import './oracle-test-schema.ts';
 
@@ -13,15 +14,8 @@ export async function setup(
   project: TestProject,
 ): Promise<() => Promise<void>> {
   await using stack = new AsyncDisposableStack();
-  const given = process.env['TEST_ORACLE_URL'];
-  const url =
-    given !== undefined && given !== '' ? given : await containerUrl(stack);
+  const url = await givenServerUrl(server, stack);
   if (url === null) {
-    if (process.env['REQUIRE_ALL_TARGETS'] === '1') {
-      throw new Error(
-        'REQUIRE_ALL_TARGETS=1, and there is no Oracle: set TEST_ORACLE_URL or start a Docker engine',
-      );
-    }
     project.provide('oracleUrl', '');
     return async () => {};
   }
@@ -35,24 +29,16 @@ export async function setup(
 const image = 'gvenzl/oracle-free:23-slim';
 const password = 'Replicator_12345';
 
-async function containerUrl(
-  stack: AsyncDisposableStack,
-): Promise<string | null> {
-  const { GenericContainer, getContainerRuntimeClient, Wait } =
-    await import('testcontainers');
-  try {
-    await getContainerRuntimeClient();
-  } catch {
-    return null;
-  }
-  const container = await new GenericContainer(image)
-    .withEnvironment({ ORACLE_PASSWORD: password })
-    .withExposedPorts(1521)
-    .withWaitStrategy(Wait.forLogMessage(/DATABASE IS READY TO USE/))
-    .withStartupTimeout(600_000)
-    .start();
-  stack.defer(async () => {
-    await container.stop();
-  });
-  return `oracle://system:${password}@${container.getHost()}:${container.getMappedPort(1521)}/FREEPDB1`;
-}
+const server: GivenServerOptions = {
+  variable: 'TEST_ORACLE_URL',
+  product: 'Oracle',
+  start: ({ GenericContainer, Wait }) =>
+    new GenericContainer(image)
+      .withEnvironment({ ORACLE_PASSWORD: password })
+      .withExposedPorts(1521)
+      .withWaitStrategy(Wait.forLogMessage(/DATABASE IS READY TO USE/))
+      .withStartupTimeout(600_000)
+      .start(),
+  urlOf: (container) =>
+    `oracle://system:${password}@${container.getHost()}:${container.getMappedPort(1521)}/FREEPDB1`,
+};

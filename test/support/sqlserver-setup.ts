@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { type GivenServerOptions, givenServerUrl } from './given-server.ts';
 import { openSqlServerSession } from './sqlserver-session.ts';
 import './sqlserver-test-database.ts';
 
@@ -13,15 +14,8 @@ export async function setup(
   project: TestProject,
 ): Promise<() => Promise<void>> {
   await using stack = new AsyncDisposableStack();
-  const given = process.env['TEST_SQLSERVER_URL'];
-  const url =
-    given !== undefined && given !== '' ? given : await containerUrl(stack);
+  const url = await givenServerUrl(server, stack);
   if (url === null) {
-    if (process.env['REQUIRE_ALL_TARGETS'] === '1') {
-      throw new Error(
-        'REQUIRE_ALL_TARGETS=1, and there is no SQL Server: set TEST_SQLSERVER_URL or start a Docker engine',
-      );
-    }
     project.provide('sqlserverUrl', '');
     project.provide('sqlserverProduct', 'sqlserver');
     return async () => {};
@@ -40,26 +34,18 @@ export async function setup(
 const image = 'mcr.microsoft.com/mssql/server:2022-latest';
 const password = 'Replicator-12345';
 
-async function containerUrl(
-  stack: AsyncDisposableStack,
-): Promise<string | null> {
-  const { GenericContainer, getContainerRuntimeClient, Wait } =
-    await import('testcontainers');
-  try {
-    await getContainerRuntimeClient();
-  } catch {
-    return null;
-  }
-  const container = await new GenericContainer(image)
-    .withEnvironment({ ACCEPT_EULA: 'Y', MSSQL_SA_PASSWORD: password })
-    .withExposedPorts(1433)
-    .withWaitStrategy(
-      Wait.forLogMessage(/SQL Server is now ready for client connections/),
-    )
-    .withStartupTimeout(300_000)
-    .start();
-  stack.defer(async () => {
-    await container.stop();
-  });
-  return `sqlserver://sa:${password}@${container.getHost()}:${container.getMappedPort(1433)}/master`;
-}
+const server: GivenServerOptions = {
+  variable: 'TEST_SQLSERVER_URL',
+  product: 'SQL Server',
+  start: ({ GenericContainer, Wait }) =>
+    new GenericContainer(image)
+      .withEnvironment({ ACCEPT_EULA: 'Y', MSSQL_SA_PASSWORD: password })
+      .withExposedPorts(1433)
+      .withWaitStrategy(
+        Wait.forLogMessage(/SQL Server is now ready for client connections/),
+      )
+      .withStartupTimeout(300_000)
+      .start(),
+  urlOf: (container) =>
+    `sqlserver://sa:${password}@${container.getHost()}:${container.getMappedPort(1433)}/master`,
+};
