@@ -20,6 +20,11 @@ export type JsonText = string & { readonly [jsonTextBrand]: true };
  * `key` is the canonical JSON array of the primary key in the order of the
  * *target's* primary key: two mutations are of the same row exactly when
  * their keys are equal strings (see canonical-key.ts).
+ *
+ * Of a table without a primary key it holds all values of the row in the
+ * order of the source's columns: rows are then told apart by what they hold,
+ * an insert has `after`, a delete has the whole row in `before`, and of
+ * several equal rows it does not matter which one goes.
  */
 export interface Mutation {
   readonly time: Timestamp;
@@ -28,6 +33,38 @@ export interface Mutation {
   readonly after: JsonText | null;
   /** The row before the change where the feed carries it (`diff`). */
   readonly before: JsonText | null;
+  /**
+   * The key that the row had before this change, where `after` lacks columns
+   * that the change did not touch: they are those of the row at that key.
+   */
+  readonly movedFrom?: JsonText;
+}
+
+/**
+ * A mutation of no row but of all: it empties its table. No row has this key,
+ * for every key has a column. `before` is `true` where the counters of the
+ * table's identity columns start again.
+ */
+const truncationKey = '[]' as JsonText;
+
+export function truncation(
+  time: Timestamp,
+  restartsIdentity: boolean,
+): Mutation {
+  return {
+    time,
+    key: truncationKey,
+    after: null,
+    before: restartsIdentity ? ('true' as JsonText) : null,
+  };
+}
+
+export function isTruncation({ key }: Mutation): boolean {
+  return key === truncationKey;
+}
+
+export function restartsIdentity(mutation: Mutation): boolean {
+  return isTruncation(mutation) && mutation.before !== null;
 }
 
 /** Mutations of one table, in the order in which they must take effect. */

@@ -103,6 +103,14 @@ export interface KeyRows {
   readonly rowCount: number;
 }
 
+/** Rows that get another key: `from[k][r]` becomes `to[k][r]`. */
+export interface KeyMoves {
+  readonly table: TableShape;
+  readonly from: readonly (readonly JsonText[])[];
+  readonly to: readonly (readonly JsonText[])[];
+  readonly rowCount: number;
+}
+
 /** What the watermark row in the target says (`replicator_checkpoint`). */
 export interface TargetCheckpoint {
   readonly applied: Timestamp;
@@ -132,6 +140,25 @@ export interface TargetTransaction extends AsyncDisposable {
    */
   vacateUniqueKeys(keys: KeyRows): Promise<boolean>;
   delete(keys: KeyRows): Promise<void>;
+  /** Gives rows another key and leaves all else; one that is not there is no matter. */
+  moveKeys(moves: KeyMoves): Promise<void>;
+  /** Inserts rows of a table without a primary key: nothing is looked up. */
+  insert(rows: ShapeRows): Promise<void>;
+  /**
+   * Deletes from a table without a primary key: for each row given one that
+   * equals it in every column given (NULL equals NULL); where there are fewer,
+   * fewer. Values are compared as the column would hold them.
+   */
+  deleteEqual(rows: ShapeRows): Promise<void>;
+  /**
+   * Empties the tables, which are given children first. With `restartIdentity`
+   * their identity counters start again where the engine can do that inside
+   * a transaction. What the tables' foreign keys forbid is refused.
+   */
+  truncate(
+    tables: readonly TableShape[],
+    restartIdentity: boolean,
+  ): Promise<void>;
   /**
    * Commits. With a move, moves the schema's watermark inside the same
    * transaction. Fails, writing nothing, with E4009 (halt) when the epoch
