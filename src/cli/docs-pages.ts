@@ -154,7 +154,7 @@ const errorRanges: Readonly<Record<string, string>> = {
   E3: 'The sequencer',
   E4: 'The target',
   E5: 'Configuration and command line',
-  E6: 'The migration',
+  E6: 'The source database',
 };
 
 function errorsPage(): string {

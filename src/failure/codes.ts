@@ -2,24 +2,13 @@
  * The catalogue of failures: code, meaning, disposition, HTTP status, remedy.
  * docs/errors.md is printed from this table (`npm run docs`).
  *
- * Ranges: 1xxx source, 2xxx staging, 3xxx sequencer, 4xxx target,
- * 5xxx configuration and command line. A code, once released, keeps its meaning.
+ * Ranges: 1xxx webhook, 2xxx staging, 3xxx sequencer, 4xxx target, 5xxx
+ * configuration and command line, 6xxx source database. A code, once released, keeps its meaning.
  */
-/**
- * - `retry`: the same thing may work in a moment.
- * - `defer`: let others pass first, then try again (a missing parent).
- * - `set-aside`: this row alone can never work; the others can.
- * - `halt`: stop and wake a person. Whatever is unknown halts.
- */
-export type Disposition = 'retry' | 'defer' | 'set-aside' | 'halt';
+import type { CodeEntry } from './code-entry.ts';
+import { sourceCodes } from './source-codes.ts';
 
-interface CodeEntry {
-  readonly meaning: string;
-  readonly disposition: Disposition;
-  /** What a webhook caller hears; 503 where no caller is involved. */
-  readonly httpStatus: number;
-  readonly remedy: string;
-}
+export type { Disposition } from './code-entry.ts';
 
 export const errorCodes = {
   // 1xxx: the webhook. The body of the reply is shown as the changefeed's error.
@@ -489,14 +478,8 @@ export const errorCodes = {
     remedy: 'read the answer above, or leave --failFast out to try again',
   },
 
-  // 6xxx: the migration around it.
-  E6001: {
-    meaning: 'the source database cannot be read',
-    disposition: 'halt',
-    httpStatus: 500,
-    remedy:
-      'check --sourceConn, and that its account may see the catalog of the tables',
-  },
+  // 6xxx: the source database (source-codes.ts).
+  ...sourceCodes,
 } as const satisfies Record<`E${number}`, CodeEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,62 @@
+/** 6xxx of the catalogue: the source database, read over SQL or from a slot. */
+import type { CodeEntry } from './code-entry.ts';
+
+export const sourceCodes = {
+  E6001: {
+    meaning: 'the source database cannot be read',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'check --sourceConn, and that its account may see the catalog of the tables',
+  },
+  E6002: {
+    meaning: 'the replication slot or the publication does not exist',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'correct --slotName and --publicationName; before the first start create them, or let --createSlot and --createPublication do it. A slot that was there before is lost: see docs/06-postgresql-source.md, "When a slot is lost"',
+  },
+  E6003: {
+    meaning:
+      'the replication slot is lost: the source has removed WAL that was not read yet',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'the changes in between can no longer be read: drop the slot, create a new one, and load the tables again as of it, or verify and mend them (docs/06-postgresql-source.md, "When a slot is lost")',
+  },
+  E6004: {
+    meaning: 'another client reads the replication slot',
+    disposition: 'retry',
+    httpStatus: 500,
+    remedy:
+      'nothing, if it is another daemon of this pair: this one takes over when that one ends; else stop the other client, or give this one its own slot',
+  },
+  E6005: {
+    meaning: 'the source has gone back in time, or is another database',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'the target may hold changes that the source has lost: verify the two, create a new slot and load again what differs (docs/06-postgresql-source.md, "When the source went back")',
+  },
+  E6006: {
+    meaning: 'the replication slot was moved by somebody else',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'the changes in between were given to somebody else: create a new slot that nobody else uses, and load the tables again as of it, or verify and mend them (docs/06-postgresql-source.md, "When a slot is lost")',
+  },
+  E6007: {
+    meaning: 'the source is not set up for logical decoding',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'replicator preflight with --sourceConn, --slotName and --publicationName names each setting, with the SQL that mends it',
+  },
+  E6010: {
+    meaning: 'the connection to the source failed',
+    disposition: 'retry',
+    httpStatus: 500,
+    remedy:
+      'nothing, if it comes back: the daemon goes on from where it was; else check the source, the network and --sourceConn',
+  },
+} as const satisfies Record<`E${number}`, CodeEntry>;
