@@ -240,6 +240,13 @@ export const errorCodes = {
     remedy:
       'check the free space and the health of the disk or database that holds staging',
   },
+  E2010: {
+    meaning: 'another daemon reads the source now',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing is lost: this daemon waits until the other one has ended, and then goes on from where that one was',
+  },
 
   // 3xxx: the sequencer.
   E3001: {

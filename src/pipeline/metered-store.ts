@@ -19,6 +19,13 @@ export function meteredStore(
         );
       }
     },
+    advance: (step, signal) =>
+      timed(metrics.checkpoint_advance_duration_seconds, step.schema, () =>
+        store.advance(step, signal),
+      ),
+    position: (schema, signal) => store.position(schema, signal),
+    discardUnresolved: (schema, signal) =>
+      store.discardUnresolved(schema, signal),
     resolve: (schema, time, signal) =>
       timed(metrics.checkpoint_advance_duration_seconds, schema, () =>
         store.resolve(schema, time, signal),

@@ -53,6 +53,11 @@ export interface Checkpoint {
   readonly retired: Timestamp;
 }
 
+/** The memo that holds a source's position; forgotten with the checkpoint. */
+export function positionMemo(schema: SchemaName): string {
+  return `source-position:${schema}`;
+}
+
 export interface ReadWindow {
   /** Exclusive: mutations at or before this are not wanted. */
   readonly after: Timestamp;
@@ -74,6 +79,18 @@ export interface StagingSize {
   readonly liveBytes: number;
   readonly entryCount: number;
   readonly rowCount: number;
+}
+
+/** One step of a source that knows where each of its transactions ends. */
+export interface SourceStep {
+  readonly schema: SchemaName;
+  readonly entries: readonly NewEntry[];
+  /** As `resolve`; a time that is not later leaves it where it is. */
+  readonly resolved: Timestamp;
+  /** Where the source stands behind this step; opaque here. */
+  readonly position: string;
+  /** The position before it; null begins. */
+  readonly previous: string | null;
 }
 
 /** Selects entries for `staging list` and `staging purge`. */
@@ -108,6 +125,19 @@ export interface StagingStore extends AsyncDisposable {
     time: Timestamp,
     signal?: AbortSignal,
   ): Promise<{ accepted: boolean; checkpoint: Checkpoint }>;
+  /**
+   * Appends, resolves and notes the position in one commit: after a crash all
+   * of it is there or nothing. E2010 (retry), and nothing is changed, where
+   * the position is not `previous`: another daemon has taken the source over.
+   */
+  advance(step: SourceStep, signal?: AbortSignal): Promise<Checkpoint>;
+  /** The position noted last; null where there is none. */
+  position(schema: SchemaName, signal?: AbortSignal): Promise<string | null>;
+  /**
+   * Deletes every entry later than `resolved`, in bounded steps: what a source
+   * had appended of a transaction whose end it has not seen. Returns how many.
+   */
+  discardUnresolved(schema: SchemaName, signal?: AbortSignal): Promise<number>;
   read(
     schema: SchemaName,
     window: ReadWindow,

@@ -16,6 +16,7 @@ import {
   type StagingPlace,
   withStore as withStoreAt,
 } from './staging-place.ts';
+import { registerSourceContract } from './staging-source.ts';
 import { registerUpkeepContract } from './staging-upkeep.ts';
 
 export function registerStagingStoreContract(
@@ -385,6 +386,7 @@ export function registerStagingStoreContract(
     });
   });
 
+  registerSourceContract(name, place);
   registerUpkeepContract(name, place);
 }
 

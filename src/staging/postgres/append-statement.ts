@@ -17,6 +17,13 @@ export interface ResolvedTime {
   readonly time: Timestamp;
 }
 
+/** A memo that moves from a value that it must have; null: it must not exist. */
+export interface MemoMove {
+  readonly name: string;
+  readonly value: string;
+  readonly previous: string | null;
+}
+
 /**
  * `resolved_before` is what the row said before: only so can one statement
  * both move it and tell whether a timestamp went backwards.
@@ -42,13 +49,28 @@ export function appendText(tables: Tables): string {
         resolved_before = stored.resolved,
         resolved = greatest(stored.resolved, excluded.resolved)
       returning schema_name, resolved, resolved_before, applied, applied_in_target, retired
+    ), given as (
+      select name, value, previous
+      from unnest($12::text[], $13::text[], $14::text[]) as given (name, value, previous)
+    ), begun as (
+      insert into ${tables.memo} (name, value)
+      select name, value from given where previous is null
+      returning 1
+    ), moved as (
+      update ${tables.memo} as stored set value = given.value
+      from given where stored.name = given.name and stored.value = given.previous
+      returning 1
     )
-    select * from resolved`;
+    select resolved.*, 1 / (case when
+      (select count(*) from begun) + (select count(*) from moved) = (select count(*) from given)
+      then 1 else 0 end) as memos_moved
+    from resolved`;
 }
 
 export function appendValues(
   entries: readonly NewEntry[],
   resolved: readonly ResolvedTime[],
+  moves: readonly MemoMove[],
   nextId: () => string,
 ): unknown[] {
   const firstBytes: number[] = [];
@@ -83,6 +105,9 @@ export function appendValues(
     ),
     schemas,
     schemas.map((schema) => latest.get(schema)),
+    moves.map(({ name }) => name),
+    moves.map(({ value }) => value),
+    moves.map(({ previous }) => previous),
   ];
 }
 

@@ -9,12 +9,14 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
 import { groupCommit } from '../group-commit.ts';
-import type {
-  Checkpoint,
-  NewEntry,
-  ReadWindow,
-  StagingSize,
-  StagingStore,
+import {
+  type Checkpoint,
+  type NewEntry,
+  positionMemo,
+  type ReadWindow,
+  type SourceStep,
+  type StagingSize,
+  type StagingStore,
 } from '../staging.ts';
 import {
   appendStatement,
@@ -29,7 +31,7 @@ import {
 } from './connections.ts';
 import { lockStagingSchema } from './daemon-lock.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
-import { postgresFailure } from './errors.ts';
+import { postgresFailure, sqlState } from './errors.ts';
 import {
   type CheckpointRow,
   type CountRow,
@@ -84,7 +86,36 @@ export async function openPostgresStore(
 
 type WriteCall =
   | { readonly kind: 'append'; readonly entries: readonly NewEntry[] }
-  | ({ readonly kind: 'resolve' } & ResolvedTime);
+  | ({ readonly kind: 'resolve' } & ResolvedTime)
+  | { readonly kind: 'advance'; readonly step: SourceStep };
+
+function entriesOf(call: WriteCall): readonly NewEntry[] {
+  switch (call.kind) {
+    case 'append':
+      return call.entries;
+    case 'advance':
+      return call.step.entries;
+    case 'resolve':
+      return [];
+  }
+}
+
+function resolvedBy(call: WriteCall): ResolvedTime[] {
+  switch (call.kind) {
+    case 'append':
+      return [];
+    case 'advance':
+      return [{ schema: call.step.schema, time: call.step.resolved }];
+    case 'resolve':
+      return [call];
+  }
+}
+
+/** The two ways in which the statement says that a memo is elsewhere. */
+function saysMemoMoved(error: unknown): boolean {
+  const state = sqlState((error as { cause?: unknown }).cause ?? {});
+  return state === '22012' || state === '23505';
+}
 
 type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
 
@@ -103,9 +134,7 @@ function storeOn(
     isShared: (error) =>
       error instanceof ReplicatorError && error.code === 'E2001',
     sizeBytes: (call) =>
-      call.kind === 'append'
-        ? call.entries.reduce((sum, entry) => sum + entry.body.length, 0)
-        : 0,
+      entriesOf(call).reduce((sum, entry) => sum + entry.body.length, 0),
     groupBytes,
     inFlightGroups,
   });
@@ -113,23 +142,29 @@ function storeOn(
   async function commitCalls(
     calls: readonly WriteCall[],
   ): Promise<(ResolveResult | null)[]> {
-    const entries = calls.flatMap((call) =>
-      call.kind === 'append' ? call.entries : [],
-    );
-    const resolved = calls.filter((call) => call.kind === 'resolve');
+    const entries = calls.flatMap(entriesOf);
+    const resolved = calls.flatMap(resolvedBy);
+    const moves = calls
+      .filter((call) => call.kind === 'advance')
+      .map(({ step: { schema, position, previous } }) => ({
+        name: positionMemo(schema),
+        value: position,
+        previous,
+      }));
     const rows = await connections.run<
       CheckpointRow & { resolved_before: Timestamp }
-    >(appendStatement(text, appendValues(entries, resolved, nextId)));
+    >(appendStatement(text, appendValues(entries, resolved, moves, nextId)));
     const rowBySchema = new Map(rows.map((row) => [row.schema_name, row]));
     const latest = new Map<SchemaName, Timestamp>();
     return calls.map((call) => {
       if (call.kind === 'append') {
         return null;
       }
-      const row = rowBySchema.get(call.schema)!;
-      const before = latest.get(call.schema) ?? row.resolved_before;
-      const accepted = call.time >= before;
-      latest.set(call.schema, accepted ? call.time : before);
+      const [{ schema, time }] = resolvedBy(call) as [ResolvedTime];
+      const row = rowBySchema.get(schema)!;
+      const before = latest.get(schema) ?? row.resolved_before;
+      const accepted = time >= before;
+      latest.set(schema, accepted ? time : before);
       return { accepted, checkpoint: readCheckpoint(row) };
     });
   }
@@ -162,6 +197,45 @@ function storeOn(
     async resolve(schema, time, signal) {
       assertOpen();
       return (await group.submit({ kind: 'resolve', schema, time }, signal))!;
+    },
+
+    async advance(step, signal) {
+      assertOpen();
+      try {
+        const moved = await group.submit({ kind: 'advance', step }, signal);
+        return moved!.checkpoint;
+      } catch (error) {
+        throw saysMemoMoved(error) ? new ReplicatorError('E2010') : error;
+      }
+    },
+
+    async position(schema, signal) {
+      const rows = await run<{ value: string }>(
+        statements.memo,
+        [positionMemo(schema)],
+        signal,
+      );
+      return rows[0]?.value ?? null;
+    },
+
+    async discardUnresolved(schema, signal) {
+      let goneCount = 0;
+      for (;;) {
+        const [boundary] = await run<Position>(
+          statements.discardBoundary,
+          [schema],
+          signal,
+        );
+        if (boundary === undefined) {
+          return goneCount;
+        }
+        const [gone] = await run<{ gone: string }>(
+          statements.discard,
+          [schema, boundary.min_time, boundary.id],
+          signal,
+        );
+        goneCount += Number(gone!.gone);
+      }
     },
 
     async read(schema, window, signal) {
@@ -303,6 +377,7 @@ function storeOn(
         filter.through === undefined
       ) {
         await run(statements.forget, [filter.schema], signal);
+        await run(statements.forgetMemo, [positionMemo(filter.schema)], signal);
       }
       return purged;
     },

@@ -37,6 +37,11 @@ export interface Statements {
   /** One step; $1/$2/$3 the boundary. */
   purge(filter: EntryFilter): { text: string; values: string[] };
   readonly forget: string;
+  readonly forgetMemo: string;
+  /** The last entry of a step of what is later than `resolved`. $1 schema. */
+  readonly discardBoundary: string;
+  /** One step; $1 schema, $2/$3 the boundary. */
+  readonly discard: string;
   list(filter: EntryFilter): { text: string; values: string[] };
 }
 
@@ -181,6 +186,22 @@ export function statementsOn(tables: Tables): Statements {
     },
 
     forget: `delete from ${checkpoint} where schema_name = $1`,
+    forgetMemo: `delete from ${memo} where name = $1`,
+
+    discardBoundary: `select min_time, id from (
+        select min_time, id from ${log}
+        where schema_name = $1
+          and min_time > (select resolved from ${checkpoint} where schema_name = $1)
+        order by min_time, id limit ${purgeStepEntries}
+      ) as step
+      order by min_time desc, id desc limit 1`,
+    discard: `with gone as (
+        delete from ${log}
+        where schema_name = $1 and (min_time, id) <= ($2, $3)
+          and min_time > (select resolved from ${checkpoint} where schema_name = $1)
+        returning 1
+      )
+      select count(*) as gone from gone`,
 
     list(filter) {
       const { where, values } = filterSql(filter, 5);

@@ -1,7 +1,7 @@
 /** Deleting entries for `staging purge`, in steps that a daemon can bear. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import type { EntryFilter } from '../staging.ts';
+import { type EntryFilter, positionMemo } from '../staging.ts';
 import { filterSql } from './rows.ts';
 import type { SchemaTotals, Totals } from './totals.ts';
 
@@ -66,6 +66,31 @@ export function purgeStep(
   return gone;
 }
 
+/** One step, inside a transaction, of what lies after the time. */
+export function discardStep(
+  database: DatabaseSync,
+  schema: SchemaName,
+  after: string,
+  totals: Totals,
+): number {
+  const rows = database
+    .prepare(
+      `delete from log where id in (
+         select id from log where schema_name = ? and min_time > ? limit ${stepEntries})
+       returning row_count, byte_count`,
+    )
+    .all(schema, after);
+  for (const row of rows) {
+    totals.add(
+      schema,
+      -1,
+      -Number(row['row_count']),
+      -Number(row['byte_count']),
+    );
+  }
+  return rows.length;
+}
+
 /** Purging all of a schema means to begin anew with it. */
 export function forgetSchema(
   database: DatabaseSync,
@@ -76,5 +101,8 @@ export function forgetSchema(
     database
       .prepare('delete from checkpoint where schema_name = ?')
       .run(schema);
+    database
+      .prepare('delete from memo where name = ?')
+      .run(positionMemo(schema));
   }
 }

@@ -5,26 +5,29 @@
  * `staging list|peek|purge` may read and delete beside a running daemon.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   type Timestamp,
   timeBucket,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
-import type {
-  Checkpoint,
-  EntrySummary,
-  ReadWindow,
-  StagedEntry,
-  StagingSize,
-  StagingStore,
+import {
+  type Checkpoint,
+  type EntrySummary,
+  type NewEntry,
+  positionMemo,
+  type ReadWindow,
+  type StagedEntry,
+  type StagingSize,
+  type StagingStore,
 } from '../staging.ts';
 import {
   type OpenDatabase,
   openDatabase,
   type SqliteStoreOptions,
 } from './database.ts';
-import { countEntries, forgetSchema, purgeStep } from './purge.ts';
+import { countEntries, discardStep, forgetSchema, purgeStep } from './purge.ts';
 import {
   checkpointColumns,
   entryColumns,
@@ -100,29 +103,69 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
     return checkpoint;
   }
 
+  function insertAll(entries: readonly NewEntry[]): void {
+    for (const entry of entries) {
+      const { schema, table, minTime, maxTime, rowCount, body } = entry;
+      insertEntry.run(
+        schema,
+        table,
+        minTime,
+        maxTime,
+        rowCount,
+        body.length,
+        body,
+      );
+      totals.add(schema, 1, rowCount, body.length);
+    }
+  }
+
+  function memoOf(name: string): string | null {
+    return (selectMemo.get(name)?.['value'] as string | undefined) ?? null;
+  }
+
   return {
     kind: 'sqlite',
 
-    async append(entries, signal) {
-      let sizeBytes = 0;
-      for (const entry of entries) {
-        sizeBytes += entry.body.length;
-      }
-      await together(signal, sizeBytes, () => {
-        for (const entry of entries) {
-          const { schema, table, minTime, maxTime, rowCount, body } = entry;
-          insertEntry.run(
-            schema,
-            table,
-            minTime,
-            maxTime,
-            rowCount,
-            body.length,
-            body,
-          );
-          totals.add(schema, 1, rowCount, body.length);
+    append: (entries, signal) =>
+      together(signal, bytesOf(entries), () => insertAll(entries)),
+
+    advance: ({ schema, entries, resolved, position, previous }, signal) =>
+      together(signal, bytesOf(entries), () => {
+        const name = positionMemo(schema);
+        if (memoOf(name) !== previous) {
+          throw new ReplicatorError('E2010');
         }
-      });
+        insertAll(entries);
+        upsertMemo.run(name, position);
+        const checkpoint = checkpointOf(schema);
+        return saveCheckpoint(schema, {
+          ...checkpoint,
+          resolved: later(checkpoint.resolved, resolved),
+        });
+      }),
+
+    position: (schema, signal) =>
+      now(signal, () => memoOf(positionMemo(schema))),
+
+    async discardUnresolved(schema, signal) {
+      let goneCount = 0;
+      for (;;) {
+        const stepCount = await now(signal, () =>
+          transaction(() =>
+            discardStep(
+              database,
+              schema,
+              checkpointOf(schema).resolved,
+              totals,
+            ),
+          ),
+        );
+        goneCount += stepCount;
+        if (stepCount === 0) {
+          return goneCount;
+        }
+        await pause(purgePauseMs);
+      }
     },
 
     resolve: (schema, time, signal) =>
@@ -284,11 +327,7 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
       return purged;
     },
 
-    memo: (name, signal) =>
-      now(
-        signal,
-        () => (selectMemo.get(name)?.['value'] as string | undefined) ?? null,
-      ),
+    memo: (name, signal) => now(signal, () => memoOf(name)),
 
     setMemo: (name, value, signal) =>
       together(signal, value.length, () => {
@@ -307,6 +346,10 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
       }
     },
   };
+}
+
+function bytesOf(entries: readonly NewEntry[]): number {
+  return entries.reduce((sum, { body }) => sum + body.length, 0);
 }
 
 function sizeOf(totals: SchemaTotals): StagingSize {
