@@ -52,11 +52,33 @@ export const sourceCodes = {
     remedy:
       'replicator preflight with --sourceConn, --slotName and --publicationName names each setting, with the SQL that mends it',
   },
+  E6009: {
+    meaning:
+      'the source sent something that the replication protocol does not have',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'look for a proxy that alters what passes through it; without one, report it with the version of the source',
+  },
   E6010: {
     meaning: 'the connection to the source failed',
     disposition: 'retry',
     httpStatus: 500,
     remedy:
       'nothing, if it comes back: the daemon goes on from where it was; else check the source, the network and --sourceConn',
+  },
+  E6011: {
+    meaning: 'a change of the source does not say which row it is',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      "give the target table the same primary key as the source table, or let the source say more: ALTER TABLE … REPLICA IDENTITY FULL, or USING INDEX with one over the columns of the target's key; changes from before that stay as they were, so load the table again and create a new slot",
+  },
+  E6012: {
+    meaning: 'a row of the source is larger than a daemon can hold',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'leave the large column out of the publication (PostgreSQL 15 and later: a column list), and bring its values over by other means',
   },
 } as const satisfies Record<`E${number}`, CodeEntry>;
