@@ -19,6 +19,7 @@ import {
 } from '../../mutation/json-validation.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import type { ColumnShape, TableShape } from '../../target/target.ts';
+import { resolveColumn } from '../column-names.ts';
 
 interface Member {
   /** The name as it stands in the text, with its quotes. */
@@ -53,10 +54,6 @@ export interface RowScan {
 }
 
 const layouts = new WeakMap<TableShape, RowLayout>();
-const foldedColumns = new WeakMap<
-  TableShape,
-  ReadonlyMap<string, ColumnShape | null>
->();
 /** Names that are no columns, in a feed gone mad, must not fill the memory. */
 const maxCachedMembers = 4_000;
 
@@ -77,28 +74,6 @@ export function rowLayout(table: TableShape): RowLayout {
 
 export function newRowScan(): RowScan {
   return { keyStart: [], keyEnd: [], unknownCount: 0, renamedCount: 0 };
-}
-
-/** The column of that name: exactly, else the only one but for case. */
-export function resolveColumn(
-  table: TableShape,
-  name: string,
-): ColumnShape | null {
-  const exact = table.columnByName.get(name);
-  if (exact !== undefined) {
-    return exact;
-  }
-  let folded = foldedColumns.get(table);
-  if (folded === undefined) {
-    const names = new Map<string, ColumnShape | null>();
-    for (const column of table.columns) {
-      const lower = column.name.toLowerCase();
-      names.set(lower, names.has(lower) ? null : column);
-    }
-    folded = names;
-    foldedColumns.set(table, names);
-  }
-  return folded.get(name.toLowerCase()) ?? null;
 }
 
 /**

@@ -12,12 +12,8 @@ import {
 } from '../../mutation/json-text.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import type { TableShape } from '../../target/target.ts';
-import {
-  resolveColumn,
-  type RowLayout,
-  type RowScan,
-  scanRow,
-} from './columns.ts';
+import { resolveColumn } from '../column-names.ts';
+import { type RowLayout, type RowScan, scanRow } from './columns.ts';
 
 /** Of elements that are canonical already. */
 export function keyText(elements: readonly JsonText[]): JsonText {

@@ -18,11 +18,11 @@ import {
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
 import type { TableShape } from '../../target/target.ts';
+import { resolveColumn } from '../column-names.ts';
 import { wrapBareRow } from './bare.ts';
 import {
   columnValues,
   newRowScan,
-  resolveColumn,
   rewriteRow,
   type RowLayout,
   rowLayout,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { resolveColumn } from '../../../src/source/changefeed/columns.ts';
+import { resolveColumn } from '../../../src/source/column-names.ts';
 import {
   resolveTable,
   resolveTopic,
