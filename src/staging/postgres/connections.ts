@@ -1,10 +1,12 @@
 /** The connections of a staging store on PostgreSQL or CockroachDB. */
 import pg from 'pg';
+import type { PostgresAddress } from '../../config/address/postgres.ts';
 import {
-  mayWorkOtherwise,
-  type PostgresAddress,
-} from '../../config/address/postgres.ts';
-import { isConnectionIntact, postgresFailure, sqlState } from './errors.ts';
+  cutClient,
+  dialledWays,
+  dialPostgres,
+} from '../../config/address/postgres-dial.ts';
+import { isConnectionIntact, postgresFailure } from './errors.ts';
 
 /** The limits of the connection pool; SQLite needs none. */
 export interface StagingPoolOptions {
@@ -42,41 +44,8 @@ const sessionSettings = `select set_config('statement_timeout', '${statementTime
   case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
     then set_config('synchronous_commit', 'on', false) end`;
 
-function clientConfig({ config }: PostgresAddress): pg.ClientConfig {
-  return {
-    ...config,
-    // A server that is gone without a word must not hold a caller for ever.
-    query_timeout: statementTimeoutMs + 5_000,
-  };
-}
-
-/**
- * Calls `dial` with the ways of the address, in their order, until one leads
- * to the server or there is no sense in another.
- */
-async function dialled<T>(
-  ways: PostgresAddress['attempts'],
-  dial: (ssl: PostgresAddress['attempts'][number]) => Promise<T>,
-): Promise<T> {
-  let failure: unknown;
-  for (const way of ways) {
-    try {
-      return await dial(way);
-    } catch (error) {
-      // What a server says tells more than that it has no TLS.
-      failure =
-        failure !== undefined &&
-        sqlState(failure) !== null &&
-        sqlState(error) === null
-          ? failure
-          : error;
-      if (!mayWorkOtherwise(error)) {
-        break;
-      }
-    }
-  }
-  throw failure;
-}
+/** A server that is gone without a word must not hold a caller for ever. */
+const limits = { query_timeout: statementTimeoutMs + 5_000 };
 
 /** One connection beside the pool. An aborted signal cuts it. */
 export async function withClient<T>(
@@ -85,14 +54,17 @@ export async function withClient<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   let current: pg.Client | null = null;
-  const cut = (): void =>
-    (current as unknown as ClientInternals | null)?.connection.stream.destroy();
+  const cut = (): void => {
+    if (current !== null) {
+      cutClient(current);
+    }
+  };
   signal?.addEventListener('abort', cut, { once: true });
   try {
     await using stack = new AsyncDisposableStack();
-    const client = await dialled(address.attempts, async (ssl) => {
+    const client = await dialledWays(address.attempts, async (ssl) => {
       signal?.throwIfAborted();
-      const dialling = new pg.Client({ ...clientConfig(address), ssl });
+      const dialling = new pg.Client({ ...address.config, ...limits, ssl });
       dialling.on('error', () => {});
       current = dialling;
       stack.defer(() => dialling.end().catch(() => {}));
@@ -108,44 +80,12 @@ export async function withClient<T>(
   }
 }
 
-/**
- * One connection that its caller keeps, and ends or cuts. Its loss is an
- * `end` event, never an unhandled error. An aborted signal ends the dialling.
- */
+/** One connection that its caller keeps, and ends or cuts. */
 export async function dialSession(
   address: PostgresAddress,
   signal?: AbortSignal,
 ): Promise<pg.Client> {
-  return dialled(address.attempts, async (ssl) => {
-    signal?.throwIfAborted();
-    const session = new pg.Client({
-      ...clientConfig(address),
-      ssl,
-      keepAlive: true,
-    });
-    session.on('error', () => {});
-    const cut = (): void => cutSession(session);
-    signal?.addEventListener('abort', cut, { once: true });
-    try {
-      await session.connect();
-      return session;
-    } catch (error) {
-      cut();
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', cut);
-    }
-  });
-}
-
-export function cutSession(session: pg.Client): void {
-  (session as unknown as ClientInternals).connection.stream.destroy();
-}
-
-/** What the pg package's client has and its declarations do not say. */
-interface ClientInternals {
-  readonly connection: { readonly stream: { destroy(): void } };
+  return dialPostgres(address, limits, signal);
 }
 
 export function openConnections(
@@ -153,7 +93,8 @@ export function openConnections(
   options: StagingPoolOptions,
 ): Connections {
   const pool = new pg.Pool({
-    ...clientConfig(address),
+    ...address.config,
+    ...limits,
     ssl: address.attempts[0]!,
     max: options.maxPoolSize,
     idleTimeoutMillis: options.idleTimeMs,
@@ -170,7 +111,7 @@ export function openConnections(
   // The way that led to the server last is taken until it fails.
   let ways = address.attempts;
   async function connect(): Promise<pg.PoolClient> {
-    return dialled(ways, (ssl) => {
+    return dialledWays(ways, (ssl) => {
       if (ssl !== pool.options.ssl) {
         pool.options.ssl = ssl;
         ways = [ssl, ...ways.filter((way) => way !== ssl)];

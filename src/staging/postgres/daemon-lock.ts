@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
-import { cutSession, dialSession } from './connections.ts';
+import { cutClient } from '../../config/address/postgres-dial.ts';
+import { dialSession } from './connections.ts';
 import { sqlState } from './errors.ts';
 
 /** How long the server may take to notice that the last holder is dead. */
@@ -82,7 +83,7 @@ async function keepLocked(
       if (signal.aborted) {
         break;
       }
-      cutSession(held);
+      cutClient(held);
       retryMs = 100;
     }
     held = await lockedSession(address, key, signal).catch(() => null);
@@ -95,7 +96,7 @@ async function keepLocked(
     // The server frees the lock before it closes its end.
     const ended = held.end().catch(() => {});
     await Promise.race([ended, sleep(partingMs, undefined, { ref: false })]);
-    cutSession(held);
+    cutClient(held);
   }
 }
 
@@ -123,7 +124,7 @@ async function lockedSession(
   signal: AbortSignal | undefined,
 ): Promise<pg.Client | null> {
   const session = await dialSession(address, signal);
-  const cut = (): void => cutSession(session);
+  const cut = (): void => cutClient(session);
   signal?.addEventListener('abort', cut, { once: true });
   let locked = false;
   try {
