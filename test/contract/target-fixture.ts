@@ -8,7 +8,10 @@ import { createApplier } from '../../src/target/applier.ts';
 import type {
   ApplyOrder,
   SchemaShape,
+  ShapeRows,
+  TableShape,
   Target,
+  TargetTransaction,
 } from '../../src/target/target.ts';
 
 export interface TargetFixture extends AsyncDisposable {
@@ -50,6 +53,8 @@ export interface TargetWords {
   readonly shortText: (length: number) => string;
   /** At least 31 digits before the point and one behind it. */
   readonly decimal: string;
+  /** Documents, whether or not the engine can compare them; else `text`. */
+  readonly json?: string;
   /** Behind a type: the server numbers the rows, and other values need more than an insert. */
   readonly identityAlways: string;
   readonly identityByDefault: string;
@@ -148,4 +153,43 @@ export async function failureOf(
   );
   expect(outcome).toBeInstanceOf(ReplicatorError);
   return outcome as ReplicatorError;
+}
+
+/** The JSON of a row's values. */
+export type Row = Readonly<Record<string, string>>;
+
+/** Rows for a target's own methods, all with the same columns. */
+export function rowsOf(table: TableShape, rows: readonly Row[]): ShapeRows {
+  const columns = table.columns.filter(({ name }) => name in rows[0]!);
+  return {
+    table,
+    columns,
+    values: columns.map(({ name }) =>
+      rows.map((each) => each[name] as JsonText),
+    ),
+    rowCount: rows.length,
+  };
+}
+
+/** One transaction that does what it is asked. */
+export async function transact(
+  fixture: Pick<TargetFixture, 'target' | 'schema'>,
+  work: (transaction: TargetTransaction, shape: SchemaShape) => Promise<void>,
+): Promise<void> {
+  const shape = await shapeOf(fixture);
+  await using transaction = await fixture.target.begin();
+  await work(transaction, shape);
+  await transaction.commit(null);
+}
+
+/** A row of a table without a key: its key is all that it holds. */
+export function keyless(
+  second: number,
+  kind: 'insert' | 'delete',
+  values: Row,
+): Mutation {
+  const whole = row(second, Object.values(values), values);
+  return kind === 'insert'
+    ? whole
+    : { ...whole, after: null, before: whole.after };
 }

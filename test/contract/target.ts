@@ -6,10 +6,12 @@ import { describe, expect, test } from 'vitest';
 import { registerConstraintsCases } from './target-constraints.ts';
 import { registerFaultsCases } from './target-faults.ts';
 import type { RegisterCase, TargetFixture } from './target-fixture.ts';
+import { registerKeylessRowsCases } from './target-keyless-rows.ts';
 import { registerNamesCases } from './target-names.ts';
 import { registerRowsCases } from './target-rows.ts';
 import { registerSessionsCases } from './target-sessions.ts';
 import { registerSizesCases } from './target-sizes.ts';
+import { registerSlotChangesCases } from './target-slot-changes.ts';
 
 export function registerTargetContract(
   name: string,
@@ -32,6 +34,8 @@ export function registerTargetContract(
     registerNamesCases(open, register);
     registerSizesCases(open, register);
     registerConstraintsCases(open, register);
+    registerSlotChangesCases(open, register);
+    registerKeylessRowsCases(open, register);
     registerSessionsCases(open, register);
     registerFaultsCases(open, register);
 

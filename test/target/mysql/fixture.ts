@@ -49,6 +49,7 @@ export async function mysqlFixture(
       text: 'longtext',
       shortText: (length) => `varchar(${length}) collate utf8mb4_bin`,
       decimal: 'decimal(65,10)',
+      json: 'json',
       // There is no identity that other values may not take.
       identityAlways: 'auto_increment',
       identityByDefault: 'auto_increment',
