@@ -3,26 +3,21 @@ import { parseListenAddress } from '../config/listen-address.ts';
 import { type StartValues, startOptions } from '../config/options.ts';
 import { redactConfig } from '../config/redact.ts';
 import { addOperatorRoutes } from '../console/operator-routes.ts';
-import { logEveryMinute } from '../console/minute-line.ts';
 import { OperatorServer } from '../console/operator-server.ts';
-import { startGauges } from '../pipeline/gauges.ts';
-import { meteredStore } from '../pipeline/metered-store.ts';
-import { meteredTarget } from '../pipeline/metered-target.ts';
-import type { House } from '../pipeline/pipeline.ts';
-import { Pipelines } from '../pipeline/pipelines.ts';
-import { StagingBudget } from '../pipeline/staging-budget.ts';
+import type { Pipelines } from '../pipeline/pipelines.ts';
 import { WebhookServer } from '../source/changefeed/server.ts';
 import { type Logger, openLogger } from '../telemetry/logger.ts';
 import { startMetricsSnapshots } from '../telemetry/metrics-snapshots.ts';
-import {
-  collectProcessMetrics,
-  createMetrics,
-  type Metrics,
-} from '../telemetry/metrics.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
 import type { CommandIo } from './command.ts';
 import { describeListener } from './ready-line.ts';
 import { requireFreeAddress } from './free-address.ts';
-import { openStores } from './open-stores.ts';
+import {
+  keepTelling,
+  openHouse,
+  resume,
+  setConstantMetrics,
+} from './open-house.ts';
 import { listenerTls, reloadOnHangup } from './listener-tls.ts';
 import { receiveContext } from './receive-context.ts';
 import { replicatorVersion } from './version.ts';
@@ -41,11 +36,13 @@ export async function runDaemon(
   const warnings = checkStartOptions(values);
   const bind = parseListenAddress(values.bindAddr, 'bindAddr');
   const metrics = createMetrics();
-  collectProcessMetrics(metrics);
   using log = openLogger(values, metrics);
   const { logger } = log;
   const startedAtMs = Date.now();
   setConstantMetrics(metrics, values, startedAtMs);
+  for (const option of insecureOptions(values)) {
+    metrics.replicator_insecure_mode.set({ option }, 1);
+  }
 
   const tls = await listenerTls(values);
   await requireFreeAddress(bind, 'bindAddr');
@@ -56,29 +53,20 @@ export async function runDaemon(
     );
   }
   await using stack = new AsyncDisposableStack();
-  const stores = await openStores(values, stack, {
-    logger,
-    metrics,
-    signal: io.signal,
-  });
-  const target = meteredTarget(stores.target, metrics);
-  const store = meteredStore(stores.store, metrics);
-  const budget = new StagingBudget(store, values.stagingMaxBytes);
-  await budget.measure(io.signal);
-  // Not before: of a start that fails there is one line to read.
-  for (const warning of warnings) {
-    io.stderr.write(`replicator: warning: ${warning}\n`);
-  }
-
-  const house: House = {
-    store,
-    target,
-    budget,
-    metrics,
-    logger,
-    options: pipelineOptions(values),
-  };
-  const pipelines = stack.use(new Pipelines(house, values.schemaRefresh));
+  const open = await openHouse(
+    values,
+    {
+      mode: values.immediate ? 'immediate' : 'consistent',
+      isStatementOrder: false,
+      waitsForLock: false,
+      metrics,
+      logger,
+      warnings,
+    },
+    stack,
+    io,
+  );
+  const { pipelines, store, target } = open;
   await resume(pipelines, io.signal);
 
   const operator = {
@@ -117,23 +105,8 @@ export async function runDaemon(
     );
   }
 
-  const stopTicking = new AbortController();
-  stack.defer(() => stopTicking.abort());
-  startGauges(
-    metrics,
-    {
-      pipelines,
-      target,
-      store,
-      budget,
-      parallelism: values.parallelism,
-      poolSize: values.targetMaxPoolSize,
-      backlogPeriodMs: values.stageUnappliedPeriod,
-    },
-    stopTicking.signal,
-  );
+  keepTelling(open, values, stack);
   stack.use(startMetricsSnapshots(metrics, values, logger));
-  logEveryMinute(pipelines, logger, stopTicking.signal);
   stack.use(reloadOnHangup(values, webhook, log));
 
   const address = await webhook.listen();
@@ -143,18 +116,6 @@ export async function runDaemon(
   await aborted(io.signal);
   await drain(values.gracePeriod, webhook, pipelines, logger);
   return 0;
-}
-
-/** A signal ends the wait for a target that does not answer. */
-async function resume(
-  pipelines: Pipelines,
-  signal: AbortSignal,
-): Promise<void> {
-  const abort = (): void => pipelines.abort();
-  signal.addEventListener('abort', abort, { once: true });
-  await pipelines.resume();
-  signal.removeEventListener('abort', abort);
-  signal.throwIfAborted();
 }
 
 /** In flow order: no new requests, those in flight end, commits end. */
@@ -186,52 +147,5 @@ async function aborted(signal: AbortSignal): Promise<void> {
   signal.addEventListener('abort', () => resolve(), { once: true });
   if (!signal.aborted) {
     await promise;
-  }
-}
-
-function pipelineOptions(values: StartValues): House['options'] {
-  return {
-    mode: values.immediate ? 'immediate' : 'consistent',
-    retireOffsetMs: values.retireOffset,
-    // A key of the guard takes about 150 bytes with its map entry.
-    maxGuardKeys: values.assumeIdempotent ? 0 : values.memoryLimit / 4 / 150,
-    sequencer: {
-      flushSize: values.flushSize,
-      parallelism: values.parallelism,
-      timestampLimit: values.timestampLimit,
-      scanSize: values.scanSize,
-      readBudgetBytes: values.memoryLimit / 8,
-      collapseMutations: values.collapseMutations,
-      ignoreUnknownColumns: values.onUnknown === 'ignore',
-      maxRetries: values.maxRetries,
-      backoff: {
-        initialMs: values.retryInitialBackoff,
-        maxMs: values.retryMaxBackoff,
-        multiplier: values.retryMultiplier,
-      },
-      taskGracePeriodMs: values.taskGracePeriod,
-      quiescentPeriodMs: values.quiescentPeriod,
-    },
-  };
-}
-
-function setConstantMetrics(
-  metrics: Metrics,
-  values: StartValues,
-  startedAtMs: number,
-): void {
-  metrics.cdc_sink_info.set(
-    {
-      version: replicatorVersion(),
-      node: process.versions.node,
-      platform: `${process.platform}-${process.arch}`,
-    },
-    1,
-  );
-  metrics.cdc_sink_start_seconds.set(startedAtMs / 1_000);
-  metrics.replicator_staging_limit_bytes.set(values.stagingMaxBytes);
-  metrics.replicator_memory_limit_bytes.set(values.memoryLimit);
-  for (const option of insecureOptions(values)) {
-    metrics.replicator_insecure_mode.set({ option }, 1);
   }
 }

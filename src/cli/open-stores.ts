@@ -1,20 +1,27 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { StartValues } from '../config/options.ts';
+import type { StagingValues, TargetValues } from '../config/options.ts';
+import { ReplicatorError } from '../failure/failure.ts';
 import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
 import { valuePolicies } from '../pipeline/replaced-values.ts';
-import { openStaging } from '../staging/open.ts';
+import { openStaging, type StagingOptions } from '../staging/open.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import { openTarget } from '../target/open-target.ts';
 import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
+/** How often a daemon that waits for another's end looks. */
+const lockPollMs = 500;
+
 export interface OpenStoresOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** While another daemon holds staging this one waits instead of giving up. */
+  readonly waitsForLock: boolean;
 }
 
 /**
@@ -24,9 +31,9 @@ export interface OpenStoresOptions {
  * Rejects with the signal's reason when that aborts first.
  */
 export async function openStores(
-  values: StartValues,
+  values: TargetValues & StagingValues,
   stack: AsyncDisposableStack,
-  { logger, metrics, signal }: OpenStoresOptions,
+  { logger, metrics, signal, waitsForLock }: OpenStoresOptions,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
     await openTarget({
@@ -61,22 +68,22 @@ export async function openStores(
   ) {
     throw targetFailure;
   }
+  const stagingOptions: StagingOptions = {
+    stagingConn: embedded ? null : values.stagingConn,
+    dataDir: values.dataDir,
+    stagingSchema: values.stagingSchema,
+    createSchema: values.stagingCreateSchema && targetFailure === null,
+    pool: {
+      maxPoolSize: values.stagingMaxPoolSize,
+      idleTimeMs: values.stagingIdleTime,
+      jitterTimeMs: values.stagingJitterTime,
+      maxLifetimeMs: values.stagingMaxLifetime,
+    },
+  };
   const store = stack.use(
-    await openStaging(
-      {
-        stagingConn: embedded ? null : values.stagingConn,
-        dataDir: values.dataDir,
-        stagingSchema: values.stagingSchema,
-        createSchema: values.stagingCreateSchema && targetFailure === null,
-        pool: {
-          maxPoolSize: values.stagingMaxPoolSize,
-          idleTimeMs: values.stagingIdleTime,
-          jitterTimeMs: values.stagingJitterTime,
-          maxLifetimeMs: values.stagingMaxLifetime,
-        },
-      },
-      signal,
-    ),
+    waitsForLock
+      ? await openWhenFree(stagingOptions, logger, signal)
+      : await openStaging(stagingOptions, signal),
   );
   if (targetFailure !== null) {
     if ((await store.schemas(signal)).length === 0) {
@@ -88,4 +95,29 @@ export async function openStores(
     );
   }
   return { target, store };
+}
+
+async function openWhenFree(
+  options: StagingOptions,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<StagingStore> {
+  let hasTold = false;
+  for (;;) {
+    try {
+      return await openStaging(options, signal);
+    } catch (error) {
+      if (!(error instanceof ReplicatorError && error.code === 'E2005')) {
+        throw error;
+      }
+      if (!hasTold) {
+        hasTold = true;
+        logger.info(
+          `waiting: ${error.message}; this daemon takes over when that one ends`,
+        );
+      }
+    }
+    await sleep(lockPollMs, undefined, { signal }).catch(() => {});
+    signal.throwIfAborted();
+  }
 }

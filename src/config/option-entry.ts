@@ -63,6 +63,7 @@ export type OptionValues<T extends OptionTable> = {
 /** In the order in which help shows them. */
 export const optionGroups = [
   'Command',
+  'Source',
   'Target',
   'Staging',
   'HTTP',

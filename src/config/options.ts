@@ -8,6 +8,7 @@
 import { globalOptions, metricsOptions } from './global-options.ts';
 import { httpOptions } from './http-options.ts';
 import type { OptionTable, OptionValues } from './option-entry.ts';
+import { slotOptions } from './pglogical-options.ts';
 import { sequencerOptions } from './sequencer-options.ts';
 import { stagingOptions } from './staging-options.ts';
 import { targetOptions } from './target-options.ts';
@@ -18,6 +19,7 @@ export {
   httpOptions,
   metricsOptions,
   sequencerOptions,
+  slotOptions,
   stagingOptions,
   targetOptions,
 };
@@ -27,6 +29,22 @@ export const startOptions = {
   ...stagingOptions,
   ...httpOptions,
   ...sequencerOptions,
+  ...metricsOptions,
+  ...globalOptions,
+} as const satisfies OptionTable;
+
+/** Source transactions from a slot always stay whole: there is no other mode. */
+const { immediate: _immediate, ...slotSequencerOptions } = sequencerOptions;
+
+const { memoryLimit, healthCheckTimeout } = httpOptions;
+
+export const pglogicalOptions = {
+  ...slotOptions,
+  ...targetOptions,
+  ...stagingOptions,
+  memoryLimit,
+  healthCheckTimeout,
+  ...slotSequencerOptions,
   ...metricsOptions,
   ...globalOptions,
 } as const satisfies OptionTable;
@@ -72,6 +90,7 @@ export const stagingCommandOptions = {
 } as const satisfies OptionTable;
 
 export type StartValues = OptionValues<typeof startOptions>;
+export type PglogicalValues = OptionValues<typeof pglogicalOptions>;
 export type StagingValues = OptionValues<typeof stagingOptions>;
 export type TargetValues = OptionValues<typeof targetOptions>;
 export type SequencerValues = OptionValues<typeof sequencerOptions>;

@@ -52,6 +52,13 @@ export const sourceCodes = {
     remedy:
       'replicator preflight with --sourceConn, --slotName and --publicationName names each setting, with the SQL that mends it',
   },
+  E6008: {
+    meaning: 'staging holds the progress of another source',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'give this source a staging of its own (--dataDir or --stagingSchema); or, when the other source is done with, run replicator staging purge for the schema with no daemon running',
+  },
   E6009: {
     meaning:
       'the source sent something that the replication protocol does not have',

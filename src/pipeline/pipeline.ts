@@ -109,12 +109,8 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.accept}. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
-    const { store, budget, metrics } = this.#house;
-    await this.#refuseForeignWatermark();
-    // Shared staging is read by whoever has taken over; ours alone by nobody.
-    if (this.status.state === 'superseded' && store.kind === 'sqlite') {
-      throw new ReplicatorError('E4009');
-    }
+    const { budget, metrics } = this.#house;
+    await this.readyToAccept();
     budget.admit();
     const { fresh, freshCount, redelivered } = this.#memory.redelivery.sift(
       tables,
@@ -162,6 +158,33 @@ export class Pipeline implements Feed {
       this.#sequencer.wake();
     } else {
       await this.#sequencer?.resolve(time);
+    }
+  }
+
+  /** A source of whole transactions has made a step (transaction-feed.ts). */
+  advanced({ resolved }: Checkpoint, rowCount: number): void {
+    const nowMs = Date.now();
+    this.status.lastPostAtMs = nowMs;
+    this.status.lastResolvedAtMs = nowMs;
+    this.status.stagedRowCount += rowCount;
+    this.status.resolved = resolved;
+    if (this.#sequencer instanceof ConsistentSequencer) {
+      this.#sequencer.wake();
+    }
+  }
+
+  /**
+   * Resolves when the target has been asked once; rejects while what is
+   * staged could be applied by nobody.
+   */
+  async readyToAccept(): Promise<void> {
+    await this.#refuseForeignWatermark();
+    // Shared staging is read by whoever has taken over; ours alone by nobody.
+    if (
+      this.status.state === 'superseded' &&
+      this.#house.store.kind === 'sqlite'
+    ) {
+      throw new ReplicatorError('E4009');
     }
   }
 

@@ -17,6 +17,11 @@ import { type GiantPass, giantPasses, withoutMembers } from './giant-passes.ts';
 import { alignKeys } from './key-alignment.ts';
 
 export interface BatchLimits {
+  /**
+   * Rows of one time lie in the log in the order in which they happened, and
+   * several may be of one row of the table (a slot); else in any (a changefeed).
+   */
+  readonly isStatementOrder: boolean;
   readonly flushSize: number;
   readonly timestampLimit: number;
   readonly scanSize: number;
@@ -120,7 +125,8 @@ export async function* readBatches(
     ) {
       const earlierCount = countBefore(held, horizon);
       const giantCount = countThrough(held, horizon);
-      const passes = giantPasses(shape);
+      // In the order in which they happened, fragments need no other.
+      const passes = limits.isStatementOrder ? null : giantPasses(shape);
       if (passes && giantCount - earlierCount >= limits.flushSize) {
         if (earlierCount > 0) {
           yield batchOf(held.slice(0, earlierCount));

@@ -25,6 +25,8 @@ export interface SequencerOptions {
   readonly parallelism: number;
   /** Source timestamps in one target transaction (`--timestampLimit`). */
   readonly timestampLimit: number;
+  /** See {@link BatchLimits.isStatementOrder}; true behind a slot. */
+  readonly isStatementOrder: boolean;
   /** Rows in one read of staging (`--scanSize`). */
   readonly scanSize: number;
   /** Bytes of mutations held while reading (a share of `--memoryLimit`). */

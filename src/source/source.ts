@@ -1,8 +1,8 @@
 /**
  * The door of `source/`: how mutations arrive, and whom they are handed to.
  *
- * A source (changefeed/, later logical/) reads a socket it does not own and
- * hands what it recognised to a {@link Feed}. Whether the feed stages and
+ * A source reads a socket it does not own and hands what it recognised on:
+ * changefeed/ to a {@link Feed}, logical/ to a {@link TransactionFeed}. Whether the feed stages and
  * waits or applies at once is the feed's affair: sources never know the mode.
  */
 import type { JsonText, TableMutations } from '../mutation/mutation.ts';
@@ -60,4 +60,45 @@ export interface Feeds {
    * when that cannot be known at the moment.
    */
   open(schema: SchemaName): Promise<Feed | null>;
+}
+
+/** What a source of whole transactions hands on at once. */
+export interface SourceStep {
+  /** In the order in which they must take effect, table by table. */
+  readonly tables: readonly TableMutations[];
+  /** Every transaction at or before this is in the feed whole. */
+  readonly resolved: Timestamp;
+  /** Where the source stands behind this step; a text of the source's own. */
+  readonly position: string;
+}
+
+/**
+ * One target schema, as a source sees it that knows where each of its
+ * transactions ends, and from where it can read again (logical/).
+ */
+export interface TransactionFeed {
+  readonly schema: SchemaName;
+  /** See {@link Feed.shape}. */
+  shape(): SchemaShape;
+  /** See {@link Feed.refreshShape}. */
+  refreshShape(): Promise<SchemaShape>;
+  /** The position of the last step; null where there never was one. */
+  position(): Promise<string | null>;
+  /**
+   * Takes over from whoever made the last step: from now on only steps of
+   * this reader are accepted. What was staged of a transaction whose end was
+   * never seen is discarded: the source sends it again. Resolves to the time
+   * through which transactions are in the feed. E2010 where another reader
+   * was faster, E6008 where the feed belongs to another kind of source.
+   */
+  begin(position: string, previous: string | null): Promise<Timestamp>;
+  /**
+   * Durable when it resolves: rows, resolved time and position together, or
+   * nothing of it. Rows later than `resolved` belong to a transaction that
+   * has not ended. Rejects with a ReplicatorError, E2010 where another reader
+   * has taken over.
+   */
+  advance(step: SourceStep): Promise<void>;
+  /** Throws E2002 while staging has no room for another transaction. */
+  admit(): void;
 }

@@ -25,6 +25,7 @@ const wide: BatchLimits = {
   flushSize: 1_000,
   timestampLimit: 1_000,
   scanSize: 10_000,
+  isStatementOrder: false,
   readBudgetBytes: 1 << 20,
 };
 

@@ -22,6 +22,7 @@ export const testSequencerOptions: SequencerOptions = {
   parallelism: 4,
   timestampLimit: 1_000,
   scanSize: 10_000,
+  isStatementOrder: false,
   readBudgetBytes: 1 << 24,
   collapseMutations: true,
   ignoreUnknownColumns: false,

@@ -1,0 +1,404 @@
+/**
+ * The replication connection: from START_REPLICATION to the messages of the
+ * output plugin, and back the places that are durable here.
+ *
+ * The `pg` package dials and logs in; from then on the socket is ours. Its own
+ * reading makes a Buffer and an event for each message, and the walsender
+ * writes nearly every message in a packet of its own: waking for each costs
+ * both sides more than decoding does. A short pause after a small read lets
+ * packets pool (bench case slot-decode).
+ *
+ * Only {@link WalStream.confirm} moves the slot: whatever has been received
+ * and is not confirmed is sent again after a reconnect.
+ */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import {
+  mayWorkOtherwise,
+  type PostgresAddress,
+} from '../../config/address/postgres.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
+import { FrameReader } from './wal-frames.ts';
+import { printLsn } from './lsn.ts';
+import { replicationFailure, serverError } from './wal-errors.ts';
+
+export interface WalStreamOptions {
+  readonly address: PostgresAddress;
+  readonly slotName: string;
+  /** Where to begin; 0 is where the slot stands. */
+  readonly from: bigint;
+  /** Parameters of the output plugin: `proto_version`, `publication_names`. */
+  readonly plugin: Readonly<Record<string, string>>;
+  /** A place is sent to the server at least this often. */
+  readonly standbyTimeoutMs: number;
+}
+
+/** What a stream hands on; a promise holds the stream until it is settled. */
+export interface WalHandler {
+  /** `payload` is one message of the plugin, valid until the handler is done. */
+  message(payload: Buffer): Promise<void> | undefined;
+  /** Everything before `walEnd` has been sent. */
+  keepalive(
+    walEnd: bigint,
+    serverMicros: bigint,
+    replyAsked: boolean,
+  ): Promise<void> | undefined;
+  /** Whatever had arrived is handled. */
+  paused(): void;
+}
+
+/** A read of at least this many bytes is followed by the next one at once. */
+const fullReadBytes = 32 * 1024;
+const poolPauseMs = 1;
+/** Of standby timeouts: a server silent for longer is taken for dead. */
+const silentTimeouts = 12;
+const partingMs = 1_000;
+/** PostgreSQL counts from 2000-01-01. */
+const postgresEpochMs = 946_684_800_000;
+
+const sessionSettings = [
+  "set timezone to 'UTC'",
+  "set datestyle to 'ISO, YMD'",
+  "set intervalstyle to 'postgres'",
+  "set bytea_output to 'hex'",
+  'set extra_float_digits to 3',
+  // As it says: what is committed is sent, however long it lay there.
+  'set statement_timeout to 0',
+];
+
+export class WalStream implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #client: pg.Client;
+  readonly #options: WalStreamOptions;
+  readonly #frames = new FrameReader();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #started = Promise.withResolvers<void>();
+  #handler: WalHandler | null = null;
+  #failure: unknown = null;
+  #isOver = false;
+  #pumping = false;
+  #confirmed = 0n;
+  #received = 0n;
+  #heardAtMs = performance.now();
+  #isHeld = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(client: pg.Client, options: WalStreamOptions) {
+    this.#client = client;
+    this.#socket = (client as unknown as ClientInternals).connection.stream;
+    this.#options = options;
+  }
+
+  /**
+   * Dials and takes the slot; nothing is read before {@link run}. Rejects
+   * with E6002, E6003, E6004, E6007 or E6010, or the signal's reason.
+   */
+  static async open(
+    options: WalStreamOptions,
+    signal: AbortSignal,
+  ): Promise<WalStream> {
+    const client = await dial(options.address, signal);
+    const stream = new WalStream(client, options);
+    try {
+      for (const setting of sessionSettings) {
+        await client.query(setting);
+      }
+      await stream.#start(signal);
+      return stream;
+    } catch (error) {
+      stream.cut();
+      signal.throwIfAborted();
+      throw replicationFailure(error, options.slotName);
+    }
+  }
+
+  /** How far the server had read its WAL when it last said so. */
+  get receivedLsn(): bigint {
+    return this.#received;
+  }
+
+  /**
+   * Hands messages on until the stream is cut. Rejects when the connection
+   * ends otherwise, and with whatever the handler threw.
+   */
+  async run(handler: WalHandler): Promise<void> {
+    this.#handler = handler;
+    this.#heardAtMs = performance.now();
+    const { standbyTimeoutMs } = this.#options;
+    this.#timer = setInterval(() => this.#tick(), standbyTimeoutMs / 2);
+    void this.#pump();
+    try {
+      await this.#ended.promise;
+    } finally {
+      clearInterval(this.#timer);
+      this.cut();
+    }
+    if (this.#failure) {
+      throw replicationFailure(this.#failure, this.#options.slotName);
+    }
+  }
+
+  /** Everything before the place is durable here: the server may forget it. */
+  confirm(lsn: bigint): void {
+    if (lsn > this.#confirmed) {
+      this.#confirmed = lsn;
+      this.#sendStatus(false);
+    }
+  }
+
+  /** Ends `run`, after the message that is being handled. */
+  cut(): void {
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#ended.resolve();
+  }
+
+  /** Tells the server where we are and that we go, so that the slot is free. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOver && !this.#socket.destroyed) {
+      this.#isOver = true;
+      this.#sendStatus(false);
+      const closed = new Promise<void>((resolve) =>
+        this.#socket.once('close', () => resolve()),
+      );
+      // What is still under way must be read for the end to come.
+      this.#socket.removeAllListeners('data');
+      this.#socket.on('data', () => {}).resume();
+      this.#socket.write(copyDone);
+      this.#socket.end(terminate);
+      await Promise.race([closed, sleep(partingMs, undefined, { ref: false })]);
+    }
+    this.cut();
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    const socket = this.#socket;
+    const cut = (): void => this.cut();
+    signal.addEventListener('abort', cut, { once: true });
+    // The session is idle: pg's parser holds no rest of anything.
+    socket.removeAllListeners('data');
+    socket.removeAllListeners('end');
+    socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
+    socket.on('close', () =>
+      this.#fail(new Error('the connection was closed by the server')),
+    );
+    socket.on('error', (error) => this.#fail(error));
+    const { slotName, from, plugin } = this.#options;
+    const parameters = Object.entries(plugin)
+      .map(([name, value]) => `"${name}" ${quoteLiteral(value)}`)
+      .join(', ');
+    socket.write(
+      query(
+        `START_REPLICATION SLOT "${slotName.replaceAll('"', '""')}" LOGICAL ${printLsn(from)} (${parameters})`,
+      ),
+    );
+    try {
+      await Promise.race([this.#started.promise, this.#ended.promise]);
+      signal.throwIfAborted();
+      if (this.#failure) {
+        throw this.#failure;
+      }
+    } finally {
+      signal.removeEventListener('abort', cut);
+    }
+  }
+
+  #arrived(chunk: Buffer): void {
+    this.#heardAtMs = performance.now();
+    this.#frames.add(chunk);
+    if (!this.#isHeld && chunk.length < fullReadBytes && this.#handler) {
+      this.#socket.pause();
+      setTimeout(() => {
+        if (!this.#isHeld) {
+          this.#socket.resume();
+        }
+      }, poolPauseMs);
+    }
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) {
+      return;
+    }
+    this.#pumping = true;
+    try {
+      // The answer to START_REPLICATION is read at once, the rest by run().
+      while (!this.#isOver && this.#frames.next()) {
+        const waiting = this.#handle(this.#frames);
+        if (waiting) {
+          this.#isHeld = true;
+          this.#socket.pause();
+          await waiting;
+          this.#isHeld = false;
+        }
+        if (this.#handler === null) {
+          break;
+        }
+      }
+      if (!this.#isOver) {
+        this.#handler?.paused();
+        if (this.#handler) {
+          this.#socket.resume();
+        }
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #handle(frames: FrameReader): Promise<void> | undefined {
+    switch (frames.type) {
+      case messageType.copyData:
+        return this.#copyData(frames);
+      case messageType.copyBoth:
+        this.#socket.pause();
+        this.#started.resolve();
+        return undefined;
+      case messageType.error:
+        throw serverError(frames.buffer.subarray(frames.start, frames.end));
+      case messageType.copyDone:
+        throw new Error('the server ended the stream');
+      default:
+        // Notices and parameters; whatever else comes ends the stream anyway.
+        return undefined;
+    }
+  }
+
+  #copyData({ buffer, start, end }: FrameReader): Promise<void> | undefined {
+    const handler = this.#handler!;
+    switch (buffer[start]) {
+      case copyType.walData:
+        return handler.message(buffer.subarray(start + 25, end));
+      case copyType.keepalive: {
+        const walEnd = buffer.readBigUInt64BE(start + 1);
+        this.#received = walEnd;
+        const replyAsked = buffer[start + 17] === 1;
+        const handled = handler.keepalive(
+          walEnd,
+          buffer.readBigInt64BE(start + 9),
+          replyAsked,
+        );
+        if (replyAsked) {
+          this.#sendStatus(false);
+        }
+        return handled;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Whatever holds us up, the server hears from us; and we ask after it. */
+  #tick(): void {
+    const { standbyTimeoutMs } = this.#options;
+    const silentMs = performance.now() - this.#heardAtMs;
+    if (this.#isHeld) {
+      // We do not listen, so silence says nothing.
+      this.#heardAtMs = performance.now();
+    } else if (silentMs > standbyTimeoutMs * silentTimeouts) {
+      this.#fail(
+        new Error(
+          `the server has been silent for ${Math.round(silentMs / 1_000)} seconds`,
+        ),
+      );
+      return;
+    }
+    this.#sendStatus(silentMs > standbyTimeoutMs);
+  }
+
+  #sendStatus(asksReply: boolean): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) {
+      return;
+    }
+    const message = Buffer.allocUnsafe(5 + 34);
+    message[0] = messageType.copyData;
+    message.writeInt32BE(4 + 34, 1);
+    message[5] = copyType.status;
+    // Written, flushed, applied: nothing counts before it is durable.
+    message.writeBigUInt64BE(this.#confirmed, 6);
+    message.writeBigUInt64BE(this.#confirmed, 14);
+    message.writeBigUInt64BE(this.#confirmed, 22);
+    message.writeBigInt64BE(BigInt(Date.now() - postgresEpochMs) * 1_000n, 30);
+    message[38] = asksReply ? 1 : 0;
+    this.#socket.write(message);
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#isOver) {
+      this.#failure ??= error;
+    }
+    this.#isOver = true;
+    this.#started.resolve();
+    this.#ended.resolve();
+    this.#socket.destroy();
+  }
+}
+
+const messageType = {
+  copyBoth: 0x57,
+  copyData: 0x64,
+  copyDone: 0x63,
+  error: 0x45,
+} as const;
+
+const copyType = { walData: 0x77, keepalive: 0x6b, status: 0x72 } as const;
+
+const copyDone = Buffer.from([messageType.copyDone, 0, 0, 0, 4]);
+const terminate = Buffer.from([0x58, 0, 0, 0, 4]);
+
+function query(text: string): Buffer {
+  const body = Buffer.from(`${text}\0`, 'utf8');
+  const head = Buffer.from([0x51, 0, 0, 0, 0]);
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** What the pg package's client has and its declarations do not say. */
+interface ClientInternals {
+  readonly connection: { readonly stream: Socket };
+}
+
+async function dial(
+  address: PostgresAddress,
+  signal: AbortSignal,
+): Promise<pg.Client> {
+  let failure: unknown;
+  for (const ssl of address.attempts) {
+    signal.throwIfAborted();
+    const client = new pg.Client({
+      ...address.config,
+      ssl,
+      keepAlive: true,
+      ...{ replication: 'database' },
+    });
+    client.on('error', () => {});
+    const cut = (): void => {
+      (client as unknown as ClientInternals).connection.stream.destroy();
+    };
+    signal.addEventListener('abort', cut, { once: true });
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      cut();
+      signal.throwIfAborted();
+      failure ??= error;
+      if (!mayWorkOtherwise(error)) {
+        break;
+      }
+    } finally {
+      signal.removeEventListener('abort', cut);
+    }
+  }
+  throw failure instanceof ReplicatorError
+    ? failure
+    : replicationFailure(failure, null);
+}
