@@ -13,6 +13,8 @@ export interface SourceSession extends AsyncDisposable {
   readonly versionNumber: number;
   /** What is seen and created belongs to this database alone. */
   readonly database: string;
+  /** `host:port/database`, for messages. */
+  readonly display: string;
   /** Rejections are ReplicatorErrors (E60…), or the reason of the signal. */
   query<Row extends pg.QueryResultRow>(
     text: string,
@@ -61,6 +63,7 @@ export async function openSourceSession(
 class SqlSession implements SourceSession {
   readonly versionNumber: number;
   readonly database: string;
+  readonly display: string;
   readonly #client: pg.Client;
   readonly #address: PostgresAddress;
   readonly #signal: AbortSignal | undefined;
@@ -85,6 +88,7 @@ class SqlSession implements SourceSession {
     this.#signal = signal;
     this.versionNumber = version;
     this.database = database;
+    this.display = address.display;
     this.#onAbort = () => {
       void this.#cancel();
     };
@@ -125,7 +129,7 @@ class SqlSession implements SourceSession {
         .rows;
     } catch (error) {
       this.#signal?.throwIfAborted();
-      throw sourceFailure(error, this.#address.display);
+      throw sourceFailure(error, this.display);
     } finally {
       this.#running = false;
     }
@@ -147,7 +151,7 @@ class SqlSession implements SourceSession {
       return (await client.query<Row>(command)).rows;
     } catch (error) {
       this.#signal?.throwIfAborted();
-      throw sourceFailure(error, this.#address.display);
+      throw sourceFailure(error, this.display);
     } finally {
       await client?.end().catch(() => {});
     }

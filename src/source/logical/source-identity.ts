@@ -1,0 +1,191 @@
+/**
+ * Whether the source is still the one that was read, further on in its own
+ * history. A server restored from a backup, or a standby that was promoted
+ * before it had everything, carries on from an earlier place: what it writes
+ * there has the LSNs of changes that we have applied already.
+ *
+ * ```
+ * timeline 1  ──────────●──────────×  read up to ×, lost in the failover
+ *                       └── timeline 2 ──────►
+ * ```
+ */
+import { ReplicatorError } from '../../failure/failure.ts';
+import { parseLsn } from './lsn.ts';
+import { readSlot } from './slot-state.ts';
+import type { SourceSession } from './source-session.ts';
+
+/** How far a source was read durably. Kept in staging with what was read. */
+export interface SourcePosition {
+  /** Given to a cluster by initdb; its standbys and its backups share it. */
+  readonly systemId: string;
+  /** Counted up by every promotion. */
+  readonly timeline: number;
+  /** `16/B374D848` */
+  readonly lsn: string;
+}
+
+export interface SourceIdentity {
+  readonly systemId: string;
+  readonly timeline: number;
+  /** Flushed, and so what a walsender may have sent at most. */
+  readonly currentLsn: bigint;
+  readonly database: string;
+}
+
+/** Where a timeline of the source's past ended. */
+export interface TimelineSwitch {
+  readonly timeline: number;
+  readonly endLsn: bigint;
+}
+
+export async function identify(
+  session: SourceSession,
+): Promise<SourceIdentity> {
+  const [row] = await session.query<{
+    in_recovery: boolean;
+    system_id: string;
+    timeline: string | null;
+    lsn: string;
+  }>(identityQuery);
+  const timeline =
+    row!.timeline === null
+      ? await standbyTimeline(session)
+      : Number.parseInt(row!.timeline, 16);
+  return {
+    systemId: row!.system_id,
+    timeline,
+    currentLsn: parseLsn(row!.lsn),
+    database: session.database,
+  };
+}
+
+/**
+ * The name of a WAL file begins with the timeline. pg_control_checkpoint()
+ * knows it too, but for a while after a promotion still the one before.
+ */
+const identityQuery = `
+select (select system_identifier::text from pg_control_system()) as system_id,
+       case when pg_is_in_recovery() then null
+            else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline,
+       case when pg_is_in_recovery()
+            then coalesce(pg_last_wal_replay_lsn(), '0/0'::pg_lsn)
+            else pg_current_wal_flush_lsn() end::text as lsn`;
+
+async function standbyTimeline(session: SourceSession): Promise<number> {
+  const [row] = await session.replicate<{ timeline: number }>(
+    'IDENTIFY_SYSTEM',
+  );
+  return Number(row!.timeline);
+}
+
+/** The timelines that the present one came from, the oldest first. */
+export async function readTimelineHistory(
+  session: SourceSession,
+  timeline: number,
+): Promise<TimelineSwitch[]> {
+  if (timeline === 1) {
+    return [];
+  }
+  const [row] = await session.replicate<{ content: string | Buffer }>(
+    `TIMELINE_HISTORY ${timeline}`,
+  );
+  return parseTimelineHistory(String(row!.content));
+}
+
+/** Lines of `1<tab>0/3000000<tab>no recovery target specified`. */
+export function parseTimelineHistory(content: string): TimelineSwitch[] {
+  return content
+    .split('\n')
+    .map((line) => /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, timeline, lsn]) => ({
+      timeline: Number(timeline),
+      endLsn: parseLsn(lsn!),
+    }));
+}
+
+/**
+ * E6005 where what was read up to `recorded` is no part of the source's past,
+ * E6006 where the slot has moved beyond it, null where reading may go on.
+ *
+ * What it cannot see: a restore of the very files (a snapshot of the disk) on
+ * the same timeline that has already written beyond `recorded` again.
+ */
+export function continuityFailure(
+  recorded: SourcePosition,
+  now: SourceIdentity,
+  {
+    history,
+    confirmedLsn,
+  }: {
+    readonly history: readonly TimelineSwitch[];
+    /** Of the slot. */
+    readonly confirmedLsn: bigint | null;
+  },
+): ReplicatorError | null {
+  const lsn = parseLsn(recorded.lsn);
+  const goneBack = (detail: string): ReplicatorError =>
+    new ReplicatorError('E6005', { detail });
+  if (now.systemId !== recorded.systemId) {
+    return goneBack(
+      `the source is another database cluster (system identifier ${now.systemId}) than the one that was read (${recorded.systemId})`,
+    );
+  }
+  if (now.currentLsn < lsn) {
+    return goneBack(
+      `the source has been read up to ${recorded.lsn}, but its WAL now ends before that: it was restored, or failed over to a standby that lagged`,
+    );
+  }
+  if (now.timeline !== recorded.timeline) {
+    const end = history.find(
+      ({ timeline }) => timeline === recorded.timeline,
+    )?.endLsn;
+    if (end === undefined || lsn > end) {
+      return goneBack(
+        `the source has been read up to ${recorded.lsn} on timeline ${recorded.timeline}, and its timeline ${now.timeline} branched off before that: it was restored, or failed over to a standby that lagged`,
+      );
+    }
+  }
+  return confirmedLsn !== null && confirmedLsn > lsn
+    ? new ReplicatorError('E6006', {
+        detail: `the slot has moved beyond ${recorded.lsn}, up to which it was read: somebody else has read or advanced it, or made it anew`,
+      })
+    : null;
+}
+
+/**
+ * Throws E6002, E6005 or E6006 where a daemon that has read up to `recorded`
+ * must not go on. To be asked whenever a connection to the source is new.
+ * Resolves to who the source is now.
+ */
+export async function requireContinuity(
+  session: SourceSession,
+  slotName: string,
+  recorded: SourcePosition | null,
+): Promise<SourceIdentity> {
+  // The slot first: it only moves forward, and so does the WAL behind it.
+  const slot = await readSlot(session, slotName);
+  const now = await identify(session);
+  if (recorded === null) {
+    return now;
+  }
+  const history =
+    now.systemId === recorded.systemId && now.timeline !== recorded.timeline
+      ? await readTimelineHistory(session, now.timeline)
+      : [];
+  const failure = continuityFailure(recorded, now, {
+    history,
+    confirmedLsn: slot?.confirmedLsn ?? null,
+  });
+  if (failure !== null) {
+    throw failure;
+  }
+  if (slot === null) {
+    throw new ReplicatorError('E6002', {
+      detail: `the source has no replication slot "${slotName}" any more, though it was read up to ${recorded.lsn}`,
+      remedy:
+        'the changes in between can no longer be read: create a new slot, and load the tables again as of it, or verify and mend them (docs/06-postgresql-source.md, "When a slot is lost")',
+    });
+  }
+  return now;
+}
