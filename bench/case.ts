@@ -3,6 +3,8 @@ import type { BenchEnvironment } from './environment.ts';
 export interface SampleOptions {
   readonly environment: BenchEnvironment;
   readonly seconds: number;
+  /** Row changes that wait in the slot before a catch-up. */
+  readonly changes: number;
 }
 
 /** One measurement of the daemon. */
@@ -10,8 +12,9 @@ export interface CaseSample {
   readonly rowsPerSecond: number;
   readonly cpuMicrosPerRow: number;
   readonly rssMiB: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  /** Null where the case has no latency to speak of. */
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
 }
 
 export interface BenchCase {
@@ -27,5 +30,14 @@ export interface BenchCase {
 
 export interface Floor {
   readonly name: string;
-  measure(options: SampleOptions): Promise<number>;
+  measure(options: SampleOptions): Promise<FloorSample>;
 }
+
+/** Rows per second; with latencies where the case is about them. */
+export type FloorSample =
+  | number
+  | {
+      readonly rowsPerSecond: number;
+      readonly p50Ms: number;
+      readonly p99Ms: number;
+    };

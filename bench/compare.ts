@@ -1,5 +1,6 @@
 /**
- * `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]`
+ * `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]
+ *     [--changes N]`
  *
  * Measures the daemons of two commits in turn, A, B, A, B …, with the cases of
  * this checkout, so that both meet the same load. `.` is the working tree.
@@ -9,7 +10,7 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import type { CaseSample } from './case.ts';
+import type { CaseSample, FloorSample } from './case.ts';
 import { selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
 import { fastestFloor, summarise } from './summary.ts';
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
+    changes: { type: 'string', default: '1000000' },
   },
 });
 const [first, second, ...names] = positionals;
@@ -28,6 +30,7 @@ if (first === undefined || second === undefined) {
 }
 const seconds = Math.min(15, Number(values.seconds));
 const rounds = Math.max(1, Number(values.rounds));
+const changes = Math.max(1000, Number(values.changes));
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 
@@ -39,9 +42,9 @@ const programs = [
 ];
 const lines = [];
 for (const benchCase of selectCases(names)) {
-  const options = { environment, seconds };
+  const options = { environment, seconds, changes };
   const floor = await fastestFloor(benchCase, options);
-  const floorRates: number[] = [];
+  const floorRates: FloorSample[] = [];
   const samples = programs.map((): CaseSample[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, { program }] of programs.entries()) {

@@ -31,6 +31,11 @@ export interface BenchEnvironment extends AsyncDisposable {
   readonly tlsFlags: readonly string[];
   /** For the files of a floor, on the same disk as the daemon's. */
   freshFolder(): Promise<string>;
+  /** What several samples of the run share: opened when first asked for. */
+  shared<T extends AsyncDisposable>(
+    name: string,
+    open: () => Promise<T>,
+  ): Promise<T>;
 }
 
 export async function openEnvironment(): Promise<BenchEnvironment> {
@@ -65,6 +70,7 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
   let folderCount = 0;
   const owned = stack.move();
   const mysqlServers = new Map<MysqlProduct, MysqlServer>();
+  const shared = new Map<string, AsyncDisposable>();
   return {
     databaseUrl: (name) => server.url(name),
     async freshDatabase(name) {
@@ -92,6 +98,16 @@ export async function openEnvironment(): Promise<BenchEnvironment> {
       const path = join(folder, `data-${(folderCount += 1)}`);
       await mkdir(path);
       return path;
+    },
+    async shared<T extends AsyncDisposable>(
+      name: string,
+      open: () => Promise<T>,
+    ): Promise<T> {
+      const known = shared.get(name) as T | undefined;
+      if (known !== undefined) return known;
+      const opened = owned.use(await open());
+      shared.set(name, opened);
+      return opened;
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

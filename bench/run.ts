@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]`
+ * `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
+ *     [--changes N]`
  *
  * Each case is measured in turn with its floor: case, floor, case, floor …;
  * the figures are medians. Ends by itself.
@@ -8,7 +9,12 @@ import { parseArgs } from 'node:util';
 import type { BenchCase } from './case.ts';
 import { selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
-import { type CaseSummary, fastestFloor, summarise } from './summary.ts';
+import {
+  type CaseSummary,
+  fastestFloor,
+  floorRate,
+  summarise,
+} from './summary.ts';
 import { median } from './statistics.ts';
 
 const { values, positionals } = parseArgs({
@@ -17,6 +23,8 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
+    /** In the slot before a catch-up; fewer only for trying. */
+    changes: { type: 'string', default: '1000000' },
     /** Measure floors alone. */
     floors: { type: 'boolean', default: false },
   },
@@ -25,7 +33,8 @@ const seconds = Math.min(15, Number(values.seconds));
 const rounds = Math.max(1, Number(values.rounds));
 
 await using environment = await openEnvironment();
-const options = { environment, seconds };
+const changes = Math.max(1000, Number(values.changes));
+const options = { environment, seconds, changes };
 const summaries: CaseSummary[] = [];
 for (const benchCase of selectCases(positionals)) {
   if (values.floors) await printFloors(benchCase);
@@ -51,7 +60,7 @@ async function printFloors({ name, floors }: BenchCase): Promise<void> {
   for (const floor of floors) {
     const rates = [];
     for (let round = 0; round < rounds; round++) {
-      rates.push(await floor.measure(options));
+      rates.push(floorRate(await floor.measure(options)));
     }
     console.log(
       JSON.stringify({

@@ -1,4 +1,10 @@
-import type { BenchCase, CaseSample, Floor, SampleOptions } from './case.ts';
+import type {
+  BenchCase,
+  CaseSample,
+  Floor,
+  FloorSample,
+  SampleOptions,
+} from './case.ts';
 import { median } from './statistics.ts';
 
 /** One line of `--json`. */
@@ -9,20 +15,26 @@ export interface CaseSummary {
   readonly ratio: number;
   readonly cpuMicrosPerRow: number;
   readonly rssMiB: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+  /** Only where the floor has them. */
+  readonly floorP50Ms?: number;
+  readonly floorP99Ms?: number;
 }
 
 /** Medians of the samples, field by field. */
 export function summarise(
   name: string,
   samples: readonly CaseSample[],
-  floorRates: readonly number[],
+  floorSamples: readonly FloorSample[],
 ): CaseSummary {
-  const of = (field: keyof CaseSample): number =>
+  const of = (field: 'rowsPerSecond' | 'cpuMicrosPerRow' | 'rssMiB'): number =>
     median(samples.map((sample) => sample[field]));
+  const latency = (field: 'p50Ms' | 'p99Ms'): number | null =>
+    medianMs(samples.map((sample) => sample[field]));
   const rowsPerSecond = of('rowsPerSecond');
-  const floorRowsPerSecond = median(floorRates);
+  const floorRowsPerSecond = median(floorSamples.map(floorRate));
+  const clocked = floorSamples.filter((sample) => typeof sample === 'object');
   return {
     name,
     rowsPerSecond: Math.round(rowsPerSecond),
@@ -30,19 +42,35 @@ export function summarise(
     ratio: rounded(rowsPerSecond / floorRowsPerSecond, 3),
     cpuMicrosPerRow: rounded(of('cpuMicrosPerRow'), 2),
     rssMiB: Math.round(of('rssMiB')),
-    p50Ms: rounded(of('p50Ms'), 1),
-    p99Ms: rounded(of('p99Ms'), 1),
+    p50Ms: latency('p50Ms'),
+    p99Ms: latency('p99Ms'),
+    ...(clocked.length > 0 && {
+      floorP50Ms: rounded(median(clocked.map(({ p50Ms }) => p50Ms)), 1),
+      floorP99Ms: rounded(median(clocked.map(({ p99Ms }) => p99Ms)), 1),
+    }),
   };
 }
 
-/** Tries every setting for a moment. */
+function medianMs(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : rounded(median(known), 1);
+}
+
+export function floorRate(sample: FloorSample): number {
+  return typeof sample === 'number' ? sample : sample.rowsPerSecond;
+}
+
+/** Tries every setting for a moment, unless there is but one. */
 export async function fastestFloor(
   { floors }: BenchCase,
   options: SampleOptions,
 ): Promise<Floor> {
   let best: { floor: Floor; rate: number } | undefined;
   for (const floor of floors) {
-    const rate = await floor.measure({ ...options, seconds: 1 });
+    const rate =
+      floors.length === 1
+        ? 0
+        : floorRate(await floor.measure({ ...options, seconds: 1 }));
     if (best === undefined || rate > best.rate) best = { floor, rate };
   }
   if (best === undefined) throw new Error('a case without a floor');

@@ -4,8 +4,11 @@ import { mysqlLoadFloors } from '../floors/mysql-load.ts';
 import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
 import { sqlServerUpsertFloors } from '../floors/sqlserver-upsert.ts';
 import { mysqlTarget } from '../targets/mysql.ts';
+import { insertBacklog, tpcbBacklog } from '../sources/backlogs.ts';
 import { postgresTarget } from '../targets/postgres.ts';
 import { sqlServerTarget } from '../targets/sqlserver.ts';
+import { slotDecode } from './slot-decode.ts';
+import { slotCatchUpCase } from './slot-postgres.ts';
 import { webhookStagePostgres, webhookStageSqlite } from './webhook-stage.ts';
 import { webhookCase } from './webhook-target.ts';
 
@@ -37,6 +40,10 @@ const cases: readonly BenchCase[] = [
     mode: 'consistent',
     floors: sqlServerUpsertFloors,
   }),
+  slotCatchUpCase('slot-postgres', tpcbBacklog),
+  // Reads the same backlog.
+  slotDecode,
+  slotCatchUpCase('slot-postgres-inserts', insertBacklog),
 ];
 
 /** Cases of servers that must be given from outside, and are not. */
