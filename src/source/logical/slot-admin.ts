@@ -64,9 +64,10 @@ export async function createPublicationStatement(
   if (session.versionNumber >= 150_000 && account?.superuser === true) {
     return `${head} tables in schema ${schemas.map((schema) => pg.escapeIdentifier(schema)).join(', ')}`;
   }
-  const tables = await session.query<{ table: string }>(publishableTables, [
-    schemas,
-  ]);
+  const tables = await session.query<{ table: string }>(
+    publishableTables(session.versionNumber),
+    [schemas],
+  );
   if (tables.length === 0) {
     throw new ReplicatorError('E6007', {
       detail: `the source has no tables in ${schemas.join(', ')} that could be published`,
@@ -99,10 +100,19 @@ export async function createPublication(
   }
 }
 
-/** A partitioned table stands for its partitions, those to come included. */
-const publishableTables = `
+/**
+ * A partitioned table stands for its partitions, those to come included; before
+ * 13 only the partitions themselves can be published.
+ */
+function publishableTables(versionNumber: number): string {
+  return `
 select format('%I.%I', n.nspname, c.relname) as table
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = any($1) and c.relkind in ('r', 'p')
-  and not c.relispartition and c.relpersistence = 'p'
+where n.nspname = any($1) and c.relpersistence = 'p'
+  and ${
+    versionNumber >= 130_000
+      ? "c.relkind in ('r', 'p') and not c.relispartition"
+      : "c.relkind = 'r'"
+  }
 order by n.nspname, c.relname`;
+}

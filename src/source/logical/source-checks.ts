@@ -34,6 +34,8 @@ export interface SourceNeeds {
   readonly slotFailover: boolean;
   /** How often the daemon tells the source where it is. */
   readonly standbyTimeoutMs: number;
+  /** `none` leaves out what came to the source by replication; needs 16. */
+  readonly origin: 'any' | 'none';
 }
 
 /** Everything worth saying, whatever is wrong with it. */
@@ -43,11 +45,10 @@ export async function sourceFindings(
 ): Promise<Finding[]> {
   const server = await readServer(session);
   const slot = await readSlot(session, needs.slotName);
-  const faults = serverFaults(
-    session,
-    server,
-    slot === null && needs.willCreateSlot,
-  );
+  const faults = serverFaults(session, server, {
+    origin: needs.origin,
+    willCreateSlot: slot === null && needs.willCreateSlot,
+  });
   return [
     {
       level: 'ok',
@@ -74,16 +75,19 @@ export async function requireSource(
   session: SourceSession,
   needs: Pick<
     SourceNeeds,
-    'slotName' | 'publicationNames' | 'willCreateSlot' | 'willCreatePublication'
+    | 'slotName'
+    | 'publicationNames'
+    | 'willCreateSlot'
+    | 'willCreatePublication'
+    | 'origin'
   >,
 ): Promise<void> {
   const slot = await readSlot(session, needs.slotName);
   const willCreateSlot = slot === null && needs.willCreateSlot;
-  const [fault] = serverFaults(
-    session,
-    await readServer(session),
+  const [fault] = serverFaults(session, await readServer(session), {
+    origin: needs.origin,
     willCreateSlot,
-  );
+  });
   if (fault !== undefined) {
     throw new ReplicatorError('E6007', {
       detail: fault.text,

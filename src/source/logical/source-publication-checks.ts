@@ -44,7 +44,7 @@ function rootFindings(
         subject: 'source',
         text: viaRoot
           ? `the publication ${name} names partitioned tables by their root (publish_via_partition_root): the target needs the root alone, and the TRUNCATE of a single partition does not come`
-          : `the publication ${name} names partitions by themselves: the target needs a table for each, or publish_via_partition_root set`,
+          : `the publication ${name} names partitions by themselves: the target needs a table for each, or publish_via_partition_root set (PostgreSQL 13)`,
       }));
 }
 

@@ -18,7 +18,7 @@ export const newestTestedVersion = 18;
 export function serverFaults(
   { versionNumber }: Pick<SourceSession, 'versionNumber'>,
   server: ServerState,
-  willCreateSlot: boolean,
+  { willCreateSlot, origin }: Pick<SourceNeeds, 'willCreateSlot' | 'origin'>,
 ): Fault[] {
   const version = Math.floor(versionNumber / 10_000);
   const faults: Fault[] = [];
@@ -26,6 +26,13 @@ export function serverFaults(
     faults.push({
       text: `PostgreSQL ${version} is too old a source`,
       remedy: `upgrade it to ${oldestVersion} or newer`,
+    });
+  }
+  if (origin === 'none' && version < 16) {
+    faults.push({
+      text: `PostgreSQL ${version} cannot leave out changes by their origin`,
+      remedy:
+        'start with --origin any; two directions between the same tables need 16 or newer',
     });
   }
   if (server.inRecovery && version < 16) {
