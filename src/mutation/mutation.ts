@@ -35,7 +35,9 @@ export interface Mutation {
   readonly before: JsonText | null;
   /**
    * The key that the row had before this change, where `after` lacks columns
-   * that the change did not touch: they are those of the row at that key.
+   * that the change did not touch: they are those of the row at that key. The
+   * delete of that key stands behind this mutation in the list, so that the
+   * row is still there when the one comes without the other.
    */
   readonly movedFrom?: JsonText;
 }
@@ -98,6 +100,16 @@ export interface Batch {
 }
 
 /** What a row counts in a batch's `textLength`. */
-export function textLengthOf({ key, after, before }: Mutation): number {
-  return key.length + (after?.length ?? 0) + (before?.length ?? 0);
+export function textLengthOf({
+  key,
+  after,
+  before,
+  movedFrom,
+}: Mutation): number {
+  return (
+    key.length +
+    (after?.length ?? 0) +
+    (before?.length ?? 0) +
+    (movedFrom?.length ?? 0)
+  );
 }

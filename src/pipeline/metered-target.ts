@@ -73,6 +73,29 @@ function meteredTransaction(
       );
     },
     vacateUniqueKeys: (keys) => transaction.vacateUniqueKeys(keys),
+    moveKeys: (moves) =>
+      timed(moves.table, moves.rowCount, () => transaction.moveKeys(moves)),
+    insert: async (rows) => {
+      const { table, rowCount } = rows;
+      await timed(table, rowCount, () => transaction.insert(rows));
+      metrics.apply_upserts_total.inc(
+        { schema: table.schema, table: table.name },
+        rowCount,
+      );
+    },
+    deleteEqual: async (rows) => {
+      const { table, rowCount } = rows;
+      await timed(table, rowCount, () => transaction.deleteEqual(rows));
+      metrics.apply_deletes_total.inc(
+        { schema: table.schema, table: table.name },
+        rowCount,
+      );
+    },
+    // How many rows go, nobody asks; the time goes to the first table.
+    truncate: (tables, restartIdentity) =>
+      timed(tables[0]!, tables.length, () =>
+        transaction.truncate(tables, restartIdentity),
+      ),
     commit: (mark) => transaction.commit(mark),
     waitsForLock: () => transaction.waitsForLock(),
     [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),

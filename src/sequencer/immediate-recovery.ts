@@ -6,7 +6,8 @@ import {
   textLengthOf,
 } from '../mutation/mutation.ts';
 import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
-import { createApplier, wholeRowTest } from '../target/applier.ts';
+import { createApplier } from '../target/applier.ts';
+import { wholeRowTest } from '../target/row-shape.ts';
 import type { SchemaShape } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
 import { readBatches } from './read-batches.ts';

@@ -1,14 +1,12 @@
 /** One batch into one open target transaction: fold, order, cut, write. */
-import { type FoldedMutation, foldByKey } from '../mutation/fold.ts';
-import { scanObject, skipBlank, unescape } from '../mutation/json-text.ts';
-import type { JsonText, Mutation } from '../mutation/mutation.ts';
-import { groupByShape, keyRows, type KeyedRow } from './row-shape.ts';
+import type { Mutation } from '../mutation/mutation.ts';
+import { type FoldedTable, foldTable } from './folded-table.ts';
+import { keyMoves, keyRows } from './row-shape.ts';
+import { keyChunks, moveChunks, shapeChunks } from './statement-chunks.ts';
 import { tableOrder } from './table-order.ts';
 import type {
   Applier,
   ApplyOrder,
-  KeyRows,
-  ShapeRows,
   TableShape,
   TargetTransaction,
 } from './target.ts';
@@ -24,46 +22,19 @@ interface TableBatch {
   readonly mutations: readonly Mutation[];
 }
 
-interface FoldedTable {
-  readonly table: TableShape;
-  readonly deleted: readonly JsonText[];
-  readonly rows: readonly ShapeRows[];
-  readonly upsertCount: number;
-}
-
-/** Above these a statement is split: memory on both sides, not speed, decides. */
-const statementLimits = { rowCount: 5000, characterCount: 8 * 1024 * 1024 };
-
-/**
- * Rows that refer to rows of their own table must come in one statement, at
- * whose end the server looks: there is no order in which each finds its parent.
- */
-const selfReferenceLimits = {
-  rowCount: 100_000,
-  characterCount: 128 * 1024 * 1024,
-};
-
-function limitsOf(table: TableShape): typeof statementLimits {
-  return table.foreignKeys.some(
-    ({ parentSchema, parentTable }) =>
-      parentSchema === table.schema && parentTable === table.name,
-  )
-    ? selfReferenceLimits
-    : statementLimits;
-}
-
 export function createApplier(options: ApplierOptions): Applier {
+  const { collapse, ignoreUnknownColumns = false } = options;
   return {
     async apply(tables, transaction, signal, order = 'upserts-first') {
       const counts = { upsertCount: 0, deleteCount: 0 };
-      for (const step of options.collapse ? [tables] : byTime(tables)) {
-        const folded = inTableOrder(step).map((entry) =>
-          foldTable(entry, options),
+      for (const step of collapse ? [tables] : byTime(tables)) {
+        const folded = inTableOrder(step).map(({ table, mutations }) =>
+          foldTable(table, mutations, ignoreUnknownColumns),
         );
         await send(statements(folded, transaction, order), signal);
-        for (const { upsertCount, deleted } of folded) {
+        for (const { upsertCount, deleteCount } of folded) {
           counts.upsertCount += upsertCount;
-          counts.deleteCount += deleted.length;
+          counts.deleteCount += deleteCount;
         }
       }
       return counts;
@@ -93,27 +64,84 @@ async function send(
   await before;
 }
 
+/**
+ *     tables are emptied    all at once, children before parents
+ *     keys are freed        for rows that move to them
+ *     rows move             parents before children, who may follow by cascade
+ *     rows are written      parents before children
+ *     rows are deleted      children before parents
+ *
+ * With `deletes-first` the last two change places.
+ */
 function* statements(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
   order: ApplyOrder,
 ): Generator<Statement> {
+  yield* truncations(folded, transaction);
+  yield* moves(folded, transaction);
   if (order === 'deletes-first') {
     yield* deletes(folded, transaction);
     yield* vacations(folded, transaction);
   }
-  for (const shape of folded.flatMap(({ rows }) => rows)) {
-    for (const chunk of shapeChunks(shape)) {
+  yield* writes(folded, transaction, order);
+  if (order === 'upserts-first') {
+    yield* deletes(folded, transaction);
+  }
+}
+
+function* truncations(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  const emptied = folded.filter((entry) => entry.emptied).toReversed();
+  const restarting = emptied.filter((entry) => entry.emptied?.restartsIdentity);
+  const tablesOf = (entries: readonly FoldedTable[]): TableShape[] =>
+    entries.map(({ table }) => table);
+  if (emptied.length > restarting.length) {
+    // All in one call, for they may refer to one another.
+    yield () => transaction.truncate(tablesOf(emptied), false);
+  }
+  if (restarting.length > 0) {
+    yield () => transaction.truncate(tablesOf(restarting), true);
+  }
+}
+
+function* moves(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const { table, freed } of folded.toReversed()) {
+    for (const chunk of keyChunks(keyRows(table, freed))) {
+      yield () => transaction.delete(chunk);
+    }
+  }
+  for (const { table, moveWaves } of folded) {
+    for (const wave of moveWaves) {
+      for (const chunk of moveChunks(keyMoves(table, wave))) {
+        yield () => transaction.moveKeys(chunk);
+      }
+    }
+  }
+}
+
+function* writes(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+  order: ApplyOrder,
+): Generator<Statement> {
+  for (const { table, rows, inserted } of folded) {
+    for (const chunk of rows.values().flatMap(shapeChunks)) {
       yield () =>
         transaction.upsert(
-          order === 'deletes-first' && shape.table.uniqueKeys.length > 0
+          order === 'deletes-first' && table.uniqueKeys.length > 0
             ? { ...chunk, passUniqueValues: true }
             : chunk,
         );
     }
-  }
-  if (order === 'upserts-first') {
-    yield* deletes(folded, transaction);
+    for (const chunk of inserted.values().flatMap(shapeChunks)) {
+      yield () => transaction.insert(chunk);
+    }
   }
 }
 
@@ -122,9 +150,12 @@ function* deletes(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
 ): Generator<Statement> {
-  for (const { table, deleted } of folded.toReversed()) {
+  for (const { table, deleted, deletedRows } of folded.toReversed()) {
     for (const chunk of keyChunks(keyRows(table, deleted))) {
       yield () => transaction.delete(chunk);
+    }
+    for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
+      yield () => transaction.deleteEqual(chunk);
     }
   }
 }
@@ -153,65 +184,6 @@ function* vacations(
       }
     }
   }
-}
-
-function foldTable(
-  { table, mutations }: TableBatch,
-  { ignoreUnknownColumns = false }: ApplierOptions,
-): FoldedTable {
-  const folded = foldByKey(mutations, wholeRowTest(table));
-  const deleted: JsonText[] = [];
-  const upserted: KeyedRow[] = [];
-  const replaced: KeyedRow[] = [];
-  for (const mutation of folded) {
-    placeOf(mutation, deleted, upserted, replaced);
-  }
-  return {
-    table,
-    deleted,
-    upsertCount: upserted.length + replaced.length,
-    rows: [
-      ...groupByShape(table, upserted, {
-        ignoreUnknownColumns,
-        replace: false,
-      }),
-      ...groupByShape(table, replaced, { ignoreUnknownColumns, replace: true }),
-    ],
-  };
-}
-
-function placeOf(
-  mutation: FoldedMutation,
-  deleted: JsonText[],
-  upserted: KeyedRow[],
-  replaced: KeyedRow[],
-): void {
-  switch (mutation.kind) {
-    case 'delete':
-      deleted.push(mutation.key);
-      break;
-    case 'upsert':
-      upserted.push(mutation);
-      break;
-    case 'replace':
-      replaced.push(mutation);
-      break;
-  }
-}
-
-/** Tells whether a row carries every column that the target does not compute. */
-export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
-  const needed = table.columns.filter(({ generated }) => !generated).length;
-  return (after) => {
-    const names = new Set<string>();
-    scanObject(after, skipBlank(after, 0), (start, end) => {
-      const column = table.columnByName.get(unescape(after, start, end));
-      if (column && !column.generated) {
-        names.add(column.name);
-      }
-    });
-    return names.size === needed;
-  };
 }
 
 function inTableOrder(tables: readonly TableBatch[]): TableBatch[] {
@@ -243,61 +215,4 @@ function byTime(tables: readonly TableBatch[]): TableBatch[][] {
   return [...steps.entries()]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([, step]) => step);
-}
-
-function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
-  for (const [start, end] of chunkBounds(
-    rows.values,
-    rows.rowCount,
-    limitsOf(rows.table),
-  )) {
-    yield end - start === rows.rowCount
-      ? rows
-      : {
-          ...rows,
-          values: rows.values.map((column) => column.slice(start, end)),
-          rowCount: end - start,
-        };
-  }
-}
-
-function* keyChunks(rows: KeyRows): Generator<KeyRows> {
-  for (const [start, end] of chunkBounds(
-    rows.keys,
-    rows.rowCount,
-    limitsOf(rows.table),
-  )) {
-    yield {
-      table: rows.table,
-      keys: rows.keys.map((column) => column.slice(start, end)),
-      rowCount: end - start,
-    };
-  }
-}
-
-function* chunkBounds(
-  columns: readonly (readonly JsonText[])[],
-  rowCount: number,
-  limits: typeof statementLimits,
-): Generator<[number, number]> {
-  let start = 0;
-  let characterCount = 0;
-  for (let row = 0; row < rowCount; row++) {
-    let rowCharacterCount = 0;
-    for (const column of columns) {
-      rowCharacterCount += column[row]!.length;
-    }
-    const isFull =
-      row - start >= limits.rowCount ||
-      characterCount + rowCharacterCount > limits.characterCount;
-    if (isFull && row > start) {
-      yield [start, row];
-      start = row;
-      characterCount = 0;
-    }
-    characterCount += rowCharacterCount;
-  }
-  if (rowCount > start) {
-    yield [start, rowCount];
-  }
 }

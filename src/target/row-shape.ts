@@ -10,7 +10,13 @@ import {
   unescape,
 } from '../mutation/json-text.ts';
 import type { JsonText } from '../mutation/mutation.ts';
-import type { ColumnShape, KeyRows, ShapeRows, TableShape } from './target.ts';
+import type {
+  ColumnShape,
+  KeyMoves,
+  KeyRows,
+  ShapeRows,
+  TableShape,
+} from './target.ts';
 
 export interface KeyedRow {
   readonly key: JsonText;
@@ -194,6 +200,21 @@ function memberColumn(
   return !column || column.generated ? null : column;
 }
 
+/** Tells whether a row carries every column that the target does not compute. */
+export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
+  const needed = table.columns.filter(({ generated }) => !generated).length;
+  return (after) => {
+    const names = new Set<string>();
+    scanObject(after, skipBlank(after, 0), (start, end) => {
+      const column = table.columnByName.get(unescape(after, start, end));
+      if (column && !column.generated) {
+        names.add(column.name);
+      }
+    });
+    return names.size === needed;
+  };
+}
+
 /** The keys of rows, laid out by key column. */
 export function keyRows(table: TableShape, keys: readonly JsonText[]): KeyRows {
   const columns = table.primaryKey.map(() => [] as JsonText[]);
@@ -209,4 +230,23 @@ export function keyRows(table: TableShape, keys: readonly JsonText[]): KeyRows {
     }
   }
   return { table, keys: columns, rowCount: keys.length };
+}
+
+/** The keys of moves, laid out by key column. */
+export function keyMoves(
+  table: TableShape,
+  moves: readonly { readonly from: JsonText; readonly to: JsonText }[],
+): KeyMoves {
+  return {
+    table,
+    from: keyRows(
+      table,
+      moves.map(({ from }) => from),
+    ).keys,
+    to: keyRows(
+      table,
+      moves.map(({ to }) => to),
+    ).keys,
+    rowCount: moves.length,
+  };
 }

@@ -1,0 +1,39 @@
+/** Tables that are emptied: of what comes before that, nothing is left. */
+import { isTruncation, type Mutation, restartsIdentity } from './mutation.ts';
+
+/** What a table has before the mutations that are left: no rows. */
+export interface Emptying {
+  /** The counters of its identity columns start again. */
+  readonly restartsIdentity: boolean;
+}
+
+export interface LastMutations {
+  /** Null where the table keeps its rows. */
+  readonly emptied: Emptying | null;
+  /** In time order; those of equal time in the order of the list. */
+  readonly mutations: readonly Mutation[];
+}
+
+/** The mutations behind the last truncation; all where there is none. */
+export function sinceEmptied(mutations: readonly Mutation[]): LastMutations {
+  const ordered = inTimeOrder(mutations);
+  const last = ordered.findLastIndex(isTruncation);
+  return last < 0
+    ? { emptied: null, mutations: ordered }
+    : {
+        // Rows that are written with their numbers do not move the counters.
+        emptied: { restartsIdentity: ordered.some(restartsIdentity) },
+        mutations: ordered.slice(last + 1),
+      };
+}
+
+function inTimeOrder(mutations: readonly Mutation[]): readonly Mutation[] {
+  for (let index = 1; index < mutations.length; index += 1) {
+    if (mutations[index]!.time < mutations[index - 1]!.time) {
+      return mutations.toSorted((a, b) =>
+        a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+      );
+    }
+  }
+  return mutations;
+}

@@ -1,0 +1,148 @@
+/** What one table needs of the target: its mutations folded and cut into shapes. */
+import type { Emptying } from '../mutation/emptied-table.ts';
+import { foldByContent } from '../mutation/fold-content.ts';
+import { foldByKey, type FoldedRow } from '../mutation/fold.ts';
+import type { JsonText, Mutation } from '../mutation/mutation.ts';
+import { groupByShape, wholeRowTest } from './row-shape.ts';
+import type { ShapeRows, TableShape } from './target.ts';
+
+export interface FoldedTable {
+  readonly table: TableShape;
+  /** All rows go first; null where they stay. */
+  readonly emptied: Emptying | null;
+  /** Keys whose rows go before rows move to them. */
+  readonly freed: readonly JsonText[];
+  /** One after the other: what stands in the way of a move moves before it. */
+  readonly moveWaves: readonly (readonly KeyMove[])[];
+  readonly rows: readonly ShapeRows[];
+  readonly deleted: readonly JsonText[];
+  /** Of a table without a primary key, instead of `rows` and `deleted`. */
+  readonly inserted: readonly ShapeRows[];
+  readonly deletedRows: readonly ShapeRows[];
+  readonly upsertCount: number;
+  readonly deleteCount: number;
+}
+
+export interface KeyMove {
+  readonly from: JsonText;
+  readonly to: JsonText;
+}
+
+export function foldTable(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  ignoreUnknownColumns: boolean,
+): FoldedTable {
+  return table.primaryKey.length === 0
+    ? foldKeyless(table, mutations, ignoreUnknownColumns)
+    : foldKeyed(table, mutations, ignoreUnknownColumns);
+}
+
+function foldKeyed(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  ignoreUnknownColumns: boolean,
+): FoldedTable {
+  const folded = foldByKey(mutations, {
+    isWhole: wholeRowTest(table),
+    isKeyColumn: (name) => table.columnByName.get(name)?.keyOrdinal != null,
+  });
+  const deleted: JsonText[] = [];
+  const upserted: FoldedRow[] = [];
+  const replaced: FoldedRow[] = [];
+  for (const mutation of folded.mutations) {
+    if (mutation.kind === 'delete') {
+      deleted.push(mutation.key);
+    } else {
+      (mutation.kind === 'replace' ? replaced : upserted).push(mutation);
+    }
+  }
+  return {
+    table,
+    emptied: folded.emptied,
+    ...movesOf(upserted),
+    rows: [
+      ...groupByShape(table, upserted, {
+        ignoreUnknownColumns,
+        replace: false,
+      }),
+      ...groupByShape(table, replaced, { ignoreUnknownColumns, replace: true }),
+    ],
+    deleted,
+    inserted: [],
+    deletedRows: [],
+    upsertCount: upserted.length + replaced.length,
+    deleteCount: deleted.length,
+  };
+}
+
+function foldKeyless(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  ignoreUnknownColumns: boolean,
+): FoldedTable {
+  const { emptied, inserted, deleted } = foldByContent(mutations);
+  const options = { ignoreUnknownColumns, replace: false };
+  return {
+    table,
+    emptied,
+    freed: [],
+    moveWaves: [],
+    rows: [],
+    deleted: [],
+    inserted: groupByShape(table, inserted, options),
+    deletedRows: groupByShape(table, deleted, options),
+    upsertCount: inserted.length,
+    deleteCount: deleted.length,
+  };
+}
+
+function movesOf(
+  rows: readonly FoldedRow[],
+): Pick<FoldedTable, 'freed' | 'moveWaves'> {
+  const moves: KeyMove[] = [];
+  const taken: JsonText[] = [];
+  for (const { key, movedFrom, takesKey } of rows) {
+    if (movedFrom !== undefined) {
+      moves.push({ from: movedFrom, to: key });
+      if (takesKey) {
+        taken.push(key);
+      }
+    }
+  }
+  const byFrom = new Map(moves.map((move) => [move.from, move]));
+  return {
+    // What moves away itself is not in the way.
+    freed: taken.filter((key) => !byFrom.has(key)),
+    moveWaves: inWaves(moves, byFrom),
+  };
+}
+
+/**
+ * Rows that pass keys on: the one at the end of the row moves first. In a
+ * circle nobody can; there the target refuses the first that tries (E4013).
+ */
+function inWaves(
+  moves: readonly KeyMove[],
+  byFrom: ReadonlyMap<JsonText, KeyMove>,
+): KeyMove[][] {
+  const waveOf = new Map<KeyMove, number>();
+  const waves: KeyMove[][] = [];
+  for (const first of moves) {
+    const path: KeyMove[] = [];
+    const seen = new Set<KeyMove>();
+    let move: KeyMove | undefined = first;
+    while (move && !waveOf.has(move) && !seen.has(move)) {
+      seen.add(move);
+      path.push(move);
+      move = byFrom.get(move.to);
+    }
+    let wave = move === undefined ? 0 : (waveOf.get(move) ?? -1) + 1;
+    for (const each of path.toReversed()) {
+      waveOf.set(each, wave);
+      (waves[wave] ??= []).push(each);
+      wave += 1;
+    }
+  }
+  return waves;
+}
