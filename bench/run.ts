@@ -12,10 +12,9 @@ import { openEnvironment } from './environment.ts';
 import {
   type CaseSummary,
   fastestFloor,
-  floorRate,
   summarise,
+  summariseFloor,
 } from './summary.ts';
-import { median } from './statistics.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,15 +57,15 @@ async function runCase(benchCase: BenchCase): Promise<void> {
 
 async function printFloors({ name, floors }: BenchCase): Promise<void> {
   for (const floor of floors) {
-    const rates = [];
+    const samples = [];
     for (let round = 0; round < rounds; round++) {
-      rates.push(floorRate(await floor.measure(options)));
+      samples.push(await floor.measure(options));
     }
     console.log(
       JSON.stringify({
         case: name,
         floor: floor.name,
-        rowsPerSecond: Math.round(median(rates)),
+        ...summariseFloor(samples),
       }),
     );
   }

@@ -33,21 +33,19 @@ export function summarise(
   const latency = (field: 'p50Ms' | 'p99Ms'): number | null =>
     medianMs(samples.map((sample) => sample[field]));
   const rowsPerSecond = of('rowsPerSecond');
-  const floorRowsPerSecond = median(floorSamples.map(floorRate));
-  const clocked = floorSamples.filter((sample) => typeof sample === 'object');
+  const floor = summariseFloor(floorSamples);
+  const floorRowsPerSecond = floor.rowsPerSecond;
   return {
     name,
     rowsPerSecond: Math.round(rowsPerSecond),
-    floorRowsPerSecond: Math.round(floorRowsPerSecond),
+    floorRowsPerSecond,
     ratio: rounded(rowsPerSecond / floorRowsPerSecond, 3),
     cpuMicrosPerRow: rounded(of('cpuMicrosPerRow'), 2),
     rssMiB: Math.round(of('rssMiB')),
     p50Ms: latency('p50Ms'),
     p99Ms: latency('p99Ms'),
-    ...(clocked.length > 0 && {
-      floorP50Ms: rounded(median(clocked.map(({ p50Ms }) => p50Ms)), 1),
-      floorP99Ms: rounded(median(clocked.map(({ p99Ms }) => p99Ms)), 1),
-    }),
+    ...(floor.p50Ms !== undefined && { floorP50Ms: floor.p50Ms }),
+    ...(floor.p99Ms !== undefined && { floorP99Ms: floor.p99Ms }),
   };
 }
 
@@ -56,7 +54,24 @@ function medianMs(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : rounded(median(known), 1);
 }
 
-export function floorRate(sample: FloorSample): number {
+interface FloorSummary {
+  readonly rowsPerSecond: number;
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+}
+
+export function summariseFloor(samples: readonly FloorSample[]): FloorSummary {
+  const clocked = samples.filter((sample) => typeof sample === 'object');
+  return {
+    rowsPerSecond: Math.round(median(samples.map(floorRate))),
+    ...(clocked.length > 0 && {
+      p50Ms: rounded(median(clocked.map(({ p50Ms }) => p50Ms)), 1),
+      p99Ms: rounded(median(clocked.map(({ p99Ms }) => p99Ms)), 1),
+    }),
+  };
+}
+
+function floorRate(sample: FloorSample): number {
   return typeof sample === 'number' ? sample : sample.rowsPerSecond;
 }
 

@@ -8,6 +8,7 @@ import { insertBacklog, tpcbBacklog } from '../sources/backlogs.ts';
 import { postgresTarget } from '../targets/postgres.ts';
 import { sqlServerTarget } from '../targets/sqlserver.ts';
 import { slotDecode } from './slot-decode.ts';
+import { slotLatency } from './slot-latency.ts';
 import { slotCatchUpCase } from './slot-postgres.ts';
 import { webhookStagePostgres, webhookStageSqlite } from './webhook-stage.ts';
 import { webhookCase } from './webhook-target.ts';
@@ -44,6 +45,7 @@ const cases: readonly BenchCase[] = [
   // Reads the same backlog.
   slotDecode,
   slotCatchUpCase('slot-postgres-inserts', insertBacklog),
+  slotLatency,
 ];
 
 /** Cases of servers that must be given from outside, and are not. */

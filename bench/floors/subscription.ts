@@ -2,6 +2,7 @@
 import type { Floor } from '../case.ts';
 import { openPool } from '../pool.ts';
 import { type BacklogKind, PUBLICATION } from '../sources/backlogs.ts';
+import { openPings } from '../sources/pings.ts';
 import { slotSource } from '../sources/slot-source.ts';
 
 const SUBSCRIPTION = 'bench_subscription';
@@ -64,3 +65,15 @@ export function subscriptionFloor(kind: BacklogKind): Floor {
     },
   };
 }
+
+export const subscriptionLatencyFloor: Floor = {
+  name: 'subscription of PostgreSQL, paced',
+  async measure({ environment, seconds }) {
+    await using stack = new AsyncDisposableStack();
+    const pings = stack.use(await openPings(environment));
+    stack.use(await subscribe(pings.places));
+    const never = new AbortController().signal;
+    await pings.slot.untilActive(never);
+    return await pings.run(seconds, never);
+  },
+};
