@@ -71,7 +71,7 @@ export function upsertStatement(
   ];
   return [
     `merge into ${tableName(table)} t`,
-    `using (select ${columns.map((_, index) => `:${index + 1} as c${index + 1}`).join(', ')} from dual) v`,
+    `using ${boundRow(columns.length)}`,
     `on (${table.primaryKey.map((column) => `t.${quoteIdentifier(column.name)} = ${value(column)}`).join(' and ')})`,
     ...(changes.length === 0
       ? []
@@ -123,9 +123,6 @@ export function passUniqueStatement(
   passed: readonly ColumnShape[],
 ): string {
   const all = [...table.primaryKey, ...passed];
-  const paths = all.map(
-    (_, index) => `c${index + 1} varchar2(4000) path '$[${index}]'`,
-  );
   const match = table.primaryKey.map(
     (column, index) =>
       `t.${quoteIdentifier(column.name)} = ${textExpression(column, `v.c${index + 1}`)}`,
@@ -138,8 +135,7 @@ export function passUniqueStatement(
     `merge into ${tableName(table)} t`,
     `using (`,
     `  select ${all.map((_, index) => `j.c${index + 1}`).join(', ')}`,
-    `  from (select :1 as rows_text from dual) d,`,
-    `    json_table(d.rows_text, '$[*]' error on error columns (${paths.join(', ')})) j`,
+    `  from ${textRows(all.length)}`,
     `) v`,
     `on (${match.join(' and ')})`,
     `when matched then update set`,
@@ -148,7 +144,28 @@ export function passUniqueStatement(
   ].join('\n');
 }
 
-function tableName(table: TableShape): string {
+/** The binds of one row as `v.c1`, `v.c2`, …: each may be named more than once. */
+export function boundRow(columnCount: number): string {
+  const binds = Array.from(
+    { length: columnCount },
+    (_, index) => `:${index + 1} as c${index + 1}`,
+  );
+  return `(select ${binds.join(', ')} from dual) v`;
+}
+
+/** One bind, a JSON array of an array of texts for each row, as `j.c1`, …. */
+export function textRows(columnCount: number): string {
+  const paths = Array.from(
+    { length: columnCount },
+    (_, index) => `c${index + 1} varchar2(4000) path '$[${index}]'`,
+  );
+  return [
+    '(select :1 as rows_text from dual) d,',
+    `    json_table(d.rows_text, '$[*]' error on error columns (${paths.join(', ')})) j`,
+  ].join('\n');
+}
+
+export function tableName(table: TableShape): string {
   return `${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
 }
 
@@ -162,7 +179,7 @@ function positionalKeyMatch(table: TableShape): string {
 }
 
 /** As {@link valueExpression}, of a value that is text even for a float. */
-function textExpression(column: ColumnShape, value: string): string {
+export function textExpression(column: ColumnShape, value: string): string {
   const codec = codecOf(column);
   return codec.kind === 'float'
     ? `to_binary_${codec.bits === 32 ? 'float' : 'double'}(${value})`
@@ -172,7 +189,7 @@ function textExpression(column: ColumnShape, value: string): string {
 const dateMask = 'YYYY-MM-DD HH24:MI:SS';
 
 /** What values.ts binds, as the column's type. */
-function valueExpression(
+export function valueExpression(
   column: ColumnShape,
   value: string,
   mode: BindMode = 'inline',

@@ -3,8 +3,10 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
   ColumnShape,
+  KeyMoves,
   KeyRows,
   ShapeRows,
+  TableShape,
   TargetTransaction,
   WatermarkMove,
 } from '../target.ts';
@@ -15,11 +17,24 @@ import {
   pickColumns,
   rowsText,
 } from './binds.ts';
+import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
 import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
+import {
+  moveKeysStatement,
+  moveKeyStatement,
+  movedColumns,
+  movesTogether,
+} from './key-moves.ts';
+import {
+  deleteEqualStatement,
+  emptyStatement,
+  insertStatement,
+  refuseXml,
+} from './keyless-statements.ts';
 import {
   deleteStatement,
   nullStatement,
@@ -30,6 +45,8 @@ import {
 import {
   type WriteOrder,
   deletePlan,
+  keylessOrder,
+  refuseFixedIdentity,
   upsertSteps,
   vacatedColumns,
 } from './upsert-plan.ts';
@@ -127,6 +144,60 @@ export class OracleTransaction implements TargetTransaction {
     return true;
   }
 
+  async moveKeys({ table, from, to, rowCount }: KeyMoves): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      requireKey(table);
+      refuseFixedIdentity(table, table.primaryKey);
+      const moved = movedColumns(table);
+      if (moved.length === 0) {
+        return;
+      }
+      const groups = bindGroups(
+        {
+          table,
+          columns: [...moved, ...table.primaryKey],
+          values: [...moved.map(({ keyOrdinal }) => to[keyOrdinal!]!), ...from],
+          rowCount,
+        },
+        this.#bindOptions,
+      );
+      if (rowCount > 1 && movesTogether(table)) {
+        await this.#connection.run(
+          moveKeysStatement(table),
+          [rowsText(groups)],
+          { isClob: true },
+        );
+      } else {
+        await this.#executeAll(moveKeyStatement(table), groups);
+      }
+    });
+  }
+
+  async insert(rows: ShapeRows): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      requireColumns(rows);
+      refuseFixedIdentity(rows.table, rows.columns);
+      await this.#keyless(rows, insertStatement);
+    });
+  }
+
+  async deleteEqual(rows: ShapeRows): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      requireColumns(rows);
+      refuseXml(rows);
+      await this.#keyless(rows, deleteEqualStatement);
+    });
+  }
+
+  /** Identity counters are left alone: to set them back would commit. */
+  async truncate(tables: readonly TableShape[]): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      for (const table of tables) {
+        await this.#connection.run(emptyStatement(table));
+      }
+    });
+  }
+
   waitsForLock(): Promise<boolean | null> {
     return this.#isBlocked();
   }
@@ -205,6 +276,20 @@ export class OracleTransaction implements TargetTransaction {
     await this.#connection.run(passUniqueStatement(table, passed), [text], {
       isClob: true,
     });
+  }
+
+  async #keyless(
+    rows: ShapeRows,
+    statement: typeof insertStatement,
+  ): Promise<void> {
+    const order = keylessOrder(rows);
+    for (const group of bindGroups(rows, this.#bindOptions)) {
+      await this.#execute(
+        statement(rows.table, rows.columns, group.modes),
+        group,
+        order,
+      );
+    }
   }
 
   #keyGroups({ table, keys, rowCount }: KeyRows): BindGroup[] {

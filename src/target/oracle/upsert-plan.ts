@@ -71,6 +71,16 @@ export function deletePlan(table: TableShape, rowCount: number): DeletePlan {
   return { loosened, order: isStrict ? 'passes' : 'any' };
 }
 
+/** How rows of a table without a primary key are inserted or deleted. */
+export function keylessOrder({
+  table,
+  columns,
+  rowCount,
+}: ShapeRows): WriteOrder {
+  const { loosened, isStrict } = selfReferences(table, columns);
+  return rowCount > 1 && (isStrict || loosened.length > 0) ? 'passes' : 'any';
+}
+
 interface SelfReferences {
   /** One column that may be null of each foreign key to the table itself. */
   readonly loosened: readonly ColumnShape[];
@@ -143,7 +153,7 @@ function mayBeNull({ nullable, generated, keyOrdinal }: ColumnShape): boolean {
 }
 
 /** ORA-32795, ORA-32796: nobody may write to it, and nothing overrides that. */
-function refuseFixedIdentity(
+export function refuseFixedIdentity(
   table: TableShape,
   columns: readonly ColumnShape[],
 ): void {

@@ -52,6 +52,18 @@ function wireType(column: ColumnShape): string {
   }
 }
 
+export interface KeyMatchOptions {
+  /** Where the columns begin among those of the rows. */
+  readonly first?: number;
+  /** The column as it is at the target; `t.[id]` where nothing is said. */
+  readonly held?: (column: ColumnShape) => string;
+}
+
+/** The column in the table's row, `t`. */
+export function ofTable({ name }: ColumnShape): string {
+  return `t.${quoteIdentifier(name)}`;
+}
+
 /**
  * Key columns of text and bytes are also compared byte by byte: a collation,
  * or blanks at the end, must never make two rows of the source one row.
@@ -59,11 +71,12 @@ function wireType(column: ColumnShape): string {
 export function keyMatch(
   table: TableShape,
   columns: readonly ColumnShape[],
+  { first = 0, held = ofTable }: KeyMatchOptions = {},
 ): string {
   return table.primaryKey
     .flatMap((column) => {
-      const name = `t.${quoteIdentifier(column.name)}`;
-      const value = valueExpression(column, columns.indexOf(column));
+      const name = held(column);
+      const value = valueExpression(column, first + columns.indexOf(column));
       const { kind } = codecOf(column);
       return kind === 'text' || kind === 'binary' || kind === 'json'
         ? [
@@ -84,6 +97,9 @@ export function valueList(columns: readonly ColumnShape[]): string {
 
 export function collate(column: ColumnShape): string {
   const codec = codecOf(column);
+  if (codec.kind === 'json' && codec.text !== null) {
+    return collate({ ...column, codec: codec.text });
+  }
   return codec.kind === 'text' && codec.collation !== null
     ? ` collate ${codec.collation}`
     : '';

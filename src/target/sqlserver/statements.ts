@@ -23,7 +23,7 @@ import {
 } from './row-source.ts';
 
 /** FORCESEEK: a scan of a small table would lock rows of other transactions. */
-const lookupHints = 'with (rowlock, updlock, forceseek)';
+export const lookupHints = 'with (rowlock, updlock, forceseek)';
 
 /** Thrown by our own statements; see errors.ts. */
 export const ownErrors = {
@@ -133,8 +133,19 @@ function selfReferences(
   );
 }
 
+/** For a table without a primary key. */
+export function insertRowsStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  return insertStatement(table, columns, [
+    `select ${valueList(columns)}`,
+    `from ${rowSource(columns)};`,
+  ]).join('\n');
+}
+
 /** Sets `@inserted`. IDENTITY_INSERT is on for one table of a session at most. */
-function insertStatement(
+export function insertStatement(
   table: TableShape,
   columns: readonly ColumnShape[],
   source: readonly string[],
@@ -238,6 +249,11 @@ export function fixedIdentities(
 
 export function deleteStatement(table: TableShape): string {
   return ['delete t', `${joined(table, table.primaryKey)};`].join('\n');
+}
+
+/** TRUNCATE TABLE needs ALTER, and a table to which no foreign key refers. */
+export function emptyStatement(table: TableShape): string {
+  return `delete from ${tableName(table)};`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
+  KeyMoves,
   KeyRows,
   ShapeRows,
   TableShape,
@@ -9,15 +10,20 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
+import { deleteEqualStatement } from './equal-rows.ts';
 import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
+import { bothKeys, moveKeysPlan } from './key-moves.ts';
 import { type SessionOptions, sessionSettings } from './session.ts';
 import {
   deleteStatement,
+  emptyStatement,
   identityInsertStatement,
+  insertRowsStatement,
   ownErrors,
   vacateStatement,
 } from './statements.ts';
@@ -97,6 +103,74 @@ export class SqlServerTransaction implements TargetTransaction {
       count: keys.rowCount,
     }));
     return true;
+  }
+
+  async moveKeys({ table, from, to, rowCount }: KeyMoves): Promise<void> {
+    await this.#written(table, () => {
+      requireKey(table);
+      return {
+        statements: moveKeysPlan(table),
+        rows: rowsParameter(
+          {
+            table,
+            columns: bothKeys(table),
+            values: [...to, ...from],
+            rowCount,
+          },
+          this.#options.policies,
+        ),
+        count: rowCount,
+      };
+    });
+  }
+
+  async insert(rows: ShapeRows): Promise<void> {
+    await this.#written(rows.table, () => {
+      requireColumns(rows);
+      return {
+        statements: [
+          {
+            text: insertRowsStatement(rows.table, rows.columns),
+            setsIdentityInsert: rows.columns.some(
+              ({ identity }) => identity !== null,
+            ),
+          },
+        ],
+        rows: rowsParameter(rows, this.#options.policies),
+        count: rows.rowCount,
+      };
+    });
+  }
+
+  async deleteEqual(rows: ShapeRows): Promise<void> {
+    await this.#written(rows.table, () => {
+      requireColumns(rows);
+      return {
+        statements: [
+          {
+            text: deleteEqualStatement(rows.table, rows.columns),
+            setsIdentityInsert: false,
+          },
+        ],
+        rows: rowsParameter(rows, this.#options.policies),
+        count: rows.rowCount,
+      };
+    });
+  }
+
+  /** Identity counters stay where they are, as they do for every write. */
+  async truncate(tables: readonly TableShape[]): Promise<void> {
+    await Promise.all(
+      tables.map((table) =>
+        this.#written(table, () => ({
+          statements: [
+            { text: emptyStatement(table), setsIdentityInsert: false },
+          ],
+          rows: '[]',
+          count: 0,
+        })),
+      ),
+    );
   }
 
   waitsForLock(): Promise<boolean | null> {

@@ -10,6 +10,15 @@ import {
 } from '../../../src/target/oracle/preflight-queries.ts';
 import { sessionStatements } from '../../../src/target/oracle/driver.ts';
 import {
+  moveKeysStatement,
+  moveKeyStatement,
+} from '../../../src/target/oracle/key-moves.ts';
+import {
+  deleteEqualStatement,
+  emptyStatement,
+  insertStatement,
+} from '../../../src/target/oracle/keyless-statements.ts';
+import {
   deleteStatement,
   nullStatement,
   oracleSchema,
@@ -69,6 +78,17 @@ const keys = tableShape('KEYS', [
   column('B', text(5, { isNational: true }), { keyOrdinal: 1 }),
 ]);
 
+const log = tableShape('LOG', [
+  column('N', number, { nullable: false }),
+  column(
+    'AT',
+    { kind: 'timestamp', fractionDigits: 6, hasZone: true },
+    { nullable: true },
+  ),
+  column('WHAT', text(20), { nullable: true }),
+]);
+const allLobs = everything.columns.map(() => 'lob' as const);
+
 const written = (table: TableShape) =>
   table.columns.filter(({ generated }) => !generated);
 const sparse = (table: TableShape, ...names: string[]) =>
@@ -93,10 +113,22 @@ const statements: Readonly<Record<string, string>> = {
   ),
   'upsert-types': upsertStatement(everything, everything.columns),
   'upsert-types-lob': upsertStatement(everything, everything.columns, {
-    modes: everything.columns.map(() => 'lob'),
+    modes: allLobs,
   }),
   delete: deleteStatement(everything),
   'delete-composite-key': deleteStatement(keys),
+  'move-key': moveKeyStatement(orders),
+  'move-keys': moveKeysStatement(orders),
+  insert: insertStatement(log, log.columns),
+  'insert-types-lob': insertStatement(everything, everything.columns, allLobs),
+  'delete-equal': deleteEqualStatement(log, log.columns),
+  'delete-equal-types': deleteEqualStatement(everything, everything.columns),
+  'delete-equal-types-lob': deleteEqualStatement(
+    everything,
+    everything.columns,
+    allLobs,
+  ),
+  empty: emptyStatement(log),
   vacate: nullStatement(orders, sparse(orders, 'CODE', 'PARENT')),
   'pass-unique': passUniqueStatement(orders, sparse(orders, 'CODE', 'PARENT')),
   'pass-unique-float': passUniqueStatement(

@@ -1,11 +1,20 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import { deleteEqualStatement } from '../../../src/target/sqlserver/equal-rows.ts';
+import {
+  moveKeysPlan,
+  refuseKeysStatement,
+  rewriteKeysStatement,
+  updateKeysStatement,
+} from '../../../src/target/sqlserver/key-moves.ts';
 import { quoteIdentifier } from '../../../src/target/sqlserver/quoting.ts';
 import { sessionSettings } from '../../../src/target/sqlserver/session.ts';
 import {
   deleteStatement,
+  emptyStatement,
   identityInsertStatement,
+  insertRowsStatement,
   refuseRewriteStatement,
   reseedStatement,
   rewriteStatement,
@@ -81,6 +90,22 @@ const serial = tableShape('serial', [
 const identityKey = tableShape('numbered', [
   column('id', 'int', { keyOrdinal: 0, identity: 'always' }),
   column('a', 'nvarchar(50)'),
+]);
+
+const log = tableShape('log', [
+  column('n', 'bigint', { identity: 'always' }),
+  column('at', 'datetime2(6)'),
+  column('what', 'varchar(20)'),
+  column('twice', 'bigint', { generated: true }),
+]);
+
+const numberedPair = tableShape('numbered_pair', [
+  column('tenant', 'nvarchar(20)', { keyOrdinal: 0 }),
+  column('id', 'int', { keyOrdinal: 1, identity: 'always' }),
+  column('a', 'varchar(max)', {
+    codec: { kind: 'json', text: column('x', 'varchar(max)').codec } as never,
+  }),
+  column('twice', 'int', { generated: true }),
 ]);
 
 const filtered = tableShape(
@@ -190,6 +215,17 @@ end`,
   ),
   delete: deleteStatement(serial),
   'delete-composite-key': deleteStatement(orders),
+  'move-keys': updateKeysStatement(orders)!,
+  'move-identity-keys': rewriteKeysStatement(numberedPair),
+  'refuse-identity-keys': refuseKeysStatement(
+    numberedPair,
+    sparse(numberedPair, 'id'),
+  ),
+  insert: insertRowsStatement(log, sparse(log, 'at', 'what')),
+  'insert-identity': insertRowsStatement(log, written(log)),
+  'delete-equal': deleteEqualStatement(log, written(log)),
+  'delete-equal-types': deleteEqualStatement(everything, everything.columns),
+  empty: emptyStatement(serial),
   'vacate-filtered-index': vacateStatement(filtered)!,
   'identity-insert-off': identityInsertStatement(serial, 'off'),
   reseed: reseedStatement(serial),
@@ -266,6 +302,19 @@ describe('the SQL of SQL Server', () => {
     expect(
       texts({ ...serial, deleteHasEffects: true }, 'id', 'number'),
     ).toEqual(['if', 'declare']);
+  });
+
+  test('keys move in one statement, and an identity where the row may be deleted', () => {
+    const texts = (table: TableShape): string[] =>
+      moveKeysPlan(table).map(({ text }) => text.split(/[ (]/, 1)[0]!);
+    expect(texts(orders)).toEqual(['update']);
+    expect(texts(identityKey)).toEqual(['declare']);
+    expect(texts(numberedPair)).toEqual(['declare']);
+    expect(texts({ ...identityKey, deleteHasEffects: true })).toEqual(['if']);
+    expect(texts({ ...numberedPair, deleteHasEffects: true })).toEqual([
+      'if',
+      'update',
+    ]);
   });
 
   test('unique values are taken away only where several rows may have none', () => {
