@@ -15,12 +15,7 @@ import {
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import { JsonWriter } from './json-writer.ts';
 import { cutShort, readUInt16, readUInt32 } from './message-fields.ts';
-import {
-  fieldsAt,
-  messageKind,
-  messageKinds,
-  readTruncate,
-} from './pgoutput.ts';
+import { fieldsAt, messageKinds, readTruncate } from './pgoutput.ts';
 import { readRelation, type SourceRelation } from './relations.ts';
 import { planTable, type TablePlan, type TargetTable } from './table-plan.ts';
 import type { TypeCatalog } from './type-catalog.ts';
@@ -137,7 +132,7 @@ export class RowDecoder {
     sink: MutationSink,
     inStream = false,
   ): void {
-    const kind = messageKind(payload, offset);
+    const kind = payload[offset];
     if (kind === messageKinds.truncate) {
       this.#truncate(payload, offset, time, sink, inStream);
       return;
@@ -149,18 +144,14 @@ export class RowDecoder {
       this.skippedChangeCount += 1;
       return;
     }
-    switch (kind) {
-      case messageKinds.insert:
-        this.#insert(plan, payload, at + 4, time, sink);
-        return;
-      case messageKinds.update:
-        this.#update(plan, payload, at + 4, time, sink);
-        return;
-      case messageKinds.delete:
-        this.#delete(plan, payload, at + 4, time, sink);
-        return;
-      default:
-        throw protocolError(plan, 'a message that is no change of a row');
+    if (kind === messageKinds.insert) {
+      this.#insert(plan, payload, at + 4, time, sink);
+    } else if (kind === messageKinds.update) {
+      this.#update(plan, payload, at + 4, time, sink);
+    } else if (kind === messageKinds.delete) {
+      this.#delete(plan, payload, at + 4, time, sink);
+    } else {
+      throw protocolError(plan, 'a message that is no change of a row');
     }
   }
 
