@@ -53,16 +53,21 @@ const missing = new Set(
   sqlServerUrl === '' ? ['webhook-sqlserver-consistent'] : [],
 );
 
+/** `slot-postgres` is also `slot-postgres-inserts`. */
+function isNamed({ name }: BenchCase, asked: string): boolean {
+  return name === asked || name.startsWith(`${asked}-`);
+}
+
 /** The cases of these names, or all; a wrong name ends the run. */
 export function selectCases(names: readonly string[]): readonly BenchCase[] {
   for (const name of names) {
-    if (!cases.some((it) => it.name === name)) {
+    if (!cases.some((it) => isNamed(it, name))) {
       const known = cases.map((it) => it.name).join(', ');
       throw new Error(`no case "${name}"; there are ${known}`);
     }
   }
   const chosen = cases.filter(
-    (it) => names.length === 0 || names.includes(it.name),
+    (it) => names.length === 0 || names.some((name) => isNamed(it, name)),
   );
   for (const { name } of chosen.filter((it) => missing.has(it.name))) {
     console.error(`${name}: left out, TEST_SQLSERVER_URL names no server`);
