@@ -4,6 +4,7 @@ import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
 import { redactText } from '../config/redact.ts';
 import {
   preflightOptions,
+  type OptionValues,
   type StartValues,
   valuesOf,
 } from '../config/options.ts';
@@ -14,9 +15,9 @@ import type { Finding } from '../failure/finding.ts';
 
 export const preflightCommand: Command = {
   name: 'preflight',
-  summary: 'Check options, target and staging before a start',
+  summary: 'Check options, source, target and staging before a start',
   description:
-    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start, so that the same command line can be tried out.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
   options: preflightOptions,
   async run(invocation, { stdout, signal }) {
     const values = valuesOf(preflightOptions, invocation.values);
@@ -27,6 +28,8 @@ export const preflightCommand: Command = {
       stdout.write(findingLine(finding));
     };
     (await optionFindings(values)).forEach(print);
+    const { slotSourceFindings } = await import('./preflight-source.ts');
+    await guarded('source', print, () => slotSourceFindings(values, signal));
     const { targetFindings } = await import('../target/open-target.ts');
     await guarded('target', print, () =>
       targetFindings(targetPreflight(values), signal),
@@ -60,11 +63,16 @@ function findingLine({ level, subject, text, remedy }: Finding): string {
   return `${redactText(line.replace(/\s*[\r\n]+\s*/g, ' '))}\n`;
 }
 
-/** Whatever start would refuse before it asks a database. */
-async function optionFindings(values: StartValues): Promise<Finding[]> {
+/** Whatever start, or pglogical, would refuse before it asks a database. */
+async function optionFindings(
+  values: OptionValues<typeof preflightOptions>,
+): Promise<Finding[]> {
   try {
-    const warnings = checkStartOptions(values);
     parseValuePolicyRules(values.valuePolicy);
+    if (values.publicationName !== '') {
+      return [];
+    }
+    const warnings = checkStartOptions(values);
     const { listenerTls } = await import('./listener-tls.ts');
     await listenerTls(values);
     return warnings.map((text) => ({
@@ -100,7 +108,7 @@ function findingOf(subject: Finding['subject'], error: unknown): Finding {
   return {
     level: 'error',
     // The source and the target are looked at together.
-    subject: error.code === 'E6001' ? 'source' : subject,
+    subject: error.code.startsWith('E6') ? 'source' : subject,
     text: `${error.code} ${error.message}`,
     remedy: error.remedy,
   };

@@ -49,7 +49,18 @@ export const pglogicalOptions = {
   ...globalOptions,
 } as const satisfies OptionTable;
 
-/** Every flag of `start`, so that the same command line can be tried out. */
+const {
+  sourceConn: _sourceConn,
+  targetSchema: _targetSchema,
+  sourceSchema: _sourceSchema,
+  publicationName,
+  ...slotCheckOptions
+} = slotOptions;
+
+/**
+ * Every flag of `start` and of `pglogical`, so that the same command line can
+ * be tried out.
+ */
 export const preflightOptions = {
   sourceConn: {
     type: 'string',
@@ -57,13 +68,13 @@ export const preflightOptions = {
     default: '',
     group: 'Command',
     about:
-      'The source, as a postgresql:// URL of the CockroachDB cluster: its columns are held against those of the target, and each place at which a value could be refused or lost is named. Only the catalog is read.',
+      'The source, as a postgresql:// URL of the CockroachDB cluster or of the PostgreSQL database: its columns are held against those of the target, and each place at which a value could be refused or lost is named. Only the catalog is read.',
   },
   sourceSchema: {
     type: 'string',
     default: 'public',
     group: 'Command',
-    about: 'The schema of the source whose tables the changefeed has.',
+    about: 'The schema of the source whose tables are replicated.',
   },
   targetSchema: {
     type: 'string',
@@ -72,6 +83,12 @@ export const preflightOptions = {
     about:
       'The target schema to hold them against, as it stands in the webhook path (shop/public) or in a log (shop.public); by default the one that the address of the target suggests.',
   },
+  publicationName: {
+    ...publicationName,
+    about:
+      'The publication of a PostgreSQL source; several are separated by commas. With it, --sourceConn is looked at as pglogical would read it: its settings, publications, tables and the slot; and no options of a webhook are asked for.',
+  },
+  ...slotCheckOptions,
   ...startOptions,
 } as const satisfies OptionTable;
 

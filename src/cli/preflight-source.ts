@@ -1,0 +1,47 @@
+/** What preflight finds at a PostgreSQL source, as `pglogical` would read it. */
+import { parsePostgresAddress } from '../config/address/postgres.ts';
+import type { OptionValues, preflightOptions } from '../config/options.ts';
+import { ReplicatorError } from '../failure/failure.ts';
+import type { Finding } from '../failure/finding.ts';
+import { sourceFindings } from '../source/logical/source-checks.ts';
+import { openSourceSession } from '../source/logical/source-session.ts';
+
+/** Nothing without `--publicationName`. Throws E5004, E6001 and E6010. */
+export async function slotSourceFindings(
+  values: OptionValues<typeof preflightOptions>,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  if (values.publicationName === '') {
+    return [];
+  }
+  if (values.sourceConn === '') {
+    throw new ReplicatorError('E5004', {
+      detail: '--publicationName is given without --sourceConn',
+      remedy: 'give the address of the source in --sourceConn',
+    });
+  }
+  await using session = await openSourceSession(
+    parsePostgresAddress(values.sourceConn, '--sourceConn'),
+    signal,
+  );
+  return await sourceFindings(session, {
+    slotName: values.slotName,
+    publicationNames: listed(values.publicationName),
+    schemas: [
+      values.sourceSchema,
+      ...listed(values.schemaMap).map((pair) => pair.split('=')[0]!.trim()),
+    ],
+    willCreateSlot: values.createSlot,
+    willCreatePublication: values.createPublication,
+    slotFailover: values.slotFailover,
+    standbyTimeoutMs: values.standbyTimeout,
+    origin: values.origin,
+  });
+}
+
+function listed(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
