@@ -38,6 +38,13 @@ const sessionSettings = {
   lc_monetary: 'C',
 };
 
+const changeKinds: ReadonlySet<number> = new Set([
+  messageKinds.insert,
+  messageKinds.update,
+  messageKinds.delete,
+  messageKinds.truncate,
+]);
+
 export interface DecodedChange {
   readonly table: string;
   readonly keyColumns: readonly string[] | undefined;
@@ -52,6 +59,8 @@ export interface DecodedSlot extends AsyncDisposable {
   rows(text: string): Promise<(string | null)[][]>;
   /** Reads the target's tables again; before the first changes too. */
   refresh(): Promise<SchemaShape>;
+  /** What pgoutput says since the last call of this or of `changes`. */
+  messages(streaming?: 'off' | 'on' | 'parallel'): Promise<Buffer[]>;
   /** What has changed since the last call. */
   changes(): Promise<DecodedChange[]>;
 }
@@ -67,6 +76,7 @@ export async function decodedSlot(
   await admin.end();
   const url = server.url(name);
   const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
   await client.connect();
   const sql = async (text: string): Promise<void> => {
     await client.query(text);
@@ -78,6 +88,14 @@ export async function decodedSlot(
   await sql('create schema target');
   await sql('create publication changes for tables in schema source');
   await sql(`select pg_create_logical_replication_slot('${name}', 'pgoutput')`);
+  const messages = async (streaming = 'off'): Promise<Buffer[]> => {
+    const { rows } = await client.query<{ data: Buffer }>(
+      `select data from pg_logical_slot_get_binary_changes('${name}', null, null,
+        'proto_version', '4', 'publication_names', 'changes', 'messages', 'true',
+        'streaming', '${streaming}')`,
+    );
+    return rows.map(({ data }) => data);
+  };
   const target = await openTarget({ url, ...defaultTargetOptions });
   let shape: SchemaShape | null = null;
   const types = new TypeCatalog(async (oids) => {
@@ -97,53 +115,42 @@ export async function decodedSlot(
     decoder,
     sql,
     async rows(text) {
-      const { rows } = await client.query({
+      const { rows } = await client.query<(string | null)[]>({
         text,
         rowMode: 'array',
-        types: { getTypeParser: () => (value: string) => value },
-      } as never);
-      return rows as unknown as (string | null)[][];
+        types: { getTypeParser: () => String },
+      });
+      return rows;
     },
     async refresh() {
       shape = (await target.introspect(schemaName([name, 'target'])))!;
       decoder.refresh();
       return shape;
     },
+    messages,
     async changes() {
-      const { rows } = await client.query<{ data: Buffer }>(
-        `select data from pg_logical_slot_get_binary_changes('${name}', null, null,
-          'proto_version', '1', 'publication_names', 'changes', 'messages', 'true')`,
-      );
       const changes: DecodedChange[] = [];
       let time = '' as Timestamp;
-      for (const { data } of rows) {
-        switch (messageKind(data)) {
-          case messageKinds.begin: {
-            const { commitMicros } = readBegin(data);
-            time = `${timestampNanos(commitMicros)}.0000000000` as Timestamp;
-            break;
-          }
-          case messageKinds.relation:
-            await decoder.relation(data);
-            break;
-          case messageKinds.insert:
-          case messageKinds.update:
-          case messageKinds.delete:
-          case messageKinds.truncate:
-            decoder.change(data, 0, time, {
-              put({ name: table }, keyColumns, mutation) {
-                changes.push({ table, keyColumns, mutation });
-              },
-            });
-            break;
-          default:
-            break;
+      for (const data of await messages()) {
+        const kind = messageKind(data);
+        if (kind === messageKinds.begin) {
+          const { commitMicros } = readBegin(data);
+          time = `${timestampNanos(commitMicros)}.0000000000` as Timestamp;
+        } else if (kind === messageKinds.relation) {
+          await decoder.relation(data);
+        } else if (changeKinds.has(kind)) {
+          decoder.change(data, 0, time, {
+            put({ name: table }, keyColumns, mutation) {
+              changes.push({ table, keyColumns, mutation });
+            },
+          });
         }
       }
       return changes;
     },
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]();
+      await sql(`select pg_drop_replication_slot('${name}')`);
       await client.end();
     },
   };
