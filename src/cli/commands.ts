@@ -5,6 +5,7 @@ type LoadCommand = () => Promise<Command>;
 
 export const commands: Readonly<Record<string, LoadCommand>> = {
   start: async () => (await import('./start.ts')).startCommand,
+  pglogical: async () => (await import('./pglogical.ts')).pglogicalCommand,
   preflight: async () => (await import('./preflight.ts')).preflightCommand,
   'target prepare': async () =>
     (await import('./target-prepare.ts')).targetPrepareCommand,

@@ -105,7 +105,7 @@ export async function runDaemon(
     );
   }
 
-  keepTelling(open, values, stack);
+  keepTelling(open, values, { kind: 'cdc', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
   stack.use(reloadOnHangup(values, webhook, log));
 
@@ -142,7 +142,7 @@ async function drain(
   logger.info('stopped');
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
+export async function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => resolve(), { once: true });
   if (!signal.aborted) {

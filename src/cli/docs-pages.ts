@@ -6,7 +6,7 @@ import {
   type OptionTable,
 } from '../config/option-entry.ts';
 import { printOptionValue } from '../config/option-value.ts';
-import { startOptions } from '../config/options.ts';
+import { pglogicalOptions, startOptions } from '../config/options.ts';
 import { peerCommands, peerOptions } from '../config/peer-options.ts';
 import { errorCodes } from '../failure/codes.ts';
 import { type MetricEntry, metricTable } from '../telemetry/metric-table.ts';
@@ -47,7 +47,9 @@ async function optionsPage(): Promise<string> {
     '',
   ];
   for (const group of optionGroups) {
-    lines.push(...optionRows(group, startOptions, group));
+    lines.push(
+      ...optionRows(group, { ...pglogicalOptions, ...startOptions }, group),
+    );
   }
   for (const load of Object.values(commands)) {
     const { name, options } = await load();
@@ -115,6 +117,7 @@ const metricFamilies: Readonly<Record<string, string>> = {
   Sequencer: 'core_|retry_',
   Target: 'target_apply|apply_|stmtcache_',
   'Connection pools': 'pool_',
+  'PostgreSQL slot': 'pglogical_|replicator_slot_',
   'This product alone': 'replicator_',
 };
 

@@ -91,13 +91,17 @@ export async function openHouse(
 export function keepTelling(
   { house, pipelines, store, target }: OpenHouse,
   values: HouseValues,
-  stack: AsyncDisposableStack,
+  {
+    kind,
+    stack,
+  }: { readonly kind: string; readonly stack: AsyncDisposableStack },
 ): void {
   const stop = new AbortController();
   stack.defer(() => stop.abort());
   startGauges(
     house.metrics,
     {
+      kind,
       pipelines,
       target,
       store,

@@ -5,7 +5,14 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import { formatByteSize } from '../lib/byte-size.ts';
 import { isLoopback, parseListenAddress } from './listen-address.ts';
-import type { HttpValues, MetricsValues, StartValues } from './options.ts';
+import type {
+  HttpValues,
+  MetricsValues,
+  PglogicalValues,
+  SequencerValues,
+  StartValues,
+  TargetValues,
+} from './options.ts';
 
 /** Peer rule: more transactions than this starve the other users of the pool. */
 const parallelismShare = 0.8;
@@ -19,8 +26,31 @@ export function checkStartOptions(values: StartValues): string[] {
   checkDatabases(values);
   checkTls(values);
   checkCallers(values);
+  checkAddresses(values);
   checkMetrics(values);
   return warningsOf(values);
+}
+
+/** The same for `pglogical`. Throws E5002, E5003 or E5004. */
+export function checkPglogicalOptions(values: PglogicalValues): void {
+  for (const [option, example] of [
+    [
+      'sourceConn',
+      'env:SOURCE_URL with SOURCE_URL=postgresql://<user>:<password>@<host>/<database>',
+    ],
+    ['publicationName', 'the name in CREATE PUBLICATION … FOR ALL TABLES'],
+    ['targetSchema', '<database>.<schema>, for instance shop.public'],
+    ['slotName', 'replicator'],
+  ] as const) {
+    if (values[option] === '') {
+      throw new ReplicatorError('E5004', {
+        detail: `--${option} must be given`,
+        remedy: `give --${option}: ${example}`,
+      });
+    }
+  }
+  checkDatabases(values);
+  checkMetrics(values);
 }
 
 /** Throws E5004 where there is none. */
@@ -35,7 +65,9 @@ export function checkTargetGiven({ targetConn }: { targetConn: string }): void {
 }
 
 /** The part that concerns the databases alone, for preflight too. */
-export function checkDatabases(values: StartValues): void {
+export function checkDatabases(
+  values: TargetValues & Omit<SequencerValues, 'immediate'>,
+): void {
   checkTargetGiven(values);
   const most = Math.floor(values.targetMaxPoolSize * parallelismShare);
   if (values.parallelism > most) {
@@ -107,7 +139,7 @@ function checkCallers(values: HttpValues): void {
   }
 }
 
-function checkMetrics(values: MetricsValues & HttpValues): void {
+function checkAddresses(values: MetricsValues & HttpValues): void {
   parseListenAddress(values.bindAddr, 'bindAddr');
   if (values.metricsAddr !== '') {
     const metrics = parseListenAddress(values.metricsAddr, 'metricsAddr');
@@ -117,6 +149,12 @@ function checkMetrics(values: MetricsValues & HttpValues): void {
         'leave --metricsAddr out: without it /_/varz is served on --bindAddr',
       );
     }
+  }
+}
+
+function checkMetrics(values: MetricsValues): void {
+  if (values.metricsAddr !== '') {
+    parseListenAddress(values.metricsAddr, 'metricsAddr');
   }
   if (values.metricsSnapshotPeriod === 0) {
     return;

@@ -36,7 +36,6 @@ export const peerOptions: Readonly<Record<string, string>> = {
 
 /** Commands of the peer that this version does not have, likewise. */
 export const peerCommands: Readonly<Record<string, string>> = {
-  pglogical: 'this version has no PostgreSQL source yet',
   mylogical: 'this version has no MySQL source',
   kafka: 'this version takes changefeeds over the webhook only',
   objstore: 'this version takes changefeeds over the webhook only',

@@ -13,11 +13,20 @@ export interface OperatorContext {
   readonly pipelines: Pipelines;
   readonly store: StagingStore;
   readonly target: Target;
+  /** A source that the daemon itself asks (a slot). */
+  readonly source?: SourceStatus;
   readonly healthCheckTimeoutMs: number;
   /** The options in force, secrets already taken out. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly version: string;
   readonly startedAtMs: number;
+}
+
+export interface SourceStatus {
+  /** One line for the health check; null when all is well. */
+  readonly complaint: string | null;
+  /** Its state as JSON values; no secrets, no row data. */
+  diagnostics(): Record<string, unknown>;
 }
 
 /**
@@ -70,6 +79,7 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
     ask('staging', (pingSignal) => context.store.ping(pingSignal)),
     ask('target', (pingSignal) => context.target.ping(pingSignal)),
   ]);
+  answers.push(context.source?.complaint ?? null);
   for (const { schema, status } of context.pipelines.all) {
     answers.push(status.complaint && `${schema}: ${status.complaint}`);
   }
@@ -115,6 +125,7 @@ export async function diagnostics(
       version: await context.target.version().catch(() => null),
       pool: context.target.poolCounts(),
     },
+    ...(context.source && { source: context.source.diagnostics() }),
     unopened: Object.fromEntries(context.pipelines.unopened),
     pipelines: context.pipelines.all.map((pipeline) =>
       pipelineDiagnostics(pipeline),

@@ -88,4 +88,11 @@ export const sourceCodes = {
     remedy:
       'leave the large column out of the publication (PostgreSQL 15 and later: a column list), and bring its values over by other means',
   },
+  E6013: {
+    meaning: 'the publication has a table that the target lacks',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'create the table at the target, take it out of the publication, or skip such tables with --onUnknown ignore; reading goes on by itself when the table is there',
+  },
 } as const satisfies Record<`E${number}`, CodeEntry>;

@@ -8,6 +8,8 @@ import type { Pipelines } from './pipelines.ts';
 import type { StagingBudget } from './staging-budget.ts';
 
 interface GaugeSources {
+  /** Of the feeds: `cdc` or `pglogical`. */
+  readonly kind: string;
   readonly pipelines: Pipelines;
   readonly target: Target;
   readonly store: StagingStore;
@@ -42,7 +44,7 @@ export function startGauges(
 function setGauges(metrics: Metrics, sources: GaugeSources): void {
   const nowMs = Date.now();
   for (const { schema, status, guardKeyCount } of sources.pipelines.all) {
-    const feed = { kind: 'cdc', target: schema };
+    const feed = { kind: sources.kind, target: schema };
     const ageSeconds = (timeMs: number | null): number =>
       timeMs === null ? Number.NaN : Math.max(0, nowMs - timeMs) / 1_000;
     const resolvedMs =

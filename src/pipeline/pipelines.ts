@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { noteMode } from '../sequencer/mode-memo.ts';
-import type { Feed, Feeds } from '../source/source.ts';
+import type { Feed, Feeds, TransactionFeed } from '../source/source.ts';
 import {
   type SchemaWatch,
   shapeFromJson,
@@ -15,6 +15,7 @@ import {
 import type { SchemaShape } from '../target/target.ts';
 import { FeedMemory } from './feed-memory.ts';
 import { type House, Pipeline, shapeMemo } from './pipeline.ts';
+import { PipelineTransactions } from './transaction-feed.ts';
 
 /** A schema that is not there is looked for again at most this often. */
 const absentForMs = 1_000;
@@ -126,6 +127,13 @@ export class Pipelines implements Feeds, AsyncDisposable {
       this.#open.set(schema, opening);
     }
     return await opening;
+  }
+
+  /** See {@link Feeds.open}, for a source of whole transactions. */
+  async openTransactions(schema: SchemaName): Promise<TransactionFeed | null> {
+    await this.open(schema);
+    const pipeline = this.#pipelines.get(schema);
+    return pipeline ? new PipelineTransactions(this.#house, pipeline) : null;
   }
 
   /** A request for the schema was understood: the feed is alive. */

@@ -413,4 +413,70 @@ export const metricTable = {
     help: 'Row versions remembered in immediate mode, to keep older ones from overwriting newer ones.',
     labels: perSchema,
   },
+
+  pglogical_dial_failure_total: {
+    type: 'counter',
+    help: 'Times that the replication slot could not be reached or taken.',
+    labels: [],
+  },
+  pglogical_dial_success_total: {
+    type: 'counter',
+    help: 'Times that the replication slot was taken.',
+    labels: [],
+  },
+  pglogical_empty_transactions: {
+    type: 'counter',
+    help: 'Transactions of the source in which nothing was for the target.',
+    labels: [],
+  },
+  pglogical_unchanged_toasted_columns: {
+    type: 'counter',
+    help: 'Values that the source left out because a change did not touch them (TOAST); the target keeps what it holds.',
+    labels: [],
+  },
+  replicator_slot_reading: {
+    type: 'gauge',
+    help: '1 while this daemon reads the slot; 0 while it waits for another one, or is halted.',
+    labels: [],
+  },
+  replicator_slot_transactions_total: {
+    type: 'counter',
+    help: 'Transactions read from the slot, without empty ones.',
+    labels: [],
+  },
+  replicator_slot_left_out_total: {
+    type: 'counter',
+    help: 'Changes of tables that are not replicated: of another schema, or unknown to the target with --onUnknown ignore.',
+    labels: [],
+  },
+  replicator_slot_lag_bytes: {
+    type: 'gauge',
+    help: 'WAL of the source that is not durable in staging yet.',
+    labels: [],
+  },
+  replicator_slot_lag_seconds: {
+    type: 'gauge',
+    help: 'How long ago the newest transaction that is durable in staging was committed; near 0 on an idle source too.',
+    labels: [],
+  },
+  replicator_slot_retained_bytes: {
+    type: 'gauge',
+    help: 'WAL that the source keeps because of the slot.',
+    labels: [],
+  },
+  replicator_slot_safe_bytes: {
+    type: 'gauge',
+    help: 'WAL that may still be written before the slot may be lost; absent without max_slot_wal_keep_size.',
+    labels: [],
+  },
+  replicator_slot_loss_estimate_seconds: {
+    type: 'gauge',
+    help: 'When the slot would be lost if the source went on writing as in the last minutes; absent while it would not be.',
+    labels: [],
+  },
+  replicator_slot_spool_bytes: {
+    type: 'gauge',
+    help: 'Bytes of transactions that the source streams before they have ended, on disk under --dataDir.',
+    labels: [],
+  },
 } as const satisfies Readonly<Record<string, MetricEntry>>;

@@ -113,6 +113,7 @@ test('every staged row of the window comes once, in whole transactions and in ti
         flushSize: fc.integer({ min: 1, max: 12 }),
         timestampLimit: fc.integer({ min: 1, max: 5 }),
         scanSize: fc.integer({ min: 1, max: 12 }),
+        isStatementOrder: fc.boolean(),
         readBudgetBytes: fc.constantFrom(1, 200, 1 << 20),
       }),
       fc.integer({ min: 0, max: 40 }),

@@ -18,6 +18,9 @@ import { join } from 'node:path';
 const recordHeadBytes = 8;
 const blockBytes = 256 * 1024;
 
+/** The files have outgrown their limit. */
+export class SpoolFull extends Error {}
+
 interface SpooledTransaction {
   /** Null until the first block is written. */
   file: FileHandle | null;
@@ -95,7 +98,7 @@ export class Spool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const xid of [...this.#transactions.keys()]) {
+    for (const xid of this.#transactions.keys()) {
       await this.abort(xid);
     }
   }

@@ -13,15 +13,13 @@
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import {
-  mayWorkOtherwise,
-  type PostgresAddress,
-} from '../../config/address/postgres.ts';
-import { ReplicatorError } from '../../failure/failure.ts';
-import { FrameReader } from './wal-frames.ts';
+import type pg from 'pg';
+import type { PostgresAddress } from '../../config/address/postgres.ts';
+import { dialPostgres } from '../../config/address/postgres-dial.ts';
 import { printLsn } from './lsn.ts';
-import { replicationFailure, serverError } from './wal-errors.ts';
+import { sourceFailure } from './source-errors.ts';
+import { serverError } from './wal-errors.ts';
+import { FrameReader } from './wal-frames.ts';
 
 export interface WalStreamOptions {
   readonly address: PostgresAddress;
@@ -69,7 +67,6 @@ const sessionSettings = [
 
 export class WalStream implements AsyncDisposable {
   readonly #socket: Socket;
-  readonly #client: pg.Client;
   readonly #options: WalStreamOptions;
   readonly #frames = new FrameReader();
   readonly #ended = Promise.withResolvers<void>();
@@ -77,6 +74,7 @@ export class WalStream implements AsyncDisposable {
   #handler: WalHandler | null = null;
   #failure: unknown = null;
   #isOver = false;
+  #isStopped = false;
   #pumping = false;
   #confirmed = 0n;
   #received = 0n;
@@ -85,31 +83,35 @@ export class WalStream implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(client: pg.Client, options: WalStreamOptions) {
-    this.#client = client;
     this.#socket = (client as unknown as ClientInternals).connection.stream;
     this.#options = options;
   }
 
   /**
    * Dials and takes the slot; nothing is read before {@link run}. Rejects
-   * with E6002, E6003, E6004, E6007 or E6010, or the signal's reason.
+   * with E6001 to E6004, E6007 or E6010, or the signal's reason.
    */
   static async open(
     options: WalStreamOptions,
     signal: AbortSignal,
   ): Promise<WalStream> {
-    const client = await dial(options.address, signal);
-    const stream = new WalStream(client, options);
+    let stream: WalStream | null = null;
     try {
+      const client = await dialPostgres(
+        options.address,
+        { replication: 'database' } as pg.ClientConfig,
+        signal,
+      );
+      stream = new WalStream(client, options);
       for (const setting of sessionSettings) {
         await client.query(setting);
       }
       await stream.#start(signal);
       return stream;
     } catch (error) {
-      stream.cut();
+      stream?.cut();
       signal.throwIfAborted();
-      throw replicationFailure(error, options.slotName);
+      throw sourceFailure(error, options.address.display);
     }
   }
 
@@ -132,10 +134,10 @@ export class WalStream implements AsyncDisposable {
       await this.#ended.promise;
     } finally {
       clearInterval(this.#timer);
-      this.cut();
     }
     if (this.#failure) {
-      throw replicationFailure(this.#failure, this.#options.slotName);
+      this.cut();
+      throw sourceFailure(this.#failure, this.#options.address.display);
     }
   }
 
@@ -147,7 +149,14 @@ export class WalStream implements AsyncDisposable {
     }
   }
 
-  /** Ends `run`, after the message that is being handled. */
+  /** Ends `run` after the message that is being handled; places still go out. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#socket.pause();
+    this.#ended.resolve();
+  }
+
+  /** Ends `run`, and the connection, at once. */
   cut(): void {
     this.#isOver = true;
     this.#socket.destroy();
@@ -210,7 +219,7 @@ export class WalStream implements AsyncDisposable {
     if (!this.#isHeld && chunk.length < fullReadBytes && this.#handler) {
       this.#socket.pause();
       setTimeout(() => {
-        if (!this.#isHeld) {
+        if (!this.#isHeld && !this.#isStopped) {
           this.#socket.resume();
         }
       }, poolPauseMs);
@@ -225,7 +234,7 @@ export class WalStream implements AsyncDisposable {
     this.#pumping = true;
     try {
       // The answer to START_REPLICATION is read at once, the rest by run().
-      while (!this.#isOver && this.#frames.next()) {
+      while (!this.#isOver && !this.#isStopped && this.#frames.next()) {
         const waiting = this.#handle(this.#frames);
         if (waiting) {
           this.#isHeld = true;
@@ -237,11 +246,9 @@ export class WalStream implements AsyncDisposable {
           break;
         }
       }
-      if (!this.#isOver) {
-        this.#handler?.paused();
-        if (this.#handler) {
-          this.#socket.resume();
-        }
+      if (this.#handler && !this.#isOver && !this.#isStopped) {
+        this.#handler.paused();
+        this.#socket.resume();
       }
     } catch (error) {
       this.#fail(error);
@@ -270,7 +277,7 @@ export class WalStream implements AsyncDisposable {
 
   #copyData({ buffer, start, end }: FrameReader): Promise<void> | undefined {
     const handler = this.#handler!;
-    switch (buffer[start]) {
+    switch (buffer[start]!) {
       case copyType.walData:
         return handler.message(buffer.subarray(start + 25, end));
       case copyType.keepalive: {
@@ -364,41 +371,4 @@ function quoteLiteral(text: string): string {
 /** What the pg package's client has and its declarations do not say. */
 interface ClientInternals {
   readonly connection: { readonly stream: Socket };
-}
-
-async function dial(
-  address: PostgresAddress,
-  signal: AbortSignal,
-): Promise<pg.Client> {
-  let failure: unknown;
-  for (const ssl of address.attempts) {
-    signal.throwIfAborted();
-    const client = new pg.Client({
-      ...address.config,
-      ssl,
-      keepAlive: true,
-      ...{ replication: 'database' },
-    });
-    client.on('error', () => {});
-    const cut = (): void => {
-      (client as unknown as ClientInternals).connection.stream.destroy();
-    };
-    signal.addEventListener('abort', cut, { once: true });
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      cut();
-      signal.throwIfAborted();
-      failure ??= error;
-      if (!mayWorkOtherwise(error)) {
-        break;
-      }
-    } finally {
-      signal.removeEventListener('abort', cut);
-    }
-  }
-  throw failure instanceof ReplicatorError
-    ? failure
-    : replicationFailure(failure, null);
 }

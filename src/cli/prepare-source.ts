@@ -1,0 +1,97 @@
+import type { Logger } from 'pino';
+import type { PostgresAddress } from '../config/address/postgres.ts';
+import type { PglogicalValues } from '../config/options.ts';
+import { ReplicatorError } from '../failure/failure.ts';
+import { printLsn } from '../source/logical/lsn.ts';
+import {
+  createPublication,
+  createPublicationStatement,
+  createSlot,
+  createSlotStatement,
+} from '../source/logical/slot-admin.ts';
+import { readSlot } from '../source/logical/slot-state.ts';
+import {
+  requireSource,
+  sourceFindings,
+} from '../source/logical/source-checks.ts';
+import { openSourceSession } from '../source/logical/source-session.ts';
+import type { TransactionFeed } from '../source/source.ts';
+
+export interface PrepareSourceOptions {
+  readonly values: PglogicalValues;
+  readonly address: PostgresAddress;
+  readonly schemas: ReadonlyMap<string, unknown>;
+  readonly feed: TransactionFeed;
+  readonly logger: Logger;
+}
+
+/**
+ * Looks whether the source can be read, makes what it was asked to make, and
+ * says aloud what may go wrong later. Throws E6001, E6002, E6003 or E6007.
+ *
+ * The publication comes before the slot: changes are decoded with the catalog
+ * as it was then, and one from before the publication could never be read.
+ */
+export async function prepareSource(
+  { values, address, schemas, feed, logger }: PrepareSourceOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { slotName } = values;
+  const publicationNames = values.publicationName
+    .split(',')
+    .map((name) => name.trim());
+  // A slot that was read before and is gone must not be made anew.
+  const isNew = (await feed.position()) === null;
+  await using session = await openSourceSession(address, signal);
+  const needs = {
+    slotName,
+    publicationNames,
+    schemas: [...schemas.keys()],
+    willCreateSlot: isNew && values.createSlot,
+    willCreatePublication: values.createPublication,
+    slotFailover: values.slotFailover,
+    standbyTimeoutMs: values.standbyTimeout,
+    origin: values.origin,
+  };
+  try {
+    await requireSource(session, needs);
+  } catch (error) {
+    // Somebody reads it now: this daemon waits for its turn.
+    if (!(error instanceof ReplicatorError && error.code === 'E6004')) {
+      throw error;
+    }
+  }
+  if (values.createPublication) {
+    for (const name of publicationNames) {
+      await createPublicationIfMissing(name);
+    }
+  }
+  if (needs.willCreateSlot && (await readSlot(session, slotName)) === null) {
+    const slot = { slotName, failover: values.slotFailover };
+    logger.info(createSlotStatement(session.versionNumber, slot));
+    logger.info(
+      'creating the slot; this waits for the transactions that write at the source now',
+    );
+    const lsn = await createSlot(session, slot);
+    logger.info({ lsn: printLsn(lsn) }, 'the slot is there');
+  }
+  for (const finding of await sourceFindings(session, needs)) {
+    if (finding.level === 'warn') {
+      logger.warn(
+        `source: ${finding.text}${finding.remedy === undefined ? '' : `: ${finding.remedy}`}`,
+      );
+    }
+  }
+
+  async function createPublicationIfMissing(name: string): Promise<void> {
+    const found = await session.query(
+      'select 1 from pg_publication where pubname = $1',
+      [name],
+    );
+    if (found.length === 0) {
+      const publication = { name, schemas: needs.schemas };
+      logger.info(await createPublicationStatement(session, publication));
+      await createPublication(session, publication);
+    }
+  }
+}

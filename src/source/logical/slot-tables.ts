@@ -1,0 +1,120 @@
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { SchemaShape, TableShape } from '../../target/target.ts';
+import type { TransactionFeed } from '../source.ts';
+import type { SourceRelation } from './relations.ts';
+import type { TargetTable } from './row-decoder.ts';
+
+export interface SlotTablesOptions {
+  readonly feed: TransactionFeed;
+  /** By schema of the source: where its tables go. */
+  readonly schemas: ReadonlyMap<string, SchemaName>;
+  /** The name of a table in the feed (pipeline/joined-schemas.ts). */
+  tableName(schema: SchemaName, table: string): string;
+  readonly onUnknown: 'refuse' | 'ignore';
+  /** The table above a partition, by its OID; null where it is none. */
+  askPartitionRoot(oid: number): Promise<string | null>;
+  /** Told once for each table whose changes are left out. */
+  leftOut(relation: SourceRelation, why: string): void;
+}
+
+/**
+ * Which table of the target a table of the source goes into: the one of the
+ * same name in the schema that its own is mapped to, exactly or but for case.
+ * A partition that the target does not have goes into the target's table of
+ * its root.
+ */
+export class SlotTables {
+  readonly #options: SlotTablesOptions;
+  readonly #roots = new Map<number, string | null>();
+  readonly #toldOids = new Set<number>();
+
+  constructor(options: SlotTablesOptions) {
+    this.#options = options;
+  }
+
+  /** Null: its changes are left out. E6013 where the target lacks it. */
+  find(relation: SourceRelation): TargetTable | null {
+    const schema = this.#options.schemas.get(relation.schema);
+    if (schema === undefined) {
+      this.#leaveOut(
+        relation,
+        'its schema is in neither --sourceSchema nor --schemaMap',
+      );
+      return null;
+    }
+    const found = this.#lookUp(relation, schema);
+    if (found !== null) {
+      return found;
+    }
+    if (this.#options.onUnknown === 'ignore') {
+      this.#leaveOut(
+        relation,
+        'the target lacks it, and --onUnknown is ignore',
+      );
+      return null;
+    }
+    throw new ReplicatorError('E6013', {
+      detail: `the target has no table ${schema}.${relation.table} for ${relation.schema}.${relation.table} of the source`,
+    });
+  }
+
+  /** Looks at both sides once more where `find` would not find it. */
+  async look(relation: SourceRelation): Promise<void> {
+    const schema = this.#options.schemas.get(relation.schema);
+    if (schema === undefined || this.#lookUp(relation, schema) !== null) {
+      return;
+    }
+    if (!this.#roots.has(relation.oid)) {
+      this.#roots.set(
+        relation.oid,
+        await this.#options.askPartitionRoot(relation.oid),
+      );
+    }
+    if (this.#lookUp(relation, schema) === null) {
+      await this.#options.feed.refreshShape();
+    }
+  }
+
+  /** Whether `find` needs no look. */
+  knows(relation: SourceRelation): boolean {
+    const schema = this.#options.schemas.get(relation.schema);
+    return schema === undefined || this.#lookUp(relation, schema) !== null;
+  }
+
+  #lookUp(relation: SourceRelation, schema: SchemaName): TargetTable | null {
+    const root = this.#roots.get(relation.oid) ?? null;
+    return (
+      this.#tableNamed(schema, relation.table) ??
+      (root === null ? null : this.#tableNamed(schema, root))
+    );
+  }
+
+  #tableNamed(schema: SchemaName, table: string): TargetTable | null {
+    const { tables } = this.#options.feed.shape();
+    const name = this.#options.tableName(schema, table);
+    const exact = tables.get(name);
+    return exact === undefined
+      ? butForCase(this.#options.feed.shape(), name)
+      : { name, shape: exact };
+  }
+
+  #leaveOut(relation: SourceRelation, why: string): void {
+    if (!this.#toldOids.has(relation.oid)) {
+      this.#toldOids.add(relation.oid);
+      this.#options.leftOut(relation, why);
+    }
+  }
+}
+
+/** The only table of that name but for case. */
+function butForCase(shape: SchemaShape, name: string): TargetTable | null {
+  const folded = name.toLowerCase();
+  const matches = [...shape.tables].filter(
+    ([key]) => key.toLowerCase() === folded,
+  );
+  const [match] = matches as [string, TableShape][];
+  return matches.length === 1 && match
+    ? { name: match[0], shape: match[1] }
+    : null;
+}

@@ -1,0 +1,395 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ReplicatorError } from '../../failure/failure.ts';
+import { type Timestamp, wallTimeMs } from '../../mutation/timestamp.ts';
+import type { SchemaShape } from '../../target/target.ts';
+import type { TransactionFeed } from '../source.ts';
+import { CommitClock } from './commit-clock.ts';
+import {
+  messageKindName,
+  messageKinds,
+  readBegin,
+  readCommit,
+  readStreamAbort,
+  readStreamCommit,
+  readStreamedXid,
+  readStreamStart,
+} from './pgoutput.ts';
+import type { RowDecoder } from './row-decoder.ts';
+import { type Spool, SpoolFull } from './spool.ts';
+import { StepBuffer } from './step-buffer.ts';
+import type { WalHandler } from './wal-stream.ts';
+
+export interface TransactionsOptions {
+  readonly feed: TransactionFeed;
+  readonly decoder: RowDecoder;
+  readonly spool: Spool;
+  /** Asks what must be known before the changes of a table can be read. */
+  learnRelation(message: Buffer): Promise<void> | undefined;
+  /** The time through which transactions are staged already. */
+  readonly resolved: Timestamp;
+  /** Transactions that ended at or before this are staged already. */
+  readonly stagedLsn: bigint;
+  /** The feed's text for a place in the source. */
+  positionAt(lsn: bigint): string;
+  /** All before the place is durable: the source may forget it. */
+  confirm(lsn: bigint): void;
+  /** Staging has failed; nothing more is handed on. */
+  failed(error: unknown): void;
+  /** Characters of rows held beyond which the stream waits for staging. */
+  readonly bufferLength: number;
+  /** Bytes of streamed transactions on disk; beyond, SpoolFull is thrown. */
+  readonly spoolBytes: number;
+  readonly observer: TransactionsObserver;
+}
+
+/** For metrics; never blocks. */
+export interface TransactionsObserver {
+  transaction(rowCount: number): void;
+  emptyTransaction(): void;
+  /** `ageMs`: since the newest transaction of the step was committed. */
+  staged(lsn: bigint, ageMs: number): void;
+  waitingForStaging(error: ReplicatorError): void;
+}
+
+/**
+ * Steps that are small wait this long for company: a commit of staging costs
+ * about half a millisecond however much is in it.
+ */
+const companyMs = 4;
+const companyLength = 256 * 1024;
+/** How often an idle source's place is staged, so that its WAL can go. */
+const idleMs = 1_000;
+const roomPollMs = 100;
+
+/**
+ * From the messages of the stream to steps of the feed.
+ *
+ *     B …changes… C        decoded as they come; whole at C
+ *     S …changes… E        spooled; decoded when `c` brings the commit
+ *     keepalive            all before it is whole: an idle place
+ *
+ * A step is staged while the next one is decoded. One transaction that
+ * outgrows the buffer goes ahead in parts, later than what is resolved, and
+ * so invisible until its end comes.
+ *
+ * Order: a step is durable, then its place is confirmed. Never another.
+ */
+export class Transactions implements WalHandler {
+  readonly #options: TransactionsOptions;
+  readonly #buffer = new StepBuffer();
+  readonly #clock: CommitClock;
+  /** The transaction that is being decoded. */
+  #open: { readonly time: Timestamp; readonly isStaged: boolean } | null = null;
+  /** Its messages are being spooled. */
+  #streamed: number | null = null;
+  /** What the next step ends with. */
+  #closedTime: Timestamp;
+  #closedLsn: bigint;
+  #stagedLsn: bigint;
+  #staging: Promise<void> | null = null;
+  #stagedAtMs = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #hasFailed = false;
+  /** Whole transactions have rows that no step has taken with it yet. */
+  #mustStage = false;
+  #shape: SchemaShape;
+
+  constructor(options: TransactionsOptions) {
+    this.#options = options;
+    this.#clock = new CommitClock(options.resolved);
+    this.#closedTime = options.resolved;
+    this.#closedLsn = options.stagedLsn;
+    this.#stagedLsn = options.stagedLsn;
+    this.#shape = options.feed.shape();
+  }
+
+  message(payload: Buffer): Promise<void> | undefined {
+    if (this.#streamed !== null) {
+      return this.#streamedMessage(payload, this.#streamed);
+    }
+    switch (payload[0]!) {
+      case messageKinds.insert:
+      case messageKinds.update:
+      case messageKinds.delete:
+      case messageKinds.truncate:
+        return this.#change(payload);
+      case messageKinds.begin:
+        return this.#begin(payload);
+      case messageKinds.commit:
+        this.#commit(readCommit(payload).endLsn);
+        return undefined;
+      case messageKinds.relation:
+        return this.#options.learnRelation(payload);
+      case messageKinds.type:
+      case messageKinds.origin:
+      case messageKinds.logicalMessage:
+        return undefined;
+      case messageKinds.streamStart:
+        this.#streamed = readStreamStart(payload).xid;
+        return undefined;
+      case messageKinds.streamCommit:
+        return this.#replay(payload);
+      case messageKinds.streamAbort: {
+        const { xid, subXid } = readStreamAbort(payload);
+        if (xid === subXid) {
+          return this.#options.spool.abort(xid);
+        }
+        this.#options.spool.abortPart(xid, subXid);
+        return undefined;
+      }
+      default:
+        throw unexpected(payload);
+    }
+  }
+
+  keepalive(
+    walEnd: bigint,
+    serverMicros: bigint,
+    replyAsked: boolean,
+  ): Promise<void> | undefined {
+    if (this.#open !== null) {
+      return undefined;
+    }
+    // Whatever was committed before this place has come, and is whole.
+    if (walEnd > this.#closedLsn) {
+      this.#closedLsn = walEnd;
+    }
+    if (!this.#mustStage && !this.#staging) {
+      this.#closedTime = this.#clock.next(serverMicros);
+      if (replyAsked || performance.now() - this.#stagedAtMs > idleMs) {
+        void this.#stage();
+      }
+    }
+    return undefined;
+  }
+
+  paused(): void {
+    this.#stageSoon();
+  }
+
+  /** Resolves when all that is whole is durable and confirmed. */
+  async finish(): Promise<void> {
+    this.#cancelTimer();
+    while (this.#staging) {
+      await this.#staging;
+    }
+    if (!this.#hasFailed && this.#closedLsn > this.#stagedLsn) {
+      await this.#stage();
+    }
+    this.#hasFailed = true;
+  }
+
+  #begin(payload: Buffer): Promise<void> | undefined {
+    const { finalLsn, commitMicros } = readBegin(payload);
+    this.#openTransaction(commitMicros, finalLsn < this.#options.stagedLsn);
+    return this.#waitForRoom();
+  }
+
+  #openTransaction(commitMicros: bigint, isStaged: boolean): void {
+    this.#open = { time: this.#clock.next(commitMicros), isStaged };
+    this.#buffer.begin();
+    const shape = this.#options.feed.shape();
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#options.decoder.refresh();
+    }
+  }
+
+  #change(payload: Buffer): Promise<void> | undefined {
+    const open = this.#open;
+    if (open === null) {
+      throw unexpected(payload);
+    }
+    if (open.isStaged) {
+      return undefined;
+    }
+    this.#options.decoder.change(payload, 0, open.time, this.#buffer);
+    return this.#buffer.textLength > this.#options.bufferLength
+      ? this.#relieve()
+      : undefined;
+  }
+
+  #commit(endLsn: bigint): void {
+    const { observer } = this.#options;
+    if (this.#buffer.openCount > 0) {
+      this.#closedTime = this.#open!.time;
+      this.#mustStage = true;
+      observer.transaction(this.#buffer.openCount);
+    } else if (!this.#open?.isStaged) {
+      observer.emptyTransaction();
+    }
+    this.#open = null;
+    this.#buffer.commit();
+    if (endLsn > this.#closedLsn) {
+      this.#closedLsn = endLsn;
+    }
+  }
+
+  #streamedMessage(payload: Buffer, xid: number): Promise<void> | undefined {
+    switch (payload[0]!) {
+      case messageKinds.streamStop:
+        this.#streamed = null;
+        return undefined;
+      case messageKinds.insert:
+      case messageKinds.update:
+      case messageKinds.delete:
+      case messageKinds.truncate:
+      case messageKinds.relation: {
+        const { spool, spoolBytes } = this.#options;
+        const subXid = readStreamedXid(payload);
+        const kept = spool.put(xid, subXid, withoutXid(payload));
+        if (kept && spool.sizeBytes > spoolBytes) {
+          throw new SpoolFull();
+        }
+        return kept;
+      }
+      case messageKinds.type:
+      case messageKinds.origin:
+      case messageKinds.logicalMessage:
+        return undefined;
+      default:
+        throw unexpected(payload);
+    }
+  }
+
+  /** A streamed transaction has ended: it comes now, as if in one piece. */
+  async #replay(payload: Buffer): Promise<void> {
+    const { xid, commitLsn, endLsn, commitMicros } = readStreamCommit(payload);
+    this.#openTransaction(commitMicros, commitLsn < this.#options.stagedLsn);
+    await this.#waitForRoom();
+    for await (const message of this.#options.spool.take(xid)) {
+      await (message[0] === messageKinds.relation
+        ? this.#options.learnRelation(message)
+        : this.#change(message));
+    }
+    this.#commit(endLsn);
+  }
+
+  /** Holds the stream until staging has taken what fills the buffer. */
+  async #relieve(): Promise<void> {
+    this.#cancelTimer();
+    while (this.#staging) {
+      await this.#staging;
+    }
+    this.#throwIfFailed();
+    if (this.#closedLsn > this.#stagedLsn) {
+      await this.#stage();
+      this.#throwIfFailed();
+    }
+    if (this.#buffer.textLength > this.#options.bufferLength / 2) {
+      const tables = this.#buffer.takeOpen();
+      this.#staging = this.#advance(tables, this.#closedTime, this.#stagedLsn);
+      await this.#staging;
+      this.#throwIfFailed();
+    }
+  }
+
+  /** Before a transaction, never in it: it could not go on otherwise. */
+  #waitForRoom(): Promise<void> | undefined {
+    try {
+      this.#options.feed.admit();
+      return undefined;
+    } catch (error) {
+      return this.#untilRoom(error);
+    }
+  }
+
+  async #untilRoom(error: unknown): Promise<void> {
+    if (!(error instanceof ReplicatorError)) {
+      throw error;
+    }
+    this.#options.observer.waitingForStaging(error);
+    for (;;) {
+      this.#stageSoon();
+      await sleep(roomPollMs);
+      this.#throwIfFailed();
+      try {
+        this.#options.feed.admit();
+        return;
+      } catch {
+        // Not yet.
+      }
+    }
+  }
+
+  #stageSoon(): void {
+    if (this.#staging || this.#timer || this.#hasFailed || !this.#mustStage) {
+      return;
+    }
+    const waitMs = this.#stagedAtMs + companyMs - performance.now();
+    if (waitMs <= 0 || this.#buffer.textLength > companyLength) {
+      void this.#stage();
+      return;
+    }
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#stageSoon();
+    }, waitMs);
+  }
+
+  /** Stages what is whole. Never rejects: `failed` is told. */
+  #stage(): Promise<void> {
+    if (this.#staging || this.#hasFailed) {
+      return this.#staging ?? Promise.resolve();
+    }
+    const lsn = this.#closedLsn;
+    this.#mustStage = false;
+    this.#staging = this.#advance(
+      this.#buffer.takeClosed(),
+      this.#closedTime,
+      lsn,
+    );
+    return this.#staging;
+  }
+
+  async #advance(
+    tables: Parameters<TransactionFeed['advance']>[0]['tables'],
+    resolved: Timestamp,
+    lsn: bigint,
+  ): Promise<void> {
+    const options = this.#options;
+    try {
+      const position = options.positionAt(lsn);
+      await options.feed.advance({ tables, resolved, position });
+      this.#stagedLsn = lsn;
+      options.confirm(lsn);
+      options.observer.staged(
+        lsn,
+        Math.max(0, Date.now() - wallTimeMs(resolved)),
+      );
+    } catch (error) {
+      this.#hasFailed = true;
+      options.failed(error);
+    }
+    this.#stagedAtMs = performance.now();
+    this.#staging = null;
+    this.#stageSoon();
+  }
+
+  #cancelTimer(): void {
+    if (this.#timer) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#hasFailed) {
+      throw new ReplicatorError('E3005');
+    }
+  }
+}
+
+/** As the message stands outside a stream: without its transaction's id. */
+function withoutXid(payload: Buffer): Buffer {
+  const message = Buffer.allocUnsafe(payload.length - 4);
+  message[0] = payload[0]!;
+  payload.copy(message, 1, 5);
+  return message;
+}
+
+function unexpected(payload: Buffer): ReplicatorError {
+  return new ReplicatorError('E6009', {
+    detail: `the source sent a message of the kind "${messageKindName(payload[0] ?? 0)}" where none may stand`,
+  });
+}
