@@ -6,7 +6,9 @@ import {
   applyTo,
   failureOf,
   row,
+  rowsOf,
   shapeOf,
+  transact,
 } from './target-fixture.ts';
 
 export function registerRowsCases(
@@ -266,16 +268,23 @@ export function registerRowsCases(
     expect(await fixture.rows('select a, b from pair')).toEqual([['1', '2']]);
   });
 
-  test('lists a table without a primary key, and refuses to write to it', async () => {
+  test('lists a table without a primary key, and refuses to write to it by key', async () => {
     await using fixture = await open();
     const { integer } = fixture.ddl;
     await fixture.sql(`create table heap (a ${integer})`);
     const heap = (await shapeOf(fixture)).tables.get('heap')!;
     expect(heap.primaryKey).toEqual([]);
-    const failure = await failureOf(
-      applyTo(fixture, { heap: [row(1, [1], { a: '1' })] }),
-    );
-    expect(failure.disposition).toBe('halt');
+    const changed = row(1, [1], { a: '1' });
+    for (const work of [
+      applyTo(fixture, { heap: [{ ...changed, before: changed.after }] }),
+      transact(fixture, (transaction) =>
+        transaction.upsert(rowsOf(heap, [{ a: '1' }])),
+      ),
+    ]) {
+      const failure = await failureOf(work);
+      expect([failure.code, failure.disposition]).toEqual(['E4008', 'halt']);
+    }
+    expect(await fixture.rows('select a from heap')).toEqual([]);
   });
 
   test('digits of any size arrive unchanged', async () => {

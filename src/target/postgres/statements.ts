@@ -8,7 +8,13 @@
  * refuses it, as it does for a plain INSERT.
  */
 import type { ColumnShape, TableShape } from '../../target/target.ts';
-import { codecOf } from './codec.ts';
+import {
+  arrayParameter,
+  rowSource,
+  travelsAsText,
+  valueExpression,
+  valueList,
+} from './row-source.ts';
 import { schemaNameParts } from '../../mutation/schema-name.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 
@@ -226,13 +232,13 @@ export function vacateStatement(table: TableShape): string | null {
 }
 
 /** `only` would find nothing in a partitioned table, which is never marked. */
-function tableName(table: TableShape): string {
+export function tableName(table: TableShape): string {
   const only = table.hasInheritors ? 'only ' : '';
   return `${only}${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
 }
 
 /** The alias keeps a table named `excluded` apart from the word. */
-function insertInto(
+export function insertInto(
   table: TableShape,
   columns: readonly ColumnShape[],
 ): string {
@@ -242,7 +248,7 @@ function insertInto(
   return `insert into ${quoteSchema(table.schema)}.${quoteIdentifier(table.name)} as t (${nameList(columns)})${overriding}`;
 }
 
-function nameList(columns: readonly ColumnShape[]): string {
+export function nameList(columns: readonly ColumnShape[]): string {
   return columns.map(({ name }) => quoteIdentifier(name)).join(', ');
 }
 
@@ -265,68 +271,4 @@ function positionalKeyMatch(table: TableShape): string {
         `t.${quoteIdentifier(column.name)} ${column.keyOperator ?? '='} ${valueExpression(column, index)}`,
     )
     .join(' and ');
-}
-
-/**
- * Arrays side by side in a select list stream; as functions of a FROM clause
- * each is first written to a store of its own, which costs a tenth more time.
- */
-function rowSource(columns: readonly ColumnShape[]): string {
-  const arrays = columns.map(
-    (column, index) =>
-      `unnest(${arrayParameter(column, index)}) as c${index + 1}`,
-  );
-  return `(select ${arrays.join(', ')}) as v`;
-}
-
-function arrayParameter(column: ColumnShape, index: number): string {
-  return `$${index + 1}::${travelsAsText(column) ? 'pg_catalog.text' : column.type}[]`;
-}
-
-function valueList(columns: readonly ColumnShape[]): string {
-  return columns
-    .map((column, index) => valueExpression(column, index))
-    .join(', ');
-}
-
-/**
- * Arrays and composites travel as text, for unnest would flatten the ones and
- * expand the others.
- */
-export function travelsAsText(column: ColumnShape): boolean {
-  const codec = codecOf(column);
-  return (
-    codec.kind === 'array' ||
-    codec.kind === 'composite' ||
-    codec.kind === 'geometry' ||
-    (codec.kind === 'scalar' && codec.viaText === true)
-  );
-}
-
-function valueExpression(column: ColumnShape, index: number): string {
-  const value = `v.c${index + 1}`;
-  const codec = codecOf(column);
-  if (codec.kind === 'geometry') {
-    return geometryExpression(value, column.type, codec.srid);
-  }
-  return travelsAsText(column) ? `${value}::${column.type}` : value;
-}
-
-/**
- * GeoJSON carries no SRID, and PostGIS takes it for 4326: the column's own is
- * put on it, 0 where the column takes any. Everything else (WKT, EWKT, hex)
- * says its SRID itself.
- */
-function geometryExpression(
-  value: string,
-  type: string,
-  srid: number | null,
-): string {
-  const functions = type.slice(0, type.lastIndexOf('.'));
-  const name = type.slice(functions.length + 1).replaceAll('"', '');
-  const fallback = name === 'geography' ? 4326 : 0;
-  const fromJson =
-    `${functions}.st_setsrid(${functions}.st_geomfromgeojson(${value}), ${srid || fallback})` +
-    (name === 'geography' ? `::${type}` : '');
-  return `case when ${value} like '{%' then ${fromJson} else ${value}::${type} end`;
 }

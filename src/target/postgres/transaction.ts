@@ -3,21 +3,26 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { Loan } from '../connection-pool.ts';
 import { type ColumnarRows, columnarRows } from '../column-texts.ts';
 import type {
+  KeyMoves,
   KeyRows,
   ShapeRows,
+  TableShape,
   TargetTransaction,
   WatermarkMove,
 } from '../target.ts';
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
+import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
+import { deleteEqualStatement, insertStatement } from './keyless-statements.ts';
 import { rowParameters } from './parameters.ts';
 import { deleteStatement, vacateStatement } from './statements.ts';
+import { movePlan, truncateStatement } from './table-statements.ts';
 import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { refusalOf } from './values.ts';
 import {
@@ -71,6 +76,42 @@ export class PostgresTransaction implements TargetTransaction {
       requireKey(keys.table);
       return [{ text: deleteStatement(keys.table) }];
     });
+  }
+
+  async moveKeys(moves: KeyMoves): Promise<void> {
+    const { table, from, to, rowCount } = moves;
+    const columns = [...table.primaryKey, ...table.primaryKey];
+    const values = [...from, ...to];
+    await this.#written({ table, columns, values, rowCount }, () => {
+      requireKey(table);
+      return movePlan(table);
+    });
+  }
+
+  async insert(rows: ShapeRows): Promise<void> {
+    await this.#written(rows, () => {
+      requireColumns(rows);
+      return [{ text: insertStatement(rows.table, rows.columns) }];
+    });
+  }
+
+  async deleteEqual(rows: ShapeRows): Promise<void> {
+    await this.#written(rows, () => {
+      requireColumns(rows);
+      return [{ text: deleteEqualStatement(rows.table, rows.columns) }];
+    });
+  }
+
+  async truncate(
+    tables: readonly TableShape[],
+    restartIdentity: boolean,
+  ): Promise<void> {
+    this.#throwIfOver();
+    try {
+      await this.#connection.query(truncateStatement(tables, restartIdentity));
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
   }
 
   waitsForLock(): Promise<boolean> {

@@ -67,7 +67,7 @@ function uniqueColumns(
   );
 }
 
-function identityRefusal(
+export function identityRefusal(
   table: TableShape,
   fixed: readonly ColumnShape[],
 ): ReplicatorError {

@@ -1,12 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import {
+  deleteEqualStatement,
+  insertStatement,
+} from '../../../src/target/postgres/keyless-statements.ts';
+import {
   deleteStatement,
   refuseRewriteStatement,
   rewriteStatement,
   upsertStatement,
   vacateStatement,
 } from '../../../src/target/postgres/statements.ts';
+import {
+  movePlan,
+  truncateStatement,
+} from '../../../src/target/postgres/table-statements.ts';
 import { upsertPlan } from '../../../src/target/postgres/upsert-plan.ts';
 import {
   claimCheckpointStatement,
@@ -58,6 +66,11 @@ const serial = tableShape('serial', [
   column('b', 'pg_catalog.text'),
 ]);
 
+const identityKey = tableShape('t', [
+  column('id', 'pg_catalog.int8', { keyOrdinal: 0, identity: 'always' }),
+  column('a', 'pg_catalog.text'),
+]);
+
 const written = (table: TableShape) =>
   table.columns.filter(({ generated }) => !generated);
 const sparse = (table: TableShape, ...names: string[]) =>
@@ -77,16 +90,7 @@ const statements: Readonly<Record<string, string | null>> = {
     },
   ),
   'upsert-key-only': upsertStatement(orders, sparse(orders, 'customer', 'id')),
-  'upsert-identity-key': upsertStatement(
-    tableShape('t', [
-      column('id', 'pg_catalog.int8', { keyOrdinal: 0, identity: 'always' }),
-      column('a', 'pg_catalog.text'),
-    ]),
-    [
-      column('id', 'pg_catalog.int8', { keyOrdinal: 0, identity: 'always' }),
-      column('a', 'pg_catalog.text'),
-    ],
-  ),
+  'upsert-identity-key': upsertStatement(identityKey, identityKey.columns),
   'upsert-types': upsertStatement(everything, everything.columns),
   'upsert-deferrable-key': upsertStatement(
     { ...orders, keyDeferrable: true },
@@ -115,6 +119,24 @@ const statements: Readonly<Record<string, string | null>> = {
   'delete-composite-key': deleteStatement(orders),
   'delete-inherited': deleteStatement({ ...everything, hasInheritors: true }),
   vacate: vacateStatement(orders),
+  'move-keys': movePlan(orders)[0]!.text,
+  'move-identity-keys': movePlan(identityKey)[0]!.text,
+  'refuse-move': movePlan({ ...identityKey, deleteHasEffects: true })[0]!.text,
+  insert: insertStatement(identityKey, identityKey.columns),
+  'insert-types': insertStatement(everything, everything.columns),
+  'delete-equal': deleteEqualStatement(orders, written(orders)),
+  'delete-equal-types': deleteEqualStatement(
+    { ...everything, hasInheritors: true },
+    everything.columns,
+  ),
+  truncate: truncateStatement(
+    [orders, { ...serial, hasInheritors: true }],
+    true,
+  ),
+  'truncate-odd-name': truncateStatement(
+    [tableShape('a $body$ "b"', [])],
+    false,
+  ),
   'checkpoint-create': createCheckpointStatement('shop.public' as SchemaName),
   'checkpoint-claim': claimCheckpointStatement('shop.public' as SchemaName),
   'checkpoint-move': moveCheckpointStatement(

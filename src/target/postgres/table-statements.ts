@@ -1,0 +1,121 @@
+/** The SQL that gives rows another key, and that empties tables. */
+import type { ReplicatorError } from '../../failure/failure.ts';
+import type { TableShape } from '../target.ts';
+import { rowSource, valueExpression, valueList } from './row-source.ts';
+import {
+  insertInto,
+  nameList,
+  quoteIdentifier,
+  tableName,
+} from './statements.ts';
+import { identityRefusal, type PlannedStatement } from './upsert-plan.ts';
+
+/** The parameters are the old keys, column by column, and then the new ones. */
+export function movePlan(table: TableShape): PlannedStatement[] {
+  const { primaryKey } = table;
+  const fixed = primaryKey.filter(({ identity }) => identity === 'always');
+  if (fixed.length === 0) {
+    return [{ text: moveStatement(table) }];
+  }
+  return table.deleteHasEffects
+    ? [
+        {
+          text: refuseMoveStatement(table),
+          refusal: (): ReplicatorError => identityRefusal(table, fixed),
+        },
+      ]
+    : [{ text: rewriteKeysStatement(table) }];
+}
+
+function moveStatement(table: TableShape): string {
+  const { primaryKey } = table;
+  const assignments = primaryKey.flatMap((column, index) =>
+    column.generated
+      ? []
+      : [
+          `${quoteIdentifier(column.name)} = ${valueExpression(column, primaryKey.length + index)}`,
+        ],
+  );
+  return [
+    `update ${tableName(table)} as t set ${assignments.join(', ')}`,
+    `from ${rowSource([...primaryKey, ...primaryKey])}`,
+    `where ${oldKeyMatch(table)}`,
+  ].join('\n');
+}
+
+/** Nobody may update a column that is always an identity: rows go and come back. */
+function rewriteKeysStatement(table: TableShape): string {
+  const { primaryKey } = table;
+  const kept = table.columns.filter(({ generated }) => !generated);
+  const both = [...primaryKey, ...primaryKey];
+  const values = kept.map((column) => {
+    const place = primaryKey.indexOf(column);
+    return place < 0
+      ? `t.${quoteIdentifier(column.name)}`
+      : `v.c${primaryKey.length + place + 1}`;
+  });
+  return [
+    `with v (${both.map((_, index) => `c${index + 1}`).join(', ')}) as materialized (`,
+    `  select ${valueList(both)}`,
+    `  from ${rowSource(both)}`,
+    '),',
+    `gone (${nameList(kept)}) as (`,
+    `  delete from ${tableName(table)} as t using v`,
+    `  where ${primaryKey
+      .map(
+        ({ name, keyOperator = '=' }, index) =>
+          `t.${quoteIdentifier(name)} ${keyOperator} v.c${index + 1}`,
+      )
+      .join(' and ')}`,
+    `  returning ${values.join(', ')}`,
+    ')',
+    insertInto(table, kept),
+    `select ${nameList(kept)} from gone order by ${nameList(primaryKey)}`,
+  ].join('\n');
+}
+
+/** Divides by zero when a row would have to be rewritten. */
+function refuseMoveStatement(table: TableShape): string {
+  return [
+    'select 1 / (count(*) = 0)::pg_catalog.int4',
+    `from ${tableName(table)} as t, ${rowSource([...table.primaryKey, ...table.primaryKey])}`,
+    `where ${oldKeyMatch(table)}`,
+  ].join('\n');
+}
+
+function oldKeyMatch({ primaryKey }: TableShape): string {
+  return primaryKey
+    .map(
+      (column, index) =>
+        `t.${quoteIdentifier(column.name)} ${column.keyOperator ?? '='} ${valueExpression(column, index)}`,
+    )
+    .join(' and ');
+}
+
+/**
+ * TRUNCATE is quick, and refused more often than deleting is: without its
+ * privilege, where foreign keys end that no row uses, behind rows whose
+ * triggers wait for the commit. There the rows are deleted, children first,
+ * and the counters of identity columns go on.
+ *
+ * One statement with a savepoint of its own, so that others may be under way
+ * behind it. A reader whose snapshot is older finds the tables empty.
+ */
+export function truncateStatement(
+  tables: readonly TableShape[],
+  restartIdentity: boolean,
+): string {
+  const names = tables.map(tableName);
+  const body = [
+    'begin',
+    `  truncate table ${names.join(', ')} ${restartIdentity ? 'restart' : 'continue'} identity;`,
+    'exception when insufficient_privilege or feature_not_supported or object_in_use then',
+    ...names.map((name) => `  delete from ${name};`),
+    'end',
+  ].join('\n');
+  let tag = '$body$';
+  while (body.includes(tag)) {
+    tag = tag.replace('b', 'bb');
+  }
+  return `do ${tag}\n${body}\n${tag}`;
+}
