@@ -22,15 +22,12 @@ export function slotObserver(
         metrics.pglogical_dial_failure_total.inc();
       }
     },
-    transaction(rowCount) {
-      metrics.replicator_slot_transactions_total.inc();
-      metrics.acceptor_mutations_total.inc(
-        { ...labels, type: 'received' },
-        rowCount,
-      );
-    },
-    emptyTransaction() {
-      metrics.pglogical_empty_transactions.inc();
+    transactions({ transactions, rows, empty }) {
+      metrics.replicator_slot_transactions_total.inc(transactions);
+      metrics.pglogical_empty_transactions.inc(empty);
+      for (const type of ['received', 'success']) {
+        metrics.acceptor_mutations_total.inc({ ...labels, type }, rows);
+      }
     },
     unchangedToast(valueCount) {
       metrics.pglogical_unchanged_toasted_columns.inc(valueCount);

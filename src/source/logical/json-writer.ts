@@ -16,6 +16,12 @@ const maxBytes = constants.MAX_STRING_LENGTH;
 const loopedBytes = 48;
 
 const quote = 0x22;
+const plus = 0x2b;
+const minus = 0x2d;
+const dot = 0x2e;
+const letterE = 0x65;
+const letterF = 0x66;
+const letterT = 0x74;
 const backslash = 0x5c;
 
 /** By byte: what its escape adds to its length; as JSON.stringify writes it. */
@@ -88,17 +94,17 @@ export class JsonWriter {
   value(type: SourceType, source: Buffer, start: number, end: number): void {
     switch (type.kind) {
       case 'digits':
-        this.#copy(source, start, end);
+        this.#number(source, start, end);
         return;
       case 'number':
         if (isDigit(source[end - 1])) {
-          this.#copy(source, start, end);
+          this.#number(source, start, end);
         } else {
           this.#string(source, start, end);
         }
         return;
       case 'boolean':
-        this.#boolean(source[start] === 0x74);
+        this.#boolean(source, start, end);
         return;
       case 'text':
         this.#string(source, start, end);
@@ -146,8 +152,36 @@ export class JsonWriter {
     this.#length = at + length;
   }
 
-  #boolean(isTrue: boolean): void {
-    const word = isTrue ? trueBytes : falseBytes;
+  /**
+   * Digits go into the JSON bare, so they are looked at: what is no number
+   * would end the row's JSON in the middle.
+   */
+  #number(source: Buffer, start: number, end: number): void {
+    let at = source[start] === minus ? start + 1 : start;
+    at = digitsEnd(source, at, end);
+    if (at < end && source[at] === dot) {
+      at = digitsEnd(source, at + 1, end);
+    }
+    if (at < end && (source[at]! | 0x20) === letterE) {
+      const sign = source[at + 1];
+      at = digitsEnd(
+        source,
+        sign === minus || sign === plus ? at + 2 : at + 1,
+        end,
+      );
+    }
+    if (at !== end) {
+      throw notOfType('a number');
+    }
+    this.#copy(source, start, end);
+  }
+
+  #boolean(source: Buffer, start: number, end: number): void {
+    const code = source[start];
+    if (end - start !== 1 || (code !== letterT && code !== letterF)) {
+      throw notOfType('a boolean');
+    }
+    const word = code === letterT ? trueBytes : falseBytes;
     this.#copy(word, 0, word.length);
   }
 
@@ -268,6 +302,21 @@ const falseBytes = Buffer.from('false');
 
 function isDigit(code: number | undefined): boolean {
   return code !== undefined && code >= 0x30 && code <= 0x39;
+}
+
+/** Behind at least one digit; beyond the end where there is none. */
+function digitsEnd(source: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && isDigit(source[at])) {
+    at += 1;
+  }
+  return at === start ? end + 1 : at;
+}
+
+function notOfType(what: string): ReplicatorError {
+  return new ReplicatorError('E6009', {
+    detail: `the source sent a value that is not ${what}, of a column that holds such`,
+  });
 }
 
 /** Only blanks: char(n) keeps other white space. */

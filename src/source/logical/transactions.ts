@@ -42,10 +42,17 @@ export interface TransactionsOptions {
   readonly observer: TransactionsObserver;
 }
 
+export interface TransactionCounts {
+  readonly transactions: number;
+  readonly rows: number;
+  /** Transactions in which nothing was for the feed. */
+  readonly empty: number;
+}
+
 /** For metrics; never blocks. */
 export interface TransactionsObserver {
-  transaction(rowCount: number): void;
-  emptyTransaction(): void;
+  /** Since it was last told; with each step. */
+  transactions(counts: TransactionCounts): void;
   /** `ageMs`: since the newest transaction of the step was committed. */
   staged(lsn: bigint, ageMs: number): void;
   waitingForStaging(error: ReplicatorError): void;
@@ -93,6 +100,7 @@ export class Transactions implements WalHandler {
   /** Whole transactions have rows that no step has taken with it yet. */
   #mustStage = false;
   #shape: SchemaShape;
+  #counts = { transactions: 0, rows: 0, empty: 0 };
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -210,13 +218,13 @@ export class Transactions implements WalHandler {
   }
 
   #commit(endLsn: bigint): void {
-    const { observer } = this.#options;
     if (this.#buffer.openCount > 0) {
       this.#closedTime = this.#open!.time;
       this.#mustStage = true;
-      observer.transaction(this.#buffer.openCount);
+      this.#counts.transactions += 1;
+      this.#counts.rows += this.#buffer.openCount;
     } else if (!this.#open?.isStaged) {
-      observer.emptyTransaction();
+      this.#counts.empty += 1;
     }
     this.#open = null;
     this.#buffer.commit();
@@ -353,6 +361,8 @@ export class Transactions implements WalHandler {
       await options.feed.advance({ tables, resolved, position });
       this.#stagedLsn = lsn;
       options.confirm(lsn);
+      options.observer.transactions(this.#counts);
+      this.#counts = { transactions: 0, rows: 0, empty: 0 };
       options.observer.staged(
         lsn,
         Math.max(0, Date.now() - wallTimeMs(resolved)),
