@@ -150,17 +150,22 @@ export class TypeCatalog {
     );
   }
 
-  /** With all that these are made of. */
+  /** With all that these are made of; when it rejects, nothing is learned. */
   async learn(oids: readonly number[]): Promise<void> {
+    const learned = new Map<number, TypeRow | null>();
     let wanted = this.unknown(oids);
     while (wanted.length > 0) {
-      // Kept only when all is there: an attempt that fails is made again.
       const rows = await this.#query(wanted);
       const byOid = new Map(rows.map((row) => [Number(row.oid), row]));
       for (const oid of wanted) {
-        this.#rows.set(oid, byOid.get(oid) ?? null);
+        learned.set(oid, byOid.get(oid) ?? null);
       }
-      wanted = this.unknown(rows.flatMap(partsOf));
+      wanted = this.unknown(rows.flatMap(partsOf)).filter(
+        (oid) => !learned.has(oid),
+      );
+    }
+    for (const [oid, row] of learned) {
+      this.#rows.set(oid, row);
     }
   }
 
