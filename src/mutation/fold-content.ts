@@ -30,14 +30,14 @@ export function foldByContent(mutations: readonly Mutation[]): FoldedContent {
   const { emptied, mutations: last } = sinceEmptied(mutations);
   const counts = new Map<string, { row: ContentRow; count: number }>();
   for (const mutation of last) {
-    const { key } = mutation;
+    // Not by the key, in which 1.0 is 1.00: each is written as it came.
     const after = rowOf(mutation);
     const change = mutation.after === null ? -1 : 1;
-    const counted = counts.get(key);
+    const counted = counts.get(after);
     if (counted) {
       counted.count += change;
     } else {
-      counts.set(key, { row: { key, after }, count: change });
+      counts.set(after, { row: { key: mutation.key, after }, count: change });
     }
   }
   const inserted: ContentRow[] = [];

@@ -1,16 +1,16 @@
-with v (c1, c2, c3, c4) as materialized (
-  select v.c1::pg_catalog.text collate pg_catalog."C", v.c2::pg_catalog.int8, v.c3::pg_catalog.numeric, v.c4::pg_catalog.bpchar::pg_catalog.text collate pg_catalog."C"
+with v as materialized (
+  select v.c2::pg_catalog.int8 as c2, row(v.c1::pg_catalog.text, v.c2::pg_catalog.int8, pg_catalog.trim_scale(v.c3::pg_catalog.numeric), v.c4::pg_catalog.bpchar::pg_catalog.text)::pg_catalog.text collate pg_catalog."C" as whole
   from (select unnest($1::pg_catalog.text[]) as c1, unnest($2::pg_catalog.int8[]) as c2, unnest($3::pg_catalog.numeric[]) as c3, unnest($4::pg_catalog.bpchar[]) as c4) as v
 ),
 g as (
-  select c1, c2, row(c3, c4) as r,
-    count(*) as wanted, row_number() over () as kind
-  from v group by c1, c2, c3, c4
+  select c2, whole, count(*) as wanted, row_number() over () as kind
+  from v group by c2, whole
 ),
 found as (
   select o.part, o.place, g.wanted, row_number() over (partition by g.kind) as number
-  from (select t.tableoid as part, t.ctid as place, t."customer"::pg_catalog.text collate pg_catalog."C" as c1, t."id"::pg_catalog.int8 as c2, row(t."total"::pg_catalog.numeric, t."code"::pg_catalog.bpchar::pg_catalog.text collate pg_catalog."C") as r from "public"."orders" as t) as o
-  join g on o.c1 = g.c1 and o.c2 = g.c2 and o.r = g.r
+  from (select t.tableoid as part, t.ctid as place, t."id"::pg_catalog.int8 as c2, row(t."customer"::pg_catalog.text, t."id"::pg_catalog.int8, pg_catalog.trim_scale(t."total"::pg_catalog.numeric), t."code"::pg_catalog.bpchar::pg_catalog.text)::pg_catalog.text collate pg_catalog."C" as whole
+    from "public"."orders" as t) as o
+  join g on o.c2 = g.c2 and o.whole = g.whole
 )
 delete from "public"."orders" as t using found
 where t.tableoid = found.part and t.ctid = found.place and found.number <= found.wanted
