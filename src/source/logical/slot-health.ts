@@ -1,5 +1,5 @@
 /** How far a slot lies behind, and how near it is to being lost. */
-import { isSlotLost, readSlot } from './slot-state.ts';
+import { isSlotLost, lossReason, readSlot } from './slot-state.ts';
 import type { SourceSession } from './source-session.ts';
 
 export interface SlotHealth {
@@ -41,10 +41,7 @@ export async function readSlotHealth(
     retainedBytes: behind(slot.restartLsn),
     lagBytes: behind(slot.confirmedLsn),
     safeWalSizeBytes: slot.safeWalSizeBytes,
-    invalidationReason: isSlotLost(slot)
-      ? (slot.invalidationReason ??
-        (slot.conflicting ? 'conflicting' : 'wal_removed'))
-      : null,
+    invalidationReason: isSlotLost(slot) ? lossReason(slot) : null,
   };
 }
 

@@ -25,7 +25,7 @@ export interface SlotState {
   /** How much more WAL may be written before the slot is in danger. */
   readonly safeWalSizeBytes: bigint | null;
   readonly twoPhase: boolean;
-  /** Of 16: invalidated by a conflict with recovery on a standby. */
+  /** From 16 on: invalidated, by a conflict with recovery on a standby or, in 16, by anything. */
   readonly conflicting: boolean;
   readonly invalidationReason: string | null;
   readonly failover: boolean;
@@ -122,6 +122,15 @@ export function isSlotLost(slot: SlotState): boolean {
   );
 }
 
+/** Why a slot was given up, as 17 and newer say; before them less is known. */
+export function lossReason(slot: SlotState): string {
+  return (
+    slot.invalidationReason ??
+    // 16 says so of any cause.
+    (slot.conflicting ? 'invalidated' : 'wal_removed')
+  );
+}
+
 /**
  * Why a daemon must not read the slot: E6002, E6003, E6004 or E6007; null
  * where it may. Whether somebody else reads it now is asked last: waiting
@@ -143,7 +152,7 @@ export function slotFailure(
   }
   if (isSlotLost(slot)) {
     return new ReplicatorError('E6003', {
-      detail: `the replication slot "${slotName}" is lost (${slot.invalidationReason ?? (slot.conflicting ? 'conflict with recovery' : 'WAL removed')})`,
+      detail: `the replication slot "${slotName}" is lost (${lossReason(slot)})`,
     });
   }
   return slot.active

@@ -78,7 +78,10 @@ async function standbyTimeline(session: SourceSession): Promise<number> {
   return Number(row!.timeline);
 }
 
-/** The timelines that the present one came from, the oldest first. */
+/**
+ * The timelines that the present one came from, the oldest first; none where
+ * the source has lost the file that says so.
+ */
 export async function readTimelineHistory(
   session: SourceSession,
   timeline: number,
@@ -86,10 +89,18 @@ export async function readTimelineHistory(
   if (timeline === 1) {
     return [];
   }
-  const [row] = await session.replicate<{ content: string | Buffer }>(
-    `TIMELINE_HISTORY ${timeline}`,
-  );
-  return parseTimelineHistory(String(row!.content));
+  try {
+    const [row] = await session.replicate<{ content: string | Buffer }>(
+      `TIMELINE_HISTORY ${timeline}`,
+    );
+    return parseTimelineHistory(String(row!.content));
+  } catch (error) {
+    // "could not open file …history": what cannot be shown is not believed.
+    if (error instanceof ReplicatorError && error.code === 'E6003') {
+      return [];
+    }
+    throw error;
+  }
 }
 
 /** Lines of `1<tab>0/3000000<tab>no recovery target specified`. */
@@ -142,7 +153,7 @@ export function continuityFailure(
     )?.endLsn;
     if (end === undefined || lsn > end) {
       return goneBack(
-        `the source has been read up to ${recorded.lsn} on timeline ${recorded.timeline}, and its timeline ${now.timeline} branched off before that: it was restored, or failed over to a standby that lagged`,
+        `the source has been read up to ${recorded.lsn} on timeline ${recorded.timeline}, and its timeline ${now.timeline} ${end === undefined ? 'is not known to come from there' : 'branched off before that'}: it was restored, or failed over to a standby that lagged`,
       );
     }
   }

@@ -147,6 +147,12 @@ test('a source restored from an older copy is refused (E6005), one promoted behi
     code: 'E6005',
     message: expect.stringContaining('branched off before that'),
   });
+
+  await rm(`${server.dataDir}/pg_wal/00000002.history`);
+  await expect(continuity(recorded)).rejects.toMatchObject({
+    code: 'E6005',
+    message: expect.stringContaining('is not known to come from there'),
+  });
 });
 
 test('a slot that is gone is refused once it was read (E6002)', async () => {
