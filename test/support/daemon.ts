@@ -12,7 +12,12 @@ const PROGRAM = fileURLToPath(new URL('../../bin/replicator', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 
 export interface DaemonOptions {
-  /** Flags of `start`; --bindAddr, --metricsAddr and --dataDir are supplied. */
+  /** `start` (default) takes changefeeds, `pglogical` reads a slot. */
+  readonly command?: 'start' | 'pglogical';
+  /**
+   * Flags of the command; --bindAddr (of `start`), --metricsAddr and --dataDir
+   * are supplied.
+   */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Kept; without it a temporary folder is used and removed at the end. */
@@ -30,7 +35,7 @@ export interface DaemonOptions {
 }
 
 export interface Daemon extends AsyncDisposable {
-  /** Without a path; https where a certificate was given. */
+  /** Of `start`, without a path; https where a certificate was given. */
   readonly url: string;
   /** Cleartext listener of /_/varz, /_/healthz and /_/diag. */
   readonly metricsUrl: string;
@@ -48,6 +53,7 @@ export interface Daemon extends AsyncDisposable {
 
 /** Rejects, with the log, when the daemon ends before it is ready. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const command = options.command ?? 'start';
   const port = options.port ?? (await freePort());
   const metricsPort = options.metricsPort ?? (await freePort());
   const dataDir =
@@ -55,8 +61,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const child = spawn(
     options.program ?? PROGRAM,
     [
-      'start',
-      `--bindAddr=127.0.0.1:${port}`,
+      command,
+      ...(command === 'start' ? [`--bindAddr=127.0.0.1:${port}`] : []),
       `--metricsAddr=127.0.0.1:${metricsPort}`,
       `--dataDir=${dataDir}`,
       ...options.args,
