@@ -10,7 +10,7 @@ import type {
   WatermarkMove,
 } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
-import { type LockNames, lockNames } from './row-locks.ts';
+import { emptiesTable, type LockNames, lockNames } from './row-locks.ts';
 
 export interface OrderedApplyOptions {
   readonly target: Target;
@@ -37,6 +37,8 @@ interface Crossing {
   readonly batch: Batch;
   /** Resolves when it has ended either way. */
   readonly ended: Promise<void>;
+  /** Neither starts beside others nor lets others start. */
+  readonly isAlone: boolean;
   /** The transaction while its statements run; null before and after. */
   executing: TargetTransaction | null;
 }
@@ -57,7 +59,8 @@ const unexplainedStallMs = 5_000;
  *     batch 3            (shares a row with 1) begin ─ …
  *
  * Fragments of one giant transaction (`complete: false`) run alone, in one
- * transaction, until the fragment that completes it.
+ * transaction, until the fragment that completes it. A batch that empties a
+ * table runs alone too.
  *
  * What the locks cannot know is a row that the target writes by itself, a
  * counter kept by a trigger: a younger transaction may hold it and wait for
@@ -96,13 +99,14 @@ export class OrderedApply {
       return { committed: Promise.resolve() };
     }
     const locks = this.#locks(batch.tables);
+    const isAlone = emptiesTable(batch.tables);
     while (this.#isFull(batch)) {
       await Promise.race(
         [...this.#crossings].map((crossing) => crossing.ended),
       );
     }
     for (;;) {
-      const holder = this.#holderOf(locks);
+      const holder = this.#holderOf(locks, isAlone);
       if (!holder) {
         break;
       }
@@ -115,6 +119,7 @@ export class OrderedApply {
       index: this.#submitCount,
       batch,
       ended: settle.promise,
+      isAlone,
       executing: null,
     };
     this.#submitCount += 1;
@@ -263,7 +268,12 @@ export class OrderedApply {
     );
   }
 
-  #holderOf(locks: ReadonlySet<string>): Crossing | null {
+  #holderOf(locks: ReadonlySet<string>, isAlone: boolean): Crossing | null {
+    for (const crossing of this.#crossings) {
+      if (isAlone || crossing.isAlone) {
+        return crossing;
+      }
+    }
     if (this.#holders.size === 0) {
       return null;
     }

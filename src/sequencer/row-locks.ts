@@ -6,9 +6,13 @@
  * lock as one group: whatever touches the group waits for what touched it
  * before. That is coarser than the rows and parents really at stake, and
  * therefore always safe.
+ *
+ * A table without a primary key is a group of its own. Equal rows have equal
+ * keys here too, but whoever looks for one reads the table to its end, and on
+ * engines that lock what they read he would wait for rows of younger batches.
  */
-import type { TableMutations } from '../mutation/mutation.ts';
-import type { SchemaShape } from '../target/target.ts';
+import { isTruncation, type TableMutations } from '../mutation/mutation.ts';
+import type { SchemaShape, TableShape } from '../target/target.ts';
 
 export type LockNames = (tables: readonly TableMutations[]) => Set<string>;
 
@@ -23,16 +27,28 @@ export function lockNames(shape: SchemaShape): LockNames {
         names.add(group);
         continue;
       }
-      for (const mutation of mutations) {
-        names.add(`${table}\u0000${mutation.key}`);
+      for (const { key, movedFrom } of mutations) {
+        names.add(`${table}\u0000${key}`);
+        if (movedFrom !== undefined) {
+          names.add(`${table}\u0000${movedFrom}`);
+        }
       }
     }
     return names;
   };
 }
 
-/** The group of every table that cannot lock row by row. */
+/**
+ * Whether a table is emptied: that touches all its rows, and locks the tables
+ * that refer to it. Such a batch shares the target with no other.
+ */
+export function emptiesTable(tables: readonly TableMutations[]): boolean {
+  return tables.some(({ mutations }) => mutations.some(isTruncation));
+}
+
+/** The group of every table that cannot lock row by row, by its name in `shape`. */
 function tableGroups(shape: SchemaShape): Map<string, string> {
+  const names = namesByPlace(shape);
   const parentOf = new Map<string, string>();
   const find = (table: string): string => {
     let root = table;
@@ -41,18 +57,16 @@ function tableGroups(shape: SchemaShape): Map<string, string> {
     }
     return root;
   };
-  for (const table of shape.tables.values()) {
-    if (table.uniqueKeys.length > 0 && !parentOf.has(table.name)) {
-      parentOf.set(table.name, table.name);
+  for (const [name, table] of shape.tables) {
+    if (isGroup(table) && !parentOf.has(name)) {
+      parentOf.set(name, name);
     }
-    for (const foreignKey of table.foreignKeys) {
-      const child = find(table.name);
-      // A parent in another schema is not ours to lock, but the child still
-      // needs its own group: its rows wait for one another.
-      const parent =
-        foreignKey.parentSchema === shape.name
-          ? find(foreignKey.parentTable)
-          : child;
+    for (const { parentSchema, parentTable } of table.foreignKeys) {
+      const child = find(name);
+      // A parent that the shape does not hold is not ours to lock, but the
+      // child still needs its own group: its rows wait for one another.
+      const parentName = names.get(placeOf(parentSchema, parentTable));
+      const parent = parentName === undefined ? child : find(parentName);
       parentOf.set(child, parent);
       parentOf.set(parent, parent);
     }
@@ -60,4 +74,22 @@ function tableGroups(shape: SchemaShape): Map<string, string> {
   return new Map(
     [...parentOf.keys()].map((table) => [table, `\u0000group ${find(table)}`]),
   );
+}
+
+function isGroup({ uniqueKeys, primaryKey }: TableShape): boolean {
+  return uniqueKeys.length > 0 || primaryKey.length === 0;
+}
+
+/** Tables of other schemas stand in a shape under names of their own. */
+function namesByPlace({ tables }: SchemaShape): Map<string, string> {
+  return new Map(
+    [...tables].map(([name, table]) => [
+      placeOf(table.schema, table.name),
+      name,
+    ]),
+  );
+}
+
+function placeOf(schema: string, table: string): string {
+  return `${schema}\u0000${table}`;
 }

@@ -1,11 +1,30 @@
 import { expect, test } from 'vitest';
-import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
-import { schemaName } from '../../src/mutation/schema-name.ts';
+import {
+  type JsonText,
+  type Mutation,
+  truncation,
+} from '../../src/mutation/mutation.ts';
+import { type SchemaName, schemaName } from '../../src/mutation/schema-name.ts';
 import { zeroTimestamp } from '../../src/mutation/timestamp.ts';
-import { lockNames } from '../../src/sequencer/row-locks.ts';
-import type { SchemaShape, TableShape } from '../../src/target/target.ts';
+import { emptiesTable, lockNames } from '../../src/sequencer/row-locks.ts';
+import type {
+  ColumnShape,
+  SchemaShape,
+  TableShape,
+} from '../../src/target/target.ts';
 
 const schema = schemaName(['db', 'public']);
+
+const id: ColumnShape = {
+  name: 'id',
+  type: 'bigint',
+  codec: { kind: 'integer' },
+  keyOrdinal: 0,
+  nullable: false,
+  hasDefault: false,
+  generated: false,
+  identity: null,
+};
 
 function table(
   name: string,
@@ -15,9 +34,9 @@ function table(
   return {
     schema,
     name,
-    columns: [],
-    columnByName: new Map(),
-    primaryKey: [],
+    columns: [id],
+    columnByName: new Map([['id', id]]),
+    primaryKey: [id],
     keyDeferrable: false,
     hasInheritors: false,
     uniqueKeys,
@@ -88,4 +107,61 @@ test('rows of a table with another unique key meet, for one may want the value t
   expect(share(shape, ['u', 1], ['u', 2])).toBe(true);
   expect(share(shape, ['self', 1], ['self', 2])).toBe(true);
   expect(share(shape, ['u', 1], ['self', 1])).toBe(false);
+});
+
+test('a row that moves meets whatever is at its old key', () => {
+  const shape = shapeOf(table('a'));
+  const locks = lockNames(shape);
+  const moved = { ...row(2), movedFrom: '[1]' as JsonText };
+  const others = locks([{ table: 'a', mutations: [row(1)] }]);
+  expect(
+    locks([{ table: 'a', mutations: [moved] }]).isDisjointFrom(others),
+  ).toBe(false);
+});
+
+test('all rows of a table without a primary key meet', () => {
+  const keyless = { ...table('k'), primaryKey: [] };
+  const shape = shapeOf(keyless, table('a'));
+  expect(share(shape, ['k', 1], ['k', 2])).toBe(true);
+  expect(share(shape, ['k', 1], ['a', 1])).toBe(false);
+});
+
+test('tables meet that foreign keys link across schemas, and none by their bare names', () => {
+  const other = schemaName(['db', 'other']);
+  const of = (name: SchemaName, each: TableShape): TableShape => ({
+    ...each,
+    schema: name,
+  });
+  const refersTo = (
+    parentSchema: SchemaName,
+    each: TableShape,
+  ): TableShape => ({
+    ...each,
+    foreignKeys: each.foreignKeys.map((key) => ({ ...key, parentSchema })),
+  });
+  const shape: SchemaShape = {
+    name: schema,
+    tables: new Map([
+      ['parent', table('parent')],
+      ['child', refersTo(other, table('child', ['parent']))],
+      ['db.other.parent', of(other, table('parent'))],
+      ['db.other.child', of(other, refersTo(schema, table('child', ['gone'])))],
+    ]),
+  };
+  expect(share(shape, ['child', 1], ['db.other.parent', 2])).toBe(true);
+  expect(share(shape, ['child', 1], ['parent', 2])).toBe(false);
+  expect(share(shape, ['parent', 1], ['parent', 2])).toBe(false);
+  expect(share(shape, ['db.other.child', 1], ['db.other.child', 2])).toBe(true);
+  expect(share(shape, ['db.other.child', 1], ['child', 1])).toBe(false);
+});
+
+test('a batch empties a table when one of its mutations does', () => {
+  const empties = truncation(zeroTimestamp, false);
+  expect(
+    emptiesTable([
+      { table: 'a', mutations: [row(1)] },
+      { table: 'b', mutations: [row(1), empties] },
+    ]),
+  ).toBe(true);
+  expect(emptiesTable([{ table: 'a', mutations: [row(1)] }])).toBe(false);
 });
