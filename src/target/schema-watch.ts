@@ -113,8 +113,8 @@ export function isSameShape(a: SchemaShape, b: SchemaShape): boolean {
   return (
     a.name === b.name &&
     a.tables.size === b.tables.size &&
-    [...a.tables.values()].every(
-      (table) => b.tables.get(table.name)?.fingerprint === table.fingerprint,
+    [...a.tables].every(
+      ([key, table]) => b.tables.get(key)?.fingerprint === table.fingerprint,
     )
   );
 }
@@ -124,8 +124,9 @@ export function shapeToJson(shape: SchemaShape): string {
   return JSON.stringify({
     format: shapeFormat,
     name: shape.name,
-    tables: [...shape.tables.values()].map((table) => ({
+    tables: [...shape.tables].map(([key, table]) => ({
       ...table,
+      key,
       columnByName: undefined,
       primaryKey: table.primaryKey.map(({ name }) => name),
     })),
@@ -133,7 +134,7 @@ export function shapeToJson(shape: SchemaShape): string {
 }
 
 /** Raised when the meaning of a stored shape changes; older ones are not read. */
-const shapeFormat = 2;
+const shapeFormat = 3;
 
 /** Null where the text is not a shape of this version: look at the target then. */
 export function shapeFromJson(text: string): SchemaShape | null {
@@ -146,26 +147,30 @@ export function shapeFromJson(text: string): SchemaShape | null {
   if (stored?.format !== shapeFormat) {
     return null;
   }
-  const tables = stored.tables.map((table): TableShape => {
-    const columnByName = new Map(
-      table.columns.map((column) => [column.name, column]),
-    );
-    return {
-      ...table,
-      columnByName,
-      primaryKey: table.primaryKey.map((name) => columnByName.get(name)!),
-    };
-  });
-  return {
-    name: stored.name,
-    tables: new Map(tables.map((table) => [table.name, table])),
-  };
+  const tables = stored.tables.map(
+    ({ key, ...table }): [string, TableShape] => {
+      const columnByName = new Map(
+        table.columns.map((column) => [column.name, column]),
+      );
+      return [
+        key,
+        {
+          ...table,
+          columnByName,
+          primaryKey: table.primaryKey.map((name) => columnByName.get(name)!),
+        },
+      ];
+    },
+  );
+  return { name: stored.name, tables: new Map(tables) };
 }
 
 interface StoredShape {
   readonly format: number;
   readonly name: SchemaName;
   readonly tables: readonly (Omit<TableShape, 'columnByName' | 'primaryKey'> & {
+    /** Of the map; another than the name where schemas are joined. */
+    readonly key: string;
     readonly primaryKey: readonly string[];
   })[];
 }
