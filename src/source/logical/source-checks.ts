@@ -117,12 +117,12 @@ async function publishedFindings(
   const tables = await readTables(session, needs);
   const missing = missingNames(publicationNames, publications);
   const willPublish = willCreatePublication && missing.length > 0;
+  const absent: Finding[] = [];
+  for (const name of missing) {
+    absent.push(...(await absentFindings(session, server, { name, needs })));
+  }
   return [
-    ...(
-      await Promise.all(
-        missing.map((name) => absentFindings(session, server, { name, needs })),
-      )
-    ).flat(),
+    ...absent,
     ...publicationFindings(publications, tables, schemas),
     ...tableFindings(
       publications,

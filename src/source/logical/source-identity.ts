@@ -41,29 +41,40 @@ export interface TimelineSwitch {
 export async function identify(
   session: SourceSession,
 ): Promise<SourceIdentity> {
-  const [row] = await session.query<{
-    in_recovery: boolean;
-    system_id: string;
-    timeline: string | null;
-    lsn: string;
-  }>(identityQuery);
-  const timeline =
-    row!.timeline === null
-      ? await standbyTimeline(session)
-      : Number.parseInt(row!.timeline, 16);
+  const row = await controlData(session);
+  if (row?.timeline) {
+    return {
+      systemId: row.system_id,
+      timeline: Number.parseInt(row.timeline, 16),
+      currentLsn: parseLsn(row.lsn),
+      database: session.database,
+    };
+  }
+  const [said] = await session.replicate<{
+    systemid: string;
+    timeline: string;
+    xlogpos: string;
+  }>('IDENTIFY_SYSTEM');
   return {
-    systemId: row!.system_id,
-    timeline,
-    currentLsn: parseLsn(row!.lsn),
+    systemId: said!.systemid,
+    timeline: Number(said!.timeline),
+    currentLsn: parseLsn(row?.lsn ?? said!.xlogpos),
     database: session.database,
   };
+}
+
+interface ControlData {
+  readonly system_id: string;
+  /** Eight hex digits; null on a standby, which does not say it in SQL. */
+  readonly timeline: string | null;
+  readonly lsn: string;
 }
 
 /**
  * The name of a WAL file begins with the timeline. pg_control_checkpoint()
  * knows it too, but for a while after a promotion still the one before.
  */
-const identityQuery = `
+const controlQuery = `
 select (select system_identifier::text from pg_control_system()) as system_id,
        case when pg_is_in_recovery() then null
             else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline,
@@ -71,11 +82,19 @@ select (select system_identifier::text from pg_control_system()) as system_id,
             then coalesce(pg_last_wal_replay_lsn(), '0/0'::pg_lsn)
             else pg_current_wal_flush_lsn() end::text as lsn`;
 
-async function standbyTimeline(session: SourceSession): Promise<number> {
-  const [row] = await session.replicate<{ timeline: number }>(
-    'IDENTIFY_SYSTEM',
-  );
-  return Number(row!.timeline);
+/** Null where the account may not call these functions: some services say so. */
+async function controlData(
+  session: SourceSession,
+): Promise<ControlData | null> {
+  try {
+    const [row] = await session.query<ControlData>(controlQuery);
+    return row!;
+  } catch (error) {
+    if (error instanceof ReplicatorError && error.code === 'E6007') {
+      return null;
+    }
+    throw error;
+  }
 }
 
 /**

@@ -68,7 +68,7 @@ class SqlSession implements SourceSession {
   readonly #address: PostgresAddress;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
-  #running = false;
+  #runningCount = 0;
 
   private constructor(
     client: pg.Client,
@@ -123,7 +123,7 @@ class SqlSession implements SourceSession {
     { timeoutMs }: QueryLimits = { timeoutMs: queryTimeoutMs },
   ): Promise<Row[]> {
     this.#signal?.throwIfAborted();
-    this.#running = true;
+    this.#runningCount++;
     try {
       return (await this.#client.query<Row>(timed(text, values, timeoutMs)))
         .rows;
@@ -131,7 +131,7 @@ class SqlSession implements SourceSession {
       this.#signal?.throwIfAborted();
       throw sourceFailure(error, this.display);
     } finally {
-      this.#running = false;
+      this.#runningCount--;
     }
   }
 
@@ -159,7 +159,7 @@ class SqlSession implements SourceSession {
 
   async #cancel(): Promise<void> {
     try {
-      if (this.#running) {
+      if (this.#runningCount > 0) {
         const other = await dialPostgres(this.#address, {
           query_timeout: 5_000,
         });

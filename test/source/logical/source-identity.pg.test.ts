@@ -10,7 +10,13 @@ import {
   requireContinuity,
   type SourcePosition,
 } from '../../../src/source/logical/source-identity.ts';
-import { startSource, type TestSource } from './source-fixture.ts';
+import { sourceFindings } from '../../../src/source/logical/source-checks.ts';
+import {
+  lines,
+  needs,
+  startSource,
+  type TestSource,
+} from './source-fixture.ts';
 
 let source: TestSource;
 beforeAll(async () => {
@@ -76,6 +82,43 @@ test('a source is known by what IDENTIFY_SYSTEM says, to any account', async () 
     timeline: Number(said!.timeline),
     database: 'postgres',
   });
+});
+
+test('an account that may not read the control data knows the source too', async () => {
+  await source.run(
+    'revoke execute on function pg_control_system() from public',
+  );
+  await using session = await source.session({ user: 'reader' });
+  const known = await identify(session);
+  await using superuser = await source.session();
+  const { systemId, timeline } = await identify(superuser);
+  expect(known).toMatchObject({
+    systemId,
+    timeline,
+    currentLsn: expect.any(BigInt),
+  });
+});
+
+test('a standby is known by its timeline, and how far it has replayed', async () => {
+  const before = await position();
+  const { server } = source;
+  await server.stop();
+  await writeFile(`${server.dataDir}/standby.signal`, '');
+  await server.start();
+  await using session = await source.session();
+  expect(await identify(session)).toMatchObject({
+    systemId: before.systemId,
+    timeline: 1,
+    currentLsn: expect.any(BigInt),
+  });
+  expect(lines(await sourceFindings(session, needs)).join('\n')).toContain(
+    'the source is a standby',
+  );
+  await session[Symbol.asyncDispose]();
+  await server.stop();
+  await rm(`${server.dataDir}/standby.signal`);
+  await server.start();
+  expect(await continuity(before)).toMatchObject({ timeline: 1 });
 });
 
 test('an immediate stop of the source and a restart do not matter', async () => {
