@@ -10,6 +10,10 @@
  *
  *     <time> <key length>,<after length>,<before length>:<key><after><before>
  *
+ * or, in an entry of version 3, which is written where a row of it has moved,
+ *
+ *     <time> <key length>,…,<before length>,<moved length>:<key>…<moved from>
+ *
  * where `=` in place of the 30 characters of a time repeats the time of the
  * row before, `-` in place of a length is null, and lengths count UTF-16
  * units. So reading is one Buffer-to-string decode and then slices, which V8
@@ -30,6 +34,8 @@ import type { NewEntry, StagedEntry } from './staging.ts';
 const bodyVersion = 2;
 /** Without the names of the key's columns; read, and no longer written. */
 const namelessVersion = 1;
+/** With the keys that rows have moved from. */
+const movedVersion = 3;
 /** The version byte and the CRC, as placeholder characters of one byte each. */
 const headPlaceholder = '\0\0\0\0\0';
 const headBytes = 5;
@@ -80,13 +86,14 @@ export function decodeEntry(entry: StagedEntry): readonly Mutation[] {
 export function decodeTable(entry: StagedEntry): TableMutations {
   const { body } = entry;
   const version = body[0];
+  const hasMoves = version === movedVersion;
   if (
     body.length < headBytes ||
-    (version !== bodyVersion && version !== namelessVersion)
+    (version !== bodyVersion && version !== namelessVersion && !hasMoves)
   ) {
     throw damaged(entry, 'its format is not known');
   }
-  if (crc32(body.subarray(headBytes)) !== body.readUInt32BE(1)) {
+  if (checksum(body) !== body.readUInt32BE(1)) {
     throw damaged(entry, 'its checksum does not fit');
   }
   const text = body.toString('utf8', headBytes);
@@ -120,9 +127,11 @@ export function decodeTable(entry: StagedEntry): TableMutations {
     const keyLength = readLength();
     const afterLength = readLength();
     const beforeLength = readLength();
+    const movedLength = hasMoves ? readLength() : -1;
     const afterStart = position + keyLength;
     const beforeStart = afterStart + Math.max(afterLength, 0);
-    const end = beforeStart + Math.max(beforeLength, 0);
+    const movedStart = beforeStart + Math.max(beforeLength, 0);
+    const end = movedStart + Math.max(movedLength, 0);
     mutations.push({
       time,
       key: text.slice(position, afterStart) as JsonText,
@@ -131,7 +140,12 @@ export function decodeTable(entry: StagedEntry): TableMutations {
           ? null
           : (text.slice(afterStart, beforeStart) as JsonText),
       before:
-        beforeLength < 0 ? null : (text.slice(beforeStart, end) as JsonText),
+        beforeLength < 0
+          ? null
+          : (text.slice(beforeStart, movedStart) as JsonText),
+      ...(movedLength >= 0 && {
+        movedFrom: text.slice(movedStart, end) as JsonText,
+      }),
     });
     position = end;
   }
@@ -159,6 +173,7 @@ function encodeRun(
   head: string,
   sorted: readonly Mutation[],
   start: number,
+  hasMoves = false,
 ): NewEntry {
   const minTime = sorted[start]!.time;
   const bucket = timeBucket(minTime);
@@ -167,7 +182,10 @@ function encodeRun(
   let next = start;
   while (next < sorted.length && text.length < entryTextLimit) {
     const mutation = sorted[next]!;
-    const { key, after, before } = mutation;
+    const { key, after, before, movedFrom } = mutation;
+    if (movedFrom !== undefined && !hasMoves) {
+      return encodeRun(schema, table, head, sorted, start, true);
+    }
     if (mutation.time === time) {
       text += '= ';
     } else if (timeBucket(mutation.time) === bucket) {
@@ -176,7 +194,11 @@ function encodeRun(
     } else {
       break;
     }
-    text += `${key.length},${after === null ? '-' : after.length},${before === null ? '-' : before.length}:`;
+    text += `${key.length},${after === null ? '-' : after.length},${before === null ? '-' : before.length}`;
+    if (hasMoves) {
+      text += movedFrom === undefined ? ',-' : `,${movedFrom.length}`;
+    }
+    text += ':';
     text += key;
     if (after !== null) {
       text += after;
@@ -184,11 +206,14 @@ function encodeRun(
     if (before !== null) {
       text += before;
     }
+    if (movedFrom !== undefined) {
+      text += movedFrom;
+    }
     next++;
   }
   const body = Buffer.from(text, 'utf8');
-  body[0] = bodyVersion;
-  body.writeUInt32BE(crc32(body.subarray(headBytes)), 1);
+  body[0] = hasMoves ? movedVersion : bodyVersion;
+  body.writeUInt32BE(checksum(body), 1);
   return {
     schema,
     table,
@@ -197,6 +222,15 @@ function encodeRun(
     rowCount: next - start,
     body,
   };
+}
+
+/**
+ * One bit makes of a version 3 an older one, and the other way round: there
+ * the sum begins with the version.
+ */
+function checksum(body: Buffer): number {
+  const seed = body[0] === movedVersion ? movedVersion : 0;
+  return crc32(body.subarray(headBytes), seed);
 }
 
 /** Most requests are in order already: then nothing is copied. */

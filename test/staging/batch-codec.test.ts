@@ -26,21 +26,33 @@ const text = fc
   )
   .map((value) => value as JsonText);
 
-const mutation: fc.Arbitrary<Mutation> = fc.record({
+const fields = {
   time: fc
     .tuple(fc.nat(3), fc.nat(3))
     .map(([second, step]) => at(second, step)),
   key: text,
   after: fc.option(text),
   before: fc.option(text),
-});
+};
+
+/** Some feeds tell of moves, and most do not. */
+const mutations: fc.Arbitrary<Mutation[]> = fc.oneof(
+  fc.array(fc.record(fields), { maxLength: 20 }),
+  fc.array(
+    fc.record(
+      { ...fields, movedFrom: text },
+      { requiredKeys: ['time', 'key', 'after', 'before'] },
+    ),
+    { maxLength: 20 },
+  ),
+);
 
 const tables: fc.Arbitrary<TableMutations[]> = fc.array(
   fc.record(
     {
       table: fc.string(),
       keyColumns: fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 3 }),
-      mutations: fc.array(mutation, { maxLength: 20 }),
+      mutations,
     },
     { requiredKeys: ['table', 'mutations'] },
   ),
@@ -139,6 +151,46 @@ describe('encoding', () => {
     });
   });
 
+  test('only an entry in which a row has moved is of the version that tells from where', () => {
+    const moved = { ...row(at(1), 'b'), movedFrom: '["c"]' as JsonText };
+    const entries = encodeEntries(schema, [
+      {
+        table: 't',
+        mutations: [row(at(1), 'a'), moved, row(at(2), 'a'), row(at(2), 'b')],
+      },
+    ]);
+    expect(entries.map(({ body }) => body[0])).toEqual([3, 2]);
+    expect(decodeEntry(staged(entries[0]!))).toEqual([row(at(1), 'a'), moved]);
+  });
+
+  test('an entry of version 2 is still read', () => {
+    const body = Buffer.from(
+      'AnjHfgM2OlsiaWQiXTE3MDAwMDAwMDEwMDAwMDAwMDAuMDAwMDAwMDAwMCAzLDIxLC06WzFdeyJpZCI6MSwibmFtZSI6Ilpvw6sifT0gMywtLDg6WzJdeyJpZCI6Mn0=',
+      'base64',
+    );
+    const entry = {
+      schema,
+      table: 'orders',
+      minTime: at(1),
+      maxTime: at(1),
+      rowCount: 2,
+      body,
+    };
+    expect(decodeTable(staged(entry))).toEqual({
+      table: 'orders',
+      keyColumns: ['id'],
+      mutations: [
+        {
+          time: at(1),
+          key: '[1]',
+          after: '{"id":1,"name":"Zoë"}',
+          before: null,
+        },
+        { time: at(1), key: '[2]', after: null, before: '{"id":2}' },
+      ],
+    });
+  });
+
   test('one row of any size is one entry', () => {
     const huge = row(at(1), 'a', `"${'ö'.repeat(20 << 20)}"`);
     const entries = encodeEntries(schema, [
@@ -151,12 +203,17 @@ describe('encoding', () => {
   });
 });
 
-describe('a damaged body', () => {
+const zoe = row(at(1), 'a', '{"name":"Zoë"}');
+
+describe.each([
+  ['plain rows', [zoe, row(at(1, 1), 'b')]],
+  [
+    'a row that has moved',
+    [zoe, { ...row(at(1, 1), 'b'), movedFrom: '["c"]' as JsonText }],
+  ],
+])('a damaged body of %s', (_, damagedRows) => {
   const [entry] = encodeEntries(schema, [
-    {
-      table: 'orders',
-      mutations: [row(at(1), 'a', '{"name":"Zoë"}'), row(at(1, 1), 'b')],
-    },
+    { table: 'orders', mutations: damagedRows },
   ]);
 
   test('is refused whatever bit is flipped, and the message says where it lies', () => {
