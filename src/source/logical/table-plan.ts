@@ -10,6 +10,11 @@ export interface TargetTable {
   /** Its key in the SchemaShape, and in TableMutations. */
   readonly name: string;
   readonly shape: TableShape;
+  /**
+   * The OIDs of all tables of the source whose rows it takes, where these are
+   * several partitions: it is emptied only when all of them are (else E6011).
+   */
+  readonly parts?: readonly number[];
 }
 
 export interface ColumnPlan {

@@ -373,4 +373,38 @@ describe('the decoder of a slot', () => {
       { time, key: '[]', after: '{}', before: null },
     ]);
   });
+
+  test('empties the table of several partitions only when all of them are emptied', async () => {
+    const decoder = new RowDecoder({
+      types: new TypeCatalog(() => Promise.reject(new Error('not asked'))),
+      target: () => ({ name: 'item', shape: wholeTable, parts: [1, 2] }),
+    });
+    await decoder.relation(relationMessage({ ...whole, oid: 1 }));
+    await decoder.relation(relationMessage({ ...whole, oid: 2, table: 'p2' }));
+    expect(
+      decoded(decoder, message('T', int32(2), '\0', int32(2), int32(1))),
+    ).toEqual([{ time, key: '[]', after: null, before: null }]);
+    expect(() =>
+      decoded(decoder, message('T', int32(1), '\0', int32(2))),
+    ).toThrow(/emptied public\.p2 alone/);
+  });
+
+  test('makes its plans anew when the target has changed', () => {
+    let target = shape('id*', 'note');
+    const decoder = new RowDecoder({
+      types: new TypeCatalog(() => Promise.reject(new Error('not asked'))),
+      target: () => ({ name: 'item', shape: target }),
+    });
+    expect(decoder.relation(relationMessage(whole))).toBeUndefined();
+    const insert = insertMessage(['1', '2', 'n']);
+    expect(decoded(decoder, insert)[0]!.key).toBe('[1]');
+    target = shape('id', 'N*', 'note');
+    decoder.refresh();
+    expect(decoded(decoder, insert)[0]).toEqual({
+      time,
+      key: '[2]',
+      after: '{"id":1,"N":2,"note":"n"}',
+      before: null,
+    });
+  });
 });
