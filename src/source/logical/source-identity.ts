@@ -11,7 +11,7 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import { parseLsn } from './lsn.ts';
-import { readSlot } from './slot-state.ts';
+import { readSlot, slotFailure } from './slot-state.ts';
 import type { SourceSession } from './source-session.ts';
 
 /** How far a source was read durably. Kept in staging with what was read. */
@@ -184,38 +184,48 @@ export function continuityFailure(
 }
 
 /**
- * Throws E6002, E6005 or E6006 where a daemon that has read up to `recorded`
- * must not go on. To be asked whenever a connection to the source is new.
- * Resolves to who the source is now.
+ * Throws E6002 to E6007 where a daemon must not read the slot, or not now; to
+ * be asked whenever a connection to the source is new. Resolves to who the
+ * source is now.
+ *
+ * Another daemon may be at work on the same slot and staging, which notes a
+ * place before it confirms it. So a `recorded` that is a function is called
+ * after the slot was read: a place that was noted earlier could lie behind what
+ * the other has confirmed meanwhile, and look like E6006.
  */
 export async function requireContinuity(
   session: SourceSession,
   slotName: string,
-  recorded: SourcePosition | null,
+  recorded: SourcePosition | null | (() => Promise<SourcePosition | null>),
 ): Promise<SourceIdentity> {
-  // The slot first: it only moves forward, and so does the WAL behind it.
   const slot = await readSlot(session, slotName);
+  const place = typeof recorded === 'function' ? await recorded() : recorded;
   const now = await identify(session);
-  if (recorded === null) {
-    return now;
-  }
   const history =
-    now.systemId === recorded.systemId && now.timeline !== recorded.timeline
+    place !== null &&
+    now.systemId === place.systemId &&
+    now.timeline !== place.timeline
       ? await readTimelineHistory(session, now.timeline)
       : [];
-  const failure = continuityFailure(recorded, now, {
-    history,
-    confirmedLsn: slot?.confirmedLsn ?? null,
-  });
+  const failure =
+    (place && continuityFailure(place, now, { history, confirmedLsn: null })) ??
+    (place && slot === null ? slotGone(slotName, place) : null) ??
+    slotFailure(slotName, slot, session.database) ??
+    (place &&
+      continuityFailure(place, now, {
+        history,
+        confirmedLsn: slot?.confirmedLsn ?? null,
+      }));
   if (failure !== null) {
     throw failure;
   }
-  if (slot === null) {
-    throw new ReplicatorError('E6002', {
-      detail: `the source has no replication slot "${slotName}" any more, though it was read up to ${recorded.lsn}`,
-      remedy:
-        'the changes in between can no longer be read: create a new slot, and load the tables again as of it, or verify and mend them (docs/06-postgresql-source.md, "When a slot is lost")',
-    });
-  }
   return now;
+}
+
+function slotGone(slotName: string, place: SourcePosition): ReplicatorError {
+  return new ReplicatorError('E6002', {
+    detail: `the source has no replication slot "${slotName}" any more, though it was read up to ${place.lsn}`,
+    remedy:
+      'the changes in between can no longer be read: create a new slot, and load the tables again as of it, or verify and mend them (docs/06-postgresql-source.md, "When a slot is lost")',
+  });
 }

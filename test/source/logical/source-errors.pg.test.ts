@@ -7,6 +7,10 @@ import {
   readSlot,
   slotFailure,
 } from '../../../src/source/logical/slot-state.ts';
+import {
+  identify,
+  requireContinuity,
+} from '../../../src/source/logical/source-identity.ts';
 import { openSourceSession } from '../../../src/source/logical/source-session.ts';
 import { freePort } from '../../support/postgres-server.ts';
 import { startSource, type TestSource } from './source-fixture.ts';
@@ -152,6 +156,11 @@ test('a slot that is missing, taken or one too many is told apart', async () => 
       /is read by process \d+ \(stranger at 127\.0\.0\.1\)/,
     ),
   });
+  const { systemId, timeline } = await identify(session);
+  // Whoever reads it may move it: that is no reason to stop (E6006).
+  await expect(
+    requireContinuity(session, 'taken', { systemId, timeline, lsn: '0/1' }),
+  ).rejects.toMatchObject({ code: 'E6004' });
   await expect(session.replicate(streamFrom('taken'))).rejects.toMatchObject({
     code: 'E6004',
   });
@@ -182,6 +191,9 @@ test('a slot whose WAL is removed says so when it is read (E6003)', async () => 
   await expect(session.replicate(streamFrom('late'))).rejects.toMatchObject({
     code: 'E6003',
     disposition: 'halt',
+  });
+  await expect(requireContinuity(session, 'late', null)).rejects.toMatchObject({
+    code: 'E6003',
   });
 });
 
