@@ -4,9 +4,13 @@ import {
   valuesOf,
 } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
-import type { Mutation } from '../mutation/mutation.ts';
+import {
+  isTruncation,
+  type Mutation,
+  type TableMutations,
+} from '../mutation/mutation.ts';
 import { printTimestamp } from '../mutation/timestamp.ts';
-import { decodeEntry } from '../staging/batch-codec.ts';
+import { decodeTable } from '../staging/batch-codec.ts';
 import type { StagedEntry } from '../staging/staging.ts';
 import type { Command } from './command.ts';
 import { count } from '../lib/count.ts';
@@ -62,7 +66,11 @@ export const stagingPeekCommand: Command = {
           'replicator staging list shows which there are; an applied one may be retired by now',
       });
     }
-    const rows = decodeEntry(entry).slice(0, values.limit);
+    const part = decodeTable(entry);
+    const rows = {
+      ...part,
+      mutations: part.mutations.slice(0, values.limit),
+    };
     stdout.write(
       values.json
         ? `${JSON.stringify(asJson(entry, rows, values.values))}\n`
@@ -72,8 +80,23 @@ export const stagingPeekCommand: Command = {
   },
 };
 
-function operation(mutation: Mutation): 'upsert' | 'delete' {
-  return mutation.after === null ? 'delete' : 'upsert';
+function operation(mutation: Mutation): string {
+  if (isTruncation(mutation)) {
+    return 'truncate';
+  }
+  if (mutation.after === null) {
+    return 'delete';
+  }
+  return mutation.movedFrom === undefined ? 'upsert' : 'move';
+}
+
+/** The keys of rows without a key hold all their values: then they are row data. */
+function holdsRow({ keyColumns }: TableMutations, row: Mutation): boolean {
+  return keyColumns === undefined && !isTruncation(row);
+}
+
+function keyText({ key, movedFrom }: Mutation): string {
+  return movedFrom === undefined ? key : `${movedFrom} to ${key}`;
 }
 
 function sizeOf(text: string | null): number {
@@ -82,17 +105,21 @@ function sizeOf(text: string | null): number {
 
 function asText(
   entry: StagedEntry,
-  rows: readonly Mutation[],
+  rows: TableMutations,
   withValues: boolean,
 ): string {
+  const { mutations } = rows;
   let text = `entry ${entry.id} of ${entry.schema}, table ${JSON.stringify(entry.table)}: ${count(entry.rowCount, 'row', 'rows')}, ${approximateBytes(entry.byteCount)}
 from ${describeTime(entry.minTime)}
 to   ${describeTime(entry.maxTime)}
 
 `;
   if (withValues) {
-    for (const row of rows) {
+    for (const row of mutations) {
       text += `${printTimestamp(row.time)}  ${operation(row)}  ${row.key}\n`;
+      if (row.movedFrom !== undefined) {
+        text += `  from   ${row.movedFrom}\n`;
+      }
       if (row.after !== null) {
         text += `  after  ${row.after}\n`;
       }
@@ -103,17 +130,17 @@ to   ${describeTime(entry.maxTime)}
   } else {
     text += textTable(
       ['TIME', 'OP', 'KEY', 'AFTER BYTES', 'BEFORE BYTES'],
-      rows.map((row) => [
+      mutations.map((row) => [
         printTimestamp(row.time),
         operation(row),
-        row.key,
+        holdsRow(rows, row) ? '(the row)' : keyText(row),
         sizeOf(row.after),
         sizeOf(row.before),
       ]),
     );
   }
-  if (rows.length < entry.rowCount) {
-    text += `Only the first ${count(rows.length, 'row', 'rows')}; --limit shows more.\n`;
+  if (mutations.length < entry.rowCount) {
+    text += `Only the first ${count(mutations.length, 'row', 'rows')}; --limit shows more.\n`;
   }
   return text;
 }
@@ -121,7 +148,7 @@ to   ${describeTime(entry.maxTime)}
 /** Keys and rows go in as JSON text: their digits must not pass a number. */
 function asJson(
   entry: StagedEntry,
-  rows: readonly Mutation[],
+  rows: TableMutations,
   withValues: boolean,
 ): object {
   return {
@@ -130,10 +157,11 @@ function asJson(
     table: entry.table,
     rowCount: entry.rowCount,
     byteCount: entry.byteCount,
-    rows: rows.map((row) => ({
+    rows: rows.mutations.map((row) => ({
       time: printTimestamp(row.time),
       operation: operation(row),
-      key: row.key,
+      key: withValues || !holdsRow(rows, row) ? row.key : null,
+      ...(row.movedFrom !== undefined && { movedFrom: row.movedFrom }),
       afterBytes: sizeOf(row.after),
       beforeBytes: sizeOf(row.before),
       ...(withValues && { after: row.after, before: row.before }),

@@ -9,6 +9,7 @@ import { stagingPeekCommand } from '../../src/cli/staging-peek.ts';
 import { stagingPurgeCommand } from '../../src/cli/staging-purge.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { ReplicatorError } from '../../src/failure/failure.ts';
+import { type JsonText, truncation } from '../../src/mutation/mutation.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
@@ -189,11 +190,19 @@ test('list --json prints one object', async () => {
 
 test('peek shows no row data unless asked', async () => {
   await using here = await folder();
-  await stageThree(here.store);
+  await here.store.append(
+    encodeEntries(schema, [
+      {
+        table: 'orders',
+        keyColumns: ['id'],
+        mutations: [row(at(0), '1', '{"secret":"12345678901234567890"}')],
+      },
+    ]),
+  );
   const [entry] = await here.store.list({ schema }, 1, null);
   const quiet = await here.run(stagingPeekCommand, entry!.id);
   expect(quiet.stdout).toMatchInlineSnapshot(`
-    "entry 000000000001 of shop.public, table "orders": 1 row, 83 B
+    "entry 000000000001 of shop.public, table "orders": 1 row, 89 B
     from 2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
     to   2023-11-14T22:13:20.000Z (1700000000000000000.0000000000)
 
@@ -218,6 +227,54 @@ test('peek shows no row data unless asked', async () => {
       beforeBytes: 0,
     },
   ]);
+});
+
+test('peek tells of moves and truncations, and takes the key of a row without one for row data', async () => {
+  await using here = await folder();
+  await here.store.append(
+    encodeEntries(schema, [
+      {
+        table: 'orders',
+        keyColumns: ['id'],
+        mutations: [
+          truncation(at(0), false),
+          { ...row(at(0), '2'), movedFrom: '["1"]' as JsonText },
+        ],
+      },
+      {
+        table: 'log',
+        mutations: [truncation(at(0), false), row(at(0), 'secret')],
+      },
+    ]),
+  );
+  const staged = await here.store.list({ schema }, 2, null);
+  const lines = async (id: string, ...more: string[]): Promise<string[]> => {
+    const { stdout } = await here.run(stagingPeekCommand, id, ...more);
+    return stdout
+      .split('\n')
+      .filter((line) => /upsert|truncate|move|from {3}/.test(line));
+  };
+  const [first, second] = ['orders', 'log'].map((name) =>
+    staged.find(({ table }) => table === name)!,
+  ) as [(typeof staged)[0], (typeof staged)[0]];
+  expect(await lines(first.id)).toEqual([
+    expect.stringMatching(/ truncate {2}\[\] /),
+    expect.stringMatching(/ move {6}\["1"\] to \["2"\] /),
+  ]);
+  expect((await lines(first.id, '--values')).at(-1)).toBe('  from   ["1"]');
+  expect(await lines(second.id)).toEqual([
+    expect.stringMatching(/ truncate {2}\[\] /),
+    expect.stringMatching(/ upsert {4}\(the row\) /),
+  ]);
+  const json = await here.run(stagingPeekCommand, second.id, '--json');
+  expect(json.stdout).not.toContain('secret');
+  const whole = await here.run(
+    stagingPeekCommand,
+    second.id,
+    '--json',
+    '--values',
+  );
+  expect(whole.stdout).toContain('secret');
 });
 
 test('peek says which id it does not know', async () => {
