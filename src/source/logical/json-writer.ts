@@ -118,7 +118,7 @@ export class JsonWriter {
       case 'money':
       case 'array':
       case 'composite':
-        this.#json(columnJson(type, source.toString('utf8', start, end)));
+        this.#json(convertedJson(type, source, start, end));
         return;
     }
   }
@@ -285,9 +285,7 @@ export class JsonWriter {
 
   #grow(needed: number): void {
     if (needed > maxBytes) {
-      throw new ReplicatorError('E6012', {
-        detail: `a row of the source takes more than ${maxBytes} characters as JSON`,
-      });
+      throw tooLarge();
     }
     const grown = Buffer.allocUnsafeSlow(
       Math.min(maxBytes, Math.max(needed, this.#bytes.length * 2)),
@@ -295,6 +293,28 @@ export class JsonWriter {
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
+}
+
+function convertedJson(
+  type: SourceType,
+  source: Buffer,
+  start: number,
+  end: number,
+): JsonText {
+  try {
+    return columnJson(type, source.toString('utf8', start, end));
+  } catch (error) {
+    // ERR_STRING_TOO_LONG of Node, or V8's "Invalid string length".
+    throw error instanceof RangeError || end - start > maxBytes
+      ? tooLarge()
+      : error;
+  }
+}
+
+function tooLarge(): ReplicatorError {
+  return new ReplicatorError('E6012', {
+    detail: `a row of the source takes more than ${maxBytes} characters as JSON`,
+  });
 }
 
 const trueBytes = Buffer.from('true');
