@@ -8,6 +8,10 @@ import {
   type SourceSession,
 } from '../../../src/source/logical/source-session.ts';
 import {
+  currentMajor,
+  type PostgresMajor,
+} from '../../support/postgres-binaries.ts';
+import {
   type PostgresServer,
   startPostgresServer,
 } from '../../support/postgres-server.ts';
@@ -25,8 +29,10 @@ export interface TestSource extends AsyncDisposable {
 
 export async function startSource(
   settings: Readonly<Record<string, string | number>> = {},
+  major: PostgresMajor = currentMajor,
 ): Promise<TestSource> {
   const server = await startPostgresServer({
+    major,
     settings: { wal_level: 'logical', ...settings },
     fsync: false,
   });
