@@ -72,8 +72,11 @@ export interface SlotHouseOptions {
   readonly sourceSchema?: string;
   /** Beside those that name source, target, slot and publications. */
   readonly args?: readonly string[];
-  /** As the daemon dials them, through proxies perhaps. */
-  readonly dial?: { readonly source?: string; readonly target?: string };
+  /** From their addresses to what the daemon dials: a proxy's perhaps. */
+  readonly dial?: {
+    readonly source?: (url: string) => string;
+    readonly target?: (url: string) => string;
+  };
   readonly waitFor?: DaemonOptions['waitFor'];
 }
 
@@ -102,7 +105,7 @@ export interface SlotHouse extends AsyncDisposable {
    * Every table of the source's schema equals the target's of that name:
    * every value's text, and rows as often as they stand there.
    */
-  expectEqual(tables?: readonly string[]): Promise<void>;
+  expectEqual(tables?: readonly string[], when?: string): Promise<void>;
   /** `caughtUp`, then `expectEqual`. */
   settle(tables?: readonly string[]): Promise<void>;
 }
@@ -138,8 +141,8 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
       daemon = await startDaemon({
         command: 'pglogical',
         args: [
-          `--sourceConn=${options.dial?.source ?? source.url}`,
-          `--targetConn=${options.dial?.target ?? target.url}`,
+          `--sourceConn=${options.dial?.source?.(source.url) ?? source.url}`,
+          `--targetConn=${options.dial?.target?.(target.url) ?? target.url}`,
           `--targetSchema=${target.schema}`,
           `--sourceSchema=${sourceSchema}`,
           `--slotName=${name}`,
@@ -185,7 +188,7 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
       });
       return said;
     },
-    async expectEqual(tables) {
+    async expectEqual(tables, when = '') {
       const names = tables ?? (await tablesOf(source, sourceSchema));
       for (const table of names) {
         const columns = await columnsOf(source, sourceSchema, table);
@@ -194,7 +197,7 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
           source.rows(`select ${list} from ${sourceSchema}.${quoted(table)}`),
           target.rows(`select ${list} from ${quoted(table)}`),
         ]);
-        expect(inOrder(here), table).toEqual(inOrder(there));
+        expect(inOrder(here), `${table} ${when}`).toEqual(inOrder(there));
       }
     },
     async settle(tables) {
