@@ -2,12 +2,19 @@ import { readFile } from 'node:fs/promises';
 
 import { type OptionValues, valuesOf } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
+import { schemaNameParts } from '../mutation/schema-name.ts';
 import { progressLine, reportLines } from '../workload/report-text.ts';
 import { webhookPathOf } from '../workload/engines/open-engine.ts';
 import { parseSinkUrl, type SinkAddress } from '../workload/sender.ts';
 import { workloadOptions } from '../workload/workload-options.ts';
-import { runWorkload, type WorkloadProgress } from '../workload/workload.ts';
+import {
+  runSlotWorkload,
+  runWorkload,
+  type WorkloadProgress,
+  type WorkloadReport,
+} from '../workload/workload.ts';
 import type { Command, CommandIo } from './command.ts';
+import { typedSchema } from './staging-store.ts';
 
 type WorkloadValues = OptionValues<typeof workloadOptions>;
 
@@ -17,54 +24,29 @@ export const workloadRunCommand: Command = {
   description: [
     'Writes transactions to tables that it only imagines, sends them to the webhook as CockroachDB would (rows of a transaction spread over parallel requests, versions twice, replays from an older resolved timestamp, retries until accepted), and looks at the target meanwhile: in consistent mode every look must find a state that the source had.',
     'At the end, after --seconds or at SIGINT, it lets the target catch up and compares every row of every table. Exit code 0 says that all are equal, 1 that something differs or could not be compared.',
+    'With --sourceConn the source is real: a PostgreSQL database that it writes to, keys that change included, for a daemon that reads its slot. Create the tables first (--createTables does; then it waits for the daemon).',
     'The daemon must not hold staged rows of an earlier workload for the same schema.',
   ].join('\n\n'),
   options: workloadOptions,
   async run({ values }, io) {
     const options = valuesOf(workloadOptions, values);
     checkValues(options);
-    const sink = await sinkAddress(options);
-    const targetSchema = targetSchemaOf(sink.url, options.targetConn);
     const seed = options.seed || 1 + Math.floor(Math.random() * 2 ** 31);
+    const run = await chosenRun(options, seed);
     say(io, options.json, { seed }, `seed ${seed}`);
-    const end =
-      options.seconds > 0
-        ? AbortSignal.any([
-            io.signal,
-            AbortSignal.timeout(options.seconds * 1000),
-          ])
-        : io.signal;
+    const over = new AbortController();
     let previous: WorkloadProgress | null = null;
-    const report = await runWorkload(
-      {
-        sink,
-        targetUrl: options.targetConn,
-        targetSchema,
-        mode: options.mode,
-        createTables: options.createTables,
-        rowsPerSecond: options.rate,
-        seed,
-        tableRows: options.tableRows,
-        requestTimeoutMs: options.requestTimeout,
-        gzip: options.gzip,
-        diff: options.diff,
-        lookIntervalMs: options.lookInterval,
-        replayIntervalMs: options.replayInterval,
-        catchUpTimeoutMs: options.catchUpTimeout,
-        concurrentRequests: options.concurrentRequests,
-        batchSize: options.batchSize,
-        resolvedIntervalMs: options.resolvedInterval,
-        tries: options.tries,
-        retryMinMs: options.retryMin,
-        retryMaxMs: Math.max(options.retryMin, options.retryMax),
-        failFast: options.failFast,
-      },
+    let timer: NodeJS.Timeout | undefined;
+    const report = await run(
       (progress) => {
         say(io, options.json, progress, progressLine(progress, previous));
         previous = progress;
+        if (options.seconds > 0 && progress.phase === 'writing') {
+          timer ??= setTimeout(() => over.abort(), options.seconds * 1000);
+        }
       },
-      end,
-    );
+      AbortSignal.any([io.signal, over.signal]),
+    ).finally(() => clearTimeout(timer));
     const lines = reportLines(report);
     say(io, options.json, report, lines.join('\n'));
     if (!report.verified) {
@@ -75,6 +57,63 @@ export const workloadRunCommand: Command = {
     return 0;
   },
 };
+
+type Run = (
+  onProgress: (progress: WorkloadProgress) => void,
+  signal: AbortSignal,
+) => Promise<WorkloadReport>;
+
+async function chosenRun(options: WorkloadValues, seed: number): Promise<Run> {
+  const common = {
+    targetUrl: options.targetConn,
+    createTables: options.createTables,
+    rowsPerSecond: options.rate,
+    seed,
+    tableRows: options.tableRows,
+    lookIntervalMs: options.lookInterval,
+    catchUpTimeoutMs: options.catchUpTimeout,
+  };
+  if (options.sourceConn !== '') {
+    const slotWorkload = {
+      ...common,
+      sourceUrl: options.sourceConn,
+      sourceSchema: options.sourceSchema,
+      slotName: options.slotName,
+      targetSchema: slotTargetSchema(options),
+    };
+    return (onProgress, signal) =>
+      runSlotWorkload(slotWorkload, onProgress, signal);
+  }
+  const sink = await sinkAddress(options);
+  const workload = {
+    ...common,
+    sink,
+    targetSchema: targetSchemaOf(sink.url, options.targetConn),
+    mode: options.mode,
+    requestTimeoutMs: options.requestTimeout,
+    gzip: options.gzip,
+    diff: options.diff,
+    replayIntervalMs: options.replayInterval,
+    concurrentRequests: options.concurrentRequests,
+    batchSize: options.batchSize,
+    resolvedIntervalMs: options.resolvedInterval,
+    tries: options.tries,
+    retryMinMs: options.retryMin,
+    retryMaxMs: Math.max(options.retryMin, options.retryMax),
+    failFast: options.failFast,
+  };
+  return (onProgress, signal) => runWorkload(workload, onProgress, signal);
+}
+
+function slotTargetSchema(options: WorkloadValues): string {
+  const schema = typedSchema(options.targetSchema);
+  if (schema === undefined) {
+    throw new ReplicatorError('E5004', {
+      detail: '--targetSchema must be given with --sourceConn',
+    });
+  }
+  return schemaNameParts(schema).at(-1)!;
+}
 
 function say(io: CommandIo, json: boolean, value: object, text: string): void {
   io.stdout.write(`${json ? JSON.stringify(value) : text}\n`);

@@ -17,6 +17,7 @@ import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type { Clock } from './clock.ts';
 import { EventLog } from './event-log.ts';
 import { Lane, shuffleAcrossKeys } from './lane.ts';
+import { type Outlet, type OutletCounts, zeroCounts } from './outlet.ts';
 import type { Random } from './random.ts';
 import type { Sender } from './sender.ts';
 import type { RowEvent, Transaction } from './source.ts';
@@ -33,29 +34,8 @@ export interface FeedOptions {
   readonly diff: boolean;
 }
 
-export interface FeedCounts {
-  sentRows: number;
-  requests: number;
-  duplicateRequests: number;
-  failedRequests: number;
-  restarts: number;
-  replays: number;
-  resolvedMessages: number;
-  /** The last reason a request failed, for the progress line. */
-  lastFailure: string;
-}
-
-export class Feed {
-  readonly counts: FeedCounts = {
-    sentRows: 0,
-    requests: 0,
-    duplicateRequests: 0,
-    failedRequests: 0,
-    restarts: 0,
-    replays: 0,
-    resolvedMessages: 0,
-    lastFailure: '',
-  };
+export class Feed implements Outlet {
+  readonly counts: OutletCounts = zeroCounts();
   readonly #options: FeedOptions;
   readonly #sender: Sender;
   readonly #clock: Clock;
@@ -99,6 +79,10 @@ export class Feed {
     return count;
   }
 
+  get pendingRowsLimit(): number {
+    return 2 * this.#options.concurrentRequests * this.#options.batchSize;
+  }
+
   get inFlightRequests(): number {
     return this.#lanes.filter((lane) => lane.busy).length;
   }
@@ -106,6 +90,14 @@ export class Feed {
   /** Rows kept for replays: what bounds the feed's memory. */
   get loggedRows(): number {
     return this.#log.eventCount;
+  }
+
+  /** A changefeed that is refused tries again: it need not wait. */
+  async ready(): Promise<void> {}
+
+  /** Nothing but this feed knows the source. */
+  async complaint(): Promise<null> {
+    return null;
   }
 
   publish(transaction: Transaction): void {

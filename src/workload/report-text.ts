@@ -19,8 +19,9 @@ export function progressLine(
     `${progress.pendingRows} unacknowledged`,
     `target ${behind} transactions behind`,
     `${progress.looks} looks`,
-    `${progress.replays} replays`,
-    `${progress.restarts} restarts`,
+    ...(progress.resolvedMessages > 0
+      ? [`${progress.replays} replays`, `${progress.restarts} restarts`]
+      : []),
     `${progress.failedRequests} refused`,
   ];
   const failed =

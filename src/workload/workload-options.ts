@@ -1,4 +1,5 @@
 import type { OptionTable } from '../config/options.ts';
+import { slotOptions } from '../config/pglogical-options.ts';
 
 export const workloadOptions = {
   url: {
@@ -9,6 +10,33 @@ export const workloadOptions = {
     group: 'Command',
     about:
       'The webhook, as it would stand in CREATE CHANGEFEED INTO; ca_cert, client_cert and client_key (base64 of PEM) and insecure_tls_skip_verify are understood as CockroachDB does.',
+  },
+  sourceConn: {
+    type: 'string',
+    secret: true,
+    default: '',
+    group: 'Command',
+    about:
+      'A PostgreSQL database, as a postgresql:// URL: the workload writes to it by SQL instead of sending to --url, for a daemon that reads its slot (replicator pglogical). It begins when the slot is read.',
+  },
+  sourceSchema: {
+    type: 'string',
+    default: slotOptions.sourceSchema.default,
+    group: 'Command',
+    about: 'With --sourceConn: the schema of the tables that it writes to.',
+  },
+  slotName: {
+    type: 'string',
+    default: slotOptions.slotName.default,
+    group: 'Command',
+    about: 'With --sourceConn: the slot that must be read before it begins.',
+  },
+  targetSchema: {
+    type: 'string',
+    default: '',
+    group: 'Command',
+    about:
+      'With --sourceConn: the target schema, as for pglogical. (Without, --url names it.)',
   },
   targetConn: {
     type: 'string',
@@ -76,7 +104,7 @@ export const workloadOptions = {
     default: false,
     group: 'Command',
     about:
-      'Replace the tables workload_customer, workload_order, workload_line, workload_sample and workload_ledger in the target schema by empty ones. Without it they must be there and be empty.',
+      'Replace the tables workload_customer, workload_order, workload_line, workload_sample and workload_ledger in the target schema (and in --sourceSchema) by empty ones. Without it they must be there and be empty.',
   },
   tableRows: {
     type: 'int',
