@@ -1,8 +1,10 @@
 /** What preflight finds at a PostgreSQL source, as `pglogical` would read it. */
 import { parsePostgresAddress } from '../config/address/postgres.ts';
 import type { OptionValues, preflightOptions } from '../config/options.ts';
+import { parseSchemaMap } from '../config/schema-map.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import type { Finding } from '../failure/finding.ts';
+import { publicationNames } from './prepare-source.ts';
 import { sourceFindings } from '../source/logical/source-checks.ts';
 import { openSourceSession } from '../source/logical/source-session.ts';
 
@@ -26,10 +28,10 @@ export async function slotSourceFindings(
   );
   return await sourceFindings(session, {
     slotName: values.slotName,
-    publicationNames: listed(values.publicationName),
+    publicationNames: publicationNames(values),
     schemas: [
       values.sourceSchema,
-      ...listed(values.schemaMap).map((pair) => pair.split('=')[0]!.trim()),
+      ...parseSchemaMap(values.schemaMap).map(({ source }) => source),
     ],
     willCreateSlot: values.createSlot,
     willCreatePublication: values.createPublication,
@@ -37,11 +39,4 @@ export async function slotSourceFindings(
     standbyTimeoutMs: values.standbyTimeout,
     origin: values.origin,
   });
-}
-
-function listed(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
 }

@@ -25,6 +25,17 @@ export interface PrepareSourceOptions {
   readonly logger: Logger;
 }
 
+export function publicationNames({
+  publicationName,
+}: {
+  readonly publicationName: string;
+}): string[] {
+  return publicationName
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
 /**
  * Looks whether the source can be read, makes what it was asked to make, and
  * says aloud what may go wrong later. Throws E6001, E6002, E6003 or E6007.
@@ -37,15 +48,12 @@ export async function prepareSource(
   signal: AbortSignal,
 ): Promise<void> {
   const { slotName } = values;
-  const publicationNames = values.publicationName
-    .split(',')
-    .map((name) => name.trim());
   // A slot that was read before and is gone must not be made anew.
   const isNew = (await feed.position()) === null;
   await using session = await openSourceSession(address, signal);
   const needs = {
     slotName,
-    publicationNames,
+    publicationNames: publicationNames(values),
     schemas: [...schemas.keys()],
     willCreateSlot: isNew && values.createSlot,
     willCreatePublication: values.createPublication,
@@ -62,7 +70,8 @@ export async function prepareSource(
     }
   }
   if (values.createPublication) {
-    for (const name of publicationNames) {
+    await refuseToHarm();
+    for (const name of needs.publicationNames) {
       await createPublicationIfMissing(name);
     }
   }
@@ -80,6 +89,22 @@ export async function prepareSource(
       logger.warn(
         `source: ${finding.text}${finding.remedy === undefined ? '' : `: ${finding.remedy}`}`,
       );
+    }
+  }
+
+  /** What is published and has no identity, the source would not let change. */
+  async function refuseToHarm(): Promise<void> {
+    const faults = (await sourceFindings(session, needs)).filter(
+      ({ level }) => level === 'error',
+    );
+    for (const { text, remedy } of faults) {
+      logger.error(`source: ${text}: ${remedy}`);
+    }
+    if (faults.length > 0) {
+      throw new ReplicatorError('E6007', {
+        detail: `--createPublication is not done: ${faults[0]!.text}`,
+        remedy: `${faults[0]!.remedy}; or create the publication by hand, for the tables that it should have`,
+      });
     }
   }
 

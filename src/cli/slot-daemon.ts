@@ -25,7 +25,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import type { CommandIo } from './command.ts';
 import { requireFreeAddress } from './free-address.ts';
 import { keepTelling, openHouse, setConstantMetrics } from './open-house.ts';
-import { prepareSource } from './prepare-source.ts';
+import { prepareSource, publicationNames } from './prepare-source.ts';
 import { slotObserver } from './slot-observer.ts';
 import { typedSchema } from './staging-store.ts';
 import { replicatorVersion } from './version.ts';
@@ -147,13 +147,6 @@ export async function runSlotDaemon(
     throw failure;
   }
   return 0;
-}
-
-function publicationNames(values: PglogicalValues): string[] {
-  return values.publicationName
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
 }
 
 function schemaMap(

@@ -9,7 +9,11 @@ import type { TransactionFeed } from '../source.ts';
 import { parseLsn, printLsn } from './lsn.ts';
 import { readRelation } from './relations.ts';
 import { RowDecoder } from './row-decoder.ts';
-import { parsePosition, printPosition } from './slot-position.ts';
+import {
+  parsePosition,
+  printPosition,
+  type SlotPosition,
+} from './slot-position.ts';
 import { readSlot } from './slot-state.ts';
 import { SlotTables } from './slot-tables.ts';
 import { requireContinuity, type SourceIdentity } from './source-identity.ts';
@@ -187,9 +191,8 @@ export class LogicalSource {
 
   async #readOnce(signal: AbortSignal, begun: () => void): Promise<void> {
     const { feed, slotName, observer, logger } = this.#options;
-    const noted = await feed.position();
-    const recorded = parsePosition(noted, slotName);
-    const place = await this.#place(recorded, signal);
+    const place = await this.#place(signal);
+    const { noted, recorded } = place;
     await using spool = new Spool(this.#options.spoolFolder);
     let stream: WalStream;
     try {
@@ -290,23 +293,31 @@ export class LogicalSource {
   }
 
   /** Who the source is, and from where it is read. */
-  async #place(
-    recorded: ReturnType<typeof parsePosition>,
-    signal: AbortSignal,
-  ): Promise<{
+  async #place(signal: AbortSignal): Promise<{
     readonly identity: SourceIdentity;
+    /** The feed's text, and what it says. */
+    readonly noted: string | null;
+    readonly recorded: SlotPosition | null;
     readonly lsn: bigint;
     readonly versionNumber: number;
   }> {
-    const { address, slotName } = this.#options;
+    const { address, slotName, feed } = this.#options;
     await using session = await openSourceSession(address, signal);
-    const identity = await requireContinuity(session, slotName, recorded);
+    let noted: string | null = null;
+    let recorded: SlotPosition | null = null;
+    // Read behind the slot: another daemon may have gone on in between.
+    const identity = await requireContinuity(session, slotName, async () => {
+      noted = await feed.position();
+      recorded = parsePosition(noted, slotName);
+      return recorded;
+    });
     const { versionNumber } = session;
-    if (recorded !== null) {
-      return { identity, lsn: parseLsn(recorded.lsn), versionNumber };
-    }
     const slot = await readSlot(session, slotName);
-    return { identity, lsn: slot?.confirmedLsn ?? 0n, versionNumber };
+    const lsn =
+      recorded === null
+        ? (slot?.confirmedLsn ?? 0n)
+        : parseLsn((recorded as SlotPosition).lsn);
+    return { identity, noted, recorded, lsn, versionNumber };
   }
 
   /** Parameters of pgoutput, as far as the version has them. */
@@ -332,13 +343,14 @@ export class LogicalSource {
       tableName: (schema, table) => options.tableName(schema, table),
       onUnknown: options.onUnknown,
       askPartitionRoot: async (oid) => {
-        const [row] = await this.#ask<{ root: string | null }>(
-          `select c.relname::text as root from pg_class c
-           where c.oid = pg_partition_root($1::int8::oid)`,
+        const [root] = await this.#ask<{ table: string; leaves: string[] }>(
+          partitionRootQuery,
           [oid],
           signal,
         );
-        return row?.root ?? null;
+        return root === undefined
+          ? null
+          : { table: root.table, leaves: root.leaves.map(Number) };
       },
       leftOut: ({ schema, table }, why) =>
         options.logger.warn(
@@ -359,6 +371,14 @@ export class LogicalSource {
     return await session.query<Row>(text, values);
   }
 }
+
+/** A table that is no partition is its own root. */
+const partitionRootQuery = `
+select c.relname::text as table,
+       array(select t.relid::pg_catalog.oid::int8::text
+             from pg_partition_tree(c.oid) t where t.isleaf) as leaves
+from pg_class c
+where c.oid = pg_partition_root($1::int8::oid) and c.oid <> $1::int8::oid`;
 
 function countDecoded(
   decoder: RowDecoder,

@@ -5,6 +5,12 @@ import type { TransactionFeed } from '../source.ts';
 import type { SourceRelation } from './relations.ts';
 import type { TargetTable } from './row-decoder.ts';
 
+export interface PartitionRoot {
+  readonly table: string;
+  /** OIDs of all its partitions that hold rows. */
+  readonly leaves: readonly number[];
+}
+
 export interface SlotTablesOptions {
   readonly feed: TransactionFeed;
   /** By schema of the source: where its tables go. */
@@ -13,7 +19,7 @@ export interface SlotTablesOptions {
   tableName(schema: SchemaName, table: string): string;
   readonly onUnknown: 'refuse' | 'ignore';
   /** The table above a partition, by its OID; null where it is none. */
-  askPartitionRoot(oid: number): Promise<string | null>;
+  askPartitionRoot(oid: number): Promise<PartitionRoot | null>;
   /** Told once for each table whose changes are left out. */
   leftOut(relation: SourceRelation, why: string): void;
 }
@@ -26,7 +32,7 @@ export interface SlotTablesOptions {
  */
 export class SlotTables {
   readonly #options: SlotTablesOptions;
-  readonly #roots = new Map<number, string | null>();
+  readonly #roots = new Map<number, PartitionRoot | null>();
   readonly #toldOids = new Set<number>();
 
   constructor(options: SlotTablesOptions) {
@@ -84,10 +90,12 @@ export class SlotTables {
 
   #lookUp(relation: SourceRelation, schema: SchemaName): TargetTable | null {
     const root = this.#roots.get(relation.oid) ?? null;
-    return (
-      this.#tableNamed(schema, relation.table) ??
-      (root === null ? null : this.#tableNamed(schema, root))
-    );
+    const own = this.#tableNamed(schema, relation.table);
+    if (own !== null || root === null) {
+      return own;
+    }
+    const whole = this.#tableNamed(schema, root.table);
+    return whole && { ...whole, parts: root.leaves };
   }
 
   #tableNamed(schema: SchemaName, table: string): TargetTable | null {

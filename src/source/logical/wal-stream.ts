@@ -60,6 +60,7 @@ const sessionSettings = [
   "set datestyle to 'ISO, YMD'",
   "set intervalstyle to 'postgres'",
   "set bytea_output to 'hex'",
+  "set lc_monetary to 'C'",
   'set extra_float_digits to 3',
   // As it says: what is committed is sent, however long it lay there.
   'set statement_timeout to 0',
