@@ -276,12 +276,13 @@ export function registerRowsCases(
     expect(heap.primaryKey).toEqual([]);
     const changed = row(1, [1], { a: '1' });
     for (const work of [
-      applyTo(fixture, { heap: [{ ...changed, before: changed.after }] }),
-      transact(fixture, (transaction) =>
-        transaction.upsert(rowsOf(heap, [{ a: '1' }])),
-      ),
+      () => applyTo(fixture, { heap: [{ ...changed, before: changed.after }] }),
+      () =>
+        transact(fixture, (transaction) =>
+          transaction.upsert(rowsOf(heap, [{ a: '1' }])),
+        ),
     ]) {
-      const failure = await failureOf(work);
+      const failure = await failureOf(work());
       expect([failure.code, failure.disposition]).toEqual(['E4008', 'halt']);
     }
     expect(await fixture.rows('select a from heap')).toEqual([]);

@@ -62,3 +62,13 @@ type MysqlType =
 export function codecOf(column: ColumnShape): MysqlCodec {
   return column.codec as MysqlCodec;
 }
+
+/** Collations that take no two texts for one. */
+export const exactCollation = /_0900_bin$|_nopad_bin$|^binary$/;
+
+/** Whether the server may take two of its texts for one, in a key or not. */
+export function comparesLoosely(column: ColumnShape): boolean {
+  const [, collation] =
+    / collate (\w+)$/.exec(codecOf(column).definition) ?? [];
+  return collation !== undefined && !exactCollation.test(collation);
+}

@@ -1,5 +1,5 @@
 /** From a row of information_schema.columns to what values.ts must know. */
-import type { MysqlCodec } from './codec.ts';
+import { exactCollation, type MysqlCodec } from './codec.ts';
 import type { TextRow } from './driver.ts';
 
 const integerBits: Readonly<Record<string, bigint>> = {
@@ -9,9 +9,6 @@ const integerBits: Readonly<Record<string, bigint>> = {
   int: 32n,
   bigint: 64n,
 };
-
-/** Collations that take no two texts for one. */
-const exactCollation = /_0900_bin$|_nopad_bin$|^binary$/;
 
 export interface ColumnPlace {
   /** In the primary key, or null. */

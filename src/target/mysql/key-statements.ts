@@ -2,7 +2,7 @@
 import type { ColumnShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import { quoteIdentifier, quoteTable, quoteText } from './quoting.ts';
-import { selfReferences, untouched } from './statements.ts';
+import { inCharset, selfReferences, untouched } from './statements.ts';
 
 /**
  * Keys as literals: `(a, b) in ((1, 'x'), …)`. Names stand with their table's,
@@ -31,11 +31,8 @@ export function keyCondition(
     rows.map((row) =>
       row.map((literal, place) => {
         const column = primaryKey[place]!;
-        const charset = / character set (\w+) /.exec(
-          codecOf(column).definition,
-        )?.[1];
         return codecOf(column).folds
-          ? `cast(convert(${literal} using ${charset}) as binary)`
+          ? `cast(${inCharset(column, literal)} as binary)`
           : literal;
       }),
     ),
@@ -51,7 +48,7 @@ function inList(
     : `(${names.join(', ')}) in (${rows.map((row) => `(${row.join(', ')})`).join(', ')})`;
 }
 
-function keyLiteral(column: ColumnShape, text: string | null): string {
+export function keyLiteral(column: ColumnShape, text: string | null): string {
   if (text === null) {
     return 'null';
   }

@@ -66,7 +66,7 @@ export function travelsAsHex(column: ColumnShape): boolean {
   return kind === 'binary' || kind === 'bit';
 }
 
-function fromTransport(column: ColumnShape, value: string): string {
+export function fromTransport(column: ColumnShape, value: string): string {
   const codec = codecOf(column);
   if (codec.kind !== 'geometry') {
     return value;

@@ -15,12 +15,16 @@ import { type RowSource, temporarySource } from './row-source.ts';
  * The table behind the rows, entered by its key: left to itself the server
  * may scan it, and with that lock it, for the sake of a few rows.
  */
-function keyedTable(table: TableShape): string {
+export function keyedTable(table: TableShape): string {
   return `${quoteTable(table)} as t force index (primary)`;
 }
 
 /** Rows of the source that are rows of the table; byte by byte where texts fold. */
-function keyMatch(table: TableShape, source: RowSource, exact = true): string {
+export function keyMatch(
+  table: TableShape,
+  source: RowSource,
+  exact = true,
+): string {
   return table.primaryKey
     .flatMap((column) => {
       const own = `t.${quoteIdentifier(column.name)}`;
@@ -32,8 +36,15 @@ function keyMatch(table: TableShape, source: RowSource, exact = true): string {
     .join(' and ');
 }
 
-function sameBytes(a: string, b: string): string {
+export function sameBytes(a: string, b: string): string {
   return `cast(${a} as binary) = cast(${b} as binary)`;
+}
+
+/** A text in the character set of the column. */
+export function inCharset(column: ColumnShape, literal: string): string {
+  const [, charset] =
+    / character set (\w+) /.exec(codecOf(column).definition) ?? [];
+  return `convert(${literal} using ${charset})`;
 }
 
 /**
@@ -327,6 +338,6 @@ export function vacatedColumns(table: TableShape): string[] | null {
   return vacated.size === 0 ? null : [...vacated];
 }
 
-function nameList(columns: readonly ColumnShape[]): string {
+export function nameList(columns: readonly ColumnShape[]): string {
   return columns.map(({ name }) => quoteIdentifier(name)).join(', ');
 }

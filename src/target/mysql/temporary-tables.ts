@@ -49,5 +49,8 @@ export function createTemporaryStatement(
     const { keyPrefix } = codecOf(column);
     return `${quoteIdentifier(column.name)}${keyPrefix === undefined ? '' : `(${keyPrefix})`}`;
   });
-  return `create temporary table ${quotedName} (\n${definitions.join(',\n')},\n  primary key (${key.join(', ')})\n) engine = InnoDB`;
+  if (key.length > 0) {
+    definitions.push(`  primary key (${key.join(', ')})`);
+  }
+  return `create temporary table ${quotedName} (\n${definitions.join(',\n')}\n) engine = InnoDB`;
 }

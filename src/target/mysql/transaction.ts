@@ -3,6 +3,7 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import { columnarRows } from '../column-texts.ts';
 import type { Loan } from '../connection-pool.ts';
 import type {
+  KeyMoves,
   KeyRows,
   ShapeRows,
   TableShape,
@@ -10,12 +11,17 @@ import type {
   WatermarkMove,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
+import { emptyTables } from './empty-tables.ts';
+import { deleteEqualStatements, runInGroups } from './equal-rows.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
+import { prepareInsert } from './insert-rows.ts';
+import { moveRows, moveStatement } from './move-keys.ts';
 import { OrphanRows } from './orphan-rows.ts';
 import { literalTexts } from './row-encoding.ts';
 import { beginStatement, endStatement } from './session.ts';
@@ -26,7 +32,7 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
-import { prepareRows, type RowWork } from './write-rows.ts';
+import { eachPacket, prepareRows, type RowWork } from './write-rows.ts';
 
 export interface TransactionOptions {
   readonly isBlocked: (processId: number) => Promise<boolean | null>;
@@ -79,7 +85,8 @@ export class MysqlTransaction implements TargetTransaction {
   }
 
   async upsert(rows: ShapeRows): Promise<void> {
-    await this.#written(rows.table, () => {
+    await this.#written(() => {
+      requireKey(rows.table);
       const { now, later } = prepareRows(rows, {
         ...this.#options,
         facts: this.#connection.facts,
@@ -105,7 +112,8 @@ export class MysqlTransaction implements TargetTransaction {
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#written(keys.table, () => {
+    await this.#written(() => {
+      requireKey(keys.table);
       const conditions = this.#conditions(keys);
       return async (connection) => {
         await this.#orphans.settle(connection);
@@ -117,13 +125,7 @@ export class MysqlTransaction implements TargetTransaction {
             work: (later) => deleteRows(later, keys.table, conditions),
           });
         } else {
-          if (
-            this.#postponed.some(
-              ({ table, isDelete }) => isDelete && refersTo(table, keys.table),
-            )
-          ) {
-            await this.#catchUp();
-          }
+          await this.#deleteChildrenOf(keys.table);
           await deleteRows(connection, keys.table, conditions);
         }
       };
@@ -135,7 +137,8 @@ export class MysqlTransaction implements TargetTransaction {
     if (names === null) {
       return false;
     }
-    await this.#written(keys.table, () => {
+    await this.#written(() => {
+      requireKey(keys.table);
       const conditions = this.#conditions(keys);
       return async (connection) => {
         await this.#orphans.settle(connection);
@@ -147,6 +150,54 @@ export class MysqlTransaction implements TargetTransaction {
       };
     });
     return true;
+  }
+
+  async moveKeys(moves: KeyMoves): Promise<void> {
+    await this.#written(() => {
+      requireKey(moves.table);
+      const rows = moveRows(moves);
+      return async (connection) => {
+        await this.#catchUp();
+        await eachPacket(
+          connection,
+          rows,
+          this.#options.policies,
+          async (_, json) => {
+            await connection.execute(moveStatement(rows), [json]);
+          },
+        );
+      };
+    });
+  }
+
+  async insert(rows: ShapeRows): Promise<void> {
+    await this.#written(() => {
+      requireColumns(rows);
+      const work = prepareInsert(rows, {
+        ...this.#options,
+        facts: this.#connection.facts,
+      });
+      return (connection) => this.#orphans.write(connection, rows, work);
+    });
+  }
+
+  async deleteEqual(rows: ShapeRows): Promise<void> {
+    await this.#written(() => {
+      requireColumns(rows);
+      const statements = deleteEqualStatements(rows, this.#options.policies);
+      return async (connection) => {
+        await this.#orphans.settle(connection);
+        await this.#deleteChildrenOf(rows.table);
+        await runInGroups(connection, statements);
+      };
+    });
+  }
+
+  async truncate(tables: readonly TableShape[]): Promise<void> {
+    await this.#written(() => async (connection) => {
+      await this.#catchUp();
+      await emptyTables(connection, tables);
+    });
   }
 
   waitsForLock(): Promise<boolean | null> {
@@ -234,6 +285,17 @@ export class MysqlTransaction implements TargetTransaction {
     }
   }
 
+  /** What refers to rows that are to be deleted goes now, where it waited. */
+  async #deleteChildrenOf(parent: TableShape): Promise<void> {
+    if (
+      this.#postponed.some(
+        ({ table, isDelete }) => isDelete && refersTo(table, parent),
+      )
+    ) {
+      await this.#catchUp();
+    }
+  }
+
   #conditions(keys: KeyRows): string[] {
     const rows = columnarRows(keys);
     return keyConditions(
@@ -248,11 +310,10 @@ export class MysqlTransaction implements TargetTransaction {
    * Encodes at once and writes in turn. A value that cannot be written fails
    * the transaction as the server would.
    */
-  async #written(table: TableShape, encode: () => RowWork): Promise<void> {
+  async #written(encode: () => RowWork): Promise<void> {
     this.#throwIfOver();
     let work: RowWork;
     try {
-      requireKey(table);
       work = encode();
     } catch (error) {
       throw this.#fail(error, 'statement');

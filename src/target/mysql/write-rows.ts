@@ -57,18 +57,26 @@ export interface WriteOptions {
   readonly fewRows: number | undefined;
 }
 
-export function prepareRows(
+/** Whether the rows go through a temporary table. */
+export function isLoaded(
   rows: ShapeRows,
   {
-    policies,
     facts: { hasLocalInfile, isMariadb },
     fewRows = fewRowsOf[isMariadb ? 'mariadb' : 'mysql'],
   }: WriteOptions,
+): boolean {
+  return hasLocalInfile && (rows.rowCount > fewRows || isLarge(rows));
+}
+
+export function prepareRows(
+  rows: ShapeRows,
+  options: WriteOptions,
 ): WriteParts {
   const { table, columns } = rows;
+  const { policies } = options;
   refuseReplacedNulls(rows);
   const late = columns.filter(isCyclic);
-  const load = hasLocalInfile && (rows.rowCount > fewRows || isLarge(rows));
+  const load = isLoaded(rows, options);
   const encode = (): RowWork => {
     if (!load) {
       return jsonWork(rows, policies);
@@ -103,7 +111,11 @@ export function prepareRows(
  * The server puts the next number, or the present time, where null is not
  * allowed in such a column: another value than the source's.
  */
-function refuseReplacedNulls({ table, columns, values }: ShapeRows): void {
+export function refuseReplacedNulls({
+  table,
+  columns,
+  values,
+}: ShapeRows): void {
   columns.forEach((column, place) => {
     const codec = codecOf(column);
     const isReplaced =
@@ -180,7 +192,7 @@ function parameterBytes({ facts }: MysqlConnection): number {
   return Math.max(0, facts.maxPacketBytes - 64 * 1024);
 }
 
-async function eachPacket(
+export async function eachPacket(
   connection: MysqlConnection,
   rows: ShapeRows,
   policies: ValuePolicies,

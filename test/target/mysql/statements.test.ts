@@ -1,12 +1,20 @@
 import { describe, expect, test } from 'vitest';
+import type { JsonText } from '../../../src/mutation/mutation.ts';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import type { Timestamp } from '../../../src/mutation/timestamp.ts';
+import { emptyStatement } from '../../../src/target/mysql/empty-tables.ts';
+import { deleteEqualStatements } from '../../../src/target/mysql/equal-rows.ts';
+import { insertStatement } from '../../../src/target/mysql/insert-rows.ts';
 import {
   deleteLeavesStatement,
   deleteStatement,
   keyCondition,
   setNullStatement,
 } from '../../../src/target/mysql/key-statements.ts';
+import {
+  moveRows,
+  moveStatement,
+} from '../../../src/target/mysql/move-keys.ts';
 import {
   jsonSource,
   temporarySource,
@@ -33,6 +41,7 @@ import {
   readCheckpointStatement,
 } from '../../../src/target/mysql/watermark-statements.ts';
 import type { TableShape } from '../../../src/target/target.ts';
+import { refusingPolicies } from '../../../src/target/value-policy.ts';
 import { codecs, column, tableShape } from './shapes.ts';
 
 const item = tableShape('item', [
@@ -79,6 +88,14 @@ const node = tableShape(
     ],
   },
 );
+
+const keyless = tableShape('keyless', [
+  column('n', codecs.bigint),
+  column('name', codecs.varchar),
+  column('amount', codecs.decimal),
+  column('flags', codecs.bit),
+  column('place', codecs.point),
+]);
 
 const written = (table: TableShape) =>
   table.columns.filter(({ generated }) => !generated);
@@ -171,6 +188,37 @@ const statements: Readonly<Record<string, string | null>> = {
     keyCondition(node, [['1']]),
     true,
   ),
+  'move-keys': moveStatement(
+    moveRows({
+      table: orders,
+      from: [['1'], ['"a"']] as JsonText[][],
+      to: [['2'], ['"b"']] as JsonText[][],
+      rowCount: 1,
+    }),
+  ),
+  insert: insertStatement(item, written(item), temporary(item)),
+  'insert-parameter': insertStatement(item, written(item), parameter(item)),
+  'temporary-table-keyless': createTemporaryStatement(
+    '`shop`.`replicator_rows_1`',
+    keyless,
+    keyless.columns,
+  ),
+  'delete-equal': deleteEqualStatements(
+    {
+      table: keyless,
+      columns: keyless.columns,
+      values: [
+        ['1', '1', 'null'],
+        [`"it's"`, `"it's"`, '"b"'],
+        ['1.50', '1.50', 'null'],
+        ['"1010"', '"1010"', 'null'],
+        ['"POINT(1 2)"', '"POINT(1 2)"', 'null'],
+      ] as JsonText[][],
+      rowCount: 3,
+    },
+    refusingPolicies,
+  ).join(';\n'),
+  empty: emptyStatement(item),
   vacate: setNullStatement(
     orders,
     vacatedColumns(orders)!,

@@ -1,0 +1,1 @@
+delete from `shop`.`item` limit 20000
