@@ -67,6 +67,7 @@ const sessionSettings = [
 ];
 
 export class WalStream implements AsyncDisposable {
+  readonly #client: pg.Client;
   readonly #socket: Socket;
   readonly #options: WalStreamOptions;
   readonly #frames = new FrameReader();
@@ -81,9 +82,12 @@ export class WalStream implements AsyncDisposable {
   #received = 0n;
   #heardAtMs = performance.now();
   #isHeld = false;
+  #statusEveryMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(client: pg.Client, options: WalStreamOptions) {
+    this.#client = client;
+    this.#statusEveryMs = options.standbyTimeoutMs / 2;
     this.#socket = (client as unknown as ClientInternals).connection.stream;
     this.#options = options;
   }
@@ -107,6 +111,7 @@ export class WalStream implements AsyncDisposable {
       for (const setting of sessionSettings) {
         await client.query(setting);
       }
+      await stream.#askPatience();
       await stream.#start(signal);
       return stream;
     } catch (error) {
@@ -128,8 +133,7 @@ export class WalStream implements AsyncDisposable {
   async run(handler: WalHandler): Promise<void> {
     this.#handler = handler;
     this.#heardAtMs = performance.now();
-    const { standbyTimeoutMs } = this.#options;
-    this.#timer = setInterval(() => this.#tick(), standbyTimeoutMs / 2);
+    this.#timer = setInterval(() => this.#tick(), this.#statusEveryMs);
     void this.#pump();
     try {
       await this.#ended.promise;
@@ -180,6 +184,17 @@ export class WalStream implements AsyncDisposable {
       await Promise.race([closed, sleep(partingMs, undefined, { ref: false })]);
     }
     this.cut();
+  }
+
+  /** How long the server waits for a word of ours; 0 is for ever. */
+  async #askPatience(): Promise<void> {
+    const { rows } = await this.#client.query<{ setting: string }>(
+      "select setting from pg_settings where name = 'wal_sender_timeout'",
+    );
+    const timeoutMs = Number(rows[0]?.setting ?? 0);
+    if (timeoutMs > 0) {
+      this.#statusEveryMs = Math.min(this.#statusEveryMs, timeoutMs / 3);
+    }
   }
 
   async #start(signal: AbortSignal): Promise<void> {
