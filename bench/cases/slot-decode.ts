@@ -31,16 +31,18 @@ async function measure(
       ],
     }),
   );
-  await slot.untilActive(reader.ended);
+  await reader.during((ended) => slot.untilActive(ended));
   const startedAtMs = performance.now();
   const code = await reader.exited;
   const elapsedMs = performance.now() - startedAtMs;
-  if (code !== 0) throw reader.ended.reason;
-  const report = JSON.parse(reader.output()) as {
-    changes: number;
-    cpuMicros: number;
-    rssMiB: number;
-  };
+  const report = await reader.during(async () => {
+    if (code !== 0) throw new Error(`the reader ended with code ${code}`);
+    return JSON.parse(reader.output()) as {
+      changes: number;
+      cpuMicros: number;
+      rssMiB: number;
+    };
+  });
   if (report.changes !== backlog.changes) {
     throw new Error(
       `${report.changes} changes of ${backlog.changes} were read`,

@@ -25,9 +25,9 @@ async function measure(
       program,
     ),
   );
-  await pings.slot.untilActive(daemon.ended);
+  await daemon.during((ended) => pings.slot.untilActive(ended));
   const before = processGroupUsage(daemon.pid);
-  const sample = await pings.run(seconds, daemon.ended);
+  const sample = await daemon.during((ended) => pings.run(seconds, ended));
   const after = processGroupUsage(daemon.pid);
   return {
     rowsPerSecond: sample.rowsPerSecond,

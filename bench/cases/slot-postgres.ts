@@ -31,10 +31,10 @@ async function measure(
       program,
     ),
   );
-  await slot.untilActive(daemon.ended);
+  await daemon.during((ended) => slot.untilActive(ended));
   const before = processGroupUsage(daemon.pid);
   const startedAtMs = performance.now();
-  await target.untilEnd(daemon.ended);
+  await daemon.during((ended) => target.untilEnd(ended));
   const elapsedMs = performance.now() - startedAtMs;
   const after = processGroupUsage(daemon.pid);
   await target.verify();

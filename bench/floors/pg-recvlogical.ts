@@ -51,15 +51,15 @@ export function recvLogicalFloor(kind: BacklogKind): Floor {
           env: { LC_ALL: 'C', OPENSSL_CONF: '/dev/null' },
         }),
       );
-      await slot.untilActive(reader.ended);
+      await reader.during((ended) => slot.untilActive(ended));
       const startedAtMs = performance.now();
       const code = await reader.exited;
       const elapsedMs = performance.now() - startedAtMs;
-      if (code !== 0 || !(await slot.isConfirmed(backlog.endLsn))) {
-        throw new Error(`pg_recvlogical did not reach ${backlog.endLsn}`, {
-          cause: reader.ended.reason,
-        });
-      }
+      await reader.during(async () => {
+        if (code !== 0 || !(await slot.isConfirmed(backlog.endLsn))) {
+          throw new Error(`it did not reach ${backlog.endLsn}`);
+        }
+      });
       return (backlog.changes * 1000) / elapsedMs;
     },
   };

@@ -11,12 +11,12 @@ const PROGRAM = fileURLToPath(new URL('../../bin/replicator', import.meta.url));
 /** A process that reads a slot. */
 export interface SlotReader extends AsyncDisposable {
   readonly pid: number;
-  /** Aborted, with what it said, when it ends. */
-  readonly ended: AbortSignal;
   /** Its exit code; null after a signal. */
   readonly exited: Promise<number | null>;
   /** Standard output so far. */
   output(): string;
+  /** Rejects with what it has said when the work does, or when it ends. */
+  during<T>(work: (ended: AbortSignal) => Promise<T>): Promise<T>;
 }
 
 export async function startSlotDaemon(
@@ -61,7 +61,7 @@ export function startSlotReader({
   const ended = new AbortController();
   const exited = new Promise<number | null>((resolve) => {
     const end = (code: number | null): void => {
-      ended.abort(new Error(`${command} ended (${code}):\n${output}${log}`));
+      ended.abort(new Error(`ended with code ${code}`));
       resolve(code);
     };
     child.on('error', (error) => {
@@ -78,9 +78,18 @@ export function startSlotReader({
   );
   return {
     pid,
-    ended: ended.signal,
     exited,
     output: () => output,
+    async during(work) {
+      try {
+        return await work(ended.signal);
+      } catch (error) {
+        const said = `${output}${log}`.slice(-10_000);
+        throw new Error(`${String(error)}\n${said}`, {
+          cause: error,
+        });
+      }
+    },
     async [Symbol.asyncDispose]() {
       if (pid > 0 && !ended.signal.aborted) process.kill(-pid, 'SIGKILL');
       await exited;

@@ -19,7 +19,7 @@ import {
 import { type BenchSlot, copySlot, createSlot } from './slots.ts';
 
 const ORIGIN_SLOT = 'bench_origin';
-const WAIT_TIMEOUT_MS = 600_000;
+const WAIT_TIMEOUT_MS = 300_000;
 
 export interface Backlog {
   readonly sourceUrl: string;
