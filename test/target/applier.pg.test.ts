@@ -1,10 +1,19 @@
 /** Folding, grouping and ordering may change nothing: against one by one. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Mutation } from '../../src/mutation/mutation.ts';
+import { foldByKey } from '../../src/mutation/fold.ts';
+import { objectMembers } from '../../src/mutation/json-text.ts';
+import { type Mutation, truncation } from '../../src/mutation/mutation.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { createApplier } from '../../src/target/applier.ts';
-import { applyTo, row, shapeOf } from '../contract/target-fixture.ts';
+import {
+  applyTo,
+  at,
+  keyless,
+  type Row,
+  row,
+  shapeOf,
+} from '../contract/target-fixture.ts';
 import { postgresFixture } from './postgres/fixture.ts';
 
 const columns = ['a', 'b', 'c'] as const;
@@ -42,7 +51,153 @@ const history = fc
     });
   });
 
+/**
+ * What a slot tells of two tables: rows come, change, move and go, a table is
+ * emptied, and rows without a key come and go. Statement by statement.
+ */
+interface Told {
+  readonly item?: readonly Mutation[];
+  readonly entry?: readonly Mutation[];
+}
+
+const ids = [1, 2, 3, 4, 5];
+
+const slotHistory = fc
+  .array(
+    fc.record({
+      kind: fc.constantFrom('put', 'put', 'go', 'move', 'move', 'log', 'unlog'),
+      from: fc.constantFrom(...ids),
+      to: fc.constantFrom(...ids),
+      names: fc.subarray([...columns]),
+      value: fc.integer({ min: 0, max: 3 }),
+      chance: fc.nat(15),
+      step: fc.integer({ min: 0, max: 1 }),
+    }),
+    { minLength: 1, maxLength: 25 },
+  )
+  .map((steps) => {
+    const there = new Set([1, 2]);
+    const entries: string[] = ['0', '0'];
+    const told: Told[] = [];
+    let second = 0;
+    for (const { kind, from, to, names, value, chance, step } of steps) {
+      second += step;
+      const rowAt = (id: number): Mutation =>
+        row(second, [id], {
+          id: String(id),
+          ...Object.fromEntries(names.map((name) => [name, `"${value}"`])),
+        });
+      if (chance === 0) {
+        there.clear();
+        told.push({ item: [truncation(at(second), false)] });
+      } else if (chance === 1) {
+        entries.length = 0;
+        told.push({ entry: [truncation(at(second), true)] });
+      } else if (kind === 'put') {
+        there.add(to);
+        told.push({ item: [rowAt(to)] });
+      } else if (kind === 'go') {
+        there.delete(from);
+        told.push({ item: [row(second, [from], null)] });
+      } else if (kind === 'move' && there.has(from) && !there.has(to)) {
+        there.delete(from);
+        there.add(to);
+        const gone = row(second, [from], null);
+        told.push({ item: [{ ...rowAt(to), movedFrom: gone.key }, gone] });
+      } else if (kind === 'log') {
+        entries.push(String(value));
+        told.push({ entry: [keyless(second, 'insert', entry(String(value)))] });
+      } else if (kind === 'unlog' && entries.length > 0) {
+        const [gone] = entries.splice(chance % entries.length, 1);
+        told.push({ entry: [keyless(second, 'delete', entry(gone!))] });
+      }
+    }
+    return told;
+  });
+
+const entry = (n: string): Row => ({ n, name: n === '3' ? 'null' : '"x"' });
+
+const together = (told: readonly Told[]): Required<Told> => ({
+  item: told.flatMap(({ item = [] }) => item),
+  entry: told.flatMap((each) => each.entry ?? []),
+});
+
+/** Rows that exchange their keys: no order of moves serves. */
+function hasCircle(mutations: readonly Mutation[]): boolean {
+  const folded = foldByKey(mutations, {
+    isWhole: (after) => objectMembers(after).length === 4,
+    isKeyColumn: (name) => name === 'id',
+  });
+  const movedFrom = new Map(
+    folded.mutations.map((mutation) => [
+      mutation.key,
+      mutation.kind === 'delete' ? undefined : mutation.movedFrom,
+    ]),
+  );
+  return [...movedFrom.keys()].some((key) => {
+    let place = movedFrom.get(key);
+    while (place !== undefined && place !== key) {
+      place = movedFrom.get(place);
+    }
+    return place === key;
+  });
+}
+
 describe('the applier', () => {
+  test('leaves what a slot told of one by one, folded or by time, cut anywhere', async () => {
+    await using fixture = await postgresFixture();
+    const { target } = fixture;
+    const schemas = ['folded', 'stepped', 'single'];
+    for (const schema of schemas) {
+      await fixture.sql(
+        `create schema ${schema}
+         create table item (id int8 primary key, a text default 'da', b text, c text default 'dc')
+         create table entry (n int8, name text)`,
+      );
+    }
+    const [folded, stepped, single] = schemas.map((schema) => ({
+      target,
+      schema: schemaName([fixture.database.name, schema]),
+    }));
+    await fc.assert(
+      fc.asyncProperty(slotHistory, fc.nat(25), async (told, cut) => {
+        const first = together(told.slice(0, cut));
+        const second = together(told.slice(cut));
+        fc.pre(!hasCircle(first.item) && !hasCircle(second.item));
+        const byTime = Map.groupBy(together(told).item, ({ time }) => time);
+        fc.pre(![...byTime.values()].some(hasCircle));
+        for (const schema of schemas) {
+          await fixture.sql(`truncate ${schema}.item, ${schema}.entry`);
+          await fixture.sql(
+            `insert into ${schema}.item values (1, 'x', 'x', 'x'), (2, 'y', 'y', 'y')`,
+          );
+          await fixture.sql(
+            `insert into ${schema}.entry values (0, 'x'), (0, 'x')`,
+          );
+        }
+        await applyTo(folded!, { ...first });
+        await applyTo(folded!, { ...second });
+        await applyTo(
+          stepped!,
+          { ...together(told) },
+          { collapse: false, order: 'deletes-first' },
+        );
+        for (const { item, entry: entries } of told) {
+          await applyTo(single!, item ? { item } : { entry: entries! });
+        }
+        const tables = await Promise.all(
+          schemas.map(async (schema) => [
+            await fixture.rows(`select * from ${schema}.item order by id`),
+            await fixture.rows(`select * from ${schema}.entry order by n`),
+          ]),
+        );
+        expect(tables[0]).toEqual(tables[2]);
+        expect(tables[1]).toEqual(tables[2]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('leaves what applying one by one would have left, folded or not, cut anywhere', async () => {
     await using fixture = await postgresFixture();
     const { target } = fixture;
