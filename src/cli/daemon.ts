@@ -66,14 +66,12 @@ export async function runDaemon(
     stack,
     io,
   );
-  const { pipelines, store, target } = open;
+  const { pipelines, target } = open;
   await resume(pipelines, io.signal);
 
   const operator = {
     metrics,
-    pipelines,
-    store,
-    target,
+    house: () => open,
     healthCheckTimeoutMs: values.healthCheckTimeout,
     options: redactConfig(values, startOptions),
     version: replicatorVersion(),

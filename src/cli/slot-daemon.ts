@@ -7,6 +7,7 @@ import { parseListenAddress } from '../config/listen-address.ts';
 import { type PglogicalValues, pglogicalOptions } from '../config/options.ts';
 import { redactConfig } from '../config/redact.ts';
 import { parseSchemaMap } from '../config/schema-map.ts';
+import type { SourceStatus } from '../console/operator-routes.ts';
 import { OperatorServer } from '../console/operator-server.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
@@ -24,7 +25,12 @@ import { startMetricsSnapshots } from '../telemetry/metrics-snapshots.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import type { CommandIo } from './command.ts';
 import { requireFreeAddress } from './free-address.ts';
-import { keepTelling, openHouse, setConstantMetrics } from './open-house.ts';
+import {
+  keepTelling,
+  type OpenHouse,
+  openHouse,
+  setConstantMetrics,
+} from './open-house.ts';
 import { prepareSource, publicationNames } from './prepare-source.ts';
 import { slotObserver } from './slot-observer.ts';
 import { typedSchema } from './staging-store.ts';
@@ -61,7 +67,23 @@ export async function runSlotDaemon(
   }
 
   await using stack = new AsyncDisposableStack();
-  const open = await openHouse(
+  let open: OpenHouse | null = null;
+  let source: LogicalSource | null = null;
+  if (listen) {
+    // First of all: a daemon that waits for another one can be asked too.
+    stack.use(
+      await OperatorServer.listen(listen, {
+        metrics,
+        house: () => open,
+        source: sourceStatus(values.slotName, () => source),
+        healthCheckTimeoutMs: values.healthCheckTimeout,
+        options: redactConfig(values, pglogicalOptions),
+        version: replicatorVersion(),
+        startedAtMs,
+      }),
+    );
+  }
+  open = await openHouse(
     values,
     {
       mode: 'consistent',
@@ -75,11 +97,11 @@ export async function runSlotDaemon(
     stack,
     io,
   );
-  const { pipelines, target, store } = open;
+  const { pipelines, target } = open;
   const feed = await openFeed(pipelines, main, target.examplePath);
   await prepareSource({ values, address, schemas, feed, logger }, io.signal);
 
-  const source = new LogicalSource({
+  source = new LogicalSource({
     address,
     slotName: values.slotName,
     publicationNames: publicationNames(values),
@@ -96,33 +118,6 @@ export async function runSlotDaemon(
     observer: slotObserver(metrics, main, logger),
     logger,
   });
-  if (listen) {
-    stack.use(
-      await OperatorServer.listen(listen, {
-        metrics,
-        pipelines,
-        store,
-        target,
-        source: {
-          get complaint() {
-            return source.complaint;
-          },
-          diagnostics: () => ({
-            kind: 'pglogical',
-            slot: values.slotName,
-            state: source.state,
-            error: source.complaint,
-            received: printLsn(source.receivedLsn),
-            staged: printLsn(source.stagedLsn),
-          }),
-        },
-        healthCheckTimeoutMs: values.healthCheckTimeout,
-        options: redactConfig(values, pglogicalOptions),
-        version: replicatorVersion(),
-        startedAtMs,
-      }),
-    );
-  }
   keepTelling(open, values, { kind: 'pglogical', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
   stack.use(reopenOnHangup(log));
@@ -158,6 +153,30 @@ function schemaMap(
     schemas.set(source, typedSchema(target)!);
   }
   return schemas;
+}
+
+/** Of a source that may not be there yet. */
+function sourceStatus(
+  slotName: string,
+  source: () => LogicalSource | null,
+): SourceStatus {
+  return {
+    get complaint() {
+      const opened = source();
+      return opened ? opened.complaint : 'the source has not been reached yet';
+    },
+    diagnostics() {
+      const opened = source();
+      return {
+        kind: 'pglogical',
+        slot: slotName,
+        state: opened?.state ?? 'starting',
+        error: opened?.complaint ?? null,
+        received: printLsn(opened?.receivedLsn ?? 0n),
+        staged: printLsn(opened?.stagedLsn ?? 0n),
+      };
+    },
+  };
 }
 
 async function openFeed(

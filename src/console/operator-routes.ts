@@ -8,11 +8,17 @@ import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-export interface OperatorContext {
-  readonly metrics: Metrics;
+/** What is behind a daemon that has staging to itself. */
+export interface OperatedHouse {
   readonly pipelines: Pipelines;
   readonly store: StagingStore;
   readonly target: Target;
+}
+
+export interface OperatorContext {
+  readonly metrics: Metrics;
+  /** Null while another daemon has staging, and this one waits for its end. */
+  house(): OperatedHouse | null;
   /** A source that the daemon itself asks (a slot). */
   readonly source?: SourceStatus;
   readonly healthCheckTimeoutMs: number;
@@ -75,15 +81,21 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
         : `${name}: ${asReplicatorError(error).line}`;
     }
   };
+  const house = context.house();
+  if (house === null) {
+    // Who waits is well: it is what it is there for.
+    return [];
+  }
+  const { store, target, pipelines } = house;
   const answers = await Promise.all([
-    ask('staging', (pingSignal) => context.store.ping(pingSignal)),
-    ask('target', (pingSignal) => context.target.ping(pingSignal)),
+    ask('staging', (pingSignal) => store.ping(pingSignal)),
+    ask('target', (pingSignal) => target.ping(pingSignal)),
   ]);
   answers.push(context.source?.complaint ?? null);
-  for (const { schema, status } of context.pipelines.all) {
+  for (const { schema, status } of pipelines.all) {
     answers.push(status.complaint && `${schema}: ${status.complaint}`);
   }
-  for (const [schema, reason] of context.pipelines.unopened) {
+  for (const [schema, reason] of pipelines.unopened) {
     answers.push(`${schema}: not open yet: ${reason}`);
   }
   return answers.filter((answer) => answer !== null);
@@ -116,20 +128,30 @@ export async function diagnostics(
     },
     memory: process.memoryUsage(),
     options: context.options,
+    ...(context.source && { source: context.source.diagnostics() }),
+    ...(await houseDiagnostics(context.house())),
+  };
+}
+
+async function houseDiagnostics(
+  house: OperatedHouse | null,
+): Promise<Record<string, unknown>> {
+  if (house === null) {
+    return { waiting: 'another daemon has staging' };
+  }
+  const { store, target, pipelines } = house;
+  return {
     staging: {
-      kind: context.store.kind,
-      ...(await context.store.size().catch(() => ({}))),
+      kind: store.kind,
+      ...(await store.size().catch(() => ({}))),
     },
     target: {
-      engine: context.target.engine,
-      version: await context.target.version().catch(() => null),
-      pool: context.target.poolCounts(),
+      engine: target.engine,
+      version: await target.version().catch(() => null),
+      pool: target.poolCounts(),
     },
-    ...(context.source && { source: context.source.diagnostics() }),
-    unopened: Object.fromEntries(context.pipelines.unopened),
-    pipelines: context.pipelines.all.map((pipeline) =>
-      pipelineDiagnostics(pipeline),
-    ),
+    unopened: Object.fromEntries(pipelines.unopened),
+    pipelines: pipelines.all.map((pipeline) => pipelineDiagnostics(pipeline)),
   };
 }
 
