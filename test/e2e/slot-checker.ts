@@ -12,7 +12,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { expect } from 'vitest';
-import type { SlotHouse } from '../support/slot-house.ts';
+import type { PostgresServer } from '../support/postgres-server.ts';
+import {
+  openSession,
+  type SlotHouse,
+  type SlotTarget,
+  type TextRow,
+} from '../support/slot-house.ts';
 import { until } from './arena.ts';
 
 const accountCount = 12;
@@ -290,4 +296,53 @@ function randomFrom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** A target that a test may stop, kill and start again. */
+export async function targetOn(server: PostgresServer): Promise<SlotTarget> {
+  const session = await openSession(server.url());
+  return {
+    name: 'postgres',
+    url: server.url(),
+    schema: 'postgres.public',
+    sql: session.sql,
+    rows: session.rows,
+    [Symbol.asyncDispose]: () => session.end(),
+  };
+}
+
+/** The process of the source that serves the slot, once there is one. */
+export async function readerOf(house: SlotHouse): Promise<number> {
+  let pid = 0;
+  await until('the slot is read', async () => {
+    const [row] = await ofSlot(house, 'active_pid', 'true');
+    pid = Number(row![0]);
+    return pid > 0;
+  });
+  return pid;
+}
+
+/** A condition of pg_replication_slots. */
+export async function slotHas(
+  house: SlotHouse,
+  condition: string,
+): Promise<boolean> {
+  const rows = await ofSlot(house, '1', condition);
+  return rows.length === 1;
+}
+
+/** Where the WAL of the source ends. */
+export async function sourceEnd(house: SlotHouse): Promise<string> {
+  const [row] = await house.source.rows('select pg_current_wal_flush_lsn()');
+  return row![0]!;
+}
+
+function ofSlot(
+  { source, slotName }: SlotHouse,
+  column: string,
+  condition: string,
+): Promise<TextRow[]> {
+  return source.rows(
+    `select ${column} from pg_replication_slots where slot_name = '${slotName}' and (${condition})`,
+  );
 }
