@@ -91,6 +91,8 @@ export class LogicalSource {
   #hasRead = false;
   #stream: WalStream | null = null;
   #spool: Spool | null = null;
+  /** Of all sessions: it knows what was replicated before. */
+  #knownTables: SlotTables | null = null;
   #stagedLsn = 0n;
 
   constructor(options: LogicalSourceOptions) {
@@ -227,7 +229,7 @@ export class LogicalSource {
     this.#stagedLsn = place.lsn;
     this.#stream = stream;
     this.#spool = spool;
-    const tables = this.#tables(signal);
+    const tables = (this.#knownTables ??= this.#tables(signal));
     const decoder = new RowDecoder({
       types: new TypeCatalog((oids) =>
         this.#ask<TypeRow>(typesQuery, [oids], signal),

@@ -34,6 +34,8 @@ export class SlotTables {
   readonly #options: SlotTablesOptions;
   readonly #roots = new Map<number, PartitionRoot | null>();
   readonly #toldOids = new Set<number>();
+  /** Under which name a table was replicated last, by its OID. */
+  readonly #names = new Map<number, string>();
 
   constructor(options: SlotTablesOptions) {
     this.#options = options;
@@ -43,6 +45,7 @@ export class SlotTables {
   find(relation: SourceRelation): TargetTable | null {
     const schema = this.#options.schemas.get(relation.schema);
     if (schema === undefined) {
+      this.#refuseMoved(relation);
       this.#leaveOut(
         relation,
         'its schema is in neither --sourceSchema nor --schemaMap',
@@ -51,6 +54,7 @@ export class SlotTables {
     }
     const found = this.#lookUp(relation, schema);
     if (found !== null) {
+      this.#names.set(relation.oid, `${relation.schema}.${relation.table}`);
       return found;
     }
     if (this.#options.onUnknown === 'ignore') {
@@ -105,6 +109,17 @@ export class SlotTables {
     return exact === undefined
       ? butForCase(this.#options.feed.shape(), name)
       : { name, shape: exact };
+  }
+
+  /** What was replicated and has moved out of its schema is not left out. */
+  #refuseMoved({ oid, schema, table }: SourceRelation): void {
+    const name = this.#names.get(oid);
+    if (name !== undefined) {
+      throw new ReplicatorError('E6013', {
+        detail: `${name} of the source is ${schema}.${table} now, and that schema goes nowhere`,
+        remedy: `start again with ${schema} in --sourceSchema or --schemaMap; or, if the table is not to be replicated any more, take it out of the publication and start again`,
+      });
+    }
   }
 
   #leaveOut(relation: SourceRelation, why: string): void {
