@@ -36,8 +36,8 @@ export interface Mutation {
   /**
    * The key that the row had before this change, where `after` lacks columns
    * that the change did not touch: they are those of the row at that key. The
-   * delete of that key stands behind this mutation in the list, so that the
-   * row is still there when the one comes without the other.
+   * delete of that key is its neighbour in the list. Where it stands before,
+   * the two are never parted: the row would be gone when it is to move.
    */
   readonly movedFrom?: JsonText;
 }

@@ -1,9 +1,10 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import { arrayElements } from '../mutation/json-text.ts';
-import type {
-  JsonText,
-  Mutation,
-  TableMutations,
+import {
+  isTruncation,
+  type JsonText,
+  type Mutation,
+  type TableMutations,
 } from '../mutation/mutation.ts';
 import type { SchemaShape } from '../target/target.ts';
 
@@ -46,14 +47,24 @@ export function alignKeys(
   return {
     table,
     keyColumns: names,
-    mutations: part.mutations.map((mutation) => ({
-      ...mutation,
-      key: picked(mutation, positions),
-    })),
+    mutations: part.mutations.map((mutation) =>
+      isTruncation(mutation) ? mutation : aligned(mutation, positions),
+    ),
   };
 }
 
-function picked({ key }: Mutation, positions: readonly number[]): JsonText {
+function aligned(mutation: Mutation, positions: readonly number[]): Mutation {
+  const { key, movedFrom } = mutation;
+  return {
+    ...mutation,
+    key: picked(key, positions),
+    ...(movedFrom !== undefined && {
+      movedFrom: picked(movedFrom, positions),
+    }),
+  };
+}
+
+function picked(key: JsonText, positions: readonly number[]): JsonText {
   const elements = arrayElements(key);
   return `[${positions.map((at) => elements[at]!).join(',')}]` as JsonText;
 }

@@ -180,9 +180,13 @@ function encodeRun(
   let text = head;
   let time = '';
   let next = start;
-  while (next < sorted.length && text.length < entryTextLimit) {
+  while (next < sorted.length) {
     const mutation = sorted[next]!;
     const { key, after, before, movedFrom } = mutation;
+    // The delete of the key that a row has left stays beside it.
+    if (text.length >= entryTextLimit && movedFrom === undefined) {
+      break;
+    }
     if (movedFrom !== undefined && !hasMoves) {
       return encodeRun(schema, table, head, sorted, start, true);
     }

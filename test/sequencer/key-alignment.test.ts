@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { JsonText, TableMutations } from '../../src/mutation/mutation.ts';
+import {
+  type JsonText,
+  type Mutation,
+  type TableMutations,
+  truncation,
+} from '../../src/mutation/mutation.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { zeroTimestamp } from '../../src/mutation/timestamp.ts';
 import { alignKeys } from '../../src/sequencer/key-alignment.ts';
@@ -106,4 +111,17 @@ test.each([
       message: `the primary key of the target table db.public.t is (${now.join(', ')}), and its staged rows are keyed by (a, b)`,
     }),
   );
+});
+
+test('the key that a row has left is laid out anew too, and a truncation has none', () => {
+  const moved = { ...deleteOf('[1,2]').mutations[0]!, movedFrom: '[3,4]' };
+  const part = {
+    table: 't',
+    keyColumns: ['b', 'a'],
+    mutations: [moved as Mutation, truncation(zeroTimestamp, true)],
+  };
+  expect(alignKeys(part, ab).mutations).toEqual([
+    { ...moved, key: '[2,1]', movedFrom: '[4,3]' },
+    truncation(zeroTimestamp, true),
+  ]);
 });

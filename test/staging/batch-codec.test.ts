@@ -151,6 +151,27 @@ describe('encoding', () => {
     });
   });
 
+  test('a large transaction is not cut between a row that moves and the delete of the key that it leaves', () => {
+    const after = `"${'x'.repeat(200_000)}"`;
+    const moves = Array.from({ length: 40 }, (_, n): Mutation[] => [
+      { ...row(at(1), `old ${n}`, after), after: null },
+      {
+        ...row(at(1), `new ${n}`, after),
+        movedFrom: `["old ${n}"]` as JsonText,
+      },
+    ]).flat();
+    for (const list of [moves, [row(at(1), 'before', after), ...moves]]) {
+      const parts = encodeEntries(schema, [
+        { table: 't', mutations: list },
+      ]).map((entry) => decodeEntry(staged(entry)));
+      expect(parts.length).toBeGreaterThan(5);
+      expect(parts.flat()).toEqual(list);
+      for (const part of parts) {
+        expect(part[0]!.movedFrom).toBeUndefined();
+      }
+    }
+  });
+
   test('only an entry in which a row has moved is of the version that tells from where', () => {
     const moved = { ...row(at(1), 'b'), movedFrom: '["c"]' as JsonText };
     const entries = encodeEntries(schema, [
