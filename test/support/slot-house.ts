@@ -2,7 +2,7 @@
  * A source with a slot, a target, and the daemon between them as a child
  * process: what a test writes at the source must stand at the target.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,6 +66,7 @@ export interface SlotHouseOptions {
   readonly setup?: string;
   /** Only at the source, behind `setup`. */
   readonly sourceSetup?: string;
+  readonly targetSetup?: string;
   /** Behind CREATE PUBLICATION changes; null makes none. */
   readonly publication?: string | null;
   /** Of the source, mapped to the target's schema. */
@@ -127,6 +128,11 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
   let markerCount = 0;
   let publications = 'markers';
 
+  const args =
+    typeof options.args === 'function'
+      ? options.args(target)
+      : (options.args ?? []);
+
   const house: SlotHouse = {
     server,
     source,
@@ -149,7 +155,7 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
           `--publicationName=${publications}`,
           '--quiescentPeriod=200ms',
           '--schemaRefresh=1s',
-          ...(changes.args ?? options.args ?? []),
+          ...(changes.args ?? args),
         ],
         dataDir,
         metricsPort,
@@ -240,6 +246,9 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
     }
     if (options.sourceSetup !== undefined) {
       await source.sql(options.sourceSetup);
+    }
+    if (options.targetSetup !== undefined) {
+      await target.sql(options.targetSetup);
     }
     await source.sql(
       `create publication markers for table ${sourceSchema}.${marker}`,
@@ -402,8 +411,19 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Long values as their beginning and a hash, so that a failure can be read. */
 function inOrder(rows: readonly TextRow[]): string[] {
-  return rows.map((row) => JSON.stringify(row)).toSorted();
+  return rows
+    .map((row) =>
+      JSON.stringify(
+        row.map((value) =>
+          value !== null && value.length > 200
+            ? `${value.slice(0, 40)}… ${value.length} ${createHash('md5').update(value).digest('hex')}`
+            : value,
+        ),
+      ),
+    )
+    .toSorted();
 }
 
 async function health({ metricsUrl }: Daemon): Promise<string> {

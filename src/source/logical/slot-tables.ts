@@ -69,18 +69,19 @@ export class SlotTables {
     });
   }
 
-  /** Looks at both sides once more where `find` would not find it. */
+  /**
+   * Looks at both sides once more where the target has no table of its own for
+   * it. What was a partition may have been detached since: it is asked again.
+   */
   async look(relation: SourceRelation): Promise<void> {
     const schema = this.#options.schemas.get(relation.schema);
-    if (schema === undefined || this.#lookUp(relation, schema) !== null) {
+    if (schema === undefined || this.knows(relation)) {
       return;
     }
-    if (!this.#roots.has(relation.oid)) {
-      this.#roots.set(
-        relation.oid,
-        await this.#options.askPartitionRoot(relation.oid),
-      );
-    }
+    this.#roots.set(
+      relation.oid,
+      await this.#options.askPartitionRoot(relation.oid),
+    );
     if (this.#lookUp(relation, schema) === null) {
       await this.#options.feed.refreshShape();
     }
@@ -89,7 +90,9 @@ export class SlotTables {
   /** Whether `find` needs no look. */
   knows(relation: SourceRelation): boolean {
     const schema = this.#options.schemas.get(relation.schema);
-    return schema === undefined || this.#lookUp(relation, schema) !== null;
+    return (
+      schema === undefined || this.#tableNamed(schema, relation.table) !== null
+    );
   }
 
   #lookUp(relation: SourceRelation, schema: SchemaName): TargetTable | null {
