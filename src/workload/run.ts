@@ -47,6 +47,8 @@ export interface WorkloadProgress {
   readonly resolvedAgeMs: number;
   /** The last transaction seen at the target. */
   readonly appliedTransactions: number;
+  /** The rows of those. */
+  readonly appliedRows: number;
   readonly looks: number;
   readonly failedLooks: number;
   readonly lastFailure: string;
@@ -81,6 +83,9 @@ export class WorkloadRun {
   readonly #startedAtMs = Date.now();
   #phase: WorkloadProgress['phase'] = 'waiting for the daemon';
   #committedRows = 0;
+  /** By transaction, of those that have not been seen at the target. */
+  readonly #unseenRowCounts: number[] = [];
+  #seenRows = 0;
   #lastTime = zeroTimestamp;
 
   constructor(options: RunOptions, parts: RunParts) {
@@ -152,6 +157,7 @@ export class WorkloadRun {
     });
     for await (const transaction of commits) {
       this.#committedRows += transaction.events.length;
+      this.#unseenRowCounts.push(transaction.events.length);
       this.#lastTime = transaction.time;
       outlet.publish(transaction);
     }
@@ -219,6 +225,18 @@ export class WorkloadRun {
     return this.#options.mode === 'consistent';
   }
 
+  /** Forgets the rows of transactions that have been seen at the target. */
+  #appliedRows(): number {
+    const { source, watcher } = this.#parts;
+    const unseenCount = source.sequence - watcher.counts.appliedSequence;
+    const counts = this.#unseenRowCounts;
+    const seenCount = Math.max(counts.length - unseenCount, 0);
+    for (const rowCount of counts.splice(0, seenCount)) {
+      this.#seenRows += rowCount;
+    }
+    return this.#seenRows;
+  }
+
   #report(): void {
     this.#parts.onProgress(this.#progress());
   }
@@ -242,6 +260,7 @@ export class WorkloadRun {
       resolvedMessages: outlet.counts.resolvedMessages,
       resolvedAgeMs: nowMs - (resolvedAtMs || this.#startedAtMs),
       appliedTransactions: watcher.counts.appliedSequence,
+      appliedRows: this.#appliedRows(),
       looks: watcher.counts.looks,
       failedLooks: watcher.counts.failedLooks,
       lastFailure: outlet.counts.lastFailure || watcher.counts.lastFailure,

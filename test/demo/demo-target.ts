@@ -19,6 +19,11 @@ export interface DemoTarget extends AsyncDisposable {
   readonly path: string;
   /** What qualifies the tables: a schema, or MySQL's database. */
   readonly schema: string;
+  /** As --targetSchema names it. */
+  readonly fullSchema: string;
+  /** Whoever is connected is cut off. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
 }
 
 export async function startDemoTarget(
@@ -30,6 +35,9 @@ export async function startDemoTarget(
       url: server.url(),
       path: '/postgres/public',
       schema: 'public',
+      fullSchema: 'postgres.public',
+      stop: () => server.stop('fast'),
+      start: () => server.start(),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   }
@@ -47,6 +55,9 @@ export async function startDemoTarget(
     url: server.url(schema),
     path: `/${schema}`,
     schema,
+    fullSchema: schema,
+    stop: () => server.stop(),
+    start: () => server.start(),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -19,6 +19,7 @@ export async function runDemo(
   onText: (
     text: string,
     kill: (signal: NodeJS.Signals) => void,
+    stopReading: () => void,
   ) => void = () => {},
 ): Promise<DemoRun> {
   const folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
@@ -31,7 +32,11 @@ export async function runDemo(
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
-        onText(text, (signal) => child.kill(signal));
+        onText(
+          text,
+          (signal) => child.kill(signal),
+          () => child.stdout.destroy(),
+        );
       });
     }
     const [exitCode] = (await once(child, 'close')) as [number | null];

@@ -19,6 +19,15 @@ export async function readVarz(url: string): Promise<VarzNumbers> {
   return varzNumbers(await response.text());
 }
 
+/** `OK`, or the first thing that is not well, shortened to its code. */
+export async function readHealth(url: string): Promise<string> {
+  const response = await fetch(`${url}/_/healthz`, {
+    signal: AbortSignal.timeout(5000),
+  });
+  const [first = ''] = (await response.text()).split('\n');
+  return first.replace(/(?<=\bE\d{4}\b).*/, ' …');
+}
+
 export function varzNumbers(text: string): VarzNumbers {
   const sum = (name: string, isWanted = (_labels: string) => true): number =>
     samplesOf(text, name)
