@@ -7,8 +7,10 @@ import type {
   TableShape,
 } from '../../../src/target/target.ts';
 import {
+  applyTo,
   failureOf,
   type Row,
+  row,
   rowsOf,
   shapeOf,
   transact,
@@ -171,6 +173,59 @@ describe('moving keys', () => {
   });
 });
 
+describe('moving keys that others refer to', () => {
+  /** A parent gets another key, and with it a child, whose key holds it. */
+  async function moveFamily(
+    fixture: PostgresFixture,
+    onUpdate: string,
+  ): Promise<void> {
+    await fixture.sql(
+      'create table item (id int8 primary key, a text, b text)',
+    );
+    await fixture.sql(
+      `create table child (item int8 references item ${onUpdate}, n int8, a text, b text, primary key (item, n))`,
+    );
+    await fixture.sql(`insert into item values (1, 'a', 'b')`);
+    await fixture.sql(`insert into child values (1, 7, 'a', 'b')`);
+    const gone = row(1, [1], null);
+    const childGone = row(1, [1, 7], null);
+    await applyTo(fixture, {
+      child: [
+        {
+          ...row(1, [2, 7], { item: '2', n: '7', a: '"A"' }),
+          movedFrom: childGone.key,
+        },
+        childGone,
+      ],
+      item: [
+        { ...row(1, [2], { id: '2', b: '"B"' }), movedFrom: gone.key },
+        gone,
+      ],
+    });
+  }
+
+  test.each(['on update cascade', 'deferrable'])(
+    'parents and children move together where the foreign key is %s',
+    async (onUpdate) => {
+      await using fixture = await postgresFixture();
+      await moveFamily(fixture, onUpdate);
+      expect(await fixture.rows('select * from item')).toEqual([
+        ['2', 'a', 'B'],
+      ]);
+      expect(await fixture.rows('select * from child')).toEqual([
+        ['2', '7', 'A', 'b'],
+      ]);
+    },
+  );
+
+  test('a foreign key that neither cascades nor waits refuses the move', async () => {
+    await using fixture = await postgresFixture();
+    const failure = await failureOf(moveFamily(fixture, ''));
+    expect([failure.code, failure.disposition]).toEqual(['E4004', 'defer']);
+    expect(await fixture.rows('select item from child')).toEqual([['1']]);
+  });
+});
+
 describe('rows without a key', () => {
   async function deleteEqual(
     fixture: PostgresFixture,
@@ -284,8 +339,8 @@ describe('rows without a key', () => {
       expect(await fixture.rows('select count(*) from entry')).toEqual([
         [String(near.length)],
       ]);
-      for (const row of near) {
-        await deleteEqual(fixture, [row]);
+      for (const each of near) {
+        await deleteEqual(fixture, [each]);
       }
       expect(await fixture.rows('select * from entry')).toEqual([]);
     }
