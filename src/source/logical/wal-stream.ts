@@ -16,9 +16,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { dialPostgres } from '../../config/address/postgres-dial.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
 import { printLsn } from './lsn.ts';
 import { sourceFailure } from './source-errors.ts';
-import { serverError } from './wal-errors.ts';
+import { type ServerError, serverError } from './wal-errors.ts';
 import { FrameReader } from './wal-frames.ts';
 
 export interface WalStreamOptions {
@@ -62,6 +63,8 @@ const sessionSettings = [
   "set bytea_output to 'hex'",
   "set lc_monetary to 'C'",
   'set extra_float_digits to 3',
+  // What the server passes over it says with a warning alone (`refuseGap`).
+  "set client_min_messages to 'warning'",
   // As it says: what is committed is sent, however long it lay there.
   'set statement_timeout to 0',
 ];
@@ -282,11 +285,18 @@ export class WalStream implements AsyncDisposable {
         this.#started.resolve();
         return undefined;
       case messageType.error:
-        throw serverError(frames.buffer.subarray(frames.start, frames.end));
+        throw streamError(
+          serverError(frames.buffer.subarray(frames.start, frames.end)),
+        );
+      case messageType.notice:
+        refuseGap(
+          serverError(frames.buffer.subarray(frames.start, frames.end)),
+        );
+        return undefined;
       case messageType.copyDone:
         throw new Error('the server ended the stream');
       default:
-        // Notices and parameters; whatever else comes ends the stream anyway.
+        // Parameters; whatever else comes ends the stream anyway.
         return undefined;
     }
   }
@@ -366,12 +376,38 @@ const messageType = {
   copyData: 0x64,
   copyDone: 0x63,
   error: 0x45,
+  notice: 0x4e,
 } as const;
 
 const copyType = { walData: 0x77, keepalive: 0x6b, status: 0x72 } as const;
 
 const copyDone = Buffer.from([messageType.copyDone, 0, 0, 0, 4]);
 const terminate = Buffer.from([0x58, 0, 0, 0, 4]);
+
+/** A publication was dropped; until 17 the server refuses to go on. */
+const undefinedObject = '42704';
+/** From 18 on it warns, and passes over what was published: data loss. */
+const objectNotInState = '55000';
+
+function streamError(error: ServerError): Error {
+  return error.code === undefinedObject && /publi[ck]/i.test(error.message)
+    ? unpublished(error)
+    : error;
+}
+
+function refuseGap(warning: ServerError): void {
+  if (warning.code === objectNotInState) {
+    throw unpublished(warning);
+  }
+}
+
+function unpublished({ message }: ServerError): ReplicatorError {
+  return new ReplicatorError('E6002', {
+    detail: `the source says: ${message}`,
+    remedy:
+      'create the publication, and after it a new slot, and load the tables again as of that slot: what was committed while there was no publication can never be read, even when it is there again (docs/06-postgresql-source.md, "When a slot is lost")',
+  });
+}
 
 function query(text: string): Buffer {
   const body = Buffer.from(`${text}\0`, 'utf8');
