@@ -72,7 +72,9 @@ export interface SlotHouseOptions {
   /** Of the source, mapped to the target's schema. */
   readonly sourceSchema?: string;
   /** Beside those that name source, target, slot and publications. */
-  readonly args?: readonly string[];
+  readonly args?:
+    | readonly string[]
+    | ((target: SlotTarget) => readonly string[]);
   /** From their addresses to what the daemon dials: a proxy's perhaps. */
   readonly dial?: {
     readonly source?: (url: string) => string;
