@@ -44,8 +44,8 @@ export async function printOverview(
   stream.write(
     [
       'Keeps a PostgreSQL, MySQL, MariaDB, SQL Server or Oracle database equal to a',
-      'CockroachDB cluster: takes its changefeeds over a webhook, makes every change',
-      'durable, applies it in order.',
+      'CockroachDB cluster or a PostgreSQL server: takes its changefeeds over a',
+      'webhook or reads its slot, makes every change durable, applies it in order.',
       '',
       'Usage: replicator <command> [options]',
       '',
