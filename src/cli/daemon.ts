@@ -58,7 +58,6 @@ export async function runDaemon(
     {
       mode: values.immediate ? 'immediate' : 'consistent',
       isStatementOrder: false,
-      waitsForLock: false,
       metrics,
       logger,
       warnings,

@@ -31,8 +31,8 @@ export interface HouseOptions {
   readonly mode: House['options']['mode'];
   /** See BatchLimits.isStatementOrder. */
   readonly isStatementOrder: boolean;
-  /** The stores wait for another daemon's lock instead of giving up. */
-  readonly waitsForLock: boolean;
+  /** See {@link OpenStoresOptions.onLockWait}. */
+  readonly onLockWait?: () => void;
   /** The target as this daemon's pipelines see it. */
   readonly targetView?: (target: Target) => Target;
   readonly metrics: Metrics;
@@ -64,7 +64,7 @@ export async function openHouse(
     logger,
     metrics,
     signal: io.signal,
-    waitsForLock: options.waitsForLock,
+    ...(options.onLockWait && { onLockWait: options.onLockWait }),
   });
   const metered = meteredTarget(stores.target, metrics);
   const target = options.targetView?.(metered) ?? metered;

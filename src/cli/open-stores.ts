@@ -20,8 +20,11 @@ export interface OpenStoresOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
-  /** While another daemon holds staging this one waits instead of giving up. */
-  readonly waitsForLock: boolean;
+  /**
+   * Given: while another daemon holds staging this one waits instead of giving
+   * up, and is told here that it does.
+   */
+  readonly onLockWait?: () => void;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface OpenStoresOptions {
 export async function openStores(
   values: TargetValues & StagingValues,
   stack: AsyncDisposableStack,
-  { logger, metrics, signal, waitsForLock }: OpenStoresOptions,
+  { logger, metrics, signal, onLockWait }: OpenStoresOptions,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
     await openTarget({
@@ -81,8 +84,11 @@ export async function openStores(
     },
   };
   const store = stack.use(
-    waitsForLock
-      ? await openWhenFree(stagingOptions, logger, signal)
+    onLockWait
+      ? await openWhenFree(stagingOptions, signal, (line) => {
+          onLockWait();
+          logger.info(line);
+        })
       : await openStaging(stagingOptions, signal),
   );
   if (targetFailure !== null) {
@@ -99,8 +105,8 @@ export async function openStores(
 
 async function openWhenFree(
   options: StagingOptions,
-  logger: Logger,
   signal: AbortSignal,
+  tell: (line: string) => void,
 ): Promise<StagingStore> {
   let hasTold = false;
   for (;;) {
@@ -112,7 +118,7 @@ async function openWhenFree(
       }
       if (!hasTold) {
         hasTold = true;
-        logger.info(
+        tell(
           `waiting: ${error.message}; this daemon takes over when that one ends`,
         );
       }

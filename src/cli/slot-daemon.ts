@@ -67,7 +67,7 @@ export async function runSlotDaemon(
   }
 
   await using stack = new AsyncDisposableStack();
-  let open: OpenHouse | null = null;
+  let open: OpenHouse | 'starting' | 'waiting' = 'starting';
   let source: LogicalSource | null = null;
   if (listen) {
     // First of all: a daemon that waits for another one can be asked too.
@@ -88,7 +88,9 @@ export async function runSlotDaemon(
     {
       mode: 'consistent',
       isStatementOrder: true,
-      waitsForLock: true,
+      onLockWait: () => {
+        open = 'waiting';
+      },
       targetView: (target) => withJoinedSchemas(target, main, others),
       metrics,
       logger,
@@ -111,6 +113,7 @@ export async function runSlotDaemon(
     schemas,
     tableName: (schema, table) => joinedTableName(main, schema, table),
     onUnknown: values.onUnknown,
+    partitionTruncate: values.partitionTruncate,
     spoolFolder: join(values.dataDir, 'spool'),
     spoolBytes: values.stagingMaxBytes,
     bufferLength: values.memoryLimit / 16,
@@ -252,7 +255,10 @@ async function applyStaged(
   while (
     !signal.aborted &&
     performance.now() < endsAtMs &&
-    pipelines.all.some(({ status }) => status.applied < status.resolved)
+    pipelines.all.some(
+      ({ status }) =>
+        status.state !== 'superseded' && status.applied < status.resolved,
+    )
   ) {
     await sleep(50, undefined, { signal }).catch(() => {});
   }

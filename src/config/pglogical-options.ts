@@ -82,6 +82,14 @@ export const slotOptions = {
     about:
       'Which changes to read: any, or none of those that came to the source by replication from elsewhere (PostgreSQL 16 and later). none keeps two directions from feeding one another.',
   },
+  partitionTruncate: {
+    type: 'enum',
+    values: ['refuse', 'ignore'],
+    default: 'refuse',
+    group: 'Source',
+    about:
+      'What becomes of a TRUNCATE of one partition where the target has only the table above it, whose other rows must stay: refuse stops reading until a person has looked; ignore leaves the rows where they are, with a warning.',
+  },
   enableToastedColumns: {
     type: 'boolean',
     default: false,

@@ -17,8 +17,11 @@ export interface OperatedHouse {
 
 export interface OperatorContext {
   readonly metrics: Metrics;
-  /** Null while another daemon has staging, and this one waits for its end. */
-  house(): OperatedHouse | null;
+  /**
+   * Before it stands: `starting`, or `waiting` while another daemon has
+   * staging and this one is there to take over.
+   */
+  house(): OperatedHouse | 'starting' | 'waiting';
   /** A source that the daemon itself asks (a slot). */
   readonly source?: SourceStatus;
   readonly healthCheckTimeoutMs: number;
@@ -82,9 +85,12 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
     }
   };
   const house = context.house();
-  if (house === null) {
-    // Who waits is well: it is what it is there for.
+  if (house === 'waiting') {
+    // It is what it is there for.
     return [];
+  }
+  if (house === 'starting') {
+    return ['starting: target, staging and source have not all answered yet'];
   }
   const { store, target, pipelines } = house;
   const answers = await Promise.all([
@@ -134,10 +140,10 @@ export async function diagnostics(
 }
 
 async function houseDiagnostics(
-  house: OperatedHouse | null,
+  house: ReturnType<OperatorContext['house']>,
 ): Promise<Record<string, unknown>> {
-  if (house === null) {
-    return { waiting: 'another daemon has staging' };
+  if (typeof house === 'string') {
+    return { state: house };
   }
   const { store, target, pipelines } = house;
   return {

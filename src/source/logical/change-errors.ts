@@ -28,7 +28,7 @@ export function partEmptied(plan: TablePlan): ReplicatorError {
   return new ReplicatorError('E6011', {
     detail: `the source has emptied ${sourceName(plan)} alone, whose rows stand among those of other partitions in ${plan.table.name} of the target`,
     remedy:
-      'delete the rows of that partition at the target, and move the slot past this change (pg_replication_slot_advance); empty partitions with DELETE, or give the target the same partitions as tables',
+      'delete the rows of that partition at the target by hand, and start again with --partitionTruncate ignore; a partition that is emptied with DELETE needs neither',
   });
 }
 

@@ -6,21 +6,25 @@ import { backoffMs } from '../../failure/backoff.ts';
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { TransactionFeed } from '../source.ts';
-import { parseLsn, printLsn } from './lsn.ts';
+import { printLsn } from './lsn.ts';
+import { readTruncate } from './pgoutput.ts';
 import { readRelation } from './relations.ts';
 import { RowDecoder } from './row-decoder.ts';
 import {
-  parsePosition,
-  printPosition,
-  type SlotPosition,
-} from './slot-position.ts';
-import { readSlot } from './slot-state.ts';
+  findPlace,
+  pluginParameters,
+  positionAt,
+  type SlotPlace,
+} from './slot-place.ts';
 import { SlotTables } from './slot-tables.ts';
-import { requireContinuity, type SourceIdentity } from './source-identity.ts';
-import { openSourceSession } from './source-session.ts';
+import { SourceQuestions } from './source-questions.ts';
 import { Spool, SpoolFull } from './spool.ts';
-import { Transactions, type TransactionsObserver } from './transactions.ts';
-import { TypeCatalog, type TypeRow, typesQuery } from './type-catalog.ts';
+import {
+  Transactions,
+  type TransactionsObserver,
+  type TransactionsOptions,
+} from './transactions.ts';
+import { TypeCatalog } from './type-catalog.ts';
 import { WalStream } from './wal-stream.ts';
 
 export interface LogicalSourceOptions {
@@ -35,6 +39,7 @@ export interface LogicalSourceOptions {
   /** The name of a table in the feed. */
   tableName(schema: SchemaName, table: string): string;
   readonly onUnknown: 'refuse' | 'ignore';
+  readonly partitionTruncate: 'refuse' | 'ignore';
   /** For transactions that are streamed before they have ended. */
   readonly spoolFolder: string;
   readonly spoolBytes: number;
@@ -74,7 +79,15 @@ const retry = { initialMs: 100, maxMs: 5_000, multiplier: 2 };
  * What no patience mends, and no daemon may mend by itself: whoever starts
  * again from elsewhere passes over changes in silence.
  */
-const finalCodes = new Set(['E6002', 'E6003', 'E6005', 'E6006', 'E6008']);
+const finalCodes = new Set([
+  'E6002',
+  'E6003',
+  'E6005',
+  'E6006',
+  'E6008',
+  // Another daemon applies now, and must read: this one waits in a new start.
+  'E4009',
+]);
 
 /**
  * Reads one slot into one feed, for as long as that is possible:
@@ -92,7 +105,7 @@ export class LogicalSource {
   #stream: WalStream | null = null;
   #spool: Spool | null = null;
   /** Of all sessions: it knows what was replicated before. */
-  #knownTables: SlotTables | null = null;
+  #tables: SlotTables | null = null;
   #stagedLsn = 0n;
 
   constructor(options: LogicalSourceOptions) {
@@ -105,9 +118,10 @@ export class LogicalSource {
 
   /** One line for the health check; null when all is well. */
   get complaint(): string | null {
-    return this.#state === 'reading' || this.#lastError === null
-      ? null
-      : `source ${this.#state}: ${this.#lastError.line}`;
+    if (this.#state === 'reading') {
+      return null;
+    }
+    return `source ${this.#state}: ${this.#lastError?.line ?? 'the slot is not read yet'}`;
   }
 
   /** Bytes of transactions that have not ended, on disk. */
@@ -192,83 +206,37 @@ export class LogicalSource {
   }
 
   async #readOnce(signal: AbortSignal, begun: () => void): Promise<void> {
-    const { feed, slotName, observer, logger } = this.#options;
-    const place = await this.#place(signal);
-    const { noted, recorded } = place;
+    const { feed, slotName, logger } = this.#options;
+    const place = await findPlace(this.#options, signal);
     await using spool = new Spool(this.#options.spoolFolder);
-    let stream: WalStream;
-    try {
-      stream = await WalStream.open(
-        {
-          address: this.#options.address,
-          slotName,
-          from: recorded === null ? 0n : parseLsn(recorded.lsn),
-          plugin: this.#plugin(place.versionNumber),
-          standbyTimeoutMs: this.#options.standbyTimeoutMs,
-        },
-        signal,
-      );
-      observer.dialled(true);
-    } catch (error) {
-      observer.dialled(false);
-      throw error;
-    }
-    await using reading = stream;
-    if ((await feed.position()) !== noted) {
+    await using stream = await this.#takeSlot(place, signal);
+    if ((await feed.position()) !== place.noted) {
       throw new ReplicatorError('E2010');
     }
-    const positionAt = (lsn: bigint): string =>
-      printPosition({
-        slot: slotName,
-        systemId: place.identity.systemId,
-        timeline: place.identity.timeline,
-        lsn: printLsn(lsn),
-        reader: this.#reader,
-      });
-    const resolved = await feed.begin(positionAt(place.lsn), noted);
+    const at = (lsn: bigint): string =>
+      positionAt(place, lsn, { slot: slotName, reader: this.#reader });
+    const resolved = await feed.begin(at(place.lsn), place.noted);
     this.#stagedLsn = place.lsn;
     this.#stream = stream;
     this.#spool = spool;
-    const tables = (this.#knownTables ??= this.#tables(signal));
-    const decoder = new RowDecoder({
-      types: new TypeCatalog((oids) =>
-        this.#ask<TypeRow>(typesQuery, [oids], signal),
-      ),
-      target: (relation) => tables.find(relation),
-      onUnknown: this.#options.onUnknown === 'ignore' ? 'ignore' : 'keep',
-    });
     let stagingFailure: unknown = null;
     const transactions = new Transactions({
+      ...this.#decoding(signal),
       feed,
-      decoder,
       spool,
-      learnRelation: (message) => {
-        const relation = readRelation(message);
-        return tables.knows(relation)
-          ? decoder.relation(message)
-          : tables.look(relation).then(() => decoder.relation(message));
-      },
       resolved,
       stagedLsn: place.lsn,
-      positionAt,
-      confirm: (lsn) => reading.confirm(lsn),
+      positionAt: at,
+      confirm: (lsn) => stream.confirm(lsn),
       failed: (error) => {
         stagingFailure ??= error;
-        reading.cut();
+        stream.cut();
       },
       bufferLength: this.#options.bufferLength,
       spoolBytes: this.#options.spoolBytes,
-      observer: {
-        ...observer,
-        staged: (lsn, ageMs) => {
-          this.#stagedLsn = lsn;
-          observer.staged(lsn, ageMs);
-          countDecoded(decoder, observer);
-        },
-      },
     });
     // A server must hear from us, or it takes us for dead.
-    reading.confirm(place.lsn);
+    stream.confirm(place.lsn);
     this.#state = 'reading';
     this.#lastError = null;
     this.#hasRead = true;
@@ -277,11 +245,11 @@ export class LogicalSource {
       { slot: slotName, from: printLsn(place.lsn) },
       'reading the slot',
     );
-    const stop = (): void => reading.stop();
+    const stop = (): void => stream.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
       if (!signal.aborted) {
-        await reading.run(transactions);
+        await stream.run(transactions);
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -294,93 +262,101 @@ export class LogicalSource {
     }
   }
 
-  /** Who the source is, and from where it is read. */
-  async #place(signal: AbortSignal): Promise<{
-    readonly identity: SourceIdentity;
-    /** The feed's text, and what it says. */
-    readonly noted: string | null;
-    readonly recorded: SlotPosition | null;
-    readonly lsn: bigint;
-    readonly versionNumber: number;
-  }> {
-    const { address, slotName, feed } = this.#options;
-    await using session = await openSourceSession(address, signal);
-    let noted: string | null = null;
-    let recorded: SlotPosition | null = null;
-    // Read behind the slot: another daemon may have gone on in between.
-    const identity = await requireContinuity(session, slotName, async () => {
-      noted = await feed.position();
-      recorded = parsePosition(noted, slotName);
-      return recorded;
-    });
-    const { versionNumber } = session;
-    const slot = await readSlot(session, slotName);
-    const lsn =
-      recorded === null
-        ? (slot?.confirmedLsn ?? 0n)
-        : parseLsn((recorded as SlotPosition).lsn);
-    return { identity, noted, recorded, lsn, versionNumber };
+  async #takeSlot(place: SlotPlace, signal: AbortSignal): Promise<WalStream> {
+    const { address, slotName, standbyTimeoutMs, observer } = this.#options;
+    try {
+      const stream = await WalStream.open(
+        {
+          address,
+          slotName,
+          from: place.noted === null ? 0n : place.lsn,
+          plugin: pluginParameters(place.versionNumber, {
+            ...this.#options,
+            mayStream: this.#mayStream,
+          }),
+          standbyTimeoutMs,
+        },
+        signal,
+      );
+      observer.dialled(true);
+      return stream;
+    } catch (error) {
+      observer.dialled(false);
+      throw error;
+    }
   }
 
-  /** Parameters of pgoutput, as far as the version has them. */
-  #plugin(versionNumber: number): Record<string, string> {
-    const { publicationNames, origin } = this.#options;
-    const major = Math.floor(versionNumber / 10_000);
+  /** The decoder of one session, and what it must ask the source for. */
+  #decoding(
+    signal: AbortSignal,
+  ): Pick<
+    TransactionsOptions,
+    | 'decoder'
+    | 'learnRelation'
+    | 'learnTruncation'
+    | 'isSourceLeaving'
+    | 'observer'
+  > {
+    const { observer, onUnknown, partitionTruncate, logger } = this.#options;
+    const questions = new SourceQuestions(this.#options.address, signal);
+    const tables = (this.#tables ??= this.#newTables(questions));
+    const decoder = new RowDecoder({
+      types: new TypeCatalog((oids) => questions.types(oids)),
+      target: (relation) => tables.find(relation),
+      onUnknown: onUnknown === 'ignore' ? 'ignore' : 'keep',
+      ...(partitionTruncate === 'ignore' && {
+        onPartEmptied: ({ schema, table }) =>
+          logger.warn(
+            `the source has emptied the partition ${schema}.${table}: its rows stay at the target (--partitionTruncate ignore)`,
+          ),
+      }),
+    });
     return {
-      proto_version:
-        major >= 16 ? '4' : major === 15 ? '3' : major === 14 ? '2' : '1',
-      publication_names: publicationNames
-        .map((name) => `"${name.replaceAll('"', '""')}"`)
-        .join(','),
-      ...(major >= 14 && this.#mayStream && { streaming: 'on' }),
-      ...(major >= 16 && { origin }),
+      decoder,
+      learnRelation: (message) => {
+        const relation = readRelation(message);
+        return tables.knows(relation)
+          ? decoder.relation(message)
+          : tables.look(relation).then(() => decoder.relation(message));
+      },
+      learnTruncation: (message) => {
+        // Its root may have got more partitions since it was described.
+        const parts = readTruncate(message)
+          .relationOids.map((oid) => decoder.relationOf(oid))
+          .filter((relation) => relation && !tables.knows(relation));
+        return parts.length === 0
+          ? undefined
+          : Promise.all(parts.map((relation) => tables.look(relation!))).then(
+              () => decoder.refresh(),
+            );
+      },
+      isSourceLeaving: () => questions.isLeaving(),
+      observer: {
+        ...observer,
+        staged: (lsn, ageMs) => {
+          this.#stagedLsn = lsn;
+          observer.staged(lsn, ageMs);
+          countDecoded(decoder, observer);
+        },
+      },
     };
   }
 
-  #tables(signal: AbortSignal): SlotTables {
+  #newTables(questions: SourceQuestions): SlotTables {
     const options = this.#options;
     return new SlotTables({
       feed: options.feed,
       schemas: options.schemas,
       tableName: (schema, table) => options.tableName(schema, table),
       onUnknown: options.onUnknown,
-      askPartitionRoot: async (oid) => {
-        const [root] = await this.#ask<{ table: string; leaves: string[] }>(
-          partitionRootQuery,
-          [oid],
-          signal,
-        );
-        return root === undefined
-          ? null
-          : { table: root.table, leaves: root.leaves.map(Number) };
-      },
+      askPartitionRoot: (oid) => questions.partitionRoot(oid),
       leftOut: ({ schema, table }, why) =>
         options.logger.warn(
           `changes of ${schema}.${table} are left out: ${why}`,
         ),
     });
   }
-
-  async #ask<Row extends object>(
-    text: string,
-    values: readonly unknown[],
-    signal: AbortSignal,
-  ): Promise<Row[]> {
-    await using session = await openSourceSession(
-      this.#options.address,
-      signal,
-    );
-    return await session.query<Row>(text, values);
-  }
 }
-
-/** A table that is no partition is its own root. */
-const partitionRootQuery = `
-select c.relname::text as table,
-       array(select t.relid::pg_catalog.oid::int8::text
-             from pg_partition_tree(c.oid) t where t.isleaf) as leaves
-from pg_class c
-where c.oid = pg_partition_root($1::int8::oid) and c.oid <> $1::int8::oid`;
 
 function countDecoded(
   decoder: RowDecoder,

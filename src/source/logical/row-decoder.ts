@@ -36,6 +36,11 @@ export interface RowDecoderOptions {
    * the source's name (`keep`, the default), or are dropped and counted.
    */
   readonly onUnknown?: 'keep' | 'ignore';
+  /**
+   * Told of a partition that was emptied and whose rows stay at the target,
+   * because they lie among others there; without it that is refused (E6011).
+   */
+  readonly onPartEmptied?: (relation: SourceRelation) => void;
 }
 
 export interface MutationSink {
@@ -263,7 +268,11 @@ export class RowDecoder {
       }
       const { name, parts } = plan.table;
       if (parts && !parts.every((oid) => relationOids.includes(oid))) {
-        throw partEmptied(plan);
+        if (this.#options.onPartEmptied === undefined) {
+          throw partEmptied(plan);
+        }
+        this.#options.onPartEmptied(plan.relation);
+        continue;
       }
       if (!emptied.has(name)) {
         emptied.add(name);

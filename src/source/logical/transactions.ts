@@ -25,6 +25,10 @@ export interface TransactionsOptions {
   readonly spool: Spool;
   /** Asks what must be known before the changes of a table can be read. */
   learnRelation(message: Buffer): Promise<void> | undefined;
+  /** The same for the tables that a message empties. */
+  learnTruncation(message: Buffer): Promise<void> | undefined;
+  /** Whether the source is shutting down, and waits for all to be read. */
+  isSourceLeaving(): Promise<boolean>;
   /** The time through which transactions are staged already. */
   readonly resolved: Timestamp;
   /** Transactions that ended at or before this are staged already. */
@@ -67,6 +71,8 @@ const companyLength = 256 * 1024;
 /** How often an idle source's place is staged, so that its WAL can go. */
 const idleMs = 1_000;
 const roomPollMs = 100;
+/** A source that shuts down waits for us to read everything: for ever, else. */
+const looksBetweenQuestions = 20;
 
 /**
  * From the messages of the stream to steps of the feed.
@@ -119,8 +125,9 @@ export class Transactions implements WalHandler {
       case messageKinds.insert:
       case messageKinds.update:
       case messageKinds.delete:
-      case messageKinds.truncate:
         return this.#change(payload);
+      case messageKinds.truncate:
+        return this.#truncate(payload);
       case messageKinds.begin:
         return this.#begin(payload);
       case messageKinds.commit:
@@ -217,6 +224,14 @@ export class Transactions implements WalHandler {
       : undefined;
   }
 
+  #truncate(payload: Buffer): Promise<void> | undefined {
+    return (
+      this.#options
+        .learnTruncation(payload)
+        ?.then(() => this.#change(payload)) ?? this.#change(payload)
+    );
+  }
+
   #commit(endLsn: bigint): void {
     if (this.#buffer.openCount > 0) {
       this.#closedTime = this.#open!.time;
@@ -266,11 +281,20 @@ export class Transactions implements WalHandler {
     this.#openTransaction(commitMicros, commitLsn < this.#options.stagedLsn);
     await this.#waitForRoom();
     for await (const message of this.#options.spool.take(xid)) {
-      await (message[0] === messageKinds.relation
-        ? this.#options.learnRelation(message)
-        : this.#change(message));
+      await this.#replayed(message);
     }
     this.#commit(endLsn);
+  }
+
+  #replayed(message: Buffer): Promise<void> | undefined {
+    switch (message[0]!) {
+      case messageKinds.relation:
+        return this.#options.learnRelation(message);
+      case messageKinds.truncate:
+        return this.#truncate(message);
+      default:
+        return this.#change(message);
+    }
   }
 
   /** Holds the stream until staging has taken what fills the buffer. */
@@ -307,10 +331,18 @@ export class Transactions implements WalHandler {
       throw error;
     }
     this.#options.observer.waitingForStaging(error);
-    for (;;) {
+    for (let look = 1; ; look += 1) {
       this.#stageSoon();
       await sleep(roomPollMs);
       this.#throwIfFailed();
+      if (
+        look % looksBetweenQuestions === 0 &&
+        (await this.#options.isSourceLeaving())
+      ) {
+        throw new ReplicatorError('E6010', {
+          detail: 'the source is shutting down while staging has no room',
+        });
+      }
       try {
         this.#options.feed.admit();
         return;
