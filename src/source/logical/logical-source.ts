@@ -73,6 +73,7 @@ export type LogicalSourceState =
   | 'halted';
 
 const slotPollMs = 500;
+const repeatLogMs = 60_000;
 const retry = { initialMs: 100, maxMs: 5_000, multiplier: 2 };
 
 /**
@@ -101,6 +102,10 @@ export class LogicalSource {
   #state: LogicalSourceState = 'starting';
   #lastError: ReplicatorError | null = null;
   #mayStream = true;
+  /** Failures in a row at one place. */
+  #attempt = 0;
+  #told = '';
+  #toldAtMs = 0;
   #hasRead = false;
   #stream: WalStream | null = null;
   #spool: Spool | null = null;
@@ -144,12 +149,9 @@ export class LogicalSource {
    * then. Rejects with what makes going on impossible.
    */
   async run(signal: AbortSignal): Promise<void> {
-    let attempt = 0;
     while (!signal.aborted) {
       try {
-        await this.#readOnce(signal, () => {
-          attempt = 0;
-        });
+        await this.#readOnce(signal);
       } catch (error) {
         if (signal.aborted) {
           return;
@@ -168,44 +170,60 @@ export class LogicalSource {
         ) {
           throw failure;
         }
-        attempt += 1;
-        await this.#standBack(failure, attempt, signal);
+        this.#attempt += 1;
+        await this.#standBack(failure, signal);
       }
     }
   }
 
   async #standBack(
     failure: ReplicatorError,
-    attempt: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { logger, quiescentPeriodMs } = this.#options;
+    const { quiescentPeriodMs } = this.#options;
     const isTaken = failure.code === 'E6004';
     const state = isTaken
       ? 'waiting'
       : failure.disposition === 'retry'
         ? 'retrying'
         : 'halted';
-    if (this.#state !== state || this.#lastError?.line !== failure.line) {
-      const line = isTaken
-        ? `waiting: ${failure.message}; this daemon takes over when that one ends`
-        : failure.line;
-      logger[isTaken ? 'info' : state === 'halted' ? 'error' : 'warn'](
-        { code: failure.code },
-        line,
-      );
-    }
+    this.#tell(failure, state);
     this.#state = state;
     this.#lastError = failure;
     const waitMs = isTaken
       ? slotPollMs
       : state === 'halted'
         ? quiescentPeriodMs
-        : backoffMs(attempt, retry);
+        : backoffMs(this.#attempt, retry);
     await sleep(waitMs, undefined, { signal }).catch(() => {});
   }
 
-  async #readOnce(signal: AbortSignal, begun: () => void): Promise<void> {
+  /** The same failure is told once in a while; a new one at once. */
+  #tell(failure: ReplicatorError, state: LogicalSourceState): void {
+    const nowMs = performance.now();
+    if (this.#told === failure.line && nowMs - this.#toldAtMs < repeatLogMs) {
+      return;
+    }
+    this.#told = failure.line;
+    this.#toldAtMs = nowMs;
+    const { logger } = this.#options;
+    const fields = { code: failure.code };
+    switch (state) {
+      case 'waiting':
+        logger.info(
+          fields,
+          `waiting: ${failure.message}; this daemon takes over when that one ends`,
+        );
+        break;
+      case 'halted':
+        logger.error(fields, failure.line);
+        break;
+      default:
+        logger.warn(fields, failure.line);
+    }
+  }
+
+  async #readOnce(signal: AbortSignal): Promise<void> {
     const { feed, slotName, logger } = this.#options;
     const place = await findPlace(this.#options, signal);
     await using spool = new Spool(this.#options.spoolFolder);
@@ -240,7 +258,6 @@ export class LogicalSource {
     this.#state = 'reading';
     this.#lastError = null;
     this.#hasRead = true;
-    begun();
     logger.info(
       { slot: slotName, from: printLsn(place.lsn) },
       'reading the slot',
@@ -334,6 +351,10 @@ export class LogicalSource {
       observer: {
         ...observer,
         staged: (lsn, ageMs) => {
+          if (lsn > this.#stagedLsn) {
+            // What failed here before is behind us.
+            this.#attempt = 0;
+          }
           this.#stagedLsn = lsn;
           observer.staged(lsn, ageMs);
           countDecoded(decoder, observer);

@@ -145,7 +145,7 @@ export class WalStream implements AsyncDisposable {
     }
     if (this.#failure) {
       this.cut();
-      throw sourceFailure(this.#failure, this.#options.address.display);
+      throw this.#failure;
     }
   }
 
@@ -209,9 +209,9 @@ export class WalStream implements AsyncDisposable {
     socket.removeAllListeners('end');
     socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
     socket.on('close', () =>
-      this.#fail(new Error('the connection was closed by the server')),
+      this.#fail(this.#lost('the connection was closed by the server')),
     );
-    socket.on('error', (error) => this.#fail(error));
+    socket.on('error', (error) => this.#fail(this.#lost(error.message, error)));
     const { slotName, from, plugin } = this.#options;
     const parameters = Object.entries(plugin)
       .map(([name, value]) => `"${name}" ${quoteLiteral(value)}`)
@@ -270,7 +270,11 @@ export class WalStream implements AsyncDisposable {
         this.#socket.resume();
       }
     } catch (error) {
-      this.#fail(error);
+      this.#fail(
+        error instanceof ServerError
+          ? sourceFailure(error, this.#options.address.display)
+          : error,
+      );
     } finally {
       this.#pumping = false;
     }
@@ -294,7 +298,7 @@ export class WalStream implements AsyncDisposable {
         );
         return undefined;
       case messageType.copyDone:
-        throw new Error('the server ended the stream');
+        throw this.#lost('the server ended the stream');
       default:
         // Parameters; whatever else comes ends the stream anyway.
         return undefined;
@@ -334,7 +338,7 @@ export class WalStream implements AsyncDisposable {
       this.#heardAtMs = performance.now();
     } else if (silentMs > standbyTimeoutMs * silentTimeouts) {
       this.#fail(
-        new Error(
+        this.#lost(
           `the server has been silent for ${Math.round(silentMs / 1_000)} seconds`,
         ),
       );
@@ -360,6 +364,14 @@ export class WalStream implements AsyncDisposable {
     this.#socket.write(message);
   }
 
+  #lost(why: string, cause?: unknown): ReplicatorError {
+    return new ReplicatorError('E6010', {
+      detail: `the connection to the source ${this.#options.address.display} failed (${why})`,
+      cause,
+    });
+  }
+
+  /** What the handler throws stays what it is: a fault here is no network's. */
   #fail(error: unknown): void {
     if (!this.#isOver) {
       this.#failure ??= error;
