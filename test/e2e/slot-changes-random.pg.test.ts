@@ -119,7 +119,14 @@ const step = fc.oneof(
 const history = fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), step), {
   minLength: 1,
   maxLength: 40,
+  size: 'max',
 });
+
+/** The step before which the reader is killed; mostly none. */
+const killedAt = fc.oneof(
+  { arbitrary: fc.constant(-1), weight: 7 },
+  { arbitrary: fc.integer({ min: 0, max: 20 }), weight: 1 },
+);
 
 function whatever(statement: string): string {
   return `do $do$ begin ${statement}; exception when others then null; end $do$`;
@@ -179,12 +186,18 @@ test.for([
     }
     let rowCount = 0;
     await fc.assert(
-      fc.asyncProperty(history, async (steps) => {
-        for (const [index, text] of steps) {
+      fc.asyncProperty(history, killedAt, async (steps, deathPlace) => {
+        for (const [place, [index, text]] of steps.entries()) {
+          if (place === deathPlace) {
+            await house.kill();
+          }
           await writers[index]!.say(text);
         }
         for (const writer of writers) {
           await writer.say('commit');
+        }
+        if (deathPlace >= 0 && deathPlace < steps.length) {
+          await house.start();
         }
         await house.settle();
         const [[count]] = (await house.source.rows(
