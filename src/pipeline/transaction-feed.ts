@@ -45,7 +45,7 @@ export class PipelineTransactions implements TransactionFeed {
   async begin(position: string, previous: string | null): Promise<Timestamp> {
     const { store, logger } = this.#house;
     const { schema } = this;
-    await this.#pipeline.readyToAccept();
+    await this.#readyToAccept();
     if (previous === null) {
       await this.#refuseOtherSource();
     }
@@ -72,7 +72,7 @@ export class PipelineTransactions implements TransactionFeed {
   async advance({ tables, resolved, position }: SourceStep): Promise<void> {
     const { store, budget, metrics } = this.#house;
     const { schema } = this;
-    await this.#pipeline.readyToAccept();
+    await this.#readyToAccept();
     const entries = encodeEntries(schema, tables);
     const startedAtMs = performance.now();
     let checkpoint;
@@ -100,6 +100,17 @@ export class PipelineTransactions implements TransactionFeed {
     }
     budget.appended(entries.reduce((sum, { body }) => sum + body.length, 0));
     this.#pipeline.advanced(checkpoint, rowCount);
+  }
+
+  /**
+   * Whoever applies must read too: read by a daemon that applies no more, a
+   * slot would keep all others waiting, and nobody would be left to apply.
+   */
+  async #readyToAccept(): Promise<void> {
+    await this.#pipeline.readyToAccept();
+    if (this.#pipeline.status.state === 'superseded') {
+      throw new ReplicatorError('E4009');
+    }
   }
 
   admit(): void {
