@@ -21,8 +21,9 @@ interface Part {
  *     table b   ├─ closed ─┤
  */
 export class StepBuffer implements MutationSink {
-  #parts = new Map<string, Part>();
-  #last: Part | null = null;
+  #parts: Part[] = [];
+  /** The part that takes the next row of a table. */
+  #current = new Map<string, Part>();
   #textLength = 0;
   #isOpen = false;
   #openCount = 0;
@@ -40,7 +41,7 @@ export class StepBuffer implements MutationSink {
   begin(): void {
     this.#isOpen = true;
     this.#openCount = 0;
-    for (const part of this.#parts.values()) {
+    for (const part of this.#parts) {
       part.openFrom = part.mutations.length;
     }
   }
@@ -69,7 +70,7 @@ export class StepBuffer implements MutationSink {
     const taken: TableMutations[] = [];
     const parts = this.#parts;
     this.#clear();
-    for (const [name, part] of parts) {
+    for (const part of parts) {
       const { table, keyColumns, mutations, openFrom } = part;
       if (openFrom > 0) {
         taken.push(
@@ -78,7 +79,9 @@ export class StepBuffer implements MutationSink {
       }
       if (openFrom < mutations.length) {
         const open = mutations.slice(openFrom);
-        this.#parts.set(name, { ...part, mutations: open, openFrom: 0 });
+        const rest = { ...part, mutations: open, openFrom: 0 };
+        this.#parts.push(rest);
+        this.#current.set(table, rest);
         for (const mutation of open) {
           this.#textLength += textLengthOf(mutation);
         }
@@ -93,32 +96,26 @@ export class StepBuffer implements MutationSink {
   }
 
   #takeAll(): TableMutations[] {
-    const taken = [...this.#parts.values()].map(
-      ({ table, keyColumns, mutations }) =>
-        tableMutations(table, keyColumns, mutations),
+    const taken = this.#parts.map(({ table, keyColumns, mutations }) =>
+      tableMutations(table, keyColumns, mutations),
     );
     this.#clear();
     return taken;
   }
 
   #clear(): void {
-    this.#parts = new Map();
-    this.#last = null;
+    this.#parts = [];
+    this.#current = new Map();
     this.#textLength = 0;
   }
 
   #partOf(table: string, keyColumns: readonly string[] | undefined): Part {
-    const last = this.#last;
-    if (last?.table === table && last.keyColumns === keyColumns) {
-      return last;
-    }
-    const name = `${table}\0${keyColumns?.join('\0')}`;
-    let part = this.#parts.get(name);
-    if (part === undefined) {
+    let part = this.#current.get(table);
+    if (part === undefined || part.keyColumns !== keyColumns) {
       part = { table, keyColumns, mutations: [], openFrom: 0 };
-      this.#parts.set(name, part);
+      this.#parts.push(part);
+      this.#current.set(table, part);
     }
-    this.#last = part;
     return part;
   }
 }

@@ -19,7 +19,7 @@ import { dialPostgres } from '../../config/address/postgres-dial.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { printLsn } from './lsn.ts';
 import { sourceFailure } from './source-errors.ts';
-import { type ServerError, serverError } from './wal-errors.ts';
+import { ServerError, serverError } from './wal-errors.ts';
 import { FrameReader } from './wal-frames.ts';
 
 export interface WalStreamOptions {
@@ -85,6 +85,7 @@ export class WalStream implements AsyncDisposable {
   #received = 0n;
   #heardAtMs = performance.now();
   #isHeld = false;
+  #lastReadBytes = 0;
   #statusEveryMs: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -235,15 +236,26 @@ export class WalStream implements AsyncDisposable {
   #arrived(chunk: Buffer): void {
     this.#heardAtMs = performance.now();
     this.#frames.add(chunk);
-    if (!this.#isHeld && chunk.length < fullReadBytes && this.#handler) {
-      this.#socket.pause();
-      setTimeout(() => {
-        if (!this.#isHeld && !this.#isStopped) {
-          this.#socket.resume();
-        }
-      }, poolPauseMs);
-    }
+    this.#lastReadBytes = chunk.length;
+    this.#socket.pause();
     void this.#pump();
+  }
+
+  /**
+   * One read a turn: libuv would read on as long as there is something, and
+   * nobody who applies would have his turn.
+   */
+  #readOn(): void {
+    const resume = (): void => {
+      if (!this.#isHeld && !this.#isStopped && !this.#isOver) {
+        this.#socket.resume();
+      }
+    };
+    if (this.#lastReadBytes >= fullReadBytes) {
+      setImmediate(resume);
+    } else {
+      setTimeout(resume, poolPauseMs);
+    }
   }
 
   async #pump(): Promise<void> {
@@ -267,7 +279,7 @@ export class WalStream implements AsyncDisposable {
       }
       if (this.#handler && !this.#isOver && !this.#isStopped) {
         this.#handler.paused();
-        this.#socket.resume();
+        this.#readOn();
       }
     } catch (error) {
       this.#fail(
