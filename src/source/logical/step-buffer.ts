@@ -5,7 +5,10 @@ import {
 } from '../../mutation/mutation.ts';
 import type { MutationSink, TargetTable } from './row-decoder.ts';
 
-/** Mutations of one table under one key; those from `openFrom` on are open. */
+/**
+ * Mutations of one table under one key; those from `openFrom` on are open. A
+ * table whose key changes, which is rare, has a part for each of its keys.
+ */
 interface Part {
   readonly table: string;
   readonly keyColumns: readonly string[] | undefined;
