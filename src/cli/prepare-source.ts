@@ -9,11 +9,13 @@ import {
   createSlot,
   createSlotStatement,
 } from '../source/logical/slot-admin.ts';
+import { parsePosition } from '../source/logical/slot-position.ts';
 import { readSlot } from '../source/logical/slot-state.ts';
 import {
   requireSource,
   sourceFindings,
 } from '../source/logical/source-checks.ts';
+import { requireContinuity } from '../source/logical/source-identity.ts';
 import { openSourceSession } from '../source/logical/source-session.ts';
 import type { TransactionFeed } from '../source/source.ts';
 
@@ -38,7 +40,7 @@ export function publicationNames({
 
 /**
  * Looks whether the source can be read, makes what it was asked to make, and
- * says aloud what may go wrong later. Throws E6001, E6002, E6003 or E6007.
+ * says aloud what may go wrong later. Throws E6001 to E6003 or E6005 to E6008.
  *
  * The publication comes before the slot: changes are decoded with the catalog
  * as it was then, and one from before the publication could never be read.
@@ -62,6 +64,12 @@ export async function prepareSource(
     origin: values.origin,
   };
   try {
+    if (!isNew) {
+      // First: where a slot that was read is gone, making one is no way out.
+      await requireContinuity(session, slotName, async () =>
+        parsePosition(await feed.position(), slotName),
+      );
+    }
     await requireSource(session, needs);
   } catch (error) {
     // Somebody reads it now: this daemon waits for its turn.
