@@ -9,6 +9,8 @@
  *     event     keyless, with equal rows; tally says how many there are
  *     mover     its keys move, its rows stay as many as they were
  */
+import { type EventEmitter, once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { expect } from 'vitest';
@@ -345,4 +347,40 @@ function ofSlot(
   return source.rows(
     `select ${column} from pg_replication_slots where slot_name = '${slotName}' and (${condition})`,
   );
+}
+
+/** A client that takes the slot once it is free, and confirms nothing. */
+export async function readSlotElsewhere({
+  source,
+  slotName,
+}: SlotHouse): Promise<AsyncDisposable> {
+  for (;;) {
+    const client = new pg.Client({
+      connectionString: source.url,
+      replication: 'database',
+    } as pg.ClientConfig);
+    client.on('error', () => {});
+    await client.connect();
+    const { connection } = client as unknown as {
+      connection: EventEmitter & { stream: Socket };
+    };
+    const started = once(connection, 'replicationStart').then(() => true);
+    const refused = client
+      .query(
+        `START_REPLICATION SLOT "${slotName}" LOGICAL 0/0 (proto_version '1', publication_names 'markers')`,
+      )
+      .then(
+        () => false,
+        () => false,
+      );
+    if (await Promise.race([started, refused])) {
+      return {
+        async [Symbol.asyncDispose]() {
+          connection.stream.destroy();
+        },
+      };
+    }
+    await client.end();
+    await sleep(pollMs);
+  }
 }

@@ -21,7 +21,7 @@ interface Stage {
 
 const faults: readonly {
   readonly name: string;
-  strike(stage: Stage): Promise<void>;
+  readonly strike: (stage: Stage) => Promise<void>;
 }[] = [
   {
     name: 'a fast restart, an immediate one and kill -9',
