@@ -24,7 +24,7 @@ export const workloadRunCommand: Command = {
   description: [
     'Writes transactions to tables that it only imagines, sends them to the webhook as CockroachDB would (rows of a transaction spread over parallel requests, versions twice, replays from an older resolved timestamp, retries until accepted), and looks at the target meanwhile: in consistent mode every look must find a state that the source had.',
     'At the end, after --seconds or at SIGINT, it lets the target catch up and compares every row of every table. Exit code 0 says that all are equal, 1 that something differs or could not be compared.',
-    'With --sourceConn the source is real: a PostgreSQL database that it writes to, keys that change included, for a daemon that reads its slot. Create the tables first (--createTables does; then it waits for the daemon).',
+    'With --sourceConn the source is real: a PostgreSQL database that it writes to, keys that change included, for a daemon that reads its slot. --createTables creates the tables on both sides; it begins when they are published and the slot is read, and says what it waits for. The daemon writes to them with its own account.',
     'The daemon must not hold staged rows of an earlier workload for the same schema.',
   ].join('\n\n'),
   options: workloadOptions,

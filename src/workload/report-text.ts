@@ -25,6 +25,7 @@ export function progressLine(
     `${progress.failedRequests} refused`,
   ];
   const failed =
+    progress.phase === 'waiting for the daemon' ||
     progress.failedRequests > (previous?.failedRequests ?? 0) ||
     progress.failedLooks > (previous?.failedLooks ?? 0);
   return failed && progress.lastFailure !== ''

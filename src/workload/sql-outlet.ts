@@ -19,7 +19,7 @@ import { postgresEngine } from './engines/postgres.ts';
 import { type Outlet, type OutletCounts, zeroCounts } from './outlet.ts';
 import { rowStatements } from './row-statements.ts';
 import type { Source, Transaction } from './source.ts';
-import { ledgerTable } from './tables.ts';
+import { ledgerTable, workloadTables } from './tables.ts';
 import { TargetReader } from './target-reader.ts';
 
 export interface SqlOutletOptions {
@@ -61,21 +61,36 @@ export class SqlOutlet implements Outlet {
     return this.#waiting.length > 0 ? 1 : 0;
   }
 
-  /** Until the slot is read: what is committed before it is there never comes. */
+  /** What is committed before the slot is read, or published, never comes. */
   async ready(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const isRead = await this.#attempt(async (client) => {
-        const { rows } = await client.query<{ active: boolean }>(
-          'select active from pg_replication_slots where slot_name = $1 and database = current_database()',
-          [this.#options.slotName],
-        );
-        return rows[0]?.active;
-      });
-      if (isRead === true) {
+      const obstacle = await this.#attempt((client) => this.#obstacle(client));
+      if (obstacle === null) {
+        this.counts.lastFailure = '';
         return;
       }
+      this.counts.lastFailure = obstacle ?? this.counts.lastFailure;
       await sleep(retryPauseMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  async #obstacle(client: Client): Promise<string | null> {
+    const { sourceSchema, slotName } = this.#options;
+    const { rows } = await client.query<{ unpublished: string[] }>(
+      `select array(select name from unnest($2::text[]) name
+                    except select tablename::text from pg_publication_tables
+                    where schemaname = $1 order by name) as unpublished`,
+      [sourceSchema, workloadTables.map(({ name }) => name)],
+    );
+    const [table] = rows[0]!.unpublished;
+    if (table !== undefined) {
+      return `the table ${table} is in no publication: alter publication … add table …`;
+    }
+    const { rowCount } = await client.query(
+      'select from pg_replication_slots where slot_name = $1 and database = current_database() and active',
+      [slotName],
+    );
+    return rowCount === 1 ? null : `nobody reads the slot ${slotName}`;
   }
 
   publish(transaction: Transaction): void {
