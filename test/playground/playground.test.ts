@@ -98,7 +98,7 @@ test('the image compiles modules that exist', () => {
     (match) => String(match[1]),
   );
   expect(modules.filter((path) => !existsSync(join(root, path)))).toEqual([]);
-  expect(modules).toHaveLength(2);
+  expect(modules).toHaveLength(3);
 });
 
 test('every panel asks for metrics that exist', () => {
