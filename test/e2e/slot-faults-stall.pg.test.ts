@@ -165,6 +165,32 @@ test(
   },
 );
 
+test(
+  'the source ends a fast shutdown while its reader waits for room in staging',
+  { timeout: timeoutMs },
+  async () => {
+    await using source = await startSlotServer();
+    await using server = await startPostgresServer();
+    await using house = await slotHouse({
+      server: source,
+      target: await targetOn(server),
+      setup: 'create table filler (id int primary key, v text);',
+      args: ['--stagingMaxBytes=1MiB', '--retireOffset=0s'],
+    });
+    await readerOf(house);
+    await server.stop('fast');
+    await fill(house, 25);
+    await until('the daemon says that staging is full', () =>
+      /E2002/.test(house.daemon.logs()),
+    );
+    // Rejects where the server has not ended after a minute.
+    await source.stop('fast');
+    await source.start();
+    await server.start();
+    await house.settle();
+  },
+);
+
 /** Text that does not compress, about 100 kB each time. */
 async function fill(house: SlotHouse, count: number): Promise<void> {
   for (let id = 0; id < count; id += 1) {
