@@ -77,6 +77,8 @@ export class WalStream implements AsyncDisposable {
   readonly #ended = Promise.withResolvers<void>();
   readonly #started = Promise.withResolvers<void>();
   #handler: WalHandler | null = null;
+  /** The server has agreed to START_REPLICATION. */
+  #hasStarted = false;
   #failure: unknown = null;
   #isOver = false;
   #isStopped = false;
@@ -105,23 +107,32 @@ export class WalStream implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<WalStream> {
     let stream: WalStream | null = null;
+    const cut = (): void => stream?.cut();
+    signal.addEventListener('abort', cut, { once: true });
     try {
       const client = await dialPostgres(
         options.address,
-        { replication: 'database' } as pg.ClientConfig,
+        {
+          replication: 'database',
+          query_timeout: options.standbyTimeoutMs * silentTimeouts,
+        } as pg.ClientConfig,
         signal,
       );
       stream = new WalStream(client, options);
       for (const setting of sessionSettings) {
+        signal.throwIfAborted();
         await client.query(setting);
       }
       await stream.#askPatience();
-      await stream.#start(signal);
+      await stream.#start();
+      signal.throwIfAborted();
       return stream;
     } catch (error) {
       stream?.cut();
       signal.throwIfAborted();
       throw sourceFailure(error, options.address.display);
+    } finally {
+      signal.removeEventListener('abort', cut);
     }
   }
 
@@ -201,10 +212,8 @@ export class WalStream implements AsyncDisposable {
     }
   }
 
-  async #start(signal: AbortSignal): Promise<void> {
+  async #start(): Promise<void> {
     const socket = this.#socket;
-    const cut = (): void => this.cut();
-    signal.addEventListener('abort', cut, { once: true });
     // The session is idle: pg's parser holds no rest of anything.
     socket.removeAllListeners('data');
     socket.removeAllListeners('end');
@@ -213,7 +222,7 @@ export class WalStream implements AsyncDisposable {
       this.#fail(this.#lost('the connection was closed by the server')),
     );
     socket.on('error', (error) => this.#fail(this.#lost(error.message, error)));
-    const { slotName, from, plugin } = this.#options;
+    const { slotName, from, plugin, standbyTimeoutMs } = this.#options;
     const parameters = Object.entries(plugin)
       .map(([name, value]) => `"${name}" ${quoteLiteral(value)}`)
       .join(', ');
@@ -222,14 +231,17 @@ export class WalStream implements AsyncDisposable {
         `START_REPLICATION SLOT "${slotName.replaceAll('"', '""')}" LOGICAL ${printLsn(from)} (${parameters})`,
       ),
     );
+    const late = setTimeout(
+      () => this.#fail(this.#silentFor(standbyTimeoutMs * silentTimeouts)),
+      standbyTimeoutMs * silentTimeouts,
+    );
     try {
       await Promise.race([this.#started.promise, this.#ended.promise]);
-      signal.throwIfAborted();
-      if (this.#failure) {
-        throw this.#failure;
-      }
     } finally {
-      signal.removeEventListener('abort', cut);
+      clearTimeout(late);
+    }
+    if (this.#failure) {
+      throw this.#failure;
     }
   }
 
@@ -258,6 +270,11 @@ export class WalStream implements AsyncDisposable {
     }
   }
 
+  get #mayHandle(): boolean {
+    const waitsForRun = this.#hasStarted && this.#handler === null;
+    return !this.#isOver && !this.#isStopped && !waitsForRun;
+  }
+
   async #pump(): Promise<void> {
     if (this.#pumping) {
       return;
@@ -265,7 +282,7 @@ export class WalStream implements AsyncDisposable {
     this.#pumping = true;
     try {
       // The answer to START_REPLICATION is read at once, the rest by run().
-      while (!this.#isOver && !this.#isStopped && this.#frames.next()) {
+      while (this.#mayHandle && this.#frames.next()) {
         const waiting = this.#handle(this.#frames);
         if (waiting) {
           this.#isHeld = true;
@@ -273,12 +290,9 @@ export class WalStream implements AsyncDisposable {
           await waiting;
           this.#isHeld = false;
         }
-        if (this.#handler === null) {
-          break;
-        }
       }
-      if (this.#handler && !this.#isOver && !this.#isStopped) {
-        this.#handler.paused();
+      if (this.#mayHandle) {
+        this.#handler?.paused();
         this.#readOn();
       }
     } catch (error) {
@@ -297,7 +311,7 @@ export class WalStream implements AsyncDisposable {
       case messageType.copyData:
         return this.#copyData(frames);
       case messageType.copyBoth:
-        this.#socket.pause();
+        this.#hasStarted = true;
         this.#started.resolve();
         return undefined;
       case messageType.error:
@@ -349,11 +363,7 @@ export class WalStream implements AsyncDisposable {
       // We do not listen, so silence says nothing.
       this.#heardAtMs = performance.now();
     } else if (silentMs > standbyTimeoutMs * silentTimeouts) {
-      this.#fail(
-        this.#lost(
-          `the server has been silent for ${Math.round(silentMs / 1_000)} seconds`,
-        ),
-      );
+      this.#fail(this.#silentFor(silentMs));
       return;
     }
     this.#sendStatus(silentMs > standbyTimeoutMs);
@@ -374,6 +384,12 @@ export class WalStream implements AsyncDisposable {
     message.writeBigInt64BE(BigInt(Date.now() - postgresEpochMs) * 1_000n, 30);
     message[38] = asksReply ? 1 : 0;
     this.#socket.write(message);
+  }
+
+  #silentFor(silentMs: number): ReplicatorError {
+    return this.#lost(
+      `the server has been silent for ${Math.round(silentMs / 1_000)} seconds`,
+    );
   }
 
   #lost(why: string, cause?: unknown): ReplicatorError {
