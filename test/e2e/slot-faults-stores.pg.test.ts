@@ -6,7 +6,7 @@ import {
 } from '../support/postgres-server.ts';
 import { slotHouse, startSlotServer } from '../support/slot-house.ts';
 import { sayRound, soakKillCount } from './arena.ts';
-import { faults, roundCount } from './faults.ts';
+import { faults, lostAnswers, roundCount } from './faults.ts';
 import {
   checkerSetup,
   readerOf,
@@ -18,8 +18,13 @@ const timeoutMs = 180_000 + roundCount * 120_000;
 /** An ordinary run takes of each kind the worst: those of a death, and silence. */
 const isSoak = soakKillCount > 0;
 const struck = faults.filter(
-  ({ name }) => isSoak || /kill|half-open|lost/.test(name),
+  ({ name }) => isSoak || /kill|half-open/.test(name),
 );
+/** In staging a step is one statement, known by the place that it notes. */
+const lost = {
+  target: lostAnswers(/commit/i),
+  staging: lostAnswers(/systemId/),
+};
 
 let source: PostgresServer;
 beforeAll(async () => {
@@ -51,7 +56,7 @@ test.for(['target', 'staging'] as const)(
     const walsender = await readerOf(house);
     await using checker = await startSlotChecker({ house });
     for (let round = 1; round <= (isSoak ? roundCount : 1); round += 1) {
-      for (const { strike } of struck) {
+      for (const { strike } of [...struck, lost[place]]) {
         await checker.committed(30);
         await strike(server, proxy);
         await checker.moved();
