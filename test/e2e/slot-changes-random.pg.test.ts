@@ -54,6 +54,7 @@ const ofKeyed = fc
       `update ${table} set long = ${long} where id = ${one}`,
       `update ${table} set id = ${other} where id = ${one}`,
       `update ${table} set id = ${other}, long = ${long} where id = ${one}`,
+      `update ${table} set id = 0 where id = ${one}; update ${table} set id = ${one} where id = ${other}; update ${table} set id = ${other} where id = 0`,
       `update ${table} set id = id + 10 where id <= ${one}`,
       `update ${table} set id = id - 10 where id > 10`,
       `update ${table} set n = 9 - n`,
@@ -197,7 +198,7 @@ test.for([
           await writer.say('commit');
         }
         if (deathPlace >= 0 && deathPlace < steps.length) {
-          await house.start();
+          await house.start({ waitFor: 'listening' });
         }
         await house.settle();
         const [[count]] = (await house.source.rows(

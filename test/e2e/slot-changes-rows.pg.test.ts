@@ -12,6 +12,8 @@ interface Story {
   readonly tables: string;
   /** Only at the source. */
   readonly source?: string;
+  /** At the target before the others. */
+  readonly first?: readonly string[];
   readonly statements: readonly string[];
 }
 
@@ -83,6 +85,32 @@ const stories: Readonly<Record<string, Story>> = {
       `update swapped_long set id = 0 where id = 1`,
       `update swapped_long set id = 1 where id = 2`,
       `update swapped_long set id = 2 where id = 0`,
+    ],
+  },
+  'large values of rows at the target that pass their keys on in circles': {
+    tables:
+      'create table circled (a int8, b text, n int4, long text, primary key (a, b))',
+    source: `alter table circled ${outside('long')}`,
+    first: [
+      `insert into circled select g, 'k', g, repeat(chr(64 + g::int4), 9000) from generate_series(1, 12) g`,
+    ],
+    statements: [
+      // Two, three, one that another row's chain ends in, and one through a delete.
+      `update circled set a = 0 where a = 1`,
+      `update circled set a = 1 where a = 2`,
+      `update circled set a = 2 where a = 0`,
+      `update circled set a = 0, n = -3 where a = 3`,
+      `update circled set a = 3 where a = 4`,
+      `update circled set a = 4 where a = 5`,
+      `update circled set a = 5 where a = 0`,
+      `update circled set a = a + 100 where a between 6 and 8`,
+      `update circled set a = case a when 106 then 7 when 107 then 8 else 6 end where a > 100`,
+      `update circled set b = 'l' where a = 9`,
+      `delete from circled where a = 10`,
+      `update circled set a = 10 where a = 11`,
+      `update circled set a = 11 where a = 12`,
+      `insert into circled values (12, 'k', 12, null)`,
+      `update circled set b = 'k', n = 0 where a = 9`,
     ],
   },
   'keys that all shift, with large values that are not sent': {
@@ -290,12 +318,16 @@ describe('a slot brings', () => {
   });
 
   test.for(Object.keys(stories))('%s', async (name) => {
-    const { tables, statements } = stories[name]!;
+    const { tables, first = [], statements } = stories[name]!;
     const names = [
       ...tables.matchAll(/create table ("(?:[^"]|"")+"|\w+)/g),
     ].map((match) => match[1]!);
     const { source } = house;
     for (const mode of modes) {
+      if (first.length > 0) {
+        await source.sql(first.join(';'));
+        await house.caughtUp();
+      }
       if (mode === 'as a backlog') {
         expect(await house.stop()).toBe(0);
       }
@@ -307,7 +339,7 @@ describe('a slot brings', () => {
         }
       }
       if (mode === 'as a backlog') {
-        await house.start();
+        await house.start({ waitFor: 'listening' });
       }
       await house.caughtUp();
       await house.expectEqual(names.map(unquoted), mode);
