@@ -98,7 +98,6 @@ const finalCodes = new Set([
  */
 export class LogicalSource {
   readonly #options: LogicalSourceOptions;
-  readonly #reader = randomUUID();
   #state: LogicalSourceState = 'starting';
   #lastError: ReplicatorError | null = null;
   #mayStream = true;
@@ -231,8 +230,11 @@ export class LogicalSource {
     if ((await feed.position()) !== place.noted) {
       throw new ReplicatorError('E2010');
     }
+    // Of this reading: a step of the last one may still be under way, and must
+    // not find the position as it was when it set out.
+    const reader = randomUUID();
     const at = (lsn: bigint): string =>
-      positionAt(place, lsn, { slot: slotName, reader: this.#reader });
+      positionAt(place, lsn, { slot: slotName, reader });
     const resolved = await feed.begin(at(place.lsn), place.noted);
     this.#stagedLsn = place.lsn;
     this.#stream = stream;

@@ -7,7 +7,7 @@ import type { SourcePosition } from './source-identity.ts';
 
 export interface SlotPosition extends SourcePosition {
   readonly slot: string;
-  /** Of the daemon's run: two daemons never note the same text. */
+  /** Of one session with the source: no two of them ever note the same text. */
   readonly reader: string;
 }
 
