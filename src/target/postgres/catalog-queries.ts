@@ -18,7 +18,11 @@ select c.oid as table_oid, c.relname as table,
   ) as delete_has_effects,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
-  (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default
+  (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,
+  exists (
+    select from pg_catalog.pg_collation l
+    where l.oid = a.attcollation and not l.collisdeterministic
+  ) as is_folding
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_attribute a

@@ -12,6 +12,11 @@ export type PostgresCodec =
       readonly viaText?: true;
       /** What the type holds, where that is known. */
       readonly limit?: PostgresLimit;
+      /**
+       * Equal values may be printed in several ways that JSON does not know to
+       * be one: citext, interval, ranges, a collation that folds.
+       */
+      readonly comparesLoosely?: true;
     }
   | {
       readonly kind: 'json';

@@ -126,10 +126,11 @@ function columnShape(
   const ordinal = keyNames.indexOf(row['column']!);
   const operator = ordinal < 0 ? null : keyOperators[ordinal];
   const type = codecs.baseOf(row['type_oid']!);
+  const codec = codecs.codec(type.oid, Number(type.typmod ?? row['typmod']));
   return {
     name: row['column']!,
     type: codecs.sqlName(type.oid),
-    codec: codecs.codec(type.oid, Number(type.typmod ?? row['typmod'])),
+    codec: row['is_folding'] === 't' ? folding(codec) : codec,
     keyOrdinal: ordinal < 0 ? null : ordinal,
     nullable: row['nullable'] === 't' && !type.notNull,
     hasDefault: row['has_default'] === 't' || type.hasDefault,
@@ -255,8 +256,25 @@ class TypeCatalog {
         viaText: true,
       }),
       ...(limit && { limit }),
+      ...(comparesLoosely(row, typmod) && { comparesLoosely: true }),
     };
   }
+}
+
+/** Of a collation in which different texts are equal. */
+function folding(codec: PostgresCodec): PostgresCodec {
+  return codec.kind === 'scalar' ? { ...codec, comparesLoosely: true } : codec;
+}
+
+/** Ranges may be of numeric: [1,2] is [1.0,2.0]. */
+function comparesLoosely({ kind, schema, name }: Row, typmod: number): boolean {
+  return (
+    kind === 'r' ||
+    kind === 'm' ||
+    name === 'citext' ||
+    (schema === 'pg_catalog' &&
+      (name === 'interval' || (name === 'bpchar' && typmod < 0)))
+  );
 }
 
 function enumLimit({ labels }: Row): PostgresLimit {

@@ -8,6 +8,7 @@
  * refuses it, as it does for a plain INSERT.
  */
 import type { ColumnShape, TableShape } from '../../target/target.ts';
+import { codecOf } from './codec.ts';
 import {
   arrayParameter,
   rowSource,
@@ -28,6 +29,12 @@ export function quoteSchema(schema: SchemaName): string {
   return quoteIdentifier(schemaNameParts(schema).at(-1)!);
 }
 
+/** Equal values of the type may look different. */
+function comparesLoosely(column: ColumnShape): boolean {
+  const codec = codecOf(column);
+  return codec.kind === 'scalar' && codec.comparesLoosely === true;
+}
+
 export interface UpsertVariant {
   /** Columns that are not carried go to their defaults. */
   readonly replace: boolean;
@@ -45,7 +52,7 @@ export function upsertStatement(
 ): string {
   const changed = (variant.replace ? table.columns : columns).filter(
     (column) =>
-      column.keyOrdinal === null &&
+      (column.keyOrdinal === null || comparesLoosely(column)) &&
       !column.generated &&
       column.identity !== 'always',
   );
@@ -186,10 +193,20 @@ function isFixedIdentity(column: ColumnShape): boolean {
   return column.identity === 'always' && column.keyOrdinal === null;
 }
 
-/** A key of one column is looked up by `any`, a quarter faster than a join. */
+/**
+ * A key of one column is looked up by `any`, a quarter faster than a join. Of
+ * keys that are equal and look different only the one that was named goes: the
+ * source has given its row the other one, which was written before.
+ */
 export function deleteStatement(table: TableShape): string {
   const [first] = table.primaryKey;
-  if (first && table.primaryKey.length === 1 && !travelsAsText(first)) {
+  const loose = table.primaryKey.filter(comparesLoosely);
+  if (
+    first &&
+    table.primaryKey.length === 1 &&
+    loose.length === 0 &&
+    !travelsAsText(first)
+  ) {
     return [
       `delete from ${tableName(table)} as t`,
       `where t.${quoteIdentifier(first.name)} ${first.keyOperator ?? '='} any (${arrayParameter(first, 0)})`,
@@ -199,7 +216,17 @@ export function deleteStatement(table: TableShape): string {
     `delete from ${tableName(table)} as t`,
     `using ${rowSource(table.primaryKey)}`,
     `where ${positionalKeyMatch(table)}`,
+    ...loose.map((column) => {
+      const own = `t.${quoteIdentifier(column.name)}`;
+      const given = valueExpression(column, table.primaryKey.indexOf(column));
+      return `and ${printed(own)} = ${printed(`${given}::${column.type}`)}`;
+    }),
   ].join('\n');
+}
+
+/** As the type prints it: a cast to text would take the blanks of bpchar. */
+function printed(value: string): string {
+  return `pg_catalog.concat(${value}) collate pg_catalog."C"`;
 }
 
 /**
