@@ -13,11 +13,14 @@ export function unlocated(plan: TablePlan, change: string): ReplicatorError {
   const { relation, isKeyed, keyColumns, missingKeyColumns } = plan;
   const source = sourceName(plan);
   const key = keyColumns?.join(', ');
-  const reason = !isKeyed
-    ? 'the target table has no primary key, and the source does not send whole old rows'
-    : missingKeyColumns.length > 0
-      ? `the source does not send ${missingKeyColumns.join(', ')} of the target's primary key (${key})`
-      : `the target's primary key is (${key}), and replica identity ${relation.replicaIdentity} of the source does not tell it`;
+  const reason =
+    !isKeyed && plan.keySources.length === 0
+      ? 'the target table has none of its columns'
+      : !isKeyed
+        ? 'the target table has no primary key, and the source does not send whole old rows'
+        : missingKeyColumns.length > 0
+          ? `the source does not send ${missingKeyColumns.join(', ')} of the target's primary key (${key})`
+          : `the target's primary key is (${key}), and replica identity ${relation.replicaIdentity} of the source does not tell it`;
   return new ReplicatorError('E6011', {
     detail: `cannot tell which row of ${source} the source has changed (${change}): ${reason}`,
   });

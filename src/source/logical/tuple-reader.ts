@@ -134,7 +134,7 @@ export class TupleReader {
 
   /** The key of the row that was just read. */
   rowKey(plan: TablePlan, change: string): JsonText {
-    if (plan.missingKeyColumns.length > 0) {
+    if (plan.missingKeyColumns.length > 0 || plan.keySources.length === 0) {
       throw unlocated(plan, change);
     }
     const writer = this.#writer;

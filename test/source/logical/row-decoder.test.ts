@@ -367,12 +367,23 @@ describe('the decoder of a slot', () => {
     expect(decoder.relationOf(1)).toBeUndefined();
   });
 
-  test('takes a row without columns', () => {
-    const decoder = decoderOf(shape(), { columns: [] });
-    expect(decoded(decoder, insertMessage([]))).toEqual([
-      { time, key: '[]', after: '{}', before: null },
-    ]);
-  });
+  test.each([
+    ['that has none', []],
+    ['that are all ignored', [{ name: 'x' }]],
+  ])(
+    'refuses a row without columns, %s, which would empty the table',
+    (_name, columns) => {
+      const decoder = new RowDecoder({
+        types: new TypeCatalog(() => Promise.reject(new Error('not asked'))),
+        target: () => ({ name: 'item', shape: shape('note') }),
+        onUnknown: 'ignore',
+      });
+      expect(decoder.relation(relationMessage({ columns }))).toBeUndefined();
+      expect(() =>
+        decoded(decoder, insertMessage(columns.map(() => '1'))),
+      ).toThrow(/public\.item .*the target table has none of its columns/);
+    },
+  );
 
   test('empties the table of several partitions only when all of them are emptied', async () => {
     const decoder = new RowDecoder({
