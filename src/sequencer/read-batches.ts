@@ -33,7 +33,8 @@ interface StagedRow {
   readonly mutation: Mutation;
   /**
    * Its key has lost a column, so that another row of the source may share it:
-   * of two rows of one transaction the deleted one must not win.
+   * of two rows of one transaction the deleted one must not win. Where rows
+   * come in the order of their statements, that order is right as it is.
    */
   readonly goesLast: boolean;
 }
@@ -85,7 +86,7 @@ export async function* readBatches(
       signal,
     );
     for (const entry of entries) {
-      for (const row of rowsOf(entry, shape)) {
+      for (const row of rowsOf(entry, shape, limits)) {
         const { time } = row.mutation;
         if (time > after && time <= through && time !== passed) {
           held.push(row);
@@ -170,7 +171,7 @@ async function* readGiant(
       const entries = await store.read(schema, { ...window, cursor }, signal);
       for (const entry of entries) {
         if (pass.tables.has(entry.table)) {
-          held.push(...rowsOfPass(rowsOf(entry, shape), time, pass));
+          held.push(...rowsOfPass(rowsOf(entry, shape, limits), time, pass));
         }
       }
       cursor = entries.at(-1) ?? cursor;
@@ -217,14 +218,18 @@ function rowsOfPass(
     });
 }
 
-function rowsOf(entry: StagedEntry, shape: SchemaShape): StagedRow[] {
+function rowsOf(
+  entry: StagedEntry,
+  shape: SchemaShape,
+  { isStatementOrder }: BatchLimits,
+): StagedRow[] {
   const staged = decodeTable(entry);
   const { table, keyColumns, mutations } = alignKeys(staged, shape);
   const isShorter = keyColumns?.length !== staged.keyColumns?.length;
   return mutations.map((mutation) => ({
     table,
     mutation,
-    goesLast: isShorter && mutation.after !== null,
+    goesLast: isShorter && !isStatementOrder && mutation.after !== null,
   }));
 }
 

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Batch, JsonText, Mutation } from '../../src/mutation/mutation.ts';
+import {
+  type Batch,
+  type JsonText,
+  type Mutation,
+  truncation,
+} from '../../src/mutation/mutation.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import {
   timestampFromMs,
@@ -17,6 +22,7 @@ import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
 import type { SchemaShape } from '../../src/target/target.ts';
+import { column, tableShape } from '../target/postgres/shapes.ts';
 
 const schema = schemaName(['db', 'public']);
 /** None of its tables is known: keys are left as they are. */
@@ -77,6 +83,7 @@ async function readAll(
   afterMs: number,
   throughMs: number,
   limits: BatchLimits,
+  shape = anyShape,
 ): Promise<Batch[]> {
   const batches: Batch[] = [];
   const source = readBatches(
@@ -85,7 +92,7 @@ async function readAll(
     afterMs === 0 ? zeroTimestamp : timestampFromMs(afterMs),
     timestampFromMs(throughMs),
     limits,
-    anyShape,
+    shape,
     new AbortController().signal,
   );
   for await (const batch of source) {
@@ -217,6 +224,61 @@ test('batches come close to flushSize and never split a transaction to meet it',
     const batches = await readAll(store, 0, 1_000, { ...wide, flushSize: 7 });
     expect(batches.map(({ rowCount }) => rowCount)).toEqual([
       9, 9, 9, 9, 9, 9, 6,
+    ]);
+  });
+});
+
+test('in the order of statements rows stay as they came also when their key has lost a column', async () => {
+  await withStore(async (store) => {
+    const time = timestampFromMs(1_000);
+    const pair = (key: string, after: string | null): Mutation => ({
+      time,
+      key: key as JsonText,
+      after: after as JsonText | null,
+      before: null,
+    });
+    await store.append(
+      encodeEntries(schema, [
+        {
+          table: 'a',
+          keyColumns: ['id', 'n'],
+          mutations: [
+            pair('[1,1]', '{"id":1,"n":1}'),
+            truncation(time, false),
+            pair('[2,1]', '{"id":2,"n":1}'),
+            pair('[2,1]', null),
+          ],
+        },
+      ]),
+    );
+    const [batch] = await readAll(
+      store,
+      0,
+      2_000,
+      { ...wide, isStatementOrder: true },
+      {
+        name: schema,
+        tables: new Map([
+          [
+            'a',
+            tableShape('a', [
+              column('id', 'pg_catalog.int8', { keyOrdinal: 0 }),
+              column('n', 'pg_catalog.int8'),
+            ]),
+          ],
+        ]),
+      },
+    );
+    expect(
+      batch?.tables[0]?.mutations.map(({ key, after }) => [
+        key,
+        after !== null,
+      ]),
+    ).toEqual([
+      ['[1]', true],
+      ['[]', false],
+      ['[2]', true],
+      ['[2]', false],
     ]);
   });
 });
