@@ -114,13 +114,27 @@ export class StepBuffer implements MutationSink {
 
   #partOf(table: string, keyColumns: readonly string[] | undefined): Part {
     let part = this.#current.get(table);
-    if (part === undefined || part.keyColumns !== keyColumns) {
+    if (part === undefined || !isSameKey(part.keyColumns, keyColumns)) {
       part = { table, keyColumns, mutations: [], openFrom: 0 };
       this.#parts.push(part);
       this.#current.set(table, part);
     }
     return part;
   }
+}
+
+/** Partitions that go into one table each have their own array. */
+function isSameKey(
+  left: readonly string[] | undefined,
+  right: readonly string[] | undefined,
+): boolean {
+  return (
+    left === right ||
+    (left !== undefined &&
+      right !== undefined &&
+      left.length === right.length &&
+      left.every((name, index) => name === right[index]))
+  );
 }
 
 function tableMutations(

@@ -121,3 +121,15 @@ test('however transactions and steps interleave, a step takes what is whole and 
     { numRuns: 500 },
   );
 });
+
+test('rows of several partitions that have one key are one list', () => {
+  const buffer = new StepBuffer();
+  buffer.begin();
+  for (let serial = 1; serial <= 4; serial += 1) {
+    buffer.put(tables[0]!, ['id'], mutation(serial));
+  }
+  buffer.put(tables[0]!, ['id', 'n'], mutation(5));
+  expect(buffer.takeOpen().map(({ mutations }) => mutations.length)).toEqual([
+    4, 1,
+  ]);
+});
