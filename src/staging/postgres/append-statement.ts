@@ -17,16 +17,19 @@ export interface ResolvedTime {
   readonly time: Timestamp;
 }
 
-/** A memo that moves from a value that it must have; null: it must not exist. */
+/** A memo that moves from a value that it must have. */
 export interface MemoMove {
   readonly name: string;
   readonly value: string;
-  readonly previous: string | null;
+  readonly previous: string;
 }
 
 /**
  * `resolved_before` is what the row said before: only so can one statement
  * both move it and tell whether a timestamp went backwards.
+ *
+ * Each table is written once: CockroachDB refuses a statement that inserts
+ * into a table and updates it (cockroachdb/cockroach#70731).
  */
 export function appendText(tables: Tables): string {
   const zero = `'${zeroTimestamp}'`;
@@ -52,17 +55,13 @@ export function appendText(tables: Tables): string {
     ), given as (
       select name, value, previous
       from unnest($12::text[], $13::text[], $14::text[]) as given (name, value, previous)
-    ), begun as (
-      insert into ${tables.memo} (name, value)
-      select name, value from given where previous is null
-      returning 1
     ), moved as (
       update ${tables.memo} as stored set value = given.value
       from given where stored.name = given.name and stored.value = given.previous
       returning 1
     )
     select resolved.*, 1 / (case when
-      (select count(*) from begun) + (select count(*) from moved) = (select count(*) from given)
+      (select count(*) from moved) = (select count(*) from given)
       then 1 else 0 end) as memos_moved
     from resolved`;
 }

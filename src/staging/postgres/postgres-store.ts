@@ -57,6 +57,9 @@ export interface PostgresStoreOptions {
 const inFlightGroups = 4;
 const groupBytes = 8 << 20;
 
+/** In the place of a position before there is one: a row that can be moved. */
+const noPosition = '';
+
 export async function openPostgresStore(
   options: PostgresStoreOptions,
   signal?: AbortSignal,
@@ -111,10 +114,9 @@ function resolvedBy(call: WriteCall): ResolvedTime[] {
   }
 }
 
-/** The two ways in which the statement says that a memo is elsewhere. */
+/** Division by zero: so the statement says that a memo is elsewhere. */
 function saysMemoMoved(error: unknown): boolean {
-  const state = sqlState((error as { cause?: unknown }).cause ?? {});
-  return state === '22012' || state === '23505';
+  return sqlState((error as { cause?: unknown }).cause ?? {}) === '22012';
 }
 
 type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
@@ -149,7 +151,7 @@ function storeOn(
       .map(({ step: { schema, position, previous } }) => ({
         name: positionMemo(schema),
         value: position,
-        previous,
+        previous: previous ?? noPosition,
       }));
     const rows = await connections.run<
       CheckpointRow & { resolved_before: Timestamp }
@@ -201,6 +203,13 @@ function storeOn(
 
     async advance(step, signal) {
       assertOpen();
+      if (step.previous === null) {
+        await run(
+          statements.beginMemo,
+          [positionMemo(step.schema), noPosition],
+          signal,
+        );
+      }
       try {
         const moved = await group.submit({ kind: 'advance', step }, signal);
         return moved!.checkpoint;
@@ -215,7 +224,7 @@ function storeOn(
         [positionMemo(schema)],
         signal,
       );
-      return rows[0]?.value ?? null;
+      return rows[0]?.value || null;
     },
 
     async discardUnresolved(schema, signal) {

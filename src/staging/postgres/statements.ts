@@ -30,6 +30,8 @@ export interface Statements {
   readonly entry: string;
   readonly memo: string;
   readonly setMemo: string;
+  /** $1 name, $2 value; one that is there stays. */
+  readonly beginMemo: string;
   readonly ping: string;
   count(filter: EntryFilter): { text: string; values: string[] };
   /** The last entry of a step of a purge. */
@@ -144,6 +146,8 @@ export function statementsOn(tables: Tables): Statements {
     memo: `select value from ${memo} where name = $1`,
     setMemo: `insert into ${memo} (name, value) values ($1, $2)
       on conflict (name) do update set value = excluded.value`,
+    beginMemo: `insert into ${memo} (name, value) values ($1, $2)
+      on conflict (name) do nothing`,
     ping: `select version from ${version}`,
 
     count(filter) {
