@@ -171,7 +171,7 @@ export class Transactions implements WalHandler {
     }
     if (!this.#mustStage && !this.#staging) {
       this.#closedTime = this.#clock.next(serverMicros);
-      if (replyAsked || performance.now() - this.#stagedAtMs > idleMs) {
+      if (replyAsked || this.#isPlaceDue) {
         void this.#stage();
       }
     }
@@ -179,7 +179,15 @@ export class Transactions implements WalHandler {
   }
 
   paused(): void {
+    // A busy source whose changes are all left out sends no keepalives.
+    if (this.#isPlaceDue && this.#closedLsn > this.#stagedLsn) {
+      void this.#stage();
+    }
     this.#stageSoon();
+  }
+
+  get #isPlaceDue(): boolean {
+    return performance.now() - this.#stagedAtMs > idleMs;
   }
 
   /** Resolves when all that is whole is durable and confirmed. */
@@ -233,12 +241,12 @@ export class Transactions implements WalHandler {
   }
 
   #commit(endLsn: bigint): void {
+    this.#closedTime = this.#open!.time;
     if (this.#buffer.openCount > 0) {
-      this.#closedTime = this.#open!.time;
       this.#mustStage = true;
       this.#counts.transactions += 1;
       this.#counts.rows += this.#buffer.openCount;
-    } else if (!this.#open?.isStaged) {
+    } else if (!this.#open!.isStaged) {
       this.#counts.empty += 1;
     }
     this.#open = null;
