@@ -128,13 +128,7 @@ export class JsonWriter {
     if (this.#seen < 0x80) {
       return this.#bytes.toString('latin1', start, end) as JsonText;
     }
-    const text = this.#bytes.toString('utf8', start, end);
-    if (text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(start, end))) {
-      throw new ReplicatorError('E6009', {
-        detail: 'the source sent a row whose text is not UTF-8',
-      });
-    }
-    return text as JsonText;
+    return utf8Text(this.#bytes, start, end) as JsonText;
   }
 
   #copy(source: Buffer, start: number, end: number): void {
@@ -302,13 +296,24 @@ function convertedJson(
   end: number,
 ): JsonText {
   try {
-    return columnJson(type, source.toString('utf8', start, end));
+    return columnJson(type, utf8Text(source, start, end));
   } catch (error) {
     // ERR_STRING_TOO_LONG of Node, or V8's "Invalid string length".
     throw error instanceof RangeError || end - start > maxBytes
       ? tooLarge()
       : error;
   }
+}
+
+/** Of a database that says SQL_ASCII the server passes on any bytes. */
+function utf8Text(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start, end);
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) {
+    throw new ReplicatorError('E6009', {
+      detail: 'the source sent a row whose text is not UTF-8',
+    });
+  }
+  return text;
 }
 
 function tooLarge(): ReplicatorError {

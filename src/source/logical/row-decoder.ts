@@ -260,6 +260,7 @@ export class RowDecoder {
       offset,
       inStream,
     );
+    const oids = new Set(relationOids);
     const emptied = new Set<string>();
     for (const { plan } of relationOids.map((oid) => this.#relation(oid))) {
       if (plan === null) {
@@ -267,17 +268,18 @@ export class RowDecoder {
         continue;
       }
       const { name, parts } = plan.table;
-      if (parts && !parts.every((oid) => relationOids.includes(oid))) {
+      if (emptied.has(name)) {
+        continue;
+      }
+      if (parts && !parts.every((oid) => oids.has(oid))) {
         if (this.#options.onPartEmptied === undefined) {
           throw partEmptied(plan);
         }
         this.#options.onPartEmptied(plan.relation);
         continue;
       }
-      if (!emptied.has(name)) {
-        emptied.add(name);
-        this.#put(plan, truncation(this.#time, restartIdentity));
-      }
+      emptied.add(name);
+      this.#put(plan, truncation(this.#time, restartIdentity));
     }
   }
 

@@ -297,6 +297,18 @@ describe('the decoder of a slot', () => {
     expect(insert(Buffer.from('\ufffd'))[0]!.after).toContain('\ufffd');
   });
 
+  test('refuses an array whose text is not UTF-8', () => {
+    const decoder = decoderOf(shape('note'), {
+      columns: [{ name: 'note', typeOid: 1009 }],
+    });
+    const insert = (note: Buffer): Mutation[] =>
+      decoded(decoder, insertMessage([note]));
+    expect(() => insert(Buffer.from('{"\xc3("}', 'latin1'))).toThrow(
+      expect.objectContaining({ code: 'E6009' }),
+    );
+    expect(insert(Buffer.from('{\ufffd}'))[0]!.after).toContain('\ufffd');
+  });
+
   test('is of one row, however a number of its key is written', () => {
     const decoder = decoderOf(shape('n*', 'note'), {
       columns: [{ name: 'n', isKey: true, typeOid: 1700 }, { name: 'note' }],
