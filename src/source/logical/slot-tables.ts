@@ -36,6 +36,8 @@ export class SlotTables {
   readonly #toldOids = new Set<number>();
   /** Under which name a table was replicated last, by its OID. */
   readonly #names = new Map<number, string>();
+  /** By name in the feed, whose changes it took last. */
+  readonly #oids = new Map<string, number>();
 
   constructor(options: SlotTablesOptions) {
     this.#options = options;
@@ -55,6 +57,8 @@ export class SlotTables {
     const found = this.#lookUp(relation, schema);
     if (found !== null) {
       this.#names.set(relation.oid, `${relation.schema}.${relation.table}`);
+      this.#refuseTwin(relation, found.name);
+      this.#oids.set(found.name, relation.oid);
       return found;
     }
     if (this.#options.onUnknown === 'ignore') {
@@ -121,6 +125,19 @@ export class SlotTables {
       throw new ReplicatorError('E6013', {
         detail: `${name} of the source is ${schema}.${table} now, and that schema goes nowhere`,
         remedy: `start again with ${schema} in --sourceSchema or --schemaMap; or, if the table is not to be replicated any more, take it out of the publication and start again`,
+      });
+    }
+  }
+
+  /** Of two tables that differ by case, the rows would get mixed up in one. */
+  #refuseTwin({ oid, schema, table }: SourceRelation, name: string): void {
+    const own = `${schema}.${table}`;
+    const other = this.#names.get(this.#oids.get(name) ?? oid)!;
+    if (other !== own && other.toLowerCase() === own.toLowerCase()) {
+      throw new ReplicatorError('E6013', {
+        detail: `the target has one table ${name} for ${other} and ${own} of the source`,
+        remedy:
+          'create both tables at the target, each with its own spelling, or take one of them out of the publication; if the source has only one of them any more, start again',
       });
     }
   }

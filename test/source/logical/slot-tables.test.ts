@@ -71,6 +71,17 @@ test('a table goes into the one of its name, or else into the only one that diff
   expect(() => tables.find(relation('ITEM'))).toThrow(/no table .*ITEM/);
 });
 
+test('two tables that differ by case alone are not mixed up in one, and one that is renamed is no second', () => {
+  const { tables } = slotTables(['item']);
+  expect(tables.find(relation('item', { oid: 1 }))?.name).toBe('item');
+  expect(() => tables.find(relation('Item', { oid: 2 }))).toThrow(
+    /one table item for public\.item and public\.Item/,
+  );
+  expect(tables.find(relation('ITEM', { oid: 1 }))?.name).toBe('item');
+  // Dropped and made anew.
+  expect(tables.find(relation('ITEM', { oid: 3 }))?.name).toBe('item');
+});
+
 test('a table of a mapped schema goes into that schema, never into one of its name in the main one', () => {
   const inAudit = joinedTableName(main, audit, 'item');
   const { tables } = slotTables(['item', inAudit, 'log']);
