@@ -50,10 +50,13 @@ export class PipelineTransactions implements TransactionFeed {
       await this.#refuseOtherSource();
     }
     const { resolved } = await store.checkpoint(schema);
+    // Staging that was purged has forgotten what the target has not: whatever
+    // came at or before its watermark would never be applied.
+    const { applied } = this.#pipeline.status;
     const checkpoint = await store.advance({
       schema,
       entries: [],
-      resolved,
+      resolved: resolved < applied ? applied : resolved,
       position,
       previous,
     });
