@@ -35,7 +35,7 @@ export interface FoldedRow {
   /**
    * The key at which the row stands before all of the mutations; it moves
    * before `after` is written over it. No two rows come from one key. Moves
-   * may pass keys on, and in a circle they may: then no order serves.
+   * may pass keys on, also in a circle: those of a circle are one step.
    */
   readonly movedFrom?: JsonText;
   /** With `movedFrom`: another row had the key before, and left it. */

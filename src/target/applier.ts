@@ -2,7 +2,12 @@
 import type { Mutation } from '../mutation/mutation.ts';
 import { type FoldedTable, foldTable } from './folded-table.ts';
 import { keyMoves, keyRows } from './row-shape.ts';
-import { keyChunks, moveChunks, shapeChunks } from './statement-chunks.ts';
+import {
+  circleChunks,
+  keyChunks,
+  moveChunks,
+  shapeChunks,
+} from './statement-chunks.ts';
 import { tableOrder } from './table-order.ts';
 import type {
   Applier,
@@ -116,11 +121,14 @@ function* moves(
       yield () => transaction.delete(chunk);
     }
   }
-  for (const { table, moveWaves } of folded) {
+  for (const { table, moveWaves, moveCircles } of folded) {
     for (const wave of moveWaves) {
       for (const chunk of moveChunks(keyMoves(table, wave))) {
         yield () => transaction.moveKeys(chunk);
       }
+    }
+    for (const chunk of circleChunks(table, moveCircles)) {
+      yield () => transaction.moveKeys(chunk);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Emptying } from '../mutation/emptied-table.ts';
 import { foldByContent } from '../mutation/fold-content.ts';
 import { foldByKey, type FoldedRow } from '../mutation/fold.ts';
 import type { JsonText, Mutation } from '../mutation/mutation.ts';
-import { groupByShape, wholeRowTest } from './row-shape.ts';
+import { groupByShape, type KeyMove, wholeRowTest } from './row-shape.ts';
 import type { ShapeRows, TableShape } from './target.ts';
 
 export interface FoldedTable {
@@ -14,6 +14,8 @@ export interface FoldedTable {
   readonly freed: readonly JsonText[];
   /** One after the other: what stands in the way of a move moves before it. */
   readonly moveWaves: readonly (readonly KeyMove[])[];
+  /** Each in one step: every row stands where another of its circle goes. */
+  readonly moveCircles: readonly (readonly KeyMove[])[];
   readonly rows: readonly ShapeRows[];
   readonly deleted: readonly JsonText[];
   /** Of a table without a primary key, instead of `rows` and `deleted`. */
@@ -21,11 +23,6 @@ export interface FoldedTable {
   readonly deletedRows: readonly ShapeRows[];
   readonly upsertCount: number;
   readonly deleteCount: number;
-}
-
-export interface KeyMove {
-  readonly from: JsonText;
-  readonly to: JsonText;
 }
 
 export function foldTable(
@@ -88,6 +85,7 @@ function foldKeyless(
     emptied,
     freed: [],
     moveWaves: [],
+    moveCircles: [],
     rows: [],
     deleted: [],
     inserted: groupByShape(table, inserted, options),
@@ -99,7 +97,7 @@ function foldKeyless(
 
 function movesOf(
   rows: readonly FoldedRow[],
-): Pick<FoldedTable, 'freed' | 'moveWaves'> {
+): Pick<FoldedTable, 'freed' | 'moveWaves' | 'moveCircles'> {
   const moves: KeyMove[] = [];
   const taken: JsonText[] = [];
   for (const { key, movedFrom, takesKey } of rows) {
@@ -114,35 +112,41 @@ function movesOf(
   return {
     // What moves away itself is not in the way.
     freed: taken.filter((key) => !byFrom.has(key)),
-    moveWaves: inWaves(moves, byFrom),
+    ...inOrder(moves, byFrom),
   };
 }
 
 /**
- * Rows that pass keys on: the one at the end of the row moves first. In a
- * circle nobody can; there the target refuses the first that tries (E4013).
+ * Rows that pass keys on: the one at the end of the row moves first. No key
+ * is left twice or taken twice, so that a row of moves never joins another,
+ * and one that comes back does so where it began.
  */
-function inWaves(
+function inOrder(
   moves: readonly KeyMove[],
   byFrom: ReadonlyMap<JsonText, KeyMove>,
-): KeyMove[][] {
+): Pick<FoldedTable, 'moveWaves' | 'moveCircles'> {
   const waveOf = new Map<KeyMove, number>();
-  const waves: KeyMove[][] = [];
+  const moveWaves: KeyMove[][] = [];
+  const moveCircles: KeyMove[][] = [];
   for (const first of moves) {
     const path: KeyMove[] = [];
-    const seen = new Set<KeyMove>();
     let move: KeyMove | undefined = first;
-    while (move && !waveOf.has(move) && !seen.has(move)) {
-      seen.add(move);
+    while (move && !waveOf.has(move) && (move !== first || !path.length)) {
       path.push(move);
       move = byFrom.get(move.to);
     }
+    const isCircle = move === first && path.length > 0;
     let wave = move === undefined ? 0 : (waveOf.get(move) ?? -1) + 1;
     for (const each of path.toReversed()) {
       waveOf.set(each, wave);
-      (waves[wave] ??= []).push(each);
-      wave += 1;
+      if (!isCircle) {
+        (moveWaves[wave] ??= []).push(each);
+        wave += 1;
+      }
+    }
+    if (isCircle) {
+      moveCircles.push(path);
     }
   }
-  return waves;
+  return { moveWaves, moveCircles };
 }

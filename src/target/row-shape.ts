@@ -232,10 +232,15 @@ export function keyRows(table: TableShape, keys: readonly JsonText[]): KeyRows {
   return { table, keys: columns, rowCount: keys.length };
 }
 
+export interface KeyMove {
+  readonly from: JsonText;
+  readonly to: JsonText;
+}
+
 /** The keys of moves, laid out by key column. */
 export function keyMoves(
   table: TableShape,
-  moves: readonly { readonly from: JsonText; readonly to: JsonText }[],
+  moves: readonly KeyMove[],
 ): KeyMoves {
   return {
     table,

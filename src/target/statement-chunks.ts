@@ -1,5 +1,6 @@
 /** Rows in pieces, each of which one statement takes. */
 import type { JsonText } from '../mutation/mutation.ts';
+import { type KeyMove, keyMoves } from './row-shape.ts';
 import type { KeyMoves, KeyRows, ShapeRows, TableShape } from './target.ts';
 
 /** Above these a statement is split: memory on both sides, not speed, decides. */
@@ -66,6 +67,37 @@ export function* moveChunks(moves: KeyMoves): Generator<KeyMoves> {
       to: to.map((column) => column.slice(start, end)),
       rowCount: end - start,
     };
+  }
+}
+
+/** Circles stay whole, however long one is. */
+export function* circleChunks(
+  table: TableShape,
+  circles: readonly (readonly KeyMove[])[],
+): Generator<KeyMoves> {
+  const limits = limitsOf(table);
+  let moves: KeyMove[] = [];
+  let characterCount = 0;
+  for (const circle of circles) {
+    let circleCharacterCount = 0;
+    for (const { from, to } of circle) {
+      circleCharacterCount += from.length + to.length;
+    }
+    const isFull =
+      moves.length + circle.length > limits.rowCount ||
+      characterCount + circleCharacterCount > limits.characterCount;
+    if (isFull && moves.length > 0) {
+      yield keyMoves(table, moves);
+      moves = [];
+      characterCount = 0;
+    }
+    for (const move of circle) {
+      moves.push(move);
+    }
+    characterCount += circleCharacterCount;
+  }
+  if (moves.length > 0) {
+    yield keyMoves(table, moves);
   }
 }
 

@@ -103,7 +103,10 @@ export interface KeyRows {
   readonly rowCount: number;
 }
 
-/** Rows that get another key: `from[k][r]` becomes `to[k][r]`. */
+/**
+ * Rows that get another key: `from[k][r]` becomes `to[k][r]`. No key comes
+ * twice on one side; on both sides any may, and in circles.
+ */
 export interface KeyMoves {
   readonly table: TableShape;
   readonly from: readonly (readonly JsonText[])[];
@@ -140,7 +143,13 @@ export interface TargetTransaction extends AsyncDisposable {
    */
   vacateUniqueKeys(keys: KeyRows): Promise<boolean>;
   delete(keys: KeyRows): Promise<void>;
-  /** Gives rows another key and leaves all else; one that is not there is no matter. */
+  /**
+   * Gives rows another key and leaves all else; one that is not there is no
+   * matter. Within one call keys may pass between the rows in any way, circles
+   * included. Where rows must be deleted and inserted again for that, rows
+   * that refer to them keep what they refer to, and where deleting does more
+   * than that the call is refused (E4013).
+   */
   moveKeys(moves: KeyMoves): Promise<void>;
   /** Inserts rows of a table without a primary key: nothing is looked up. */
   insert(rows: ShapeRows): Promise<void>;

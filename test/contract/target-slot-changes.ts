@@ -25,7 +25,7 @@ import {
 } from './target-fixture.ts';
 
 /** `[from, to]`, each in the order of the key. */
-function movesOf(
+export function movesOf(
   table: TableShape,
   moves: readonly (readonly [readonly string[], readonly string[]])[],
 ): KeyMoves {
@@ -37,7 +37,7 @@ function movesOf(
 }
 
 /** What a change of a key is: the row at its new key, and none at the old one. */
-function rekeyed(
+export function rekeyed(
   second: number,
   [from, to]: readonly [readonly unknown[], readonly unknown[]],
   after: Row,

@@ -11,6 +11,7 @@ import { registerNamesCases } from './target-names.ts';
 import { registerRowsCases } from './target-rows.ts';
 import { registerSessionsCases } from './target-sessions.ts';
 import { registerSizesCases } from './target-sizes.ts';
+import { registerPassedKeysCases } from './target-passed-keys.ts';
 import { registerSlotChangesCases } from './target-slot-changes.ts';
 
 export function registerTargetContract(
@@ -35,6 +36,7 @@ export function registerTargetContract(
     registerSizesCases(open, register);
     registerConstraintsCases(open, register);
     registerSlotChangesCases(open, register);
+    registerPassedKeysCases(open, register);
     registerKeylessRowsCases(open, register);
     registerSessionsCases(open, register);
     registerFaultsCases(open, register);

@@ -1,8 +1,6 @@
 /** Folding, grouping and ordering may change nothing: against one by one. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { foldByKey } from '../../src/mutation/fold.ts';
-import { objectMembers } from '../../src/mutation/json-text.ts';
 import { type Mutation, truncation } from '../../src/mutation/mutation.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { createApplier } from '../../src/target/applier.ts';
@@ -65,7 +63,16 @@ const ids = [1, 2, 3, 4, 5];
 const slotHistory = fc
   .array(
     fc.record({
-      kind: fc.constantFrom('put', 'put', 'go', 'move', 'move', 'log', 'unlog'),
+      kind: fc.constantFrom(
+        'put',
+        'put',
+        'go',
+        'move',
+        'move',
+        'swap',
+        'log',
+        'unlog',
+      ),
       from: fc.constantFrom(...ids),
       to: fc.constantFrom(...ids),
       names: fc.subarray([...columns]),
@@ -104,6 +111,24 @@ const slotHistory = fc
         there.add(to);
         const gone = row(second, [from], null);
         told.push({ item: [{ ...rowAt(to), movedFrom: gone.key }, gone] });
+      } else if (kind === 'swap' && from !== to && there.has(from)) {
+        // Through a key that no row keeps; one that is missing stays so.
+        const through: (readonly [number, number])[] = there.has(to)
+          ? [
+              [from, 0],
+              [to, from],
+              [0, to],
+            ]
+          : [
+              [from, 0],
+              [0, from],
+            ];
+        for (const [left, taken] of through) {
+          const gone = row(second, [left], null);
+          told.push({
+            item: [{ ...rowAt(taken), movedFrom: gone.key }, gone],
+          });
+        }
       } else if (kind === 'log') {
         entries.push(String(value));
         told.push({ entry: [keyless(second, 'insert', entry(String(value)))] });
@@ -121,27 +146,6 @@ const together = (told: readonly Told[]): Required<Told> => ({
   item: told.flatMap(({ item = [] }) => item),
   entry: told.flatMap((each) => each.entry ?? []),
 });
-
-/** Rows that exchange their keys: no order of moves serves. */
-function hasCircle(mutations: readonly Mutation[]): boolean {
-  const folded = foldByKey(mutations, {
-    isWhole: (after) => objectMembers(after).length === 4,
-    isKeyColumn: (name) => name === 'id',
-  });
-  const movedFrom = new Map(
-    folded.mutations.map((mutation) => [
-      mutation.key,
-      mutation.kind === 'delete' ? undefined : mutation.movedFrom,
-    ]),
-  );
-  return [...movedFrom.keys()].some((key) => {
-    let place = movedFrom.get(key);
-    while (place !== undefined && place !== key) {
-      place = movedFrom.get(place);
-    }
-    return place === key;
-  });
-}
 
 describe('the applier', () => {
   test('leaves what a slot told of one by one, folded or by time, cut anywhere', async () => {
@@ -163,9 +167,6 @@ describe('the applier', () => {
       fc.asyncProperty(slotHistory, fc.nat(25), async (told, cut) => {
         const first = together(told.slice(0, cut));
         const second = together(told.slice(cut));
-        fc.pre(!hasCircle(first.item) && !hasCircle(second.item));
-        const byTime = Map.groupBy(together(told).item, ({ time }) => time);
-        fc.pre(![...byTime.values()].some(hasCircle));
         for (const schema of schemas) {
           await fixture.sql(`truncate ${schema}.item, ${schema}.entry`);
           await fixture.sql(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Mutation, truncation } from '../../src/mutation/mutation.ts';
 import { foldTable } from '../../src/target/folded-table.ts';
+import type { KeyMove } from '../../src/target/row-shape.ts';
 import { at, keyless, row } from '../contract/target-fixture.ts';
 import { column, tableShape } from './postgres/shapes.ts';
 
@@ -16,10 +17,11 @@ const moved = (from: number, to: number): Mutation[] => {
   return [{ ...row(1, [to], { id: String(to) }), movedFrom: gone.key }, gone];
 };
 
+const printed = (moves: readonly KeyMove[]): string[] =>
+  moves.map(({ from, to }) => `${from}${to}`);
+
 const wavesOf = (mutations: readonly Mutation[]): string[][] =>
-  foldTable(item, mutations, false).moveWaves.map((wave) =>
-    wave.map(({ from, to }) => `${from}${to}`),
-  );
+  foldTable(item, mutations, false).moveWaves.map(printed);
 
 describe('moves of keys', () => {
   test('go together where none is in the way of another', () => {
@@ -40,13 +42,30 @@ describe('moves of keys', () => {
     ).toEqual([['[3][4]'], ['[2][3]'], ['[1][2]']]);
   });
 
-  test('in a circle are tried, each once', () => {
-    const waves = wavesOf([
-      ...moved(1, 9),
-      ...moved(2, 1),
-      ...moved(9, 2),
-    ]).flat();
-    expect(waves.toSorted()).toEqual(['[1][2]', '[2][1]']);
+  test('in a circle are one step, and rows of moves beside it are not', () => {
+    const { freed, moveCircles, moveWaves } = foldTable(
+      item,
+      [
+        ...moved(1, 9),
+        ...moved(2, 1),
+        ...moved(9, 2),
+        ...moved(4, 8),
+        ...moved(5, 4),
+        ...moved(6, 5),
+        ...moved(8, 6),
+        ...moved(30, 31),
+        ...moved(20, 30),
+      ],
+      false,
+    );
+    expect(freed).toEqual([]);
+    expect(moveWaves.map(printed)).toEqual([['[30][31]'], ['[20][30]']]);
+    expect(moveCircles.map((circle) => printed(circle).toSorted())).toEqual(
+      [
+        ['[4][6]', '[5][4]', '[6][5]'],
+        ['[1][2]', '[2][1]'],
+      ].toReversed(),
+    );
   });
 
   test('free the key of a row that is gone, and not that of one that moves on', () => {

@@ -281,38 +281,62 @@ export function rewriteStatements(
   from: string,
   links: readonly ColumnShape[] = [],
 ): string[] {
+  return [
+    ...unnoticed(deleteCollectedStatement(table, temporarySource(table, from))),
+    ...insertCollectedStatements(table, from, links),
+  ];
+}
+
+/** Foreign keys are not looked at, and do nothing. */
+export function unnoticed(statement: string): string[] {
+  return [
+    'set session foreign_key_checks = 0',
+    statement,
+    'set session foreign_key_checks = 1',
+  ];
+}
+
+export function deleteCollectedStatement(
+  table: TableShape,
+  source: RowSource,
+): string {
+  return `delete t from ${source.from} straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`;
+}
+
+export function insertCollectedStatements(
+  table: TableShape,
+  from: string,
+  links: readonly ColumnShape[],
+): string[] {
   const direct = writableColumns(table).filter(
     (column) => !links.includes(column),
   );
   const source = temporarySource(table, from);
+  const insert = [
+    `insert into ${quoteTable(table)} (${nameList(direct)})`,
+    `select ${direct.map((column) => source.key(column)).join(', ')}`,
+    `from ${source.from}`,
+  ].join('\n');
+  if (links.length === 0) {
+    return [insert];
+  }
+  const assignments = [
+    ...links.map(
+      (column) => `t.${quoteIdentifier(column.name)} = ${source.key(column)}`,
+    ),
+    ...untouched(
+      table,
+      links.map(({ name }) => name),
+      't.',
+    ),
+  ];
   return [
-    'set session foreign_key_checks = 0',
-    `delete t from ${source.from} straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
-    'set session foreign_key_checks = 1',
+    insert,
     [
-      `insert into ${quoteTable(table)} (${nameList(direct)})`,
-      `select ${direct.map((column) => source.key(column)).join(', ')}`,
-      `from ${source.from}`,
+      `update ${source.from}`,
+      `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
+      `set ${assignments.join(', ')}`,
     ].join('\n'),
-    ...(links.length === 0
-      ? []
-      : [
-          [
-            `update ${source.from}`,
-            `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
-            `set ${[
-              ...links.map(
-                (column) =>
-                  `t.${quoteIdentifier(column.name)} = ${source.key(column)}`,
-              ),
-              ...untouched(
-                table,
-                links.map(({ name }) => name),
-                't.',
-              ),
-            ].join(', ')}`,
-          ].join('\n'),
-        ]),
   ];
 }
 

@@ -21,7 +21,7 @@ import { emptyTables } from './empty-tables.ts';
 import { deleteEqualStatements, runInGroups } from './equal-rows.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { prepareInsert } from './insert-rows.ts';
-import { moveRows, moveStatement } from './move-keys.ts';
+import { moveKeys } from './move-keys.ts';
 import { OrphanRows } from './orphan-rows.ts';
 import { literalTexts } from './row-encoding.ts';
 import { beginStatement, endStatement } from './session.ts';
@@ -32,7 +32,7 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
-import { eachPacket, prepareRows, type RowWork } from './write-rows.ts';
+import { prepareRows, type RowWork } from './write-rows.ts';
 
 export interface TransactionOptions {
   readonly isBlocked: (processId: number) => Promise<boolean | null>;
@@ -155,17 +155,9 @@ export class MysqlTransaction implements TargetTransaction {
   async moveKeys(moves: KeyMoves): Promise<void> {
     await this.#written(() => {
       requireKey(moves.table);
-      const rows = moveRows(moves);
       return async (connection) => {
         await this.#catchUp();
-        await eachPacket(
-          connection,
-          rows,
-          this.#options.policies,
-          async (_, json) => {
-            await connection.execute(moveStatement(rows), [json]);
-          },
-        );
+        await moveKeys(connection, moves, this.#options.policies);
       };
     });
   }

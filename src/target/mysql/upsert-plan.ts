@@ -199,7 +199,7 @@ export function isCyclic(column: ColumnShape): boolean {
 }
 
 /** May be null until the row that it refers to is there. */
-function isLink(column: ColumnShape): boolean {
+export function isLink(column: ColumnShape): boolean {
   return (
     codecOf(column).reference !== undefined &&
     column.nullable &&

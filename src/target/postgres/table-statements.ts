@@ -1,6 +1,7 @@
 /** The SQL that gives rows another key, and that empties tables. */
 import type { ReplicatorError } from '../../failure/failure.ts';
 import type { TableShape } from '../target.ts';
+import { passingRefusal } from '../passed-keys.ts';
 import { rowSource, valueExpression, valueList } from './row-source.ts';
 import {
   insertInto,
@@ -10,18 +11,28 @@ import {
 } from './statements.ts';
 import { identityRefusal, type PlannedStatement } from './upsert-plan.ts';
 
-/** The parameters are the old keys, column by column, and then the new ones. */
-export function movePlan(table: TableShape): PlannedStatement[] {
+/**
+ * The parameters are the old keys, column by column, and then the new ones.
+ * An UPDATE looks at keys row by row, unless the key waits for the commit: so
+ * rows that pass keys to one another are written anew.
+ */
+export function movePlan(
+  table: TableShape,
+  { passesKeys }: { readonly passesKeys: boolean },
+): PlannedStatement[] {
   const { primaryKey } = table;
   const fixed = primaryKey.filter(({ identity }) => identity === 'always');
-  if (fixed.length === 0) {
+  if (fixed.length === 0 && (!passesKeys || table.keyDeferrable)) {
     return [{ text: moveStatement(table) }];
   }
   return table.deleteHasEffects
     ? [
         {
           text: refuseMoveStatement(table),
-          refusal: (): ReplicatorError => identityRefusal(table, fixed),
+          refusal: (): ReplicatorError =>
+            fixed.length > 0
+              ? identityRefusal(table, fixed)
+              : passingRefusal(table),
         },
       ]
     : [{ text: rewriteKeysStatement(table) }];
@@ -43,7 +54,10 @@ function moveStatement(table: TableShape): string {
   ].join('\n');
 }
 
-/** Nobody may update a column that is always an identity: rows go and come back. */
+/**
+ * Rows go and come back in one statement, at whose end foreign keys without
+ * action look. The sort makes every delete come before the first insert.
+ */
 function rewriteKeysStatement(table: TableShape): string {
   const { primaryKey } = table;
   const kept = table.columns.filter(({ generated }) => !generated);
@@ -70,7 +84,7 @@ function rewriteKeysStatement(table: TableShape): string {
     `  returning ${values.join(', ')}`,
     ')',
     insertInto(table, kept),
-    `select ${nameList(kept)} from gone order by ${nameList(primaryKey)}`,
+    `select ${nameList(kept)} from gone order by ${nameList(primaryKey.filter((column) => kept.includes(column)))}`,
   ].join('\n');
 }
 

@@ -13,6 +13,7 @@ import type {
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
+import { passesKeys } from '../passed-keys.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { notMoved } from '../watermark.ts';
@@ -84,7 +85,7 @@ export class PostgresTransaction implements TargetTransaction {
     const values = [...from, ...to];
     await this.#written({ table, columns, values, rowCount }, () => {
       requireKey(table);
-      return movePlan(table);
+      return movePlan(table, { passesKeys: passesKeys(moves) });
     });
   }
 

@@ -173,4 +173,77 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
       ['A', '2001-02-03 04:05:06'],
     ]);
   });
+
+  const swap = (fixture: MysqlFixture): Promise<void> =>
+    transact(fixture, async (transaction, { tables }) => {
+      await transaction.moveKeys({
+        table: tables.get('item')!,
+        from: [['1', '2'] as JsonText[]],
+        to: [['2', '1'] as JsonText[]],
+        rowCount: 2,
+      });
+    });
+
+  test('children, parents and stamped times stay as they are when rows swap their keys', async () => {
+    await using fixture = await mysqlFixture(product);
+    await fixture.sql(
+      `create table item (id int primary key, up int, code int not null unique, at timestamp not null default current_timestamp on update current_timestamp, place point, bits bit(4), twice int as (code * 2), foreign key (up) references item (id))`,
+    );
+    await fixture.sql(
+      'create table child (id int primary key, item int not null, foreign key (item) references item (id) on update cascade)',
+    );
+    await fixture.sql(
+      `insert into item (id, up, code, at, place, bits) values (1, null, 1, '2001-02-03 04:05:06', st_geomfromtext('POINT(1 2)'), b'1010'), (2, 1, 2, '2002-02-03 04:05:06', null, null)`,
+    );
+    await fixture.sql('update item set up = 2, at = at where id = 1');
+    await fixture.sql('insert into child values (5, 1)');
+    await swap(fixture);
+    await swap(fixture);
+    await swap(fixture);
+    expect(
+      await fixture.rows(
+        'select id, up, code, at, st_astext(place), bits + 0, twice from item order by id',
+      ),
+    ).toEqual([
+      ['1', '1', '2', '2002-02-03 04:05:06', null, null, '4'],
+      ['2', '2', '1', '2001-02-03 04:05:06', 'POINT(1 2)', '10', '2'],
+    ]);
+    expect(await fixture.rows('select id, item from child')).toEqual([
+      ['5', '1'],
+    ]);
+    await expect(
+      fixture.sql('insert into child values (6, 9)'),
+    ).rejects.toThrow();
+  });
+
+  test('rows that swap their keys are refused where their children would go with them', async () => {
+    await using fixture = await mysqlFixture(product);
+    await fixture.sql('create table item (id int primary key, a int)');
+    await fixture.sql(
+      'create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade)',
+    );
+    await swap(fixture);
+    await fixture.sql('insert into item values (1, 1), (2, 2)');
+    await fixture.sql('insert into child values (5, 1)');
+    expect((await failureOf(swap(fixture))).code).toBe('E4013');
+    expect(await fixture.rows('select id, a from item order by id')).toEqual([
+      ['1', '1'],
+      ['2', '2'],
+    ]);
+    expect(await fixture.rows('select id, item from child')).toEqual([
+      ['5', '1'],
+    ]);
+  });
+
+  test('a child keeps its parent from leaving a key to which no row of the circle comes', async () => {
+    await using fixture = await mysqlFixture(product);
+    await fixture.sql('create table item (id int primary key, a int)');
+    await fixture.sql(
+      'create table child (id int primary key, item int, foreign key (item) references item (id))',
+    );
+    await fixture.sql('insert into item values (1, 1)');
+    await fixture.sql('insert into child values (5, 1)');
+    expect((await failureOf(swap(fixture))).code).toBe('E4004');
+    expect(await fixture.rows('select id from item')).toEqual([['1']]);
+  });
 });

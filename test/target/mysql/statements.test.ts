@@ -12,8 +12,12 @@ import {
   setNullStatement,
 } from '../../../src/target/mysql/key-statements.ts';
 import {
+  collectMovedStatement,
+  lockRowsStatement,
+  movedTable,
   moveRows,
   moveStatement,
+  rewriteMovedStatements,
 } from '../../../src/target/mysql/move-keys.ts';
 import {
   jsonSource,
@@ -61,6 +65,13 @@ const orders = tableShape(
   ],
   { uniqueKeys: [['code']] },
 );
+
+const movedOrders = moveRows({
+  table: orders,
+  from: [['1'], ['"a"']] as JsonText[][],
+  to: [['2'], ['"b"']] as JsonText[][],
+  rowCount: 1,
+});
 
 const everything = tableShape('Every `Thing`', [
   column('id', codecs.uuid, { keyOrdinal: 0 }),
@@ -188,14 +199,23 @@ const statements: Readonly<Record<string, string | null>> = {
     keyCondition(node, [['1']]),
     true,
   ),
-  'move-keys': moveStatement(
-    moveRows({
-      table: orders,
-      from: [['1'], ['"a"']] as JsonText[][],
-      to: [['2'], ['"b"']] as JsonText[][],
-      rowCount: 1,
-    }),
+  'pass-keys-lock': lockRowsStatement(movedOrders, { isMariadb: false }),
+  'pass-keys-collect': collectMovedStatement(
+    movedOrders,
+    movedTable(orders),
+    '`shop`.`replicator_moved_1`',
   ),
+  'pass-keys': rewriteMovedStatements(
+    movedTable(orders),
+    '`shop`.`replicator_moved_1`',
+    { comeBack: true },
+  ).join(';\n'),
+  'pass-keys-one-way': rewriteMovedStatements(
+    movedTable(node),
+    '`shop`.`replicator_moved_1`',
+    { comeBack: false },
+  ).join(';\n'),
+  'move-keys': moveStatement(movedOrders),
   insert: insertStatement(item, written(item), temporary(item)),
   'insert-parameter': insertStatement(item, written(item), parameter(item)),
   'temporary-table-keyless': createTemporaryStatement(

@@ -226,6 +226,143 @@ describe('moving keys that others refer to', () => {
   });
 });
 
+describe('keys that pass in a circle', () => {
+  const swap = (
+    transaction: TargetTransaction,
+    table: TableShape,
+  ): Promise<void> =>
+    transaction.moveKeys({
+      table,
+      from: [['1', '2'] as JsonText[]],
+      to: [['2', '1'] as JsonText[]],
+      rowCount: 2,
+    });
+
+  async function openFamily(
+    key: string,
+    reference: string,
+  ): Promise<PostgresFixture> {
+    const fixture = await postgresFixture();
+    await fixture.sql(`create table item (id int8 ${key}, a text)`);
+    await fixture.sql(
+      `create table child (id int8 primary key, item int8 ${reference})`,
+    );
+    await fixture.sql(`insert into item values (1, 'one'), (2, 'two')`);
+    await fixture.sql('insert into child values (5, 1)');
+    return fixture;
+  }
+
+  test.each(['', 'deferrable', 'on update cascade'])(
+    'children stay with the key where their foreign key is no action %s',
+    async (rule) => {
+      await using fixture = await openFamily(
+        'primary key',
+        `references item ${rule}`,
+      );
+      await transact(fixture, async (transaction, { tables }) => {
+        await swap(transaction, tables.get('item')!);
+      });
+      expect(await fixture.rows('select * from item order by id')).toEqual([
+        ['1', 'two'],
+        ['2', 'one'],
+      ]);
+      expect(await fixture.rows('select * from child')).toEqual([['5', '1']]);
+    },
+  );
+
+  test('rows that refer to one another keep what they refer to', async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(
+      'create table item (id int8 primary key, up int8 not null references item)',
+    );
+    await fixture.sql('insert into item values (1, 2), (2, 2)');
+    await transact(fixture, async (transaction, { tables }) => {
+      await swap(transaction, tables.get('item')!);
+    });
+    expect(await fixture.rows('select * from item order by id')).toEqual([
+      ['1', '2'],
+      ['2', '2'],
+    ]);
+  });
+
+  test('are refused where children would go with the rows, and all stays as it is', async () => {
+    await using fixture = await openFamily(
+      'primary key',
+      'references item on delete cascade',
+    );
+    const failure = await failureOf(
+      transact(fixture, async (transaction, { tables }) => {
+        await swap(transaction, tables.get('item')!);
+      }),
+    );
+    expect([failure.code, failure.message]).toEqual([
+      'E4013',
+      expect.stringContaining('passed their keys'),
+    ]);
+    expect(
+      await fixture.rows(
+        'select i.id, a, c.id from item i left join child c on item = i.id order by 1',
+      ),
+    ).toEqual([
+      ['1', 'one', '5'],
+      ['2', 'two', null],
+    ]);
+    await fixture.sql('delete from item');
+    await transact(fixture, async (transaction, { tables }) => {
+      await swap(transaction, tables.get('item')!);
+    });
+  });
+
+  test('are updated where a trigger would see rows go, and the key waits for the commit', async () => {
+    await using fixture = await openFamily('primary key deferrable', '');
+    await fixture.sql(
+      `create function refuse() returns trigger language plpgsql as 'begin raise exception ''gone''; end'`,
+    );
+    await fixture.sql(
+      'create trigger kept before delete on item for each row execute function refuse()',
+    );
+    await transact(fixture, async (transaction, { tables }) => {
+      await swap(transaction, tables.get('item')!);
+    });
+    expect(await fixture.rows('select * from item order by id')).toEqual([
+      ['1', 'two'],
+      ['2', 'one'],
+    ]);
+  });
+
+  test('may be computed in part, and of any type', async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(
+      `create table item (id int8, tenth int8 generated always as (id / 10) stored, code char(3), day timestamptz, doc xml, at point, primary key (tenth, day, id, code))`,
+    );
+    await fixture.sql(
+      `insert into item values (10, default, 'a', '2024-01-01 00:00Z', '<a/>', '(1,2)'), (20, default, 'b', '2024-01-02 00:00Z', null, null)`,
+    );
+    const keys = [
+      ['1', '"2024-01-01T00:00:00Z"', '10', '"a"'],
+      ['2', '"2024-01-02T00:00:00Z"', '20', '"b"'],
+    ] as JsonText[][];
+    const side = (rows: readonly JsonText[][]): JsonText[][] =>
+      keys[0]!.map((_, place) => rows.map((each) => each[place]!));
+    await transact(fixture, async (transaction, { tables }) => {
+      await transaction.moveKeys({
+        table: tables.get('item')!,
+        from: side(keys),
+        to: side(keys.toReversed()),
+        rowCount: 2,
+      });
+    });
+    expect(
+      await fixture.rows(
+        'select id, tenth, code, doc, at from item order by id',
+      ),
+    ).toEqual([
+      ['10', '1', 'a  ', null, null],
+      ['20', '2', 'b  ', '<a/>', '(1,2)'],
+    ]);
+  });
+});
+
 describe('rows without a key', () => {
   async function deleteEqual(
     fixture: PostgresFixture,

@@ -36,6 +36,14 @@ const onBabelfish: Readonly<Record<string, string>> = {
     'its OPENJSON has 100 columns at most',
   'a column that is renamed in its case only is known by its new name':
     'it cannot rename so',
+  'passes keys between rows in one call, in circles and beside them':
+    'it checks unique keys row by row',
+  'passes keys in a circle of which a row is missing':
+    'it checks unique keys row by row',
+  'passes keys of several columns in a circle':
+    'it checks unique keys row by row',
+  'applies rows at the target that swap their keys, and keeps what is not sent':
+    'it checks unique keys row by row',
   'swaps unique values between rows when deletes go first':
     'it checks unique keys row by row',
   'swaps unique values that may not be null, where deleting a row has no other effect':
