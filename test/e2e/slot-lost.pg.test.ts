@@ -7,6 +7,7 @@ import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { currentMajor } from '../support/postgres-binaries.ts';
 import type { PostgresServer } from '../support/postgres-server.ts';
 import {
   openSession,
@@ -58,7 +59,7 @@ async function expectUntouched(house: SlotHouse): Promise<void> {
 function dropReadSlot(house: SlotHouse): Promise<void> {
   return house.source.sql(`do $$ begin loop
     begin
-      perform pg_terminate_backend(active_pid, 5000) from pg_replication_slots
+      perform pg_terminate_backend(active_pid) from pg_replication_slots
         where slot_name = '${house.slotName}' and active_pid is not null;
       perform pg_drop_replication_slot('${house.slotName}');
       return;
@@ -129,13 +130,18 @@ describe('a slot that is not what it was', { timeout: timeoutMs }, () => {
     await expectUntouched(house);
   });
 
-  test('its publication dropped while the daemon reads it', async () => {
-    await using house = await openHouse();
-    await house.source.sql('drop publication changes');
-    await house.source.sql("insert into t values (2, 'not published')");
-    expect(await lastLine(house)).toMatch(/E6002.*publication.*"changes"/);
-    await expectUntouched(house);
-  });
+  // Until 17 the source refuses to go on; since, it passes over the changes.
+  test.for([12, currentMajor] as const)(
+    'its publication dropped while the daemon reads it, at PostgreSQL %i',
+    async (major) => {
+      await using own = await startSlotServer({ major });
+      await using house = await openHouse({ server: own });
+      await house.source.sql('drop publication changes');
+      await house.source.sql("insert into t values (2, 'not published')");
+      expect(await lastLine(house)).toMatch(/E6002.*publication.*"changes"/);
+      await expectUntouched(house);
+    },
+  );
 });
 
 test(

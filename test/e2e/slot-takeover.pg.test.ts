@@ -11,7 +11,7 @@ import { testDatabase } from '../support/test-database.ts';
 import { sayRound, soakKillCount, until } from './arena.ts';
 import { checkerSetup, startSlotChecker } from './slot-checker.ts';
 
-const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 4) : 4;
+const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 4) : 2;
 const timeoutMs = 180_000 + roundCount * 30_000;
 const crewCount = 3;
 
