@@ -9,7 +9,7 @@ import { redactConfig } from '../config/redact.ts';
 import { parseSchemaMap } from '../config/schema-map.ts';
 import type { SourceStatus } from '../console/operator-routes.ts';
 import { OperatorServer } from '../console/operator-server.ts';
-import { ReplicatorError } from '../failure/failure.ts';
+import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import {
   joinedTableName,
@@ -134,9 +134,10 @@ export async function runSlotDaemon(
     await source.run(io.signal);
   } catch (error) {
     failure = error;
+    const { code, line, cause } = asReplicatorError(error);
     logger.error(
-      { err: error },
-      'reading ends for good; what is staged is applied first',
+      { code, ...(cause !== undefined && { err: cause }) },
+      `reading ends for good, what is staged is applied first: ${line}`,
     );
     await applyStaged(pipelines, values.gracePeriod, io.signal);
   }

@@ -72,7 +72,7 @@ export const sourceCodes = {
     disposition: 'retry',
     httpStatus: 500,
     remedy:
-      'nothing, if it comes back: the daemon goes on from where it was; else check the source, the network and --sourceConn',
+      'check the source, the network and --sourceConn; a daemon that has begun to read tries again by itself, and goes on from where it was',
   },
   E6011: {
     meaning: 'a change of the source does not say which row it is',
@@ -93,6 +93,6 @@ export const sourceCodes = {
     disposition: 'halt',
     httpStatus: 500,
     remedy:
-      'create the table at the target, take it out of the publication, or skip such tables with --onUnknown ignore; reading goes on by itself when the table is there',
+      'create the table at the target: reading goes on by itself when it is there; or start again with --onUnknown ignore, which leaves out such tables. To take it out of the publication keeps back only what is written afterwards, not the change that waits here',
   },
 } as const satisfies Record<`E${number}`, CodeEntry>;

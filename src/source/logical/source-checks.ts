@@ -164,7 +164,7 @@ async function absentFindings(
     if (!needs.willCreatePublication) {
       throw missingPublication(
         name,
-        `${statement}, or start with --createPublication`,
+        `${statement}, when every table in it has a primary key or a replica identity; or start with --createPublication`,
       );
     }
     return server.mayPublish

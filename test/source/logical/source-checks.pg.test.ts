@@ -146,7 +146,7 @@ describe('a source that decodes', () => {
   test('is told how to make what is missing', async () => {
     const all = await look(source, { schemas: ['public', "it's"] });
     expect(all.slice(-2)).toEqual([
-      'error E6002 the source has no publication "pub": create publication "pub" for tables in schema "public", "it\'s", or start with --createPublication',
+      'error E6002 the source has no publication "pub": create publication "pub" for tables in schema "public", "it\'s", when every table in it has a primary key or a replica identity; or start with --createPublication',
       expect.stringMatching(
         /^error E6002 the source has no replication slot "replicator": select .*, or start with --createSlot; unless there was one before/,
       ),
