@@ -156,7 +156,7 @@ test(
 );
 
 test.for(['in one piece', 'streamed'] as const)(
-  'a daemon that is killed again and again while a giant comes, %s, brings it whole and once',
+  'a daemon that is killed or stopped again and again while a giant comes, %s, brings it whole and once',
   { timeout: timeoutMs },
   async (how) => {
     const count = Math.ceil(rowCount / 6);
@@ -183,7 +183,11 @@ test.for(['in one piece', 'streamed'] as const)(
     await giant.end();
     for (let kill = 0; kill < 4; kill += 1) {
       await sleep(Math.random() * 500);
-      await house.kill();
+      if (kill % 2 === 0) {
+        await house.kill();
+      } else {
+        expect(await house.stop(), house.daemon.logs().slice(-3000)).toBe(0);
+      }
       await house.start();
     }
     await house.caughtUp();
