@@ -51,6 +51,8 @@ interface Parts {
   readonly watch: SchemaWatch;
   readonly memory: FeedMemory;
   readonly checkpoint: Checkpoint;
+  /** Of a source of whole transactions that was read into this schema. */
+  readonly position: string | null;
 }
 
 /**
@@ -80,11 +82,13 @@ export class Pipeline implements Feed {
   readonly #retireEnd = new AbortController();
   #retiring: Promise<void> | null = null;
   readonly #look: PacedLook;
+  readonly #position: string | null;
 
   constructor(house: House, parts: Parts) {
     this.#house = house;
     this.schema = parts.schema;
     this.#memory = parts.memory;
+    this.#position = parts.position;
     this.#watch = parts.watch;
     this.#look = new PacedLook(parts.watch, this.#stop.signal);
     this.#logger = house.logger.child({ schema: parts.schema });
@@ -110,6 +114,7 @@ export class Pipeline implements Feed {
   /** See {@link Feed.accept}. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
     const { budget, metrics } = this.#house;
+    this.#refuseOtherSource();
     await this.readyToAccept();
     budget.admit();
     const { fresh, freshCount, redelivered } = this.#memory.redelivery.sift(
@@ -136,6 +141,7 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.resolve}. */
   async resolve(time: Timestamp): Promise<void> {
+    this.#refuseOtherSource();
     await this.#refuseForeignWatermark();
     this.status.lastResolvedAtMs = Date.now();
     const { accepted, checkpoint } = await this.#house.store.resolve(
@@ -350,6 +356,18 @@ export class Pipeline implements Feed {
     const { lastError } = this.status;
     if (lastError?.code === 'E4016') {
       throw lastError;
+    }
+  }
+
+  /**
+   * Behind a slot's last resolved time there may be the beginning of a
+   * transaction whose end was never seen: a changefeed would resolve it.
+   */
+  #refuseOtherSource(): void {
+    if (this.#position !== null) {
+      throw new ReplicatorError('E6008', {
+        detail: `staging holds what was read from a slot into ${this.schema}: ${this.#position}`,
+      });
     }
   }
 

@@ -183,6 +183,7 @@ export class Pipelines implements Feeds, AsyncDisposable {
       watch: this.#watch(shape),
       memory: await FeedMemory.load(store, schema),
       checkpoint: await store.checkpoint(schema),
+      position: await store.position(schema),
     });
     this.#pipelines.set(schema, pipeline);
     if (this.#draining) {

@@ -41,3 +41,32 @@ test('after staging was purged a source whose clock lags goes on behind what the
     '2 2',
   ]);
 });
+
+test('a changefeed is refused where a slot was read, whose last transaction may have no end', async () => {
+  await using house = await testHouse({
+    sequencer: { isStatementOrder: true },
+  });
+  await house.database.query('create table t (id int primary key, v int)');
+  const slot = (await house.pipelines.openTransactions(house.schema))!;
+  await slot.begin('first', null);
+  await slot.advance({
+    tables: [row('t', 10, 1, { v: 1 })],
+    resolved: at(10),
+    position: 'second',
+  });
+  await slot.advance({
+    tables: [row('t', 12, 2, { v: 2 })],
+    resolved: at(10),
+    position: 'second',
+  });
+  await house.restart();
+  const changefeed = (await house.pipelines.open(house.schema))!;
+
+  const refused = { code: 'E6008' };
+  await expect(changefeed.resolve(at(20))).rejects.toMatchObject(refused);
+  await expect(
+    changefeed.accept([row('t', 15, 3, { v: 3 })]),
+  ).rejects.toMatchObject(refused);
+  await applied(house, 10);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+});
