@@ -81,11 +81,12 @@ test(
     });
     const reader = await readerOf(house);
     await server.stop('fast');
-    await fill(house, 30);
+    // Little more than there is room for: room is made every five seconds.
+    await fill(house, 14);
     await until('the daemon says that staging is full', () =>
       /E2002/.test(house.daemon.logs()),
     );
-    await using checker = await startSlotChecker({ house });
+    await using checker = await startSlotChecker({ house, pauseMs: 800 });
     // Several times as long as the source would wait for a dead reader.
     const since = Date.now();
     await until(
@@ -179,7 +180,7 @@ test(
     });
     await readerOf(house);
     await server.stop('fast');
-    await fill(house, 25);
+    await fill(house, 14);
     await until('the daemon says that staging is full', () =>
       /E2002/.test(house.daemon.logs()),
     );
