@@ -72,6 +72,7 @@ export async function* readBatches(
   let fragmented: Timestamp | null = null;
   /** The time of a giant transaction that has been read whole on its own. */
   let passed: Timestamp | null = null;
+  const passes = giantPasses(shape);
 
   for (;;) {
     const entries = await store.read(
@@ -120,28 +121,47 @@ export async function* readBatches(
 
     // What is held starts at the horizon or later. When one transaction fills
     // the budget and its end is not in sight, a fragment of it goes ahead.
-    if (
-      held.length >= limits.scanSize ||
-      textLength(held) >= limits.readBudgetBytes
-    ) {
+    if (fillsBudget(held, limits, passes !== null)) {
       const earlierCount = countBefore(held, horizon);
       const giantCount = countThrough(held, horizon);
-      // In the order in which they happened, fragments need no other.
-      const passes = limits.isStatementOrder ? null : giantPasses(shape);
-      if (passes && giantCount - earlierCount >= limits.flushSize) {
+      if (
+        passes &&
+        !limits.isStatementOrder &&
+        giantCount - earlierCount >= limits.flushSize
+      ) {
         if (earlierCount > 0) {
           yield batchOf(held.slice(0, earlierCount));
         }
         held = held.slice(giantCount);
         passed = horizon;
         yield* readGiant(store, schema, horizon, passes, limits, shape, signal);
-      } else if (!passes && giantCount > 0) {
+      } else if ((!passes || limits.isStatementOrder) && giantCount > 0) {
         fragmented = horizon;
         yield { ...batchOf(held.slice(0, giantCount)), complete: false };
         held = held.slice(giantCount);
       }
     }
   }
+}
+
+/** What a row takes in memory beside its text. */
+const rowOverheadBytes = 256;
+
+/**
+ * Rows in the order of their statements are so within a table: in the log, those
+ * of a child may lie before the parents that they refer to. So where foreign
+ * keys tie tables, as much is held as memory allows, to be sorted as a whole.
+ */
+function fillsBudget(
+  rows: readonly StagedRow[],
+  limits: BatchLimits,
+  isTied: boolean,
+): boolean {
+  return limits.isStatementOrder && isTied
+    ? textLength(rows) + rows.length * rowOverheadBytes >=
+        limits.readBudgetBytes
+    : rows.length >= limits.scanSize ||
+        textLength(rows) >= limits.readBudgetBytes;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { TableMutations } from '../../src/mutation/mutation.ts';
 import { nextTimestamp } from '../../src/mutation/timestamp.ts';
 import { applied, at, row, rowsOf, until } from '../support/fed-house.ts';
 import { testHouse } from '../support/house.ts';
@@ -69,4 +70,35 @@ test('a changefeed is refused where a slot was read, whose last transaction may 
   ).rejects.toMatchObject(refused);
   await applied(house, 10);
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
+});
+
+test('a transaction of a slot with more rows than one reading takes is applied, though children are staged before their parents', async () => {
+  await using house = await testHouse({
+    sequencer: { isStatementOrder: true, scanSize: 50, flushSize: 20 },
+  });
+  await house.database.query('create table p (id int primary key)');
+  await house.database.query(
+    'create table c (id int primary key, p int references p)',
+  );
+  const slot = (await house.pipelines.openTransactions(house.schema))!;
+  await slot.begin('first', null);
+  const rows = (
+    table: string,
+    after: (id: number) => Record<string, unknown>,
+  ): TableMutations => ({
+    table,
+    mutations: Array.from(
+      { length: 1_000 },
+      (_, id) => row(table, 10, id, after(id)).mutations[0]!,
+    ),
+  });
+
+  await slot.advance({
+    tables: [rows('c', (id) => ({ p: id })), rows('p', () => ({}))],
+    resolved: at(10),
+    position: 'second',
+  });
+
+  await applied(house, 10);
+  expect(await rowsOf(house, 'select count(*) from c')).toEqual(['1000']);
 });
