@@ -10,7 +10,7 @@
  * ```
  */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { parseLsn } from './lsn.ts';
+import { parseLsn, printLsn } from './lsn.ts';
 import { readSlot, slotFailure } from './slot-state.ts';
 import type { SourceSession } from './source-session.ts';
 
@@ -29,6 +29,7 @@ export interface SourceIdentity {
   readonly timeline: number;
   /** Flushed, and so what a walsender may have sent at most. */
   readonly currentLsn: bigint;
+  readonly isStandby: boolean;
   readonly database: string;
 }
 
@@ -47,6 +48,7 @@ export async function identify(
       systemId: row.system_id,
       timeline: Number.parseInt(row.timeline, 16),
       currentLsn: parseLsn(row.lsn),
+      isStandby: false,
       database: session.database,
     };
   }
@@ -59,6 +61,7 @@ export async function identify(
     systemId: said!.systemid,
     timeline: Number(said!.timeline),
     currentLsn: parseLsn(row?.lsn ?? said!.xlogpos),
+    isStandby: row !== null,
     database: session.database,
   };
 }
@@ -135,7 +138,8 @@ export function parseTimelineHistory(content: string): TimelineSwitch[] {
 }
 
 /**
- * E6005 where what was read up to `recorded` is no part of the source's past,
+ * E6005 where what was read up to `recorded` is no part of the source's past
+ * (E6010 where a standby may have it again in a moment),
  * E6006 where the slot has moved beyond it, null where reading may go on.
  *
  * What it cannot see: a restore of the very files (a snapshot of the disk) on
@@ -160,6 +164,14 @@ export function continuityFailure(
     return goneBack(
       `the source is another database cluster (system identifier ${now.systemId}) than the one that was read (${recorded.systemId})`,
     );
+  }
+  if (now.currentLsn < lsn && now.isStandby) {
+    // After a crash it replays again what it had replayed, and is asked early.
+    return new ReplicatorError('E6010', {
+      detail: `the source is a standby that has been read up to ${recorded.lsn}, and has replayed its WAL to ${printLsn(now.currentLsn)} only: it has restarted, or was restored`,
+      remedy:
+        'nothing where it has restarted: reading goes on when it is there again; where it was restored, read the primary, or begin anew',
+    });
   }
   if (now.currentLsn < lsn) {
     return goneBack(

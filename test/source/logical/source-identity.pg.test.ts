@@ -96,6 +96,7 @@ test('an account that may not read the control data knows the source too', async
     systemId,
     timeline,
     currentLsn: expect.any(BigInt),
+    isStandby: false,
   });
 });
 
@@ -110,6 +111,7 @@ test('a standby is known by its timeline, and how far it has replayed', async ()
     systemId: before.systemId,
     timeline: 1,
     currentLsn: expect.any(BigInt),
+    isStandby: true,
   });
   expect(lines(await sourceFindings(session, needs)).join('\n')).toContain(
     'the source is a standby',

@@ -8,7 +8,12 @@ import {
 const recorded = { systemId: '7', timeline: 1, lsn: '0/5000' };
 
 function codeOf(
-  now: { systemId?: string; timeline?: number; lsn?: string },
+  now: {
+    systemId?: string;
+    timeline?: number;
+    lsn?: string;
+    isStandby?: boolean;
+  },
   slot: {
     history?: readonly (readonly [number, string])[];
     confirmed?: string | null;
@@ -22,6 +27,7 @@ function codeOf(
         systemId: now.systemId ?? '7',
         timeline: now.timeline ?? 1,
         currentLsn: parseLsn(now.lsn ?? '0/9000'),
+        isStandby: now.isStandby ?? false,
         database: 'shop',
       },
       {
@@ -46,6 +52,14 @@ describe('a source that was read before', () => {
   it('is not read on where it is another, or its WAL ends earlier (E6005)', () => {
     expect(codeOf({ systemId: '8' })).toBe('E6005');
     expect(codeOf({ lsn: '0/4FFF' })).toBe('E6005');
+  });
+
+  it('is waited for where it is a standby that replays its WAL again (E6010)', () => {
+    expect(codeOf({ lsn: '0/4FFF', isStandby: true })).toBe('E6010');
+    expect(codeOf({ lsn: '0/5000', isStandby: true })).toBeNull();
+    expect(codeOf({ lsn: '0/4FFF', isStandby: true, systemId: '8' })).toBe(
+      'E6005',
+    );
   });
 
   it('is read on after a promotion behind what was read, and else not', () => {
