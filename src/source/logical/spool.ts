@@ -147,7 +147,9 @@ async function* records({
 }: SpooledTransaction): AsyncGenerator<{ subXid: number; message: Buffer }> {
   let rest = Buffer.alloc(0);
   for (let at = 0; at < writtenBytes;) {
-    const block = Buffer.allocUnsafe(Math.min(blockBytes, writtenBytes - at));
+    // A record larger than a block is joined once.
+    const wantedBytes = Math.max(blockBytes, missingBytes(rest));
+    const block = Buffer.allocUnsafe(Math.min(wantedBytes, writtenBytes - at));
     const { bytesRead } = await file!.read(block, 0, block.length, at);
     if (bytesRead === 0) {
       throw new Error('a spooled transaction is shorter than it was written');
@@ -157,6 +159,13 @@ async function* records({
     rest = yield* cutRecords(rest);
   }
   yield* cutRecords(Buffer.concat([rest, ...parts]));
+}
+
+/** Of the record that begins with `rest`; 0 while its head is not there. */
+function missingBytes(rest: Buffer): number {
+  return rest.length < recordHeadBytes
+    ? 0
+    : recordHeadBytes + rest.readUInt32BE(0) - rest.length;
 }
 
 /** Returns what is left behind the last whole record. */

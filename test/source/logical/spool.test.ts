@@ -151,3 +151,19 @@ test('a transaction whose reader stops half-way is forgotten', async () => {
   expect(spool.transactionCount).toBe(0);
   expect(await taken(spool, 1)).toEqual([]);
 });
+
+test('messages of many blocks come back whole between small ones', async () => {
+  await using folder = await spoolFolder();
+  await using spool = new Spool(folder.path);
+  const sizes = [10, 262_136, 5, 48 << 20, 1, 700_000, 3];
+  for (const [index, size] of sizes.entries()) {
+    await spool.put(7, 7, Buffer.alloc(size, index + 1));
+  }
+  const found: [size: number, first: number, last: number][] = [];
+  for await (const message of spool.take(7)) {
+    found.push([message.length, message[0]!, message.at(-1)!]);
+  }
+  expect(found).toEqual(
+    sizes.map((size, index) => [size, index + 1, index + 1]),
+  );
+});
