@@ -40,6 +40,8 @@ export interface FoldedRow {
   readonly movedFrom?: JsonText;
   /** With `movedFrom`: another row had the key before, and left it. */
   readonly takesKey?: true;
+  /** With `movedFrom`: it is whole, so that it could as well be written anew. */
+  readonly couldStay?: true;
 }
 
 export interface FoldedMutations {
@@ -54,6 +56,8 @@ export interface FoldRules {
   /** Whether a row carries every column of its table. */
   isWhole(after: JsonText): boolean;
   isKeyColumn(name: string): boolean;
+  /** Whole rows move too: what refers to them would go when they are deleted. */
+  readonly movesWhole?: boolean;
 }
 
 /** One version of a row, or what it had at another key. */
@@ -167,11 +171,11 @@ function foldOlder(fold: Fold, older: Mutation, rules: FoldRules): void {
   if (isTwice) {
     // The same version delivered twice.
     fold.skipsDelete = false;
-  } else if (layers.length === 1 && rules.isWhole(layers[0]!.after)) {
+  } else if (layers.length === 1 && endsSearch(layers[0]!.after, rules)) {
     fold.at = null;
   } else if (after !== null) {
     layers.push({ after, key });
-    fold.at = rules.isWhole(after) ? null : movedFrom;
+    fold.at = endsSearch(after, rules) ? null : movedFrom;
     fold.skipsDelete = movedFrom !== key;
   } else if (fold.skipsDelete) {
     fold.skipsDelete = false;
@@ -179,6 +183,11 @@ function foldOlder(fold: Fold, older: Mutation, rules: FoldRules): void {
     fold.at = null;
     fold.kind = 'replace';
   }
+}
+
+/** Of a whole row nothing older matters but where it came from. */
+function endsSearch(after: JsonText, rules: FoldRules): boolean {
+  return rules.movesWhole !== true && rules.isWhole(after);
 }
 
 /** Null for what leaves an emptied table as it is. */
@@ -195,8 +204,9 @@ function resultOf(
     layers === null || layers.length === 1
       ? newest.after!
       : mergeLayers(layers, key, rules);
-  const isMoved =
-    at !== null && at !== key && !isEmptied && !rules.isWhole(after);
+  const leavesKey = at !== null && at !== key && !isEmptied;
+  const isWhole = leavesKey && rules.isWhole(after);
+  const isMoved = leavesKey && (!isWhole || rules.movesWhole === true);
   return {
     kind,
     key,
@@ -204,6 +214,7 @@ function resultOf(
     after,
     ...(isMoved && { movedFrom: at }),
     ...(isMoved && takesKey && { takesKey }),
+    ...(isMoved && isWhole && { couldStay: true }),
   };
 }
 

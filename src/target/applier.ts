@@ -34,7 +34,10 @@ export function createApplier(options: ApplierOptions): Applier {
       const counts = { upsertCount: 0, deleteCount: 0 };
       for (const step of collapse ? [tables] : byTime(tables)) {
         const folded = inTableOrder(step).map(({ table, mutations }) =>
-          foldTable(table, mutations, ignoreUnknownColumns),
+          foldTable(table, mutations, {
+            ignoreUnknownColumns,
+            deletesEarly: order !== 'upserts-first',
+          }),
         );
         await send(statements(folded, transaction, order), signal);
         for (const { upsertCount, deleteCount } of folded) {
@@ -90,7 +93,7 @@ function* statements(
     yield* vacations(folded, transaction);
   }
   yield* writes(folded, transaction, order);
-  if (order === 'upserts-first') {
+  if (order !== 'deletes-first') {
     yield* deletes(folded, transaction);
   }
 }

@@ -25,24 +25,34 @@ export interface FoldedTable {
   readonly deleteCount: number;
 }
 
+export interface FoldOptions {
+  readonly ignoreUnknownColumns: boolean;
+  /**
+   * Deletes may come before all that they must not touch is written: what
+   * refers to a row that gets another key follows it, and does not go.
+   */
+  readonly deletesEarly?: boolean;
+}
+
 export function foldTable(
   table: TableShape,
   mutations: readonly Mutation[],
-  ignoreUnknownColumns: boolean,
+  options: FoldOptions,
 ): FoldedTable {
   return table.primaryKey.length === 0
-    ? foldKeyless(table, mutations, ignoreUnknownColumns)
-    : foldKeyed(table, mutations, ignoreUnknownColumns);
+    ? foldKeyless(table, mutations, options)
+    : foldKeyed(table, mutations, options);
 }
 
 function foldKeyed(
   table: TableShape,
   mutations: readonly Mutation[],
-  ignoreUnknownColumns: boolean,
+  { ignoreUnknownColumns, deletesEarly = false }: FoldOptions,
 ): FoldedTable {
   const folded = foldByKey(mutations, {
     isWhole: wholeRowTest(table),
     isKeyColumn: (name) => table.columnByName.get(name)?.keyOrdinal != null,
+    movesWhole: deletesEarly && table.deleteHasEffects === true,
   });
   const deleted: JsonText[] = [];
   const upserted: FoldedRow[] = [];
@@ -76,7 +86,7 @@ function foldKeyed(
 function foldKeyless(
   table: TableShape,
   mutations: readonly Mutation[],
-  ignoreUnknownColumns: boolean,
+  { ignoreUnknownColumns }: FoldOptions,
 ): FoldedTable {
   const { emptied, inserted, deleted } = foldByContent(mutations);
   const options = { ignoreUnknownColumns, replace: false };
@@ -100,9 +110,14 @@ function movesOf(
 ): Pick<FoldedTable, 'freed' | 'moveWaves' | 'moveCircles'> {
   const moves: KeyMove[] = [];
   const taken: JsonText[] = [];
-  for (const { key, movedFrom, takesKey } of rows) {
+  const spare = new Set<KeyMove>();
+  for (const { key, movedFrom, takesKey, couldStay } of rows) {
     if (movedFrom !== undefined) {
-      moves.push({ from: movedFrom, to: key });
+      const move = { from: movedFrom, to: key };
+      moves.push(move);
+      if (couldStay) {
+        spare.add(move);
+      }
       if (takesKey) {
         taken.push(key);
       }
@@ -112,7 +127,20 @@ function movesOf(
   return {
     // What moves away itself is not in the way.
     freed: taken.filter((key) => !byFrom.has(key)),
-    ...inOrder(moves, byFrom),
+    ...withoutSpare(inOrder(moves, byFrom), spare),
+  };
+}
+
+/** In a circle no key is left: rows that are whole are written over one another. */
+function withoutSpare(
+  { moveWaves, moveCircles }: Pick<FoldedTable, 'moveWaves' | 'moveCircles'>,
+  spare: ReadonlySet<KeyMove>,
+): Pick<FoldedTable, 'moveWaves' | 'moveCircles'> {
+  return {
+    moveWaves,
+    moveCircles: moveCircles.filter(
+      (circle) => !circle.every((move) => spare.has(move)),
+    ),
   };
 }
 

@@ -261,8 +261,10 @@ export interface StatementCounts {
  * `upserts-first`: parents before children, then deletes, children before
  * parents; right for foreign keys. `deletes-first` frees unique values before
  * others want them; right for unique keys, and tried when the first fails.
+ * `part`: as the first, for a part of a transaction, whose deletes come before
+ * the upserts of the parts behind it.
  */
-export type ApplyOrder = 'upserts-first' | 'deletes-first';
+export type ApplyOrder = 'upserts-first' | 'deletes-first' | 'part';
 
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {

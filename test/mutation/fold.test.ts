@@ -231,6 +231,41 @@ describe('foldByKey', () => {
     );
   });
 
+  test('leaves the same rows where whole rows move too, and deletes none that moves', () => {
+    fc.assert(
+      fc.property(aHistory, ({ start, statements }) => {
+        const mutations = statements.flat();
+        const folded = foldByKey(mutations, { ...rules, movesWhole: true });
+        expect(applyFolded(start, folded)).toEqual(
+          applyOneByOne(start, mutations),
+        );
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('a whole row moves from where it stood first, if whole rows are to move', () => {
+    const whole = (second: number, key: string): Mutation => ({
+      time: timestampFromMs(second),
+      key: key as JsonText,
+      after: '{"a": 1, "b": 2, "c": 3}' as JsonText,
+      before: null,
+    });
+    const gone = { ...whole(2, '[1]'), after: null };
+    const mutations = [
+      whole(1, '[1]'),
+      gone,
+      { ...whole(2, '[2]'), movedFrom: gone.key },
+      whole(3, '[2]'),
+    ];
+    const moved = (movesWhole: boolean) =>
+      byKey(foldByKey(mutations, { ...rules, movesWhole })).get(
+        '[2]' as JsonText,
+      );
+    expect(moved(true)).toMatchObject({ movedFrom: '[1]', couldStay: true });
+    expect(moved(false)).not.toHaveProperty('movedFrom');
+  });
+
   test('folding a history in pieces is folding it at once', () => {
     fc.assert(
       fc.property(aHistory, fc.nat(), ({ start, statements }, at) => {

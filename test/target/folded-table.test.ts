@@ -21,7 +21,9 @@ const printed = (moves: readonly KeyMove[]): string[] =>
   moves.map(({ from, to }) => `${from}${to}`);
 
 const wavesOf = (mutations: readonly Mutation[]): string[][] =>
-  foldTable(item, mutations, false).moveWaves.map(printed);
+  foldTable(item, mutations, { ignoreUnknownColumns: false }).moveWaves.map(
+    printed,
+  );
 
 describe('moves of keys', () => {
   test('go together where none is in the way of another', () => {
@@ -56,7 +58,7 @@ describe('moves of keys', () => {
         ...moved(30, 31),
         ...moved(20, 30),
       ],
-      false,
+      { ignoreUnknownColumns: false },
     );
     expect(freed).toEqual([]);
     expect(moveWaves.map(printed)).toEqual([['[30][31]'], ['[20][30]']]);
@@ -72,7 +74,7 @@ describe('moves of keys', () => {
     const { freed, deleted } = foldTable(
       item,
       [row(1, [8], null), ...moved(1, 8), ...moved(2, 9), ...moved(3, 2)],
-      false,
+      { ignoreUnknownColumns: false },
     );
     expect(freed).toEqual(['[8]']);
     expect(deleted.toSorted()).toEqual(['[1]', '[3]']);
@@ -87,7 +89,7 @@ test('a table without a primary key is written and deleted by whole rows, and co
       keyless(1, 'insert', { n: '1' }),
       keyless(1, 'insert', { n: '1' }),
     ],
-    false,
+    { ignoreUnknownColumns: false },
   );
   expect(folded).toMatchObject({
     emptied: { restartsIdentity: true },
@@ -97,7 +99,9 @@ test('a table without a primary key is written and deleted by whole rows, and co
     deleteCount: 0,
   });
   expect(
-    foldTable(entry, [keyless(1, 'delete', { n: '2' })], false),
+    foldTable(entry, [keyless(1, 'delete', { n: '2' })], {
+      ignoreUnknownColumns: false,
+    }),
   ).toMatchObject({
     emptied: null,
     inserted: [],

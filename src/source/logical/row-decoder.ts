@@ -223,7 +223,7 @@ export class RowDecoder {
     }
     const time = this.#time;
     this.#put(plan, { time, key: oldKey, after: null, before: null });
-    if (tuples.absentCount > 0 || plan.targetHasMore) {
+    if (tuples.absentCount > 0 || plan.isMoved) {
       this.#put(plan, { time, key, after, before: null, movedFrom: oldKey });
     } else {
       this.#upsert(plan, key, after);

@@ -46,8 +46,11 @@ export interface TablePlan {
   readonly missingKeyColumns: readonly string[];
   /** The replica identity has all columns of the target's key. */
   readonly isKeyIdentified: boolean;
-  /** The target has columns that no row of the source carries. */
-  readonly targetHasMore: boolean;
+  /**
+   * A row that gets another key is told as one that moves, also where it is
+   * whole: the target has more columns, or rows that go with a deleted one.
+   */
+  readonly isMoved: boolean;
 }
 
 export interface PlanOptions {
@@ -98,9 +101,11 @@ export function planTable(
     isKeyIdentified:
       isKeyed &&
       keySources.every((index) => relation.columns[index]?.isKey === true),
-    targetHasMore: table.shape.columns.some(
-      (target) => !target.generated && !resolved.includes(target),
-    ),
+    isMoved:
+      table.shape.deleteHasEffects === true ||
+      table.shape.columns.some(
+        (target) => !target.generated && !resolved.includes(target),
+      ),
   };
 }
 
