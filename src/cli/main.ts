@@ -5,6 +5,7 @@ import { nearestName } from '../config/nearest-name.ts';
 import { peerCommands } from '../config/peer-options.ts';
 import { globalOptions } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
+import { finalSourceCodes } from '../failure/source-codes.ts';
 import type { Command, CommandIo } from './command.ts';
 import { commands, matchCommand } from './commands.ts';
 
@@ -30,10 +31,20 @@ export async function main(
       return interruptedExitCode;
     }
     io.stderr.write(`${failureLine(error, env)}\n`);
-    return error instanceof ReplicatorError && usageCodes.has(error.code)
-      ? 2
-      : 1;
+    return exitCodeOf(error);
   }
+}
+
+/** 2: the command line; 3: what starting again cannot mend; 1: all else. */
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof ReplicatorError)) {
+    return 1;
+  }
+  return usageCodes.has(error.code)
+    ? 2
+    : finalSourceCodes.has(error.code)
+      ? 3
+      : 1;
 }
 
 async function dispatch(

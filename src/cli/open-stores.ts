@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { StagingValues, TargetValues } from '../config/options.ts';
-import { ReplicatorError } from '../failure/failure.ts';
+import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
 import { valuePolicies } from '../pipeline/replaced-values.ts';
 import { openStaging, type StagingOptions } from '../staging/open.ts';
@@ -96,8 +96,7 @@ export async function openStores(
       throw targetFailure;
     }
     logger.warn(
-      { err: targetFailure },
-      'the target cannot be reached: starting without it, staging accepts changes until it is back',
+      `starting without the target, staging accepts changes until it is back: ${asReplicatorError(targetFailure).line}`,
     );
   }
   return { target, store };

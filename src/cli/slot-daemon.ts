@@ -101,7 +101,11 @@ export async function runSlotDaemon(
   );
   const { pipelines, target } = open;
   const feed = await openFeed(pipelines, main, target.examplePath);
-  await prepareSource({ values, address, schemas, feed, logger }, io.signal);
+  try {
+    await prepareSource({ values, address, schemas, feed, logger }, io.signal);
+  } catch (error) {
+    await standInFor(error, { values, feed, pipelines, logger, io });
+  }
 
   source = new LogicalSource({
     address,
@@ -157,6 +161,44 @@ function schemaMap(
     schemas.set(source, typedSchema(target)!);
   }
   return schemas;
+}
+
+/**
+ * What is staged is applied whatever has become of the source. One that does
+ * not answer is waited for, once it has been read; what will not pass by
+ * itself is thrown again.
+ */
+async function standInFor(
+  error: unknown,
+  {
+    values,
+    feed,
+    pipelines,
+    logger,
+    io,
+  }: {
+    readonly values: PglogicalValues;
+    readonly feed: TransactionFeed;
+    readonly pipelines: Pipelines;
+    readonly logger: Logger;
+    readonly io: CommandIo;
+  },
+): Promise<void> {
+  const failure = asReplicatorError(error);
+  if (io.signal.aborted || (await feed.position()) === null) {
+    throw error;
+  }
+  if (failure.disposition === 'retry') {
+    logger.warn({ code: failure.code }, failure.line);
+    return;
+  }
+  logger.error(
+    { code: failure.code },
+    `the source cannot be read, what is staged is applied first: ${failure.line}`,
+  );
+  await applyStaged(pipelines, values.gracePeriod, io.signal);
+  await drain(values.gracePeriod, pipelines, logger);
+  throw error;
 }
 
 /** Of a source that may not be there yet. */
@@ -240,6 +282,10 @@ function keepWatching(
     stop.signal,
   );
   const timer = setInterval(() => {
+    metrics.replicator_health.set(
+      { pipeline: 'source' },
+      source.complaint === null ? 1 : 0,
+    );
     metrics.replicator_slot_reading.set(source.state === 'reading' ? 1 : 0);
     metrics.replicator_slot_spool_bytes.set(source.spoolBytes);
   }, 1_000);

@@ -38,7 +38,7 @@ export function checkPglogicalOptions(values: PglogicalValues): void {
       'sourceConn',
       'env:SOURCE_URL with SOURCE_URL=postgresql://<user>:<password>@<host>/<database>',
     ],
-    ['publicationName', 'the name in CREATE PUBLICATION … FOR ALL TABLES'],
+    ['publicationName', 'the name in CREATE PUBLICATION … FOR TABLE …'],
     ['targetSchema', '<database>.<schema>, for instance shop.public'],
     ['slotName', 'replicator'],
   ] as const) {
@@ -48,6 +48,12 @@ export function checkPglogicalOptions(values: PglogicalValues): void {
         remedy: `give --${option}: ${example}`,
       });
     }
+  }
+  if (!/^[a-z0-9_]{1,63}$/.test(values.slotName)) {
+    throw new ReplicatorError('E5002', {
+      detail: `--slotName ${JSON.stringify(values.slotName)} is not the name of a slot`,
+      remedy: 'give lower-case letters, digits and underscores, 63 at most',
+    });
   }
   checkDatabases(values);
   checkMetrics(values);

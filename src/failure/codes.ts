@@ -366,11 +366,11 @@ export const errorCodes = {
     remedy: 'the schema is read again by itself',
   },
   E4012: {
-    meaning: 'a table or column that staged rows need is gone from the target',
+    meaning: 'a table or column that staged rows need is not at the target',
     disposition: 'halt',
     httpStatus: 503,
     remedy:
-      'create it again (it is found at once), or purge its staged rows (replicator staging purge)',
+      'create it (it is found at once); rows that nobody needs can be purged (replicator staging purge), and are lost to the target then',
   },
   E4013: {
     meaning: 'a unique key of the target is violated',
@@ -398,7 +398,7 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 503,
     remedy:
-      'start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with a cursor at or before the watermark, after deleting the row in replicator_checkpoint',
+      'start with the --dataDir or --stagingConn that was used before; if it is lost, delete the row in replicator_checkpoint and bring again what it held: restart the changefeed with a cursor at or before the watermark, or behind a slot load the tables again as of a new one',
   },
   E4017: {
     meaning: "the target's watermark is not where it was left",
@@ -451,8 +451,7 @@ export const errorCodes = {
     meaning: 'the address cannot be listened on',
     disposition: 'halt',
     httpStatus: 500,
-    remedy:
-      'choose another --bindAddr or --metricsAddr, or stop what listens there',
+    remedy: 'choose another address, or stop what listens there',
   },
   E5007: {
     meaning: 'this setting is not safe',

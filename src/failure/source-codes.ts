@@ -96,3 +96,15 @@ export const sourceCodes = {
       'create the table at the target: reading goes on by itself when it is there; or start again with --onUnknown ignore, which leaves out such tables. To take it out of the publication keeps back only what is written afterwards, not the change that waits here',
   },
 } as const satisfies Record<`E${number}`, CodeEntry>;
+
+/**
+ * What no patience mends, and no daemon may mend by itself: whoever starts
+ * again from elsewhere passes over changes in silence.
+ */
+export const finalSourceCodes: ReadonlySet<string> = new Set([
+  'E6002',
+  'E6003',
+  'E6005',
+  'E6006',
+  'E6008',
+]);

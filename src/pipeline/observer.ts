@@ -20,6 +20,7 @@ export function pipelineObserver(
 ): SequencerObserver {
   let loggedLine = '';
   let loggedAtMs = 0;
+  let writingToldAtMs = 0;
   return {
     sweepStarted() {
       metrics.core_sweep_attempt_timestamp_seconds.set(
@@ -82,6 +83,12 @@ export function pipelineObserver(
       status.lastError = null;
       loggedLine = '';
       logger.info('applying works again');
+    },
+    writing(rowCount) {
+      if (performance.now() - writingToldAtMs > repeatLogMs) {
+        writingToldAtMs = performance.now();
+        logger.info({ rows: rowCount }, 'writing one large transaction');
+      }
     },
     openTransactions(count) {
       status.openTransactionCount = count;

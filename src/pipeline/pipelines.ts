@@ -229,8 +229,8 @@ export class Pipelines implements Feeds, AsyncDisposable {
         throw error;
       }
       this.#logger.warn(
-        { schema, err: error },
-        'the target cannot be reached: staging accepts changes by the schema as it was last read',
+        { schema },
+        `staging accepts changes by the schema as it was last read: ${asReplicatorError(error).line}`,
       );
       return saved;
     }

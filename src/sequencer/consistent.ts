@@ -143,6 +143,7 @@ export class ConsistentSequencer {
           observer.batchCommitted(batch, durationMs);
         },
         onOpenTransactions: (count) => observer.openTransactions(count),
+        onFragment: (rowCount) => observer.writing(rowCount),
       },
       signal,
     );

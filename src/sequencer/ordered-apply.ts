@@ -29,6 +29,8 @@ export interface OrderedApplyOptions {
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
+  /** A part of one transaction is written, of which so many rows are by now. */
+  onFragment?(rowCount: number): void;
 }
 
 /** One target transaction at work, in the order of `submit`. */
@@ -78,7 +80,11 @@ export class OrderedApply {
   readonly #locks: LockNames;
   readonly #crossings = new Set<Crossing>();
   readonly #holders = new Map<string, Crossing>();
-  #giant: { transaction: TargetTransaction; startedAtMs: number } | null = null;
+  #giant: {
+    readonly transaction: TargetTransaction;
+    readonly startedAtMs: number;
+    rowCount: number;
+  } | null = null;
   #lastCommit: Promise<void> = Promise.resolve();
   #failure: { error: unknown; index: number; through: Timestamp } | null = null;
   #submitCount = 0;
@@ -219,6 +225,7 @@ export class OrderedApply {
       this.#giant ??= {
         transaction: await this.#options.target.begin(this.#signal),
         startedAtMs: performance.now(),
+        rowCount: 0,
       };
       const { transaction, startedAtMs } = this.#giant;
       await this.#options.applier.apply(
@@ -227,11 +234,18 @@ export class OrderedApply {
         this.#signal,
         this.#options.order,
       );
+      this.#giant.rowCount += batch.rowCount;
+      const { rowCount } = this.#giant;
       if (batch.complete) {
         await transaction.commit(this.#options.markFor(batch.through));
         this.#giant = null;
         await transaction[Symbol.asyncDispose]();
-        this.#options.onCommitted(batch, performance.now() - startedAtMs);
+        this.#options.onCommitted(
+          { ...batch, rowCount },
+          performance.now() - startedAtMs,
+        );
+      } else {
+        this.#options.onFragment?.(rowCount);
       }
     } catch (error) {
       this.#fail(error, this.#submitCount, batch.through);

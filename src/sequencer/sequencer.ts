@@ -73,4 +73,6 @@ export interface SequencerObserver {
   attemptFailed(error: ReplicatorError, attempt: number, halted: boolean): void;
   recovered(): void;
   openTransactions(count: number): void;
+  /** One transaction that is written in parts has come to so many rows. */
+  writing(rowCount: number): void;
 }

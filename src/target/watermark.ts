@@ -37,6 +37,6 @@ export function foreignWatermark(
   const applied = printTimestamp(there?.applied ?? zeroTimestamp);
   return new ReplicatorError('E4016', {
     detail: `the target ${schema} was written through ${applied} by a replicator with another staging store`,
-    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, restart the changefeed with cursor '${applied}' or earlier, after delete from ${table} at the target`,
+    remedy: `start with the --dataDir or --stagingConn that was used before; if it is lost, delete from ${table} at the target and restart the changefeed with cursor '${applied}' or earlier; behind a slot, load the tables again as of a new one`,
   });
 }

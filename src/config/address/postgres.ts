@@ -44,6 +44,9 @@ export function parsePostgresAddress(
   option: '--targetConn' | '--stagingConn' | '--sourceConn',
 ): PostgresAddress {
   const url = parseUrl(address, option);
+  if (!/^postgres(?:ql)?:$/.test(url.protocol)) {
+    throw notAUrl(option, example);
+  }
   const parameters = addressParameters(url, option, {
     known: knownParameters,
     numbers: ['port', 'connect_timeout', 'keepalives_idle'],
@@ -83,6 +86,8 @@ export function parsePostgresAddress(
   };
 }
 
+const example = 'postgresql://<user>:<password>@<host>:5432/<database>';
+
 /** Only these failures do libpq's allow and prefer answer with another way. */
 export function mayWorkOtherwise(error: unknown): boolean {
   const { code, severity } = error as { code?: unknown; severity?: unknown };
@@ -101,10 +106,7 @@ function parseUrl(address: string, option: string): URL {
       ),
     );
   } catch {
-    throw notAUrl(
-      option,
-      'postgresql://<user>:<password>@<host>:5432/<database>',
-    );
+    throw notAUrl(option, example);
   }
 }
 

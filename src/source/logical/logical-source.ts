@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { backoffMs } from '../../failure/backoff.ts';
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
+import { finalSourceCodes } from '../../failure/source-codes.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { TransactionFeed } from '../source.ts';
 import { printLsn } from './lsn.ts';
@@ -76,19 +77,8 @@ const slotPollMs = 500;
 const repeatLogMs = 60_000;
 const retry = { initialMs: 100, maxMs: 5_000, multiplier: 2 };
 
-/**
- * What no patience mends, and no daemon may mend by itself: whoever starts
- * again from elsewhere passes over changes in silence.
- */
-const finalCodes = new Set([
-  'E6002',
-  'E6003',
-  'E6005',
-  'E6006',
-  'E6008',
-  // Another daemon applies now, and must read: this one waits in a new start.
-  'E4009',
-]);
+/** Another daemon has taken the target over: a new start waits for its turn. */
+const supersededCode = 'E4009';
 
 /**
  * Reads one slot into one feed, for as long as that is possible:
@@ -164,7 +154,8 @@ export class LogicalSource {
         }
         const failure = asReplicatorError(error);
         if (
-          finalCodes.has(failure.code) ||
+          failure.code === supersededCode ||
+          finalSourceCodes.has(failure.code) ||
           (!this.#hasRead && failure.disposition === 'halt')
         ) {
           throw failure;
@@ -207,18 +198,15 @@ export class LogicalSource {
     this.#toldAtMs = nowMs;
     const { logger } = this.#options;
     const fields = { code: failure.code };
-    switch (state) {
-      case 'waiting':
-        logger.info(
-          fields,
-          `waiting: ${failure.message}; this daemon takes over when that one ends`,
-        );
-        break;
-      case 'halted':
-        logger.error(fields, failure.line);
-        break;
-      default:
-        logger.warn(fields, failure.line);
+    if (state === 'waiting') {
+      logger.info(
+        fields,
+        `waiting: ${failure.message}; this daemon takes over when that one ends`,
+      );
+    } else if (state === 'halted') {
+      logger.error(fields, failure.line);
+    } else {
+      logger.warn(fields, failure.line);
     }
   }
 
@@ -260,7 +248,8 @@ export class LogicalSource {
     this.#state = 'reading';
     this.#lastError = null;
     this.#hasRead = true;
-    logger.info(
+    // After a failure it is news when something has come through.
+    logger[this.#attempt === 0 ? 'info' : 'debug'](
       { slot: slotName, from: printLsn(place.lsn) },
       'reading the slot',
     );
@@ -355,7 +344,11 @@ export class LogicalSource {
         staged: (lsn, ageMs) => {
           if (lsn > this.#stagedLsn) {
             // What failed here before is behind us.
-            this.#attempt = 0;
+            if (this.#attempt > 0) {
+              this.#attempt = 0;
+              this.#told = '';
+              logger.info({ staged: printLsn(lsn) }, 'reading works again');
+            }
           }
           this.#stagedLsn = lsn;
           observer.staged(lsn, ageMs);

@@ -80,6 +80,7 @@ export async function requireSource(
     | 'willCreateSlot'
     | 'willCreatePublication'
     | 'origin'
+    | 'schemas'
   >,
 ): Promise<void> {
   const slot = await readSlot(session, needs.slotName);
@@ -94,6 +95,7 @@ export async function requireSource(
       remedy: fault.remedy,
     });
   }
+  await requireSchemas(session, needs.schemas);
   const found = await readPublications(session, needs.publicationNames);
   const [missing] = missingNames(needs.publicationNames, found);
   if (missing !== undefined && !needs.willCreatePublication) {
@@ -104,6 +106,24 @@ export async function requireSource(
     : slotFailure(needs.slotName, slot, session.database);
   if (failure !== null) {
     throw failure;
+  }
+}
+
+/** A name that is misspelled would leave all changes out, for good. */
+async function requireSchemas(
+  session: SourceSession,
+  schemas: readonly string[],
+): Promise<void> {
+  const [absent] = await session.query<{ name: string }>(
+    `select name from unnest($1::text[]) as wanted (name)
+     where not exists (select from pg_namespace where nspname = name)`,
+    [schemas],
+  );
+  if (absent !== undefined) {
+    throw new ReplicatorError('E6007', {
+      detail: `the source ${session.display} has no schema ${JSON.stringify(absent.name)}`,
+      remedy: 'correct --sourceSchema or --schemaMap, or create the schema',
+    });
   }
 }
 

@@ -103,6 +103,8 @@ export class Transactions implements WalHandler {
   #stagedAtMs = 0;
   #timer: NodeJS.Timeout | null = null;
   #hasFailed = false;
+  /** Nothing but keepalives has come since the last one. */
+  #isQuiet = false;
   /** Whole transactions have rows that no step has taken with it yet. */
   #mustStage = false;
   #shape: SchemaShape;
@@ -118,6 +120,7 @@ export class Transactions implements WalHandler {
   }
 
   message(payload: Buffer): Promise<void> | undefined {
+    this.#isQuiet = false;
     if (this.#streamed !== null) {
       return this.#streamedMessage(payload, this.#streamed);
     }
@@ -170,11 +173,16 @@ export class Transactions implements WalHandler {
       this.#closedLsn = walEnd;
     }
     if (!this.#mustStage && !this.#staging) {
-      this.#closedTime = this.#clock.next(serverMicros);
+      // The first one behind a change may be followed by more of them, of a
+      // backlog: only a source that is quiet is at its own time.
+      if (this.#isQuiet) {
+        this.#closedTime = this.#clock.next(serverMicros);
+      }
       if (replyAsked || this.#isPlaceDue) {
         void this.#stage();
       }
     }
+    this.#isQuiet = true;
     return undefined;
   }
 
