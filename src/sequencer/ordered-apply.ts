@@ -221,6 +221,7 @@ export class OrderedApply {
 
   async #applyFragment(batch: Batch): Promise<void> {
     await this.drain();
+    const { order } = this.#options;
     try {
       this.#giant ??= {
         transaction: await this.#options.target.begin(this.#signal),
@@ -232,7 +233,7 @@ export class OrderedApply {
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
         this.#signal,
-        this.#options.order,
+        order === 'upserts-first' ? 'part' : order,
       );
       this.#giant.rowCount += batch.rowCount;
       const { rowCount } = this.#giant;
