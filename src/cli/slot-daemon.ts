@@ -120,7 +120,7 @@ export async function runSlotDaemon(
     partitionTruncate: values.partitionTruncate,
     spoolFolder: join(values.dataDir, 'spool'),
     spoolBytes: values.stagingMaxBytes,
-    bufferLength: values.memoryLimit / 16,
+    bufferBytes: values.memoryLimit / 16,
     quiescentPeriodMs: values.quiescentPeriod,
     observer: slotObserver(metrics, main, logger),
     logger,

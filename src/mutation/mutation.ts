@@ -99,6 +99,14 @@ export interface Batch {
   readonly textLength: number;
 }
 
+/** What an object and its strings take beside their text. */
+const rowOverheadBytes = 256;
+
+/** About what a row takes in memory, of ASCII text mostly. */
+export function rowBytes(mutation: Mutation): number {
+  return textLengthOf(mutation) + rowOverheadBytes;
+}
+
 /** What a row counts in a batch's `textLength`. */
 export function textLengthOf({
   key,

@@ -9,6 +9,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { StagingBudget } from './staging-budget.ts';
 
 const everyMs = 5_000;
+/** While staging is short of room: what is applied must go, or nothing moves. */
+const pressedEveryMs = 250;
 /** Entries deleted in one step: bounds the locks and the length of a commit. */
 const stepEntries = 1_000;
 
@@ -46,7 +48,8 @@ export async function retireLoop(
         );
       }
     }
-    await sleep(everyMs, undefined, { signal }).catch(() => {});
+    const waitMs = context.budget.underPressure ? pressedEveryMs : everyMs;
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
   }
 }
 

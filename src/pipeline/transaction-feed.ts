@@ -2,7 +2,7 @@ import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type { SourceStep, TransactionFeed } from '../source/source.ts';
-import { encodeEntries } from '../staging/batch-codec.ts';
+import { encodeEntries, partEnd } from '../staging/batch-codec.ts';
 import type { House, Pipeline } from './pipeline.ts';
 
 /**
@@ -72,11 +72,19 @@ export class PipelineTransactions implements TransactionFeed {
   }
 
   /** See {@link TransactionFeed.advance}. */
-  async advance({ tables, resolved, position }: SourceStep): Promise<void> {
+  async advance({
+    tables,
+    resolved,
+    position,
+    partOf,
+  }: SourceStep): Promise<void> {
     const { store, budget, metrics } = this.#house;
     const { schema } = this;
     await this.#readyToAccept();
     const entries = encodeEntries(schema, tables);
+    if (partOf !== undefined) {
+      entries.push(partEnd(schema, partOf));
+    }
     const startedAtMs = performance.now();
     let checkpoint;
     try {

@@ -1,12 +1,13 @@
 import {
   type Batch,
   type Mutation,
+  rowBytes,
   type TableMutations,
   textLengthOf,
 } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { previousTimestamp, type Timestamp } from '../mutation/timestamp.ts';
-import { decodeTable } from '../staging/batch-codec.ts';
+import { decodeTable, isPartEnd } from '../staging/batch-codec.ts';
 import type {
   EntrySummary,
   StagedEntry,
@@ -37,6 +38,8 @@ interface StagedRow {
    * come in the order of their statements, that order is right as it is.
    */
   readonly goesLast: boolean;
+  /** Behind it a part of its transaction ends (batch-codec.ts `partEnd`). */
+  endsPart?: boolean;
 }
 
 /**
@@ -87,6 +90,10 @@ export async function* readBatches(
       signal,
     );
     for (const entry of entries) {
+      if (isPartEnd(entry)) {
+        markPartEnd(held, entry.minTime);
+        continue;
+      }
       for (const row of rowsOf(entry, shape, limits)) {
         const { time } = row.mutation;
         if (time > after && time <= through && time !== passed) {
@@ -137,20 +144,19 @@ export async function* readBatches(
         yield* readGiant(store, schema, horizon, passes, limits, shape, signal);
       } else if ((!passes || limits.isStatementOrder) && giantCount > 0) {
         fragmented = horizon;
-        yield { ...batchOf(held.slice(0, giantCount)), complete: false };
-        held = held.slice(giantCount);
+        const count = passes ? countOfParts(held, giantCount) : giantCount;
+        yield { ...batchOf(held.slice(0, count)), complete: false };
+        held = held.slice(count);
       }
     }
   }
 }
 
-/** What a row takes in memory beside its text. */
-const rowOverheadBytes = 256;
-
 /**
  * Rows in the order of their statements are so within a table: in the log, those
  * of a child may lie before the parents that they refer to. So where foreign
- * keys tie tables, as much is held as memory allows, to be sorted as a whole.
+ * keys tie tables, as much is held as memory allows, to be sorted as a whole;
+ * what is larger is cut between its parts, each a run of statements.
  */
 function fillsBudget(
   rows: readonly StagedRow[],
@@ -158,10 +164,24 @@ function fillsBudget(
   isTied: boolean,
 ): boolean {
   return limits.isStatementOrder && isTied
-    ? textLength(rows) + rows.length * rowOverheadBytes >=
+    ? rows.reduce((sum, { mutation }) => sum + rowBytes(mutation), 0) >=
         limits.readBudgetBytes
     : rows.length >= limits.scanSize ||
         textLength(rows) >= limits.readBudgetBytes;
+}
+
+/** The rows in front of it that are of its transaction were read before. */
+function markPartEnd(held: readonly StagedRow[], time: Timestamp): void {
+  const last = held.at(-1);
+  if (last?.mutation.time === time) {
+    last.endsPart = true;
+  }
+}
+
+/** How many of the rows lie in whole parts; all where that is none. */
+function countOfParts(rows: readonly StagedRow[], count: number): number {
+  const last = rows.slice(0, count).findLastIndex((row) => row.endsPart);
+  return last < 0 ? count : last + 1;
 }
 
 /**

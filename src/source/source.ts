@@ -70,6 +70,11 @@ export interface SourceStep {
   readonly resolved: Timestamp;
   /** Where the source stands behind this step; a text of the source's own. */
   readonly position: string;
+  /**
+   * Given: the rows are a part of a transaction at this time, which goes on.
+   * Each part is a run of the source's statements.
+   */
+  readonly partOf?: Timestamp;
 }
 
 /**

@@ -74,6 +74,22 @@ export function encodeEntries(
   return entries;
 }
 
+/**
+ * An entry without rows, of no table. It ends a part of a transaction that is
+ * staged in parts: what lies between two of these happened in one run of
+ * statements, so that it can be applied by itself.
+ */
+export function partEnd(schema: SchemaName, time: Timestamp): NewEntry {
+  const body = Buffer.from(headOf(undefined), 'utf8');
+  body[0] = bodyVersion;
+  body.writeUInt32BE(checksum(body), 1);
+  return { schema, table: '', minTime: time, maxTime: time, rowCount: 0, body };
+}
+
+export function isPartEnd({ table }: { readonly table: string }): boolean {
+  return table === '';
+}
+
 /** The mutations of an entry, in the order in which they were encoded. */
 export function decodeEntry(entry: StagedEntry): readonly Mutation[] {
   return decodeTable(entry).mutations;

@@ -102,3 +102,49 @@ test('a transaction of a slot with more rows than one reading takes is applied, 
   await applied(house, 10);
   expect(await rowsOf(house, 'select count(*) from c')).toEqual(['1000']);
 });
+
+test('a transaction larger than memory is cut where no child waits for its parent', async () => {
+  await using house = await testHouse({
+    sequencer: {
+      isStatementOrder: true,
+      readBudgetBytes: 40_000,
+      scanSize: 40,
+    },
+  });
+  await house.database.query(
+    `create table a_child (id int primary key, p int not null, v int);
+     create table parent (id int primary key, v int);
+     alter table a_child add foreign key (p) references parent`,
+  );
+  await house.pipelines.openTransactions(house.schema);
+  const feed = (await house.pipelines.openTransactions(house.schema))!;
+  await feed.begin('begun', null);
+  // Parent, child, parent, child …, staged in parts as they come: in the log
+  // a part's children lie before its parents.
+  const partCount = 20;
+  for (let part = 0; part < partCount; part += 1) {
+    const ids = Array.from({ length: 30 }, (_, index) => part * 30 + index);
+    const table = (
+      name: string,
+      after: (id: number) => Record<string, unknown>,
+    ): TableMutations => ({
+      table: name,
+      mutations: ids.map((id) => row(name, 10, id, after(id)).mutations[0]!),
+    });
+    const isLast = part + 1 === partCount;
+    await feed.advance({
+      tables: [
+        table('a_child', (id) => ({ p: id, v: part })),
+        table('parent', () => ({ v: part })),
+      ],
+      resolved: isLast ? at(10) : at(9),
+      position: `part ${part}`,
+      ...(!isLast && { partOf: at(10) }),
+    });
+  }
+
+  await applied(house, 10);
+  expect(await rowsOf(house, 'select count(*), sum(v) from a_child')).toEqual([
+    '600 5700',
+  ]);
+});

@@ -44,8 +44,8 @@ export interface LogicalSourceOptions {
   /** For transactions that are streamed before they have ended. */
   readonly spoolFolder: string;
   readonly spoolBytes: number;
-  /** Characters of rows held beyond which the stream waits for staging. */
-  readonly bufferLength: number;
+  /** What rows may take in memory before the stream waits for staging. */
+  readonly bufferBytes: number;
   /** How often what a person must mend is tried again. */
   readonly quiescentPeriodMs: number;
   readonly observer: LogicalSourceObserver;
@@ -240,7 +240,7 @@ export class LogicalSource {
         stagingFailure ??= error;
         stream.cut();
       },
-      bufferLength: this.#options.bufferLength,
+      bufferBytes: this.#options.bufferBytes,
       spoolBytes: this.#options.spoolBytes,
     });
     // A server must hear from us, or it takes us for dead.

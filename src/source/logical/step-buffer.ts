@@ -1,7 +1,7 @@
 import {
   type Mutation,
+  rowBytes,
   type TableMutations,
-  textLengthOf,
 } from '../../mutation/mutation.ts';
 import type { MutationSink, TargetTable } from './row-decoder.ts';
 
@@ -27,13 +27,13 @@ export class StepBuffer implements MutationSink {
   #parts: Part[] = [];
   /** The part that takes the next row of a table. */
   #current = new Map<string, Part>();
-  #textLength = 0;
+  #sizeBytes = 0;
   #isOpen = false;
   #openCount = 0;
 
-  /** Characters of all rows held. */
-  get textLength(): number {
-    return this.#textLength;
+  /** About what the rows take in memory. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   /** Rows of the transaction that is coming in, whether they are staged or not. */
@@ -57,7 +57,7 @@ export class StepBuffer implements MutationSink {
     const part = this.#partOf(table.name, keyColumns);
     part.mutations.push(mutation);
     this.#openCount += 1;
-    this.#textLength += textLengthOf(mutation);
+    this.#sizeBytes += rowBytes(mutation);
   }
 
   /** What was open belongs to the whole transactions now. */
@@ -86,7 +86,7 @@ export class StepBuffer implements MutationSink {
         this.#parts.push(rest);
         this.#current.set(table, rest);
         for (const mutation of open) {
-          this.#textLength += textLengthOf(mutation);
+          this.#sizeBytes += rowBytes(mutation);
         }
       }
     }
@@ -109,7 +109,7 @@ export class StepBuffer implements MutationSink {
   #clear(): void {
     this.#parts = [];
     this.#current = new Map();
-    this.#textLength = 0;
+    this.#sizeBytes = 0;
   }
 
   #partOf(table: string, keyColumns: readonly string[] | undefined): Part {

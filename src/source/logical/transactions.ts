@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { type Timestamp, wallTimeMs } from '../../mutation/timestamp.ts';
 import type { SchemaShape } from '../../target/target.ts';
-import type { TransactionFeed } from '../source.ts';
+import type { SourceStep, TransactionFeed } from '../source.ts';
 import { CommitClock } from './commit-clock.ts';
 import {
   messageKindName,
@@ -39,8 +39,8 @@ export interface TransactionsOptions {
   confirm(lsn: bigint): void;
   /** Staging has failed; nothing more is handed on. */
   failed(error: unknown): void;
-  /** Characters of rows held beyond which the stream waits for staging. */
-  readonly bufferLength: number;
+  /** What rows may take in memory before the stream waits for staging. */
+  readonly bufferBytes: number;
   /** Bytes of streamed transactions on disk; beyond, SpoolFull is thrown. */
   readonly spoolBytes: number;
   readonly observer: TransactionsObserver;
@@ -67,7 +67,7 @@ export interface TransactionsObserver {
  * about half a millisecond however much is in it.
  */
 const companyMs = 4;
-const companyLength = 256 * 1024;
+const companyBytes = 256 * 1024;
 /** How often an idle source's place is staged, so that its WAL can go. */
 const idleMs = 1_000;
 const roomPollMs = 100;
@@ -102,7 +102,7 @@ export class Transactions implements WalHandler {
   #staging: Promise<void> | null = null;
   #stagedAtMs = 0;
   #timer: NodeJS.Timeout | null = null;
-  #hasFailed = false;
+  #isOver = false;
   /** Nothing but keepalives has come since the last one. */
   #isQuiet = false;
   /** Whole transactions have rows that no step has taken with it yet. */
@@ -204,10 +204,10 @@ export class Transactions implements WalHandler {
     while (this.#staging) {
       await this.#staging;
     }
-    if (!this.#hasFailed && this.#closedLsn > this.#stagedLsn) {
+    if (!this.#isOver && this.#closedLsn > this.#stagedLsn) {
       await this.#stage();
     }
-    this.#hasFailed = true;
+    this.#isOver = true;
   }
 
   #begin(payload: Buffer): Promise<void> | undefined {
@@ -235,7 +235,7 @@ export class Transactions implements WalHandler {
       return undefined;
     }
     this.#options.decoder.change(payload, 0, open.time, this.#buffer);
-    return this.#buffer.textLength > this.#options.bufferLength
+    return this.#buffer.sizeBytes > this.#options.bufferBytes
       ? this.#relieve()
       : undefined;
   }
@@ -324,9 +324,13 @@ export class Transactions implements WalHandler {
       await this.#stage();
       this.#throwIfFailed();
     }
-    if (this.#buffer.textLength > this.#options.bufferLength / 2) {
+    if (this.#buffer.sizeBytes > this.#options.bufferBytes / 2) {
       const tables = this.#buffer.takeOpen();
-      this.#staging = this.#advance(tables, this.#closedTime, this.#stagedLsn);
+      this.#staging = this.#advance(tables, {
+        resolved: this.#closedTime,
+        lsn: this.#stagedLsn,
+        partOf: this.#open!.time,
+      });
       await this.#staging;
       this.#throwIfFailed();
     }
@@ -369,11 +373,11 @@ export class Transactions implements WalHandler {
   }
 
   #stageSoon(): void {
-    if (this.#staging || this.#timer || this.#hasFailed || !this.#mustStage) {
+    if (this.#staging || this.#timer || this.#isOver || !this.#mustStage) {
       return;
     }
     const waitMs = this.#stagedAtMs + companyMs - performance.now();
-    if (waitMs <= 0 || this.#buffer.textLength > companyLength) {
+    if (waitMs <= 0 || this.#buffer.sizeBytes > companyBytes) {
       void this.#stage();
       return;
     }
@@ -385,28 +389,39 @@ export class Transactions implements WalHandler {
 
   /** Stages what is whole. Never rejects: `failed` is told. */
   #stage(): Promise<void> {
-    if (this.#staging || this.#hasFailed) {
+    if (this.#staging || this.#isOver) {
       return this.#staging ?? Promise.resolve();
     }
     const lsn = this.#closedLsn;
     this.#mustStage = false;
-    this.#staging = this.#advance(
-      this.#buffer.takeClosed(),
-      this.#closedTime,
+    this.#staging = this.#advance(this.#buffer.takeClosed(), {
+      resolved: this.#closedTime,
       lsn,
-    );
+    });
     return this.#staging;
   }
 
   async #advance(
-    tables: Parameters<TransactionFeed['advance']>[0]['tables'],
-    resolved: Timestamp,
-    lsn: bigint,
+    tables: SourceStep['tables'],
+    {
+      resolved,
+      lsn,
+      partOf,
+    }: {
+      readonly resolved: Timestamp;
+      readonly lsn: bigint;
+      readonly partOf?: Timestamp;
+    },
   ): Promise<void> {
     const options = this.#options;
     try {
       const position = options.positionAt(lsn);
-      await options.feed.advance({ tables, resolved, position });
+      await options.feed.advance({
+        tables,
+        resolved,
+        position,
+        ...(partOf !== undefined && { partOf }),
+      });
       this.#stagedLsn = lsn;
       options.confirm(lsn);
       options.observer.transactions(this.#counts);
@@ -416,7 +431,7 @@ export class Transactions implements WalHandler {
         Math.max(0, Date.now() - wallTimeMs(resolved)),
       );
     } catch (error) {
-      this.#hasFailed = true;
+      this.#isOver = true;
       options.failed(error);
     }
     this.#stagedAtMs = performance.now();
@@ -432,7 +447,7 @@ export class Transactions implements WalHandler {
   }
 
   #throwIfFailed(): void {
-    if (this.#hasFailed) {
+    if (this.#isOver) {
       throw new ReplicatorError('E3005');
     }
   }

@@ -91,7 +91,7 @@ test('each session with the source notes a position that is new, so that no step
     partitionTruncate: 'refuse',
     spoolFolder: folder,
     spoolBytes: 1 << 20,
-    bufferLength: 1 << 20,
+    bufferBytes: 1 << 20,
     quiescentPeriodMs: 100,
     observer: {
       dialled() {},

@@ -4,7 +4,7 @@ import {
   type JsonText,
   type Mutation,
   type TableMutations,
-  textLengthOf,
+  rowBytes,
 } from '../../../src/mutation/mutation.ts';
 import { timestampFromMs } from '../../../src/mutation/timestamp.ts';
 import { StepBuffer } from '../../../src/source/logical/step-buffer.ts';
@@ -110,9 +110,9 @@ test('however transactions and steps interleave, a step takes what is whole and 
           }
         }
         expect(buffer.openCount).toBe(openCount);
-        expect(buffer.textLength).toBe(
+        expect(buffer.sizeBytes).toBe(
           [...closed, ...open].reduce(
-            (sum, held) => sum + textLengthOf(mutation(held.serial)),
+            (sum, held) => sum + rowBytes(mutation(held.serial)),
             0,
           ),
         );

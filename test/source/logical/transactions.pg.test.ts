@@ -233,7 +233,7 @@ class Run {
         }
       },
       failed: (error) => failures.push(error),
-      bufferLength: 700,
+      bufferBytes: 2_500,
       spoolBytes: 1 << 20,
       observer: {
         transactions: () => {},

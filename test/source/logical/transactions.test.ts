@@ -52,7 +52,7 @@ test('a source that sends nothing but what is left out, and no keepalive, may fo
     failed: (error) => {
       throw error;
     },
-    bufferLength: 1 << 20,
+    bufferBytes: 1 << 20,
     spoolBytes: 1 << 20,
     observer: { transactions() {}, staged() {}, waitingForStaging() {} },
   });
