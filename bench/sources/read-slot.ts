@@ -9,20 +9,20 @@ import { parsePostgresAddress } from '../../src/config/address/postgres.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { zeroTimestamp } from '../../src/mutation/timestamp.ts';
 import { CommitClock } from '../../src/source/logical/commit-clock.ts';
-import { parseLsn } from '../../src/source/logical/lsn.ts';
+import { parseLsn } from '../../src/source/logical/server/lsn.ts';
 import {
   messageKind,
   messageKinds,
   readBegin,
-} from '../../src/source/logical/pgoutput.ts';
-import type { SourceRelation } from '../../src/source/logical/relations.ts';
+} from '../../src/source/logical/decode/pgoutput.ts';
+import type { SourceRelation } from '../../src/source/logical/decode/relations.ts';
 import {
   type MutationSink,
   RowDecoder,
   type TargetTable,
-} from '../../src/source/logical/row-decoder.ts';
-import { TypeCatalog } from '../../src/source/logical/type-catalog.ts';
-import { WalStream } from '../../src/source/logical/wal-stream.ts';
+} from '../../src/source/logical/decode/row-decoder.ts';
+import { TypeCatalog } from '../../src/source/logical/decode/type-catalog.ts';
+import { WalStream } from '../../src/source/logical/wire/wal-stream.ts';
 import type { ColumnShape, TableShape } from '../../src/target/target.ts';
 
 const rowKinds = new Set<number>([

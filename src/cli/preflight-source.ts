@@ -5,8 +5,8 @@ import { parseSchemaMap } from '../config/schema-map.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import type { Finding } from '../failure/finding.ts';
 import { publicationNames } from './prepare-source.ts';
-import { sourceFindings } from '../source/logical/source-checks.ts';
-import { openSourceSession } from '../source/logical/source-session.ts';
+import { sourceFindings } from '../source/logical/server/source-checks.ts';
+import { openSourceSession } from '../source/logical/server/source-session.ts';
 
 /** Nothing without `--publicationName`. Throws E5004, E6001 and E6010. */
 export async function slotSourceFindings(

@@ -2,21 +2,21 @@ import type { Logger } from 'pino';
 import type { PostgresAddress } from '../config/address/postgres.ts';
 import type { PglogicalValues } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
-import { printLsn } from '../source/logical/lsn.ts';
+import { printLsn } from '../source/logical/server/lsn.ts';
 import {
   createPublication,
   createPublicationStatement,
   createSlot,
   createSlotStatement,
-} from '../source/logical/slot-admin.ts';
-import { parsePosition } from '../source/logical/slot-position.ts';
-import { readSlot } from '../source/logical/slot-state.ts';
+} from '../source/logical/server/slot-admin.ts';
+import { parsePosition } from '../source/logical/server/slot-position.ts';
+import { readSlot } from '../source/logical/server/slot-state.ts';
 import {
   requireSource,
   sourceFindings,
-} from '../source/logical/source-checks.ts';
-import { requireContinuity } from '../source/logical/source-identity.ts';
-import { openSourceSession } from '../source/logical/source-session.ts';
+} from '../source/logical/server/source-checks.ts';
+import { requireContinuity } from '../source/logical/server/source-identity.ts';
+import { openSourceSession } from '../source/logical/server/source-session.ts';
 import type { TransactionFeed } from '../source/source.ts';
 
 export interface PrepareSourceOptions {

@@ -17,8 +17,8 @@ import {
 } from '../pipeline/joined-schemas.ts';
 import type { Pipelines } from '../pipeline/pipelines.ts';
 import { LogicalSource } from '../source/logical/logical-source.ts';
-import { printLsn } from '../source/logical/lsn.ts';
-import { watchSlot } from '../source/logical/slot-watch.ts';
+import { printLsn } from '../source/logical/server/lsn.ts';
+import { watchSlot } from '../source/logical/server/slot-watch.ts';
 import type { TransactionFeed } from '../source/source.ts';
 import { openLogger } from '../telemetry/logger.ts';
 import { startMetricsSnapshots } from '../telemetry/metrics-snapshots.ts';

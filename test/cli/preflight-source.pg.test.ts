@@ -6,7 +6,7 @@ import { runCommandLine } from '../support/captured-io.ts';
 import {
   startSource,
   type TestSource,
-} from '../source/logical/source-fixture.ts';
+} from '../source/logical/server/source-fixture.ts';
 import { testDatabase } from '../support/test-database.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'replicator-preflight-'));

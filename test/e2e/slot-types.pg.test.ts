@@ -1,6 +1,6 @@
 /** Every type through the real command, value for value. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ownTypes, typeValues } from '../source/logical/type-values.ts';
+import { ownTypes, typeValues } from '../source/logical/decode/type-values.ts';
 import type { PostgresServer } from '../support/postgres-server.ts';
 import { slotHouse, startSlotServer } from '../support/slot-house.ts';
 

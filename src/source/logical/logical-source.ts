@@ -7,26 +7,26 @@ import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import { finalSourceCodes } from '../../failure/source-codes.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { TransactionFeed } from '../source.ts';
-import { printLsn } from './lsn.ts';
-import { readTruncate } from './pgoutput.ts';
-import { readRelation } from './relations.ts';
-import { RowDecoder } from './row-decoder.ts';
+import { printLsn } from './server/lsn.ts';
+import { readTruncate } from './decode/pgoutput.ts';
+import { readRelation } from './decode/relations.ts';
+import { RowDecoder } from './decode/row-decoder.ts';
 import {
   findPlace,
   pluginParameters,
   positionAt,
   type SlotPlace,
-} from './slot-place.ts';
+} from './server/slot-place.ts';
 import { SlotTables } from './slot-tables.ts';
-import { SourceQuestions } from './source-questions.ts';
+import { SourceQuestions } from './server/source-questions.ts';
 import { Spool, SpoolFull } from './spool.ts';
 import {
   Transactions,
   type TransactionsObserver,
   type TransactionsOptions,
 } from './transactions.ts';
-import { TypeCatalog } from './type-catalog.ts';
-import { WalStream } from './wal-stream.ts';
+import { TypeCatalog } from './decode/type-catalog.ts';
+import { WalStream } from './wire/wal-stream.ts';
 
 export interface LogicalSourceOptions {
   readonly address: PostgresAddress;

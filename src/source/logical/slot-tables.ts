@@ -2,8 +2,8 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 import type { TransactionFeed } from '../source.ts';
-import type { SourceRelation } from './relations.ts';
-import type { TargetTable } from './row-decoder.ts';
+import type { SourceRelation } from './decode/relations.ts';
+import type { TargetTable } from './decode/row-decoder.ts';
 
 export interface PartitionRoot {
   readonly table: string;

@@ -3,7 +3,7 @@ import {
   rowBytes,
   type TableMutations,
 } from '../../mutation/mutation.ts';
-import type { MutationSink, TargetTable } from './row-decoder.ts';
+import type { MutationSink, TargetTable } from './decode/row-decoder.ts';
 
 /**
  * Mutations of one table under one key; those from `openFrom` on are open. A

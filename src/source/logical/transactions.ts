@@ -13,11 +13,11 @@ import {
   readStreamCommit,
   readStreamedXid,
   readStreamStart,
-} from './pgoutput.ts';
-import type { RowDecoder } from './row-decoder.ts';
+} from './decode/pgoutput.ts';
+import type { RowDecoder } from './decode/row-decoder.ts';
 import { type Spool, SpoolFull } from './spool.ts';
 import { StepBuffer } from './step-buffer.ts';
-import type { WalHandler } from './wal-stream.ts';
+import type { WalHandler } from './wire/wal-stream.ts';
 
 export interface TransactionsOptions {
   readonly feed: TransactionFeed;

@@ -11,7 +11,7 @@ import type {
 } from '../../../src/source/source.ts';
 import { silentLogger } from '../../../src/telemetry/logger.ts';
 import { plainShape } from '../../support/recording-feed.ts';
-import { startSource, type TestSource } from './source-fixture.ts';
+import { startSource, type TestSource } from './server/source-fixture.ts';
 
 let source: TestSource;
 let folder: string;

@@ -4,7 +4,7 @@ import {
   type SchemaName,
 } from '../../../src/mutation/schema-name.ts';
 import { joinedTableName } from '../../../src/pipeline/joined-schemas.ts';
-import type { SourceRelation } from '../../../src/source/logical/relations.ts';
+import type { SourceRelation } from '../../../src/source/logical/decode/relations.ts';
 import {
   type PartitionRoot,
   SlotTables,

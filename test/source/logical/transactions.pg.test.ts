@@ -5,10 +5,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ReplicatorError } from '../../../src/failure/failure.ts';
 import type { Timestamp } from '../../../src/mutation/timestamp.ts';
-import { RowDecoder } from '../../../src/source/logical/row-decoder.ts';
+import { RowDecoder } from '../../../src/source/logical/decode/row-decoder.ts';
 import { Spool } from '../../../src/source/logical/spool.ts';
 import { Transactions } from '../../../src/source/logical/transactions.ts';
-import { TypeCatalog } from '../../../src/source/logical/type-catalog.ts';
+import { TypeCatalog } from '../../../src/source/logical/decode/type-catalog.ts';
 import type { TransactionFeed } from '../../../src/source/source.ts';
 import { status, until } from '../../support/fed-house.ts';
 import { type TestHouse, testHouse } from '../../support/house.ts';
@@ -21,7 +21,7 @@ import {
   message,
   relationMessage,
   updateMessage,
-} from './message-bytes.ts';
+} from './decode/message-bytes.ts';
 
 const relation = relationMessage({
   columns: [

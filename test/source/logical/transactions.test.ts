@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { zeroTimestamp } from '../../../src/mutation/timestamp.ts';
-import { RowDecoder } from '../../../src/source/logical/row-decoder.ts';
+import { RowDecoder } from '../../../src/source/logical/decode/row-decoder.ts';
 import { Spool } from '../../../src/source/logical/spool.ts';
 import { Transactions } from '../../../src/source/logical/transactions.ts';
-import { TypeCatalog } from '../../../src/source/logical/type-catalog.ts';
+import { TypeCatalog } from '../../../src/source/logical/decode/type-catalog.ts';
 import type {
   SourceStep,
   TransactionFeed,
@@ -16,7 +16,7 @@ import {
   int64,
   message,
   relationMessage,
-} from './message-bytes.ts';
+} from './decode/message-bytes.ts';
 
 const micros = 800_000_000_000_000n;
 
