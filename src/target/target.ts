@@ -156,7 +156,10 @@ export interface TargetTransaction extends AsyncDisposable {
   /**
    * Deletes from a table without a primary key: for each row given one that
    * equals it in every column given (NULL equals NULL); where there are fewer,
-   * fewer. Values are compared as the column would hold them.
+   * fewer. Values are compared as the column would hold them. Where a type
+   * keeps equal values in several writings (1.0 and 1.00 of PostgreSQL's
+   * numeric), a row that is written as the one given in all columns goes
+   * before one that is merely equal.
    */
   deleteEqual(rows: ShapeRows): Promise<void>;
   /**

@@ -36,8 +36,11 @@ function uniform({ type }: ColumnShape, value: string): string {
   }
 }
 
+const variedTypes = new Set(['pg_catalog.numeric', 'pg_catalog.bpchar']);
+
 /**
- * Equal rows are numbered, and of each so many go as are given.
+ * Equal rows are numbered, and of each so many go as are given: first those
+ * that are written as one given is, for as many as are given in that writing.
  *
  * Rows are compared by the text of all their columns. In it NULL is like NULL
  * and like nothing else; json and point, which have no `=`, are like the
@@ -59,28 +62,72 @@ export function deleteEqualStatement(
   const looked = columns.flatMap(({ type, nullable }, index) =>
     !nullable && hashedTypes.has(type) ? [index] : [],
   );
+  const varied = columns.flatMap(({ type }, index) =>
+    variedTypes.has(type) ? [index] : [],
+  );
+  const isVaried = varied.length > 0;
   const names = [...looked.map((index) => `c${index + 1}`), 'whole'];
-  const values = (texts: readonly string[]): string =>
+  const same = names.map((name) => `o.${name} = g.${name}`).join(' and ');
+  const values = (
+    texts: readonly string[],
+    raw: (index: number) => string,
+  ): string =>
     [
       ...looked.map((index) => `${texts[index]!} as c${index + 1}`),
-      `row(${texts.join(', ')})::pg_catalog.text collate pg_catalog."C" as whole`,
+      `${rowText(texts)} as whole`,
+      ...(isVaried ? [`${rowText(varied.map(raw))} as writing`] : []),
     ].join(', ');
+  const givenValues = values(given, (index) =>
+    valueExpression(columns[index]!, index),
+  );
+  const ownValues = values(
+    own,
+    (index) => `t.${quoteIdentifier(columns[index]!.name)}`,
+  );
+  const candidates = [
+    `  from (select t.tableoid as part, t.ctid as place, ${ownValues}`,
+    `    from ${tableName(table)} as t) as o`,
+    `  join g on ${same}`,
+  ];
   return [
     'with v as materialized (',
-    `  select ${values(given)}`,
+    `  select ${givenValues}`,
     `  from ${rowSource(columns)}`,
     '),',
     'g as (',
     `  select ${names.join(', ')}, count(*) as wanted, row_number() over () as kind`,
     `  from v group by ${names.join(', ')}`,
     '),',
-    'found as (',
-    '  select o.part, o.place, g.wanted, row_number() over (partition by g.kind) as number',
-    `  from (select t.tableoid as part, t.ctid as place, ${values(own)}`,
-    `    from ${tableName(table)} as t) as o`,
-    `  join g on ${names.map((name) => `o.${name} = g.${name}`).join(' and ')}`,
-    ')',
+    ...(isVaried
+      ? [
+          'w as (',
+          '  select g.kind, o.writing, count(*) as wanted',
+          `  from v as o join g on ${same}`,
+          '  group by g.kind, o.writing',
+          '),',
+          'candidates as (',
+          '  select o.part, o.place, g.kind, g.wanted, o.writing,',
+          '    row_number() over (partition by g.kind, o.writing) as turn',
+          ...candidates,
+          '),',
+          'found as (',
+          '  select c.part, c.place, c.wanted, row_number() over (',
+          '    partition by c.kind order by c.turn <= coalesce(w.wanted, 0) desc) as number',
+          '  from candidates as c',
+          '  left join w on w.kind = c.kind and w.writing = c.writing',
+          ')',
+        ]
+      : [
+          'found as (',
+          '  select o.part, o.place, g.wanted, row_number() over (partition by g.kind) as number',
+          ...candidates,
+          ')',
+        ]),
     `delete from ${tableName(table)} as t using found`,
     'where t.tableoid = found.part and t.ctid = found.place and found.number <= found.wanted',
   ].join('\n');
+}
+
+function rowText(texts: readonly string[]): string {
+  return `row(${texts.join(', ')})::pg_catalog.text collate pg_catalog."C"`;
 }
