@@ -287,6 +287,9 @@ function keepWatching(
       source.complaint === null ? 1 : 0,
     );
     metrics.replicator_slot_reading.set(source.state === 'reading' ? 1 : 0);
+    if (source.lagMs !== null) {
+      metrics.replicator_slot_lag_seconds.set(source.lagMs / 1_000);
+    }
     metrics.replicator_slot_spool_bytes.set(source.spoolBytes);
   }, 1_000);
   stack.defer(() => clearInterval(timer));

@@ -35,9 +35,7 @@ export function slotObserver(
     leftOut(changeCount) {
       metrics.replicator_slot_left_out_total.inc(changeCount);
     },
-    staged(_lsn, ageMs) {
-      metrics.replicator_slot_lag_seconds.set(ageMs / 1_000);
-    },
+    staged() {},
     waitingForStaging(error) {
       if (performance.now() - loggedAtMs > repeatLogMs) {
         loggedAtMs = performance.now();

@@ -63,6 +63,7 @@ export interface LogicalSourceObserver extends TransactionsObserver {
  * - `starting`  has not read anything yet.
  * - `waiting`   another client reads the slot; this one takes over.
  * - `reading`   all is well.
+ * - `stalled`   staging has no room: the source keeps its WAL meanwhile.
  * - `retrying`  the connection was lost, or staging cannot be written.
  * - `halted`    somebody must mend something; it is tried again.
  */
@@ -70,6 +71,7 @@ export type LogicalSourceState =
   | 'starting'
   | 'waiting'
   | 'reading'
+  | 'stalled'
   | 'retrying'
   | 'halted';
 
@@ -93,6 +95,8 @@ export class LogicalSource {
   #mayStream = true;
   /** Failures in a row at one place. */
   #attempt = 0;
+  #stagedAtMs: number | null = null;
+  #stagedAgeMs = 0;
   #told = '';
   #toldAtMs = 0;
   #hasRead = false;
@@ -126,6 +130,19 @@ export class LogicalSource {
   /** Everything before it is durable in staging. */
   get stagedLsn(): bigint {
     return this.#stagedLsn;
+  }
+
+  /**
+   * How far staging lies behind the source; null before the first step. An
+   * idle source makes a step now and then: without one for long it grows.
+   */
+  get lagMs(): number | null {
+    if (this.#stagedAtMs === null) {
+      return null;
+    }
+    const silentMs = performance.now() - this.#stagedAtMs;
+    const patienceMs = 3 * this.#options.standbyTimeoutMs;
+    return this.#stagedAgeMs + (silentMs > patienceMs ? silentMs : 0);
   }
 
   /** How far the server had read its WAL when it last said so. */
@@ -212,7 +229,7 @@ export class LogicalSource {
 
   async #readOnce(signal: AbortSignal): Promise<void> {
     const { feed, slotName, logger } = this.#options;
-    const place = await findPlace(this.#options, signal);
+    const place = await this.#dialled(() => findPlace(this.#options, signal));
     await using spool = new Spool(this.#options.spoolFolder);
     await using stream = await this.#takeSlot(place, signal);
     if ((await feed.position()) !== place.noted) {
@@ -272,8 +289,8 @@ export class LogicalSource {
 
   async #takeSlot(place: SlotPlace, signal: AbortSignal): Promise<WalStream> {
     const { address, slotName, standbyTimeoutMs, observer } = this.#options;
-    try {
-      const stream = await WalStream.open(
+    const stream = await this.#dialled(() =>
+      WalStream.open(
         {
           address,
           slotName,
@@ -285,11 +302,17 @@ export class LogicalSource {
           standbyTimeoutMs,
         },
         signal,
-      );
-      observer.dialled(true);
-      return stream;
+      ),
+    );
+    observer.dialled(true);
+    return stream;
+  }
+
+  async #dialled<T>(dial: () => Promise<T>): Promise<T> {
+    try {
+      return await dial();
     } catch (error) {
-      observer.dialled(false);
+      this.#options.observer.dialled(false);
       throw error;
     }
   }
@@ -341,7 +364,13 @@ export class LogicalSource {
       isSourceLeaving: () => questions.isLeaving(),
       observer: {
         ...observer,
+        waitingForStaging: (error) => {
+          this.#state = 'stalled';
+          this.#lastError = error;
+          observer.waitingForStaging(error);
+        },
         staged: (lsn, ageMs) => {
+          this.#state = 'reading';
           if (lsn > this.#stagedLsn) {
             // What failed here before is behind us.
             if (this.#attempt > 0) {
@@ -351,6 +380,8 @@ export class LogicalSource {
             }
           }
           this.#stagedLsn = lsn;
+          this.#stagedAtMs = performance.now();
+          this.#stagedAgeMs = ageMs;
           observer.staged(lsn, ageMs);
           countDecoded(decoder, observer);
         },

@@ -59,6 +59,7 @@ export interface TransactionsObserver {
   transactions(counts: TransactionCounts): void;
   /** `ageMs`: since the newest transaction of the step was committed. */
   staged(lsn: bigint, ageMs: number): void;
+  /** Again and again, while it lasts. */
   waitingForStaging(error: ReplicatorError): void;
 }
 
@@ -350,8 +351,8 @@ export class Transactions implements WalHandler {
     if (!(error instanceof ReplicatorError)) {
       throw error;
     }
-    this.#options.observer.waitingForStaging(error);
     for (let look = 1; ; look += 1) {
+      this.#options.observer.waitingForStaging(error);
       this.#stageSoon();
       await sleep(roomPollMs);
       this.#throwIfFailed();

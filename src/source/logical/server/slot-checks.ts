@@ -3,7 +3,7 @@ import type { Finding } from '../../../failure/finding.ts';
 import { formatByteSize } from '../../../lib/byte-size.ts';
 import { createSlotStatement } from './slot-admin.ts';
 import { type SlotState, slotFailure } from './slot-state.ts';
-import type { SourceNeeds } from './source-checks.ts';
+import type { SourceNeeds } from './source-needs.ts';
 import type { SourceSession } from './source-session.ts';
 
 /** Throws E6007 where a failover slot is wanted of a version without them. */

@@ -14,6 +14,7 @@ import { readSlot, slotFailure } from './slot-state.ts';
 import { publicationFindings } from './source-publication-checks.ts';
 import { serverFaults, serverWarnings } from './source-server-checks.ts';
 import type { SourceSession } from './source-session.ts';
+import type { SourceNeeds } from './source-needs.ts';
 import {
   readPublications,
   readServer,
@@ -21,22 +22,6 @@ import {
   type ServerState,
 } from './source-state.ts';
 import { tableFindings } from './source-table-checks.ts';
-
-export interface SourceNeeds {
-  readonly slotName: string;
-  readonly publicationNames: readonly string[];
-  /** Schemas of the source that are replicated. */
-  readonly schemas: readonly string[];
-  /** Where the slot is missing, start would make it. */
-  readonly willCreateSlot: boolean;
-  readonly willCreatePublication: boolean;
-  /** A slot that is made is to be kept on standbys too. */
-  readonly slotFailover: boolean;
-  /** How often the daemon tells the source where it is. */
-  readonly standbyTimeoutMs: number;
-  /** `none` leaves out what came to the source by replication; needs 16. */
-  readonly origin: 'any' | 'none';
-}
 
 /** Everything worth saying, whatever is wrong with it. */
 export async function sourceFindings(

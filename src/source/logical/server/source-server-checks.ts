@@ -2,7 +2,7 @@
 import type { Finding } from '../../../failure/finding.ts';
 import { formatByteSize } from '../../../lib/byte-size.ts';
 import { formatDuration } from '../../../lib/duration.ts';
-import type { SourceNeeds } from './source-checks.ts';
+import type { SourceNeeds } from './source-needs.ts';
 import type { SourceSession } from './source-session.ts';
 import type { ServerState } from './source-state.ts';
 

@@ -1,9 +1,9 @@
+import type { SourceNeeds } from '../../../../src/source/logical/server/source-needs.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSlot } from '../../../../src/source/logical/server/slot-admin.ts';
 import {
   requireSource,
   sourceFindings,
-  type SourceNeeds,
 } from '../../../../src/source/logical/server/source-checks.ts';
 import { serverFaults } from '../../../../src/source/logical/server/source-server-checks.ts';
 import { readServer } from '../../../../src/source/logical/server/source-state.ts';

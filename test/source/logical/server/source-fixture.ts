@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { parsePostgresAddress } from '../../../../src/config/address/postgres.ts';
 import type { Finding } from '../../../../src/failure/finding.ts';
-import type { SourceNeeds } from '../../../../src/source/logical/server/source-checks.ts';
+import type { SourceNeeds } from '../../../../src/source/logical/server/source-needs.ts';
 import {
   openSourceSession,
   type SourceSession,
