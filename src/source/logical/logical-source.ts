@@ -20,11 +20,8 @@ import {
 import { SlotTables } from './slot-tables.ts';
 import { SourceQuestions } from './server/source-questions.ts';
 import { Spool, SpoolFull } from './spool.ts';
-import {
-  Transactions,
-  type TransactionsObserver,
-  type TransactionsOptions,
-} from './transactions.ts';
+import type { StepsObserver } from './steps.ts';
+import { Transactions, type TransactionsOptions } from './transactions.ts';
 import { TypeCatalog } from './decode/type-catalog.ts';
 import { WalStream } from './wire/wal-stream.ts';
 
@@ -53,7 +50,7 @@ export interface LogicalSourceOptions {
 }
 
 /** For metrics; never blocks. */
-export interface LogicalSourceObserver extends TransactionsObserver {
+export interface LogicalSourceObserver extends StepsObserver {
   dialled(succeeded: boolean): void;
   unchangedToast(valueCount: number): void;
   leftOut(changeCount: number): void;

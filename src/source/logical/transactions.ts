@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ReplicatorError } from '../../failure/failure.ts';
-import { type Timestamp, wallTimeMs } from '../../mutation/timestamp.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { SchemaShape } from '../../target/target.ts';
-import type { SourceStep, TransactionFeed } from '../source.ts';
 import { CommitClock } from './commit-clock.ts';
 import {
   messageKindName,
@@ -17,63 +15,19 @@ import {
 import type { RowDecoder } from './decode/row-decoder.ts';
 import { type Spool, SpoolFull } from './spool.ts';
 import { StepBuffer } from './step-buffer.ts';
+import { Steps, type StepsOptions } from './steps.ts';
 import type { WalHandler } from './wire/wal-stream.ts';
 
-export interface TransactionsOptions {
-  readonly feed: TransactionFeed;
+export interface TransactionsOptions extends StepsOptions {
   readonly decoder: RowDecoder;
   readonly spool: Spool;
   /** Asks what must be known before the changes of a table can be read. */
   learnRelation(message: Buffer): Promise<void> | undefined;
   /** The same for the tables that a message empties. */
   learnTruncation(message: Buffer): Promise<void> | undefined;
-  /** Whether the source is shutting down, and waits for all to be read. */
-  isSourceLeaving(): Promise<boolean>;
-  /** The time through which transactions are staged already. */
-  readonly resolved: Timestamp;
-  /** Transactions that ended at or before this are staged already. */
-  readonly stagedLsn: bigint;
-  /** The feed's text for a place in the source. */
-  positionAt(lsn: bigint): string;
-  /** All before the place is durable: the source may forget it. */
-  confirm(lsn: bigint): void;
-  /** Staging has failed; nothing more is handed on. */
-  failed(error: unknown): void;
-  /** What rows may take in memory before the stream waits for staging. */
-  readonly bufferBytes: number;
   /** Bytes of streamed transactions on disk; beyond, SpoolFull is thrown. */
   readonly spoolBytes: number;
-  readonly observer: TransactionsObserver;
 }
-
-export interface TransactionCounts {
-  readonly transactions: number;
-  readonly rows: number;
-  /** Transactions in which nothing was for the feed. */
-  readonly empty: number;
-}
-
-/** For metrics; never blocks. */
-export interface TransactionsObserver {
-  /** Since it was last told; with each step. */
-  transactions(counts: TransactionCounts): void;
-  /** `ageMs`: since the newest transaction of the step was committed. */
-  staged(lsn: bigint, ageMs: number): void;
-  /** Again and again, while it lasts. */
-  waitingForStaging(error: ReplicatorError): void;
-}
-
-/**
- * Steps that are small wait this long for company: a commit of staging costs
- * about half a millisecond however much is in it.
- */
-const companyMs = 4;
-const companyBytes = 256 * 1024;
-/** How often an idle source's place is staged, so that its WAL can go. */
-const idleMs = 1_000;
-const roomPollMs = 100;
-/** A source that shuts down waits for us to read everything: for ever, else. */
-const looksBetweenQuestions = 20;
 
 /**
  * From the messages of the stream to steps of the feed.
@@ -82,41 +36,26 @@ const looksBetweenQuestions = 20;
  *     S …changes… E        spooled; decoded when `c` brings the commit
  *     keepalive            all before it is whole: an idle place
  *
- * A step is staged while the next one is decoded. One transaction that
- * outgrows the buffer goes ahead in parts, later than what is resolved, and
- * so invisible until its end comes.
- *
- * Order: a step is durable, then its place is confirmed. Never another.
+ * One transaction that outgrows the buffer goes ahead in parts, later than
+ * what is resolved, and so invisible until its end comes (steps.ts).
  */
 export class Transactions implements WalHandler {
   readonly #options: TransactionsOptions;
   readonly #buffer = new StepBuffer();
+  readonly #steps: Steps;
   readonly #clock: CommitClock;
   /** The transaction that is being decoded. */
   #open: { readonly time: Timestamp; readonly isStaged: boolean } | null = null;
   /** Its messages are being spooled. */
   #streamed: number | null = null;
-  /** What the next step ends with. */
-  #closedTime: Timestamp;
-  #closedLsn: bigint;
-  #stagedLsn: bigint;
-  #staging: Promise<void> | null = null;
-  #stagedAtMs = 0;
-  #timer: NodeJS.Timeout | null = null;
-  #isOver = false;
   /** Nothing but keepalives has come since the last one. */
   #isQuiet = false;
-  /** Whole transactions have rows that no step has taken with it yet. */
-  #mustStage = false;
   #shape: SchemaShape;
-  #counts = { transactions: 0, rows: 0, empty: 0 };
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
+    this.#steps = new Steps(options, this.#buffer);
     this.#clock = new CommitClock(options.resolved);
-    this.#closedTime = options.resolved;
-    this.#closedLsn = options.stagedLsn;
-    this.#stagedLsn = options.stagedLsn;
     this.#shape = options.feed.shape();
   }
 
@@ -166,55 +105,33 @@ export class Transactions implements WalHandler {
     serverMicros: bigint,
     replyAsked: boolean,
   ): Promise<void> | undefined {
-    if (this.#open !== null) {
-      return undefined;
-    }
-    // Whatever was committed before this place has come, and is whole.
-    if (walEnd > this.#closedLsn) {
-      this.#closedLsn = walEnd;
-    }
-    if (!this.#mustStage && !this.#staging) {
+    if (this.#open === null) {
       // The first one behind a change may be followed by more of them, of a
       // backlog: only a source that is quiet is at its own time.
-      if (this.#isQuiet) {
-        this.#closedTime = this.#clock.next(serverMicros);
-      }
-      if (replyAsked || this.#isPlaceDue) {
-        void this.#stage();
-      }
+      const isQuiet = this.#isQuiet;
+      this.#steps.idle(
+        walEnd,
+        () => (isQuiet ? this.#clock.next(serverMicros) : null),
+        replyAsked,
+      );
     }
     this.#isQuiet = true;
     return undefined;
   }
 
   paused(): void {
-    // A busy source whose changes are all left out sends no keepalives.
-    if (this.#isPlaceDue && this.#closedLsn > this.#stagedLsn) {
-      void this.#stage();
-    }
-    this.#stageSoon();
-  }
-
-  get #isPlaceDue(): boolean {
-    return performance.now() - this.#stagedAtMs > idleMs;
+    this.#steps.soon();
   }
 
   /** Resolves when all that is whole is durable and confirmed. */
-  async finish(): Promise<void> {
-    this.#cancelTimer();
-    while (this.#staging) {
-      await this.#staging;
-    }
-    if (!this.#isOver && this.#closedLsn > this.#stagedLsn) {
-      await this.#stage();
-    }
-    this.#isOver = true;
+  finish(): Promise<void> {
+    return this.#steps.finish();
   }
 
   #begin(payload: Buffer): Promise<void> | undefined {
     const { finalLsn, commitMicros } = readBegin(payload);
     this.#openTransaction(commitMicros, finalLsn < this.#options.stagedLsn);
-    return this.#waitForRoom();
+    return this.#steps.room();
   }
 
   #openTransaction(commitMicros: bigint, isStaged: boolean): void {
@@ -237,7 +154,7 @@ export class Transactions implements WalHandler {
     }
     this.#options.decoder.change(payload, 0, open.time, this.#buffer);
     return this.#buffer.sizeBytes > this.#options.bufferBytes
-      ? this.#relieve()
+      ? this.#steps.relieve(open.time)
       : undefined;
   }
 
@@ -250,19 +167,11 @@ export class Transactions implements WalHandler {
   }
 
   #commit(endLsn: bigint): void {
-    this.#closedTime = this.#open!.time;
-    if (this.#buffer.openCount > 0) {
-      this.#mustStage = true;
-      this.#counts.transactions += 1;
-      this.#counts.rows += this.#buffer.openCount;
-    } else if (!this.#open!.isStaged) {
-      this.#counts.empty += 1;
-    }
+    const { time, isStaged } = this.#open!;
+    const rowCount = this.#buffer.openCount;
     this.#open = null;
     this.#buffer.commit();
-    if (endLsn > this.#closedLsn) {
-      this.#closedLsn = endLsn;
-    }
+    this.#steps.closed(time, endLsn, { rowCount, isStaged });
   }
 
   #streamedMessage(payload: Buffer, xid: number): Promise<void> | undefined {
@@ -296,7 +205,7 @@ export class Transactions implements WalHandler {
   async #replay(payload: Buffer): Promise<void> {
     const { xid, commitLsn, endLsn, commitMicros } = readStreamCommit(payload);
     this.#openTransaction(commitMicros, commitLsn < this.#options.stagedLsn);
-    await this.#waitForRoom();
+    await this.#steps.room();
     for await (const message of this.#options.spool.take(xid)) {
       await this.#replayed(message);
     }
@@ -311,145 +220,6 @@ export class Transactions implements WalHandler {
         return this.#truncate(message);
       default:
         return this.#change(message);
-    }
-  }
-
-  /** Holds the stream until staging has taken what fills the buffer. */
-  async #relieve(): Promise<void> {
-    this.#cancelTimer();
-    while (this.#staging) {
-      await this.#staging;
-    }
-    this.#throwIfFailed();
-    if (this.#closedLsn > this.#stagedLsn) {
-      await this.#stage();
-      this.#throwIfFailed();
-    }
-    if (this.#buffer.sizeBytes > this.#options.bufferBytes / 2) {
-      const tables = this.#buffer.takeOpen();
-      this.#staging = this.#advance(tables, {
-        resolved: this.#closedTime,
-        lsn: this.#stagedLsn,
-        partOf: this.#open!.time,
-      });
-      await this.#staging;
-      this.#throwIfFailed();
-    }
-  }
-
-  /** Before a transaction, never in it: it could not go on otherwise. */
-  #waitForRoom(): Promise<void> | undefined {
-    try {
-      this.#options.feed.admit();
-      return undefined;
-    } catch (error) {
-      return this.#untilRoom(error);
-    }
-  }
-
-  async #untilRoom(error: unknown): Promise<void> {
-    if (!(error instanceof ReplicatorError)) {
-      throw error;
-    }
-    for (let look = 1; ; look += 1) {
-      this.#options.observer.waitingForStaging(error);
-      this.#stageSoon();
-      await sleep(roomPollMs);
-      this.#throwIfFailed();
-      if (
-        look % looksBetweenQuestions === 0 &&
-        (await this.#options.isSourceLeaving())
-      ) {
-        throw new ReplicatorError('E6010', {
-          detail: 'the source is shutting down while staging has no room',
-        });
-      }
-      try {
-        this.#options.feed.admit();
-        return;
-      } catch {
-        // Not yet.
-      }
-    }
-  }
-
-  #stageSoon(): void {
-    if (this.#staging || this.#timer || this.#isOver || !this.#mustStage) {
-      return;
-    }
-    const waitMs = this.#stagedAtMs + companyMs - performance.now();
-    if (waitMs <= 0 || this.#buffer.sizeBytes > companyBytes) {
-      void this.#stage();
-      return;
-    }
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#stageSoon();
-    }, waitMs);
-  }
-
-  /** Stages what is whole. Never rejects: `failed` is told. */
-  #stage(): Promise<void> {
-    if (this.#staging || this.#isOver) {
-      return this.#staging ?? Promise.resolve();
-    }
-    const lsn = this.#closedLsn;
-    this.#mustStage = false;
-    this.#staging = this.#advance(this.#buffer.takeClosed(), {
-      resolved: this.#closedTime,
-      lsn,
-    });
-    return this.#staging;
-  }
-
-  async #advance(
-    tables: SourceStep['tables'],
-    {
-      resolved,
-      lsn,
-      partOf,
-    }: {
-      readonly resolved: Timestamp;
-      readonly lsn: bigint;
-      readonly partOf?: Timestamp;
-    },
-  ): Promise<void> {
-    const options = this.#options;
-    try {
-      const position = options.positionAt(lsn);
-      await options.feed.advance({
-        tables,
-        resolved,
-        position,
-        ...(partOf !== undefined && { partOf }),
-      });
-      this.#stagedLsn = lsn;
-      options.confirm(lsn);
-      options.observer.transactions(this.#counts);
-      this.#counts = { transactions: 0, rows: 0, empty: 0 };
-      options.observer.staged(
-        lsn,
-        Math.max(0, Date.now() - wallTimeMs(resolved)),
-      );
-    } catch (error) {
-      this.#isOver = true;
-      options.failed(error);
-    }
-    this.#stagedAtMs = performance.now();
-    this.#staging = null;
-    this.#stageSoon();
-  }
-
-  #cancelTimer(): void {
-    if (this.#timer) {
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
-  }
-
-  #throwIfFailed(): void {
-    if (this.#isOver) {
-      throw new ReplicatorError('E3005');
     }
   }
 }
