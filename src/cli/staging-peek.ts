@@ -92,7 +92,7 @@ function operation(mutation: Mutation): string {
 
 /** The keys of rows without a key hold all their values: then they are row data. */
 function holdsRow({ keyColumns }: TableMutations, row: Mutation): boolean {
-  return keyColumns === undefined && !isTruncation(row);
+  return !keyColumns?.length && !isTruncation(row);
 }
 
 function keyText({ key, movedFrom }: Mutation): string {

@@ -75,7 +75,8 @@ export interface TableMutations {
   readonly table: string;
   /**
    * The columns whose values the keys hold, in their order: the target's
-   * primary key when the rows were decoded. Absent: as it is now.
+   * primary key when the rows were decoded. Empty: it had none. Absent: it is
+   * not known, and taken to be as it is now.
    */
   readonly keyColumns?: readonly string[];
   readonly mutations: readonly Mutation[];

@@ -20,7 +20,11 @@ import type { SchemaShape } from '../target/target.ts';
  *     some of the columns         the others are left out
  *     anything else               E4018 (halt): the key cannot be told
  *
- * Keys without names are taken to be in the present order. A table that is
+ * Rows of a table that had no key when they were staged have an empty list of
+ * names, and their keys hold all their values: once the table has a key they
+ * can be told no more, however many columns it has. Keys of which the names
+ * were not noted (old entries of changefeeds, whose tables all have keys) are
+ * taken to be in the present order. A table that is
  * gone is left to whoever needs it (batch-tables.ts).
  */
 export function alignKeys(
@@ -40,6 +44,13 @@ export function alignKeys(
   const names = present.map(({ name }) => name);
   const positions = names.map((name) => keyColumns.indexOf(name));
   if (positions.length === 0 || positions.includes(-1)) {
+    if (keyColumns.length === 0) {
+      throw new ReplicatorError('E4018', {
+        detail: `the target table ${shape.name}.${table} has the primary key (${names.join(', ')}), and had none when its waiting rows were staged`,
+        remedy:
+          'drop that primary key again (it is found at once); for a table to get one, stop its writes at the source and wait until all is applied',
+      });
+    }
     throw new ReplicatorError('E4018', {
       detail: `the primary key of the target table ${shape.name}.${table} is (${names.join(', ')}), and its staged rows are keyed by (${keyColumns.join(', ')})`,
     });

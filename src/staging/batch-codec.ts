@@ -4,7 +4,8 @@
  * A body is one version byte, the CRC32 of the rest (big-endian), and one
  * UTF-8 text. The text is the names of the key's columns as a JSON array,
  *
- *     <length>:<names>            since version 2; `-:` where they are not known
+ *     <length>:<names>            since version 2; `-:` where they are not known,
+ *                                 and `2:[]` where the table has no key
  *
  * and then, row after row,
  *

@@ -113,6 +113,27 @@ test.each([
   );
 });
 
+test('halts where the table had no key and got one, of however many columns', () => {
+  for (const [key, now] of [
+    ['[1,2]', ['a', 'b']],
+    ['[1,2]', ['a']],
+    ['[1]', ['a', 'b']],
+  ] as const) {
+    expect(() => alignKeys(deleteOf(key, []), shapeWithKey(now))).toThrow(
+      expect.objectContaining({
+        code: 'E4018',
+        disposition: 'halt',
+        message: expect.stringMatching(/had none/),
+      }),
+    );
+  }
+});
+
+test('rows of a table that never had a key are left untouched', () => {
+  const rows = deleteOf('[1,2]', []);
+  expect(alignKeys(rows, shapeWithKey([]))).toBe(rows);
+});
+
 test('the key that a row has left is laid out anew too, and a truncation has none', () => {
   const moved = { ...deleteOf('[1,2]').mutations[0]!, movedFrom: '[3,4]' };
   const part = {

@@ -243,6 +243,7 @@ test('peek tells of moves and truncations, and takes the key of a row without on
       },
       {
         table: 'log',
+        keyColumns: [],
         mutations: [truncation(at(0), false), row(at(0), 'secret')],
       },
     ]),

@@ -12,7 +12,7 @@ export function protocolError(plan: TablePlan, what: string): ReplicatorError {
 export function unlocated(plan: TablePlan, change: string): ReplicatorError {
   const { relation, isKeyed, keyColumns, missingKeyColumns } = plan;
   const source = sourceName(plan);
-  const key = keyColumns?.join(', ');
+  const key = keyColumns.join(', ');
   const reason =
     !isKeyed && plan.keySources.length === 0
       ? 'the target table has none of its columns'
@@ -35,6 +35,6 @@ export function partEmptied(plan: TablePlan): ReplicatorError {
   });
 }
 
-function sourceName({ relation }: TablePlan): string {
+export function sourceName({ relation }: Pick<TablePlan, 'relation'>): string {
   return `${relation.schema}.${relation.table}`;
 }

@@ -44,10 +44,10 @@ export interface RowDecoderOptions {
 }
 
 export interface MutationSink {
-  /** `keyColumns` is undefined for tables without a primary key. */
+  /** `keyColumns` is empty for tables without a primary key. */
   put(
     table: TargetTable,
-    keyColumns: readonly string[] | undefined,
+    keyColumns: readonly string[],
     mutation: Mutation,
   ): void;
 }

@@ -35,8 +35,8 @@ export interface TablePlan {
   readonly columns: readonly ColumnPlan[];
   /** The target has a primary key. */
   readonly isKeyed: boolean;
-  /** Names of the target's primary key; undefined where it has none. */
-  readonly keyColumns: readonly string[] | undefined;
+  /** Names of the target's primary key; none where it has none. */
+  readonly keyColumns: readonly string[];
   /**
    * For each place in the key the source's column, or -1. Where the target has
    * no primary key all columns are the key, in the order of the source.
@@ -93,7 +93,7 @@ export function planTable(
     table,
     columns,
     isKeyed,
-    keyColumns: isKeyed ? primaryKey.map(({ name }) => name) : undefined,
+    keyColumns: primaryKey.map(({ name }) => name),
     keySources,
     missingKeyColumns: primaryKey
       .filter((target) => !resolved.includes(target))
