@@ -16,6 +16,7 @@ import { partEmptied, protocolError, unlocated } from './change-errors.ts';
 import { cutShort, readUInt32 } from './message-fields.ts';
 import { fieldsAt, messageKinds, readTruncate } from './pgoutput.ts';
 import { readRelation, type SourceRelation } from './relations.ts';
+import { requireRowSize } from './row-size.ts';
 import { planTable, type TablePlan, type TargetTable } from './table-plan.ts';
 import {
   keyOldTuple,
@@ -288,6 +289,7 @@ export class RowDecoder {
   }
 
   #put(plan: TablePlan, mutation: Mutation): void {
+    requireRowSize(plan, mutation);
     this.#sink.put(plan.table, plan.keyColumns, mutation);
   }
 }
