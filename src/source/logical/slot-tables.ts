@@ -24,6 +24,17 @@ export interface SlotTablesOptions {
   leftOut(relation: SourceRelation, why: string): void;
 }
 
+/** A table of the source, and what takes its changes. */
+interface Taken {
+  readonly oid: number;
+  readonly source: string;
+  /** Of a partition that goes into the table of its root: the root. */
+  readonly whole: string;
+  /** The table of the feed. */
+  readonly name: string;
+  readonly parts: readonly number[];
+}
+
 /**
  * Which table of the target a table of the source goes into: the one of the
  * same name in the schema that its own is mapped to, exactly or but for case.
@@ -34,8 +45,8 @@ export class SlotTables {
   readonly #options: SlotTablesOptions;
   readonly #roots = new Map<number, PartitionRoot | null>();
   readonly #toldOids = new Set<number>();
-  /** Under which name a table was replicated last, by its OID. */
-  readonly #names = new Map<number, string>();
+  /** As it was replicated last, by its OID. */
+  readonly #taken = new Map<number, Taken>();
   /** By name in the feed, whose changes it took last. */
   readonly #oids = new Map<string, number>();
 
@@ -56,9 +67,15 @@ export class SlotTables {
     }
     const found = this.#lookUp(relation, schema);
     if (found !== null) {
-      this.#names.set(relation.oid, `${relation.schema}.${relation.table}`);
-      this.#refuseTwin(relation, found.name);
-      this.#oids.set(found.name, relation.oid);
+      const { oid } = relation;
+      const { name, parts = [] } = found;
+      const source = `${relation.schema}.${relation.table}`;
+      const root = found.parts && this.#roots.get(oid);
+      const whole = root ? `${relation.schema}.${root.table}` : source;
+      const taken = { oid, source, whole, name, parts };
+      this.#refuseTwin(taken);
+      this.#taken.set(oid, taken);
+      this.#oids.set(name, oid);
       return found;
     }
     if (this.#options.onUnknown === 'ignore') {
@@ -120,26 +137,40 @@ export class SlotTables {
 
   /** What was replicated and has moved out of its schema is not left out. */
   #refuseMoved({ oid, schema, table }: SourceRelation): void {
-    const name = this.#names.get(oid);
-    if (name !== undefined) {
+    const taken = this.#taken.get(oid);
+    if (taken !== undefined) {
       throw new ReplicatorError('E6013', {
-        detail: `${name} of the source is ${schema}.${table} now, and that schema goes nowhere`,
+        detail: `${taken.source} of the source is ${schema}.${table} now, and that schema goes nowhere`,
         remedy: `start again with ${schema} in --sourceSchema or --schemaMap; or, if the table is not to be replicated any more, take it out of the publication and start again`,
       });
     }
   }
 
-  /** Of two tables that differ by case, the rows would get mixed up in one. */
-  #refuseTwin({ oid, schema, table }: SourceRelation, name: string): void {
-    const own = `${schema}.${table}`;
-    const other = this.#names.get(this.#oids.get(name) ?? oid)!;
-    if (other !== own && other.toLowerCase() === own.toLowerCase()) {
-      throw new ReplicatorError('E6013', {
-        detail: `the target has one table ${name} for ${other} and ${own} of the source`,
-        remedy:
-          'create both tables at the target, each with its own spelling, or take one of them out of the publication; if the source has only one of them any more, start again',
-      });
+  /**
+   * The rows of two tables would get mixed up in one: they differ by case
+   * alone, or their schemas go into one. Of one name there may be two OIDs (a
+   * table that was made anew), and partitions share the table of their root.
+   */
+  #refuseTwin({ oid, source, whole, name, parts }: Taken): void {
+    const other = this.#taken.get(this.#oids.get(name) ?? oid);
+    if (
+      other === undefined ||
+      other.oid === oid ||
+      other.name !== name ||
+      other.whole === whole ||
+      parts.includes(other.oid) ||
+      other.parts.includes(oid)
+    ) {
+      return;
     }
+    const remedy =
+      other.source.toLowerCase() === source.toLowerCase()
+        ? 'create both tables at the target, each with its own spelling'
+        : 'let --schemaMap send their schemas into two of the target';
+    throw new ReplicatorError('E6013', {
+      detail: `the target has one table ${name} for ${other.source} and ${source} of the source`,
+      remedy: `${remedy}, or take one of them out of the publication; if the source has only one of them any more, start again`,
+    });
   }
 
   #leaveOut(relation: SourceRelation, why: string): void {

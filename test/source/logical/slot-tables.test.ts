@@ -37,6 +37,7 @@ function slotTables(
     onUnknown = 'refuse' as 'refuse' | 'ignore',
     roots = new Map<number, PartitionRoot>(),
     found = names,
+    auditGoesTo = audit,
   } = {},
 ): { tables: SlotTables; leftOut: string[] } {
   const leftOut: string[] = [];
@@ -52,7 +53,7 @@ function slotTables(
     feed: feed as TransactionFeed,
     schemas: new Map<string, SchemaName>([
       ['public', main],
-      ['audit', audit],
+      ['audit', auditGoesTo],
     ]),
     tableName: (schema, table) => joinedTableName(main, schema, table),
     onUnknown,
@@ -80,6 +81,58 @@ test('two tables that differ by case alone are not mixed up in one, and one that
   expect(tables.find(relation('ITEM', { oid: 1 }))?.name).toBe('item');
   // Dropped and made anew.
   expect(tables.find(relation('ITEM', { oid: 3 }))?.name).toBe('item');
+});
+
+test('two schemas that go into one may not have a table of one name', () => {
+  const { tables } = slotTables(['item', 'log'], { auditGoesTo: main });
+  const inAudit = { schema: 'audit', oid: 2 };
+  expect(tables.find(relation('item'))?.name).toBe('item');
+  expect(tables.find(relation('log', inAudit))?.name).toBe('log');
+  expect(() => tables.find(relation('item', { ...inAudit, oid: 3 }))).toThrow(
+    expect.objectContaining({
+      code: 'E6013',
+      message: expect.stringMatching(
+        /one table item for public\.item and audit\.item/,
+      ),
+      remedy: expect.stringMatching(/--schemaMap/),
+    }),
+  );
+  // The table itself has moved into the other schema, and back.
+  expect(tables.find(relation('item', { schema: 'audit' }))?.name).toBe('item');
+  expect(tables.find(relation('item'))?.name).toBe('item');
+  // It has another name, and its own another one takes.
+  expect(() => tables.find(relation('old'))).toThrow(/no table/);
+  expect(tables.find(relation('item', { oid: 4 }))?.name).toBe('item');
+});
+
+test('partitions of two tables are not mixed up in one, and those of one share it in whatever schemas they lie', async () => {
+  const first = { table: 'visit', leaves: [7, 8] };
+  const second = { table: 'visit', leaves: [9] };
+  const roots = new Map([
+    [7, first],
+    [8, first],
+    [9, second],
+  ]);
+  const { tables } = slotTables(['visit'], { roots, auditGoesTo: main });
+  const parts = [
+    relation('visit_1', { oid: 7 }),
+    relation('visit_2', { schema: 'audit', oid: 8 }),
+    relation('visit_1', { schema: 'audit', oid: 9 }),
+  ] as const;
+  for (const part of parts) {
+    await tables.look(part);
+  }
+  expect(tables.find(parts[0])?.name).toBe('visit');
+  expect(tables.find(parts[1])?.name).toBe('visit');
+  expect(tables.find(parts[0])?.name).toBe('visit');
+  expect(() => tables.find(parts[2])).toThrow(
+    /one table visit for public\.visit_1 and audit\.visit_1/,
+  );
+  // As one table, from here on (publish_via_partition_root).
+  expect(tables.find(relation('visit', { oid: 5 }))?.name).toBe('visit');
+  expect(() =>
+    tables.find(relation('visit', { schema: 'audit', oid: 6 })),
+  ).toThrow(/public\.visit and audit\.visit/);
 });
 
 test('a table of a mapped schema goes into that schema, never into one of its name in the main one', () => {
