@@ -3,18 +3,19 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
-import type { SchemaName } from '../mutation/schema-name.ts';
 import { printTimestamp } from '../mutation/timestamp.ts';
 import type { ClaimedWatermark } from '../sequencer/sequencer.ts';
 import type { StagingStore } from '../staging/staging.ts';
-import type { Target } from '../target/target.ts';
+import type { SchemaShape, Target } from '../target/target.ts';
 
 /**
  * Decides how far the target is, from what staging and the target each say,
  * at start and whenever the target turns out to have fallen back, and takes the target schema over from any earlier daemon.
  *
  *     target's watermark   against staging's copy      the truth is
- *     none (no permission)                             staging's: effectively-once
+ *     none (no permission)                             staging's: effectively-once,
+ *                                                      which tables without a primary
+ *                                                      key cannot bear
  *     of another store     its log may hold more       nobody knows: halt (E4016)
  *     at or after          committed, not yet noted    the later one
  *     before               the target was restored     the target's, if the log
@@ -23,10 +24,11 @@ import type { Target } from '../target/target.ts';
 export async function claimWatermark(
   store: StagingStore,
   target: Target,
-  schema: SchemaName,
+  shape: SchemaShape,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<ClaimedWatermark> {
+  const schema = shape.name;
   const staged = await store.checkpoint(schema, signal);
   const there = await target.claimCheckpoint(
     schema,
@@ -36,8 +38,15 @@ export async function claimWatermark(
   if (!there) {
     logger.warn(
       { schema },
-      'the target account may not create replicator_checkpoint: changes are applied effectively once (a crash may apply the last ones twice, which does no harm), and a second daemon is not fenced off',
+      'the target account may not create replicator_checkpoint: changes are applied effectively once (a crash may apply the last ones twice, which does no harm to rows with a primary key), and a second daemon is not fenced off',
     );
+    const tables = tablesWithoutKey(shape);
+    if (tables.length > 0) {
+      logger.warn(
+        { schema, tables },
+        `without replicator_checkpoint a crash may insert rows twice where a table has no primary key (${tables.join(', ')}): where a slot brings rows of such tables, let the account create replicator_checkpoint, or give the tables primary keys`,
+      );
+    }
     return { applied: staged.applied, inTarget: null };
   }
   if (there.applied >= staged.appliedInTarget) {
@@ -56,6 +65,14 @@ export async function claimWatermark(
     'the target lies behind what was applied to it, as after a restore: applying the staged mutations between again',
   );
   return { applied: there.applied, inTarget: there };
+}
+
+/** Nothing tells their rows from the same ones that come again. */
+function tablesWithoutKey({ tables }: SchemaShape): string[] {
+  return [...tables]
+    .filter(([, { primaryKey }]) => primaryKey.length === 0)
+    .map(([name]) => name)
+    .toSorted();
 }
 
 const stagingIdMemo = 'staging-id';

@@ -314,7 +314,7 @@ export class Pipeline implements Feed {
 
   #claim(signal: AbortSignal): Promise<ClaimedWatermark> {
     const { store, target } = this.#house;
-    return claimWatermark(store, target, this.schema, this.#logger, signal);
+    return claimWatermark(store, target, this.shape(), this.#logger, signal);
   }
 
   #contextFor(observer: SequencerObserver): SequencerContext {
