@@ -30,6 +30,10 @@ export interface AttemptPlan {
  * the way, the work is tried again with deletes before upserts, then one
  * source transaction at a time in either order. Any other failure is simply
  * repeated, on one connection, until the sequencer is past it.
+ *
+ * Every rung is safe: the applier does what the source did or refuses. So the
+ * first is the one that gets past most places at once. One transaction at a
+ * time would meet the next place soon, and stand back there again.
  */
 export function attemptPlan(
   trouble: Trouble | null,

@@ -1,4 +1,5 @@
 /** One batch into one open target transaction: fold, order, cut, write. */
+import { ReplicatorError } from '../failure/failure.ts';
 import type { Mutation } from '../mutation/mutation.ts';
 import { type FoldedTable, foldTable } from './folded-table.ts';
 import { keyMoves, keyRows } from './row-shape.ts';
@@ -9,6 +10,12 @@ import {
   shapeChunks,
 } from './statement-chunks.ts';
 import { tableOrder } from './table-order.ts';
+import {
+  freedRefusal,
+  heldValueRefusal,
+  takingTables,
+  withParents,
+} from './taken-rows.ts';
 import type {
   Applier,
   ApplyOrder,
@@ -79,22 +86,58 @@ async function send(
  *     rows are written      parents before children
  *     rows are deleted      children before parents
  *
- * With `deletes-first` the last two change places.
+ * With `deletes-first` the last two change places, but for deletes that would
+ * take rows with them that the batch keeps: those stay last, and unique values
+ * of their rows are taken away before others are written.
+ *
+ * Invariant, in every order: the target ends as if all had been applied one by
+ * one, or the batch is refused and nothing has changed.
  */
 function* statements(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
   order: ApplyOrder,
 ): Generator<Statement> {
+  const taking = takingTables(folded);
+  refuseFreed(folded, taking, order);
   yield* truncations(folded, transaction);
   yield* moves(folded, transaction);
-  if (order === 'deletes-first') {
-    yield* deletes(folded, transaction);
-    yield* vacations(folded, transaction);
-  }
-  yield* writes(folded, transaction, order);
   if (order !== 'deletes-first') {
+    yield* writes(folded, transaction);
     yield* deletes(folded, transaction);
+    return;
+  }
+  const late = withParents(folded, taking);
+  const held = new Set<TableShape>();
+  yield* deletes(
+    folded.filter((entry) => !late.has(entry)),
+    transaction,
+  );
+  const last = folded.filter((entry) => late.has(entry));
+  yield* lateVacations(last, transaction, held);
+  yield* vacations(folded, transaction);
+  yield* writes(folded, transaction, held);
+  yield* deletes(last, transaction);
+}
+
+/**
+ * Keys are freed before anything is written. Of a part of a transaction, which
+ * comes in every order but the first, what is kept may stand in another part.
+ */
+function refuseFreed(
+  folded: readonly FoldedTable[],
+  taking: ReadonlySet<FoldedTable>,
+  order: ApplyOrder,
+): void {
+  for (const entry of folded) {
+    const { table, freed } = entry;
+    const mayTake =
+      order === 'upserts-first'
+        ? taking.has(entry)
+        : table.deleteHasEffects === true;
+    if (freed.length > 0 && mayTake) {
+      throw freedRefusal(table);
+    }
   }
 }
 
@@ -136,19 +179,29 @@ function* moves(
   }
 }
 
+/** With `held` unique values may pass between rows. */
 function* writes(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
-  order: ApplyOrder,
+  held?: ReadonlySet<TableShape>,
 ): Generator<Statement> {
   for (const { table, rows, inserted } of folded) {
     for (const chunk of rows.values().flatMap(shapeChunks)) {
-      yield () =>
-        transaction.upsert(
-          order === 'deletes-first' && table.uniqueKeys.length > 0
-            ? { ...chunk, passUniqueValues: true }
-            : chunk,
-        );
+      yield async () => {
+        try {
+          await transaction.upsert(
+            held && table.uniqueKeys.length > 0
+              ? { ...chunk, passUniqueValues: true }
+              : chunk,
+          );
+        } catch (error) {
+          const isHeld =
+            error instanceof ReplicatorError &&
+            error.code === 'E4013' &&
+            held?.has(table);
+          throw isHeld ? heldValueRefusal(table, error) : error;
+        }
+      };
     }
     for (const chunk of inserted.values().flatMap(shapeChunks)) {
       yield () => transaction.insert(chunk);
@@ -167,6 +220,27 @@ function* deletes(
     }
     for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
       yield () => transaction.deleteEqual(chunk);
+    }
+  }
+}
+
+/**
+ * Rows that go last leave their unique values now. Where they cannot, the
+ * table is one of `held`: the server tells whether another row wants them.
+ */
+function* lateVacations(
+  last: readonly FoldedTable[],
+  transaction: TargetTransaction,
+  held: Set<TableShape>,
+): Generator<Statement> {
+  for (const { table, deleted } of last) {
+    const keys = table.uniqueKeys.length > 0 ? deleted : [];
+    for (const chunk of keyChunks(keyRows(table, keys))) {
+      yield async () => {
+        if (!(await transaction.vacateUniqueKeys(chunk))) {
+          held.add(table);
+        }
+      };
     }
   }
 }

@@ -87,6 +87,51 @@ export function registerConstraintsCases(
     ]);
   });
 
+  test('a child that has left its parent outlives it, with all that it has, whatever goes first', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table parent (id ${integer} not null primary key)`,
+    );
+    await fixture.sql(
+      `create table child (id ${integer} not null primary key, parent ${integer}, note ${shortText(20)}, foreign key (parent) references parent (id) on delete cascade)`,
+    );
+    await fixture.sql(
+      `create table grandchild (id ${integer} not null primary key, child ${integer}, foreign key (child) references child (id) on delete cascade)`,
+    );
+    await fixture.sql(
+      `create table loud (id ${integer} not null primary key, n ${integer} not null unique)`,
+    );
+    await applyTo(fixture, {
+      parent: [1, 2, 3].map((id) => row(1, [id], { id: `${id}` })),
+      child: [
+        row(1, [1], { id: '1', parent: '1', note: '"kept"' }),
+        row(1, [2], { id: '2', parent: '2', note: '"gone"' }),
+      ],
+      grandchild: [
+        row(1, [1], { id: '1', child: '1' }),
+        row(1, [2], { id: '2', child: '2' }),
+      ],
+      loud: [row(1, [1], { id: '1', n: '7' })],
+    });
+    const changes = {
+      parent: [row(2, [1], null), row(2, [2], null)],
+      child: [row(2, [1], { id: '1', parent: '3' }), row(2, [2], null)],
+      grandchild: [row(2, [2], null)],
+      loud: [row(2, [1], null), row(2, [2], { id: '2', n: '7' })],
+    };
+    expect((await failureOf(applyTo(fixture, changes))).code).toBe('E4013');
+    await applyTo(fixture, changes, { order: 'deletes-first' });
+    expect(await fixture.rows('select id from parent')).toEqual([['3']]);
+    expect(await fixture.rows('select id, parent, note from child')).toEqual([
+      ['1', '3', 'kept'],
+    ]);
+    expect(await fixture.rows('select id, child from grandchild')).toEqual([
+      ['1', '1'],
+    ]);
+    expect(await fixture.rows('select id, n from loud')).toEqual([['2', '7']]);
+  });
+
   test('swaps unique values between rows when deletes go first', async () => {
     await using fixture = await open();
     const { integer, shortText } = fixture.ddl;
