@@ -418,6 +418,26 @@ describe('deletes first, where a parent goes that a child has just left', () => 
   );
 });
 
+test.for(['cascade', 'set null'])(
+  'a child that refers to a unique value keeps it while values are set free (on update %s)',
+  async (action) => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(`
+      create table "it's" (id int4 primary key, code int4 unique);
+      create table child (id int4 primary key, up int4 references "it's" (code) on update ${action});
+      insert into "it's" values (1, 1), (2, 2);
+      insert into child values (1, 1)`);
+    await applyTo(
+      fixture,
+      { "it's": [row(1, [1], { id: '1', code: '1' })] },
+      { order: 'deletes-first' },
+    );
+    expect(await fixture.rows('select id, up from child')).toEqual([
+      ['1', '1'],
+    ]);
+  },
+);
+
 function placeOf({ target, database }: Fixture): {
   readonly target: Fixture['target'];
   readonly schema: Fixture['schema'];

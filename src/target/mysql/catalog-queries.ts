@@ -50,13 +50,13 @@ order by table_name, constraint_name, ordinal_position`;
 }
 
 /**
- * What becomes of the rows that refer to a deleted one. Of MariaDB only keys
+ * What becomes of the rows that refer to one that is deleted or changed. Of MariaDB only keys
  * within the schema: for others it would open every table of the server,
  * its own too, each time.
  */
 export function referringKeysQuery(schema: string, isMariadb: boolean): string {
   return `select constraint_schema as child_schema, table_name as child_table, constraint_name as name,
-  referenced_table_name as parent_table, delete_rule as delete_rule
+  referenced_table_name as parent_table, delete_rule as delete_rule, update_rule as update_rule
 from information_schema.referential_constraints
 where ${isMariadb ? 'constraint_schema' : 'unique_constraint_schema'} = ${schema} and unique_constraint_schema = ${schema}`;
 }

@@ -15,6 +15,8 @@ export type MysqlCodec = MysqlType & {
   readonly touched?: true;
   /** Rows of other tables refer to it. */
   readonly referred?: true;
+  /** Foreign keys carry its changes to the rows that refer to it. */
+  readonly followed?: true;
 };
 
 type MysqlType =

@@ -20,6 +20,8 @@ export interface ColumnPlace {
   readonly isJson: boolean;
   /** Foreign keys of other tables end here. */
   readonly isReferred: boolean;
+  /** Rows that refer to it are changed with it. */
+  readonly isFollowed: boolean;
 }
 
 export function columnCodec(row: TextRow, place: ColumnPlace): MysqlCodec {
@@ -32,6 +34,7 @@ export function columnCodec(row: TextRow, place: ColumnPlace): MysqlCodec {
       !exactCollation.test(collation) && { folds: true as const }),
     ...(/on update/i.test(row['extra'] ?? '') && { touched: true as const }),
     ...(place.isReferred && { referred: true as const }),
+    ...(place.isFollowed && { followed: true as const }),
     ...(place.prefix !== null && { keyPrefix: Number(place.prefix) }),
   };
 }

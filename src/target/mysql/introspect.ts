@@ -97,7 +97,7 @@ type TableDraft = Omit<
   'columnByName' | 'primaryKey' | 'fingerprint'
 > & { readonly keyNames: readonly string[] };
 
-/** Each column that a foreign key ends at, with what the key does on delete. */
+/** Each column that a foreign key ends at, with what the key does on delete and on update. */
 function referringColumns(
   keys: readonly TextRow[],
   keyColumns: readonly TextRow[],
@@ -109,6 +109,7 @@ function referringColumns(
     (columns.get(idOf(key, 'child_table')) ?? []).map((column) => ({
       parent_table: key['parent_table']!,
       delete_rule: key['delete_rule']!,
+      update_rule: key['update_rule']!,
       parent_column: column['parent_column']!,
       is_own:
         column['child_schema'] === column['parent_schema'] &&
@@ -162,6 +163,11 @@ function tableDraft(
           (key) =>
             key['parent_column'] === row['name'] && key['is_own'] !== '1',
         ),
+        isFollowed: referring.some(
+          (key) =>
+            key['parent_column'] === row['name'] &&
+            !['NO ACTION', 'RESTRICT'].includes(key['update_rule']!),
+        ),
       });
     });
   const names = columns.map((column) => column.name);
@@ -195,6 +201,7 @@ function columnShape(
     readonly isMariadb: boolean;
     readonly isJson: boolean;
     readonly isReferred: boolean;
+    readonly isFollowed: boolean;
   },
 ): ColumnShape {
   const extra = row['extra'] ?? '';

@@ -351,8 +351,12 @@ export function vacatedColumns(table: TableShape): string[] | null {
     const column = key
       .map((name) => table.columnByName.get(name)!)
       .find(
-        ({ nullable, generated, keyOrdinal }) =>
-          nullable && !generated && keyOrdinal === null,
+        (each) =>
+          each.nullable &&
+          !each.generated &&
+          each.keyOrdinal === null &&
+          // What follows into null does not follow back.
+          !codecOf(each).followed,
       );
     if (!column) {
       return null;

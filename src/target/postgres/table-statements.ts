@@ -97,6 +97,25 @@ function refuseMoveStatement(table: TableShape): string {
   ].join('\n');
 }
 
+/**
+ * A condition: no foreign key carries changes of other columns than the
+ * primary key's to rows that refer to them. What follows into null does not
+ * follow back.
+ */
+export function unlessFollowed(table: TableShape): string {
+  const name = tableName({ ...table, hasInheritors: false });
+  return [
+    'and not exists (',
+    '  select from pg_catalog.pg_constraint as k',
+    `  where k.contype = 'f' and k.confrelid = '${name.replaceAll("'", "''")}'::pg_catalog.regclass`,
+    "    and k.confupdtype not in ('a', 'r') and not exists (",
+    '      select from pg_catalog.pg_index as i',
+    '      where i.indrelid = k.confrelid and i.indisprimary and i.indexrelid = k.conindid',
+    '    )',
+    ')',
+  ].join('\n');
+}
+
 function oldKeyMatch({ primaryKey }: TableShape): string {
   return primaryKey
     .map(

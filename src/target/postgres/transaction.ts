@@ -23,7 +23,11 @@ import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { deleteEqualStatement, insertStatement } from './keyless-statements.ts';
 import { rowParameters } from './parameters.ts';
 import { deleteStatement, vacateStatement } from './statements.ts';
-import { movePlan, truncateStatement } from './table-statements.ts';
+import {
+  movePlan,
+  truncateStatement,
+  unlessFollowed,
+} from './table-statements.ts';
 import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { refusalOf } from './values.ts';
 import {
@@ -121,10 +125,11 @@ export class PostgresTransaction implements TargetTransaction {
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
     requireKey(keys.table);
-    const text = vacateStatement(keys.table);
-    if (text === null) {
+    const statement = vacateStatement(keys.table);
+    if (statement === null) {
       return false;
     }
+    const text = `${statement}\n${unlessFollowed(keys.table)}`;
     await this.#written(columnarRows(keys), () => [{ text }]);
     return true;
   }

@@ -27,6 +27,29 @@ function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 describe.each(ways)('$product through $way', ({ product, fewRows }) => {
+  test.for(['cascade', 'set null'])(
+    'a child that refers to a unique value keeps it while values are set free (on update %s)',
+    async (action) => {
+      await using fixture = await mysqlFixture(product, { fewRows });
+      await fixture.sql(
+        'create table parent (id int primary key, code int unique)',
+      );
+      await fixture.sql(
+        `create table child (id int primary key, up int, foreign key (up) references parent (code) on update ${action})`,
+      );
+      await fixture.sql('insert into parent values (1, 1), (2, 2)');
+      await fixture.sql('insert into child values (1, 1)');
+      await applyTo(
+        fixture,
+        { parent: [row(1, [1], { id: '1', code: '1' })] },
+        { order: 'deletes-first' },
+      );
+      expect(await fixture.rows('select id, up from child')).toEqual([
+        ['1', '1'],
+      ]);
+    },
+  );
+
   test('a circle of tables is deleted together with what it refers to', async () => {
     await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.database.sql(`
