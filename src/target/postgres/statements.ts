@@ -7,7 +7,7 @@
  * would cut a longer value silently, whereas the assignment to the column
  * refuses it, as it does for a plain INSERT.
  */
-import type { ColumnShape, TableShape } from '../../target/target.ts';
+import type { ColumnShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import {
   arrayParameter,
