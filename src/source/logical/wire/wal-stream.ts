@@ -19,6 +19,7 @@ import { dialPostgres } from '../../../config/address/postgres-dial.ts';
 import { ReplicatorError } from '../../../failure/failure.ts';
 import { printLsn } from '../server/lsn.ts';
 import { sourceFailure } from '../server/source-errors.ts';
+import { ReadGate } from './read-gate.ts';
 import { ServerError, serverError } from './wal-errors.ts';
 import { FrameReader } from './wal-frames.ts';
 
@@ -72,6 +73,7 @@ const sessionSettings = [
 export class WalStream implements AsyncDisposable {
   readonly #client: pg.Client;
   readonly #socket: Socket;
+  readonly #gate: ReadGate;
   readonly #options: WalStreamOptions;
   readonly #frames = new FrameReader();
   readonly #ended = Promise.withResolvers<void>();
@@ -95,6 +97,7 @@ export class WalStream implements AsyncDisposable {
     this.#client = client;
     this.#statusEveryMs = options.standbyTimeoutMs / 2;
     this.#socket = (client as unknown as ClientInternals).connection.stream;
+    this.#gate = new ReadGate(this.#socket);
     this.#options = options;
   }
 
@@ -172,7 +175,7 @@ export class WalStream implements AsyncDisposable {
   /** Ends `run` after the message that is being handled; places still go out. */
   stop(): void {
     this.#isStopped = true;
-    this.#socket.pause();
+    this.#gate.shut();
     this.#ended.resolve();
   }
 
@@ -193,7 +196,8 @@ export class WalStream implements AsyncDisposable {
       );
       // What is still under way must be read for the end to come.
       this.#socket.removeAllListeners('data');
-      this.#socket.on('data', () => {}).resume();
+      this.#socket.on('data', () => {});
+      this.#gate.open();
       this.#socket.write(copyDone);
       this.#socket.end(terminate);
       await Promise.race([closed, sleep(partingMs, undefined, { ref: false })]);
@@ -249,7 +253,7 @@ export class WalStream implements AsyncDisposable {
     this.#heardAtMs = performance.now();
     this.#frames.add(chunk);
     this.#lastReadBytes = chunk.length;
-    this.#socket.pause();
+    this.#gate.shut();
     void this.#pump();
   }
 
@@ -258,15 +262,15 @@ export class WalStream implements AsyncDisposable {
    * nobody who applies would have his turn.
    */
   #readOn(): void {
-    const resume = (): void => {
+    const open = (): void => {
       if (!this.#isHeld && !this.#isStopped && !this.#isOver) {
-        this.#socket.resume();
+        this.#gate.open();
       }
     };
     if (this.#lastReadBytes >= fullReadBytes) {
-      setImmediate(resume);
+      setImmediate(open);
     } else {
-      setTimeout(resume, poolPauseMs);
+      setTimeout(open, poolPauseMs);
     }
   }
 
@@ -286,7 +290,7 @@ export class WalStream implements AsyncDisposable {
         const waiting = this.#handle(this.#frames);
         if (waiting) {
           this.#isHeld = true;
-          this.#socket.pause();
+          this.#gate.shut();
           await waiting;
           this.#isHeld = false;
         }
