@@ -39,7 +39,8 @@ export async function columnFindings(
   if (shape === null) {
     throw new ReplicatorError('E4012', {
       detail: `there is no schema ${schema} at the target`,
-      remedy: 'name the schema with --targetSchema, as in the webhook path',
+      remedy:
+        'name it with --targetSchema, as shop.public or as a webhook path shop/public',
     });
   }
   if (source.length === 0) {

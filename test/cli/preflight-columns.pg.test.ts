@@ -91,7 +91,7 @@ test('a schema that is not there, on either side, is named', async () => {
   expect(await columnLines(...both, '--targetSchema=x/y')).toEqual({
     exitCode: 1,
     lines: [
-      'error target  E4012 there is no schema x.y at the target: name the schema with --targetSchema, as in the webhook path',
+      'error target  E4012 there is no schema x.y at the target: name it with --targetSchema, as shop.public or as a webhook path shop/public',
     ],
   });
   expect(

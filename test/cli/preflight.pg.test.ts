@@ -70,7 +70,7 @@ test('tables that changes could not be applied to are named with the remedy', as
     expect(lines.filter((line) => line.startsWith('warn  target'))).toEqual([
       'warn  target  the account may not use the schema of shut.t: grant USAGE on the schema if the changefeed has this table',
       'warn  target  the account lacks INSERT, UPDATE, DELETE on public."Odd Name": grant it if the changefeed has this table',
-      'warn  target  public.log has no primary key, so its changes would be refused: add the primary key of the source if the changefeed has it',
+      'warn  target  public.log has no primary key, so what a changefeed brings of it would be refused: add the primary key of the source if it is replicated',
       `warn  target  the account may not create replicator_checkpoint in /${db.name}/public: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: grant CREATE on the schema to have both`,
       `warn  target  the account may not create replicator_checkpoint in /${db.name}/shut: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: grant CREATE on the schema to have both`,
     ]);

@@ -26,7 +26,7 @@ export function fitFindings(
       : [
           warning(
             `the source's table ${table.name} is not in ${target.name}`,
-            'create it if the changefeed has it',
+            'create it if it is to be replicated',
           ),
         ];
   });

@@ -98,8 +98,8 @@ function tableFindings(
       (table) => ({
         level: 'warn',
         subject: 'target',
-        text: `${printed(table)} has no primary key, so its changes would be refused`,
-        remedy: 'add the primary key of the source if the changefeed has it',
+        text: `${printed(table)} has no primary key, so what a changefeed brings of it would be refused`,
+        remedy: 'add the primary key of the source if it is replicated',
       }),
       'tables',
     ),

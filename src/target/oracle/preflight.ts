@@ -192,8 +192,8 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       tables.filter((table) => table['has_key'] === 'N'),
       (table) =>
         warning(
-          `${printed(table)} has no enabled primary key, so its changes would be refused`,
-          'add the primary key of the source if the changefeed has it',
+          `${printed(table)} has no enabled primary key, so what a changefeed brings of it would be refused`,
+          'add the primary key of the source if it is replicated',
         ),
       'tables',
     ),

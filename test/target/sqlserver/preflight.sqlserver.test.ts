@@ -41,7 +41,7 @@ describe.skipIf(!hasServer)('preflight at SQL Server', () => {
       `3 tables in 1 schema; webhook paths: /${fixture.database.name}/dbo`,
     );
     expect(findings.map(({ text }) => text)).toContain(
-      'dbo.heap has no primary key, so its changes would be refused',
+      'dbo.heap has no primary key, so what a changefeed brings of it would be refused',
     );
     expect(remedies).toContain(
       [
