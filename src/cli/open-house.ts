@@ -126,8 +126,9 @@ function pipelineOptions(
     maxGuardKeys: values.assumeIdempotent ? 0 : values.memoryLimit / 4 / 150,
     sequencer: {
       flushSize: values.flushSize,
-      parallelism: values.parallelism,
+      parallelism: values.enableParallelApplies ? values.parallelism : 1,
       timestampLimit: values.timestampLimit,
+      limitLookahead: values.limitLookahead,
       isStatementOrder,
       scanSize: values.scanSize,
       readBudgetBytes: values.memoryLimit / 8,

@@ -8,10 +8,6 @@ export const peerOptions: Readonly<Record<string, string>> = {
     'this version has the modes consistent (the default) and --immediate',
   bestEffortWindow:
     'this version never leaves consistent mode by itself, however large the lag is',
-  limitLookahead:
-    'this version applies in the order of the source, so there is no skew to limit',
-  enableParallelApplies:
-    'this version runs transactions that share no row in parallel without being told; --parallelism bounds them',
   dlqTableName: 'this version has no dead letter table yet',
   userscript: 'this version runs no user scripts yet',
   enableCheckpointStream:

@@ -37,6 +37,13 @@ export const sequencerOptions = {
     about:
       'The most target transactions at once. At most 80 % of --targetMaxPoolSize.',
   },
+  enableParallelApplies: {
+    type: 'boolean',
+    default: true,
+    group: 'Sequencer',
+    about:
+      'Let transactions that share no row, no parent and no unique value run side by side, up to --parallelism; they still commit in the order of the source. Unlike at the peer it is on by default; false applies them one after the other.',
+  },
   timestampLimit: {
     type: 'int',
     default: 1000,
@@ -44,7 +51,16 @@ export const sequencerOptions = {
     group: 'Sequencer',
     unit: 'timestamps',
     about:
-      'The most source timestamps that are joined into one target transaction.',
+      'The most source timestamps that are joined into one target transaction. Those that only bring newer versions of rows that it has already do not count.',
+  },
+  limitLookahead: {
+    type: 'int',
+    default: 0,
+    min: 0,
+    group: 'Sequencer',
+    unit: 'resolved timestamps',
+    about:
+      'Go at most this many resolved timestamps ahead of what is applied in one sweep; 0 goes to the newest. A backlog is then applied in smaller steps. Order and atomicity do not depend on it.',
   },
   scanSize: {
     type: 'int',

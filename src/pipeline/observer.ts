@@ -21,6 +21,7 @@ export function pipelineObserver(
   let loggedLine = '';
   let loggedAtMs = 0;
   let writingToldAtMs = 0;
+  let gaveWayAtMs = 0;
   return {
     sweepStarted() {
       metrics.core_sweep_attempt_timestamp_seconds.set(
@@ -83,6 +84,17 @@ export function pipelineObserver(
       status.lastError = null;
       loggedLine = '';
       logger.info('applying works again');
+    },
+    gaveWay(error) {
+      metrics.replicator_gave_way_total.inc({ schema, code: error.code });
+      const nowMs = Date.now();
+      if (nowMs - gaveWayAtMs > repeatLogMs) {
+        gaveWayAtMs = nowMs;
+        logger.info(
+          { code: error.code, err: error.cause },
+          `a batch met elder ones at the target and runs again behind them: ${error.code} ${error.message}`,
+        );
+      }
     },
     writing(rowCount) {
       if (performance.now() - writingToldAtMs > repeatLogMs) {

@@ -161,7 +161,7 @@ export class Pipeline implements Feed {
     }
     this.#memory.redelivery.resolved(checkpoint.resolved);
     if (this.#sequencer instanceof ConsistentSequencer) {
-      this.#sequencer.wake();
+      this.#sequencer.wake(checkpoint.resolved);
     } else {
       await this.#sequencer?.resolve(time);
     }
@@ -175,7 +175,7 @@ export class Pipeline implements Feed {
     this.status.stagedRowCount += rowCount;
     this.status.resolved = resolved;
     if (this.#sequencer instanceof ConsistentSequencer) {
-      this.#sequencer.wake();
+      this.#sequencer.wake(resolved);
     }
   }
 

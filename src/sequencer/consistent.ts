@@ -12,6 +12,7 @@ import { createApplier } from '../target/applier.ts';
 import type { TargetCheckpoint } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
+import { Lookahead } from './lookahead.ts';
 import { OrderedApply } from './ordered-apply.ts';
 import { readBatches } from './read-batches.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
@@ -19,8 +20,8 @@ import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 /** How often the checkpoint is looked at when nobody has called. */
 const pollMs = 1_000;
 
-/** After transactions met at a row of the target's own (E3007). */
-const serialForMs = 300_000;
+/** How long more care is taken after batches have met at the target. */
+const carefulForMs = 300_000;
 
 /**
  * The consistent mode: a loop of sweeps over the staged log.
@@ -49,11 +50,16 @@ export class ConsistentSequencer {
   #failedThrough: Timestamp | null = null;
   #trouble: Trouble | null = null;
   readonly #stop = new AbortController();
+  /** After transactions met at a row of the target's own (E3007). */
   #serialUntilMs = 0;
+  /** After a batch failed beside elders, for a value that they held. */
+  #coarseUntilMs = 0;
+  readonly #lookahead: Lookahead;
 
   constructor(context: SequencerContext, claimed: ClaimedWatermark) {
     this.#context = context;
     this.#inTarget = claimed.inTarget;
+    this.#lookahead = new Lookahead(context.options.limitLookahead);
     this.#applied = new AppliedWatermark(
       context,
       claimed.applied,
@@ -67,7 +73,8 @@ export class ConsistentSequencer {
   }
 
   /** A resolved timestamp has been staged. */
-  wake(): void {
+  wake(resolved: Timestamp): void {
+    this.#lookahead.add(resolved);
     this.#wakeup.notify();
   }
 
@@ -104,7 +111,11 @@ export class ConsistentSequencer {
   /** One pass over what is resolved and not applied. */
   async #sweep(signal: AbortSignal): Promise<'idle' | 'moved'> {
     const { store, schema, target, options, observer } = this.#context;
-    const { resolved } = await store.checkpoint(schema, signal);
+    const checkpoint = await store.checkpoint(schema, signal);
+    const resolved = this.#lookahead.endBehind(
+      this.applied,
+      checkpoint.resolved,
+    );
     if (resolved <= this.applied) {
       this.#endTrouble();
       return 'idle';
@@ -127,6 +138,7 @@ export class ConsistentSequencer {
         order: plan.order,
         shape,
         parallelism: plan.parallelism,
+        lockGrain: performance.now() < this.#coarseUntilMs ? 'coarse' : 'fine',
         commitInOrder: true,
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
@@ -144,6 +156,7 @@ export class ConsistentSequencer {
         },
         onOpenTransactions: (count) => observer.openTransactions(count),
         onFragment: (rowCount) => observer.writing(rowCount),
+        onGaveWay: (error) => this.#gaveWay(error),
       },
       signal,
     );
@@ -210,6 +223,16 @@ export class ConsistentSequencer {
     }
   }
 
+  #gaveWay(error: ReplicatorError): void {
+    const untilMs = performance.now() + carefulForMs;
+    if (error.code === 'E3007') {
+      this.#serialUntilMs = untilMs;
+    } else if (error.disposition !== 'retry') {
+      this.#coarseUntilMs = untilMs;
+    }
+    this.#context.observer.gaveWay(error);
+  }
+
   #isPastTrouble(): boolean {
     return this.#trouble !== null && this.applied >= this.#trouble.through;
   }
@@ -236,9 +259,6 @@ export class ConsistentSequencer {
       through: this.#failedThrough ?? this.#trouble?.through ?? this.applied,
     };
     this.#failedThrough = null;
-    if (failure.code === 'E3007') {
-      this.#serialUntilMs = performance.now() + serialForMs;
-    }
     const halted = failure.disposition === 'halt' || count > options.maxRetries;
     observer.attemptFailed(failure, count, halted);
     // What can pass by itself is tried at the usual pace for ever: a target

@@ -284,6 +284,7 @@ export class ImmediateSequencer {
         order: 'upserts-first',
         shape: this.#context.shape(),
         parallelism: options.parallelism,
+        lockGrain: 'coarse',
         commitInOrder: false,
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,

@@ -1,4 +1,8 @@
-import { ReplicatorError } from '../failure/failure.ts';
+import {
+  asReplicatorError,
+  isAbort,
+  ReplicatorError,
+} from '../failure/failure.ts';
 import type { Batch } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type {
@@ -10,7 +14,8 @@ import type {
   WatermarkMove,
 } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
-import { emptiesTable, type LockNames, lockNames } from './row-locks.ts';
+import { HeldLocks } from './held-locks.ts';
+import { emptiesTable, type LockGrain, lockNames } from './row-locks.ts';
 
 export interface OrderedApplyOptions {
   readonly target: Target;
@@ -18,6 +23,8 @@ export interface OrderedApplyOptions {
   readonly order: ApplyOrder;
   readonly shape: SchemaShape;
   readonly parallelism: number;
+  /** Where batches begin; after one has given way they become `coarse`. */
+  readonly lockGrain: LockGrain;
   /** Characters of rows in open transactions, beyond which none is begun. */
   readonly budgetLength: number;
   /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
@@ -29,11 +36,13 @@ export interface OrderedApplyOptions {
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
+  /** A batch failed beside elder ones; it runs again when they have ended. */
+  onGaveWay?(error: ReplicatorError): void;
   /** A part of one transaction is written, of which so many rows are by now. */
   onFragment?(rowCount: number): void;
 }
 
-/** One target transaction at work, in the order of `submit`. */
+/** One batch on its way, in the order of `submit`. */
 interface Crossing {
   readonly index: number;
   readonly batch: Batch;
@@ -41,8 +50,15 @@ interface Crossing {
   readonly ended: Promise<void>;
   /** Neither starts beside others nor lets others start. */
   readonly isAlone: boolean;
+  state: 'waiting' | 'open' | 'committing';
   /** The transaction while its statements run; null before and after. */
   executing: TargetTransaction | null;
+}
+
+/** What a batch waits for: its begin for the first, its commit for the second. */
+interface Elders {
+  readonly blockers: readonly Promise<void>[];
+  readonly lastCommit: Promise<void>;
 }
 
 /** A commit that waits this long for its turn asks what it is waiting for. */
@@ -53,33 +69,47 @@ const unexplainedStallMs = 5_000;
 
 /**
  * Applies batches in parallel transactions and commits them in source order
- * (design D5). A batch starts when no unfinished one shares a lock with it
- * (row-locks.ts), so that statements of two open transactions do not meet:
+ * (design D5). A batch begins when no unfinished elder shares a lock with it
+ * (row-locks.ts), so that statements of two open transactions hardly meet.
+ * One that has to wait does not keep those behind it from beginning:
  *
  *     batch 1  begin ─ statements ─ commit
- *     batch 2  begin ─ statements ─ ─ ─ ─ ─ commit      (waits for 1)
- *     batch 3            (shares a row with 1) begin ─ …
+ *     batch 2  (shares a row with 1)       begin ─ statements ─ commit
+ *     batch 3  begin ─ statements ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ commit
+ *
+ * Where they meet all the same, the younger one fails, or holds what an elder
+ * waits for. It is rolled back and runs again as the eldest, beside no other:
+ *
+ *     batch 2  begin ─ statements ✗ ─ (elders commit) ─ begin ─ … ─ commit
+ *
+ * Only a failure without elders counts. As the elders' commits come first in
+ * any case, the target ends as if all had been applied one after the other.
+ *
+ * What the locks cannot know is a row that the target writes by itself, a
+ * counter kept by a trigger: a younger transaction may hold it and wait for
+ * the commit of an elder, which waits for the row. No server sees that
+ * deadlock. The younger one asks after a second, and gives way (E3007); from
+ * then on batches go one after the other.
  *
  * Fragments of one giant transaction (`complete: false`) run alone, in one
  * transaction, until the fragment that completes it. A batch that empties a
  * table runs alone too.
  *
- * What the locks cannot know is a row that the target writes by itself, a
- * counter kept by a trigger: a younger transaction may hold it and wait for
- * the commit of an elder, which waits for the row. No server sees that
- * deadlock. The younger one asks after a second, and gives way (E3007).
- *
- * After a failure nothing later commits: every younger crossing is rolled
- * back and `submit` and `drain` reject with the first error. The
+ * After a failure that counts nothing later commits: every younger crossing is
+ * rolled back and `submit` and `drain` reject with the first error. The
  * instance is then of no more use; the caller goes back to its checkpoint.
  */
 export class OrderedApply {
   readonly #options: OrderedApplyOptions;
   readonly #signal: AbortSignal;
   readonly #cancel = new AbortController();
-  readonly #locks: LockNames;
   readonly #crossings = new Set<Crossing>();
-  readonly #holders = new Map<string, Crossing>();
+  readonly #held = new HeldLocks<Crossing>();
+  #grain: LockGrain;
+  /** One has met an elder at a row that no lock tells of (E3007). */
+  #isSerial = false;
+  /** Wakes who waits for his turn to commit. */
+  readonly #turns = new Set<() => void>();
   #giant: {
     readonly transaction: TargetTransaction;
     readonly startedAtMs: number;
@@ -92,48 +122,53 @@ export class OrderedApply {
   constructor(options: OrderedApplyOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#cancel.signal]);
-    this.#locks = lockNames(options.shape);
+    this.#grain = options.lockGrain;
   }
 
   /**
-   * Resolves when the batch has been started (not when it is committed): this
-   * is the back-pressure on the reader. `committed` of the answer tells its end.
+   * Resolves when there is room for the batch (not when it is committed):
+   * this is the back-pressure on the reader. `committed` of the answer tells
+   * its end.
    */
   async submit(batch: Batch): Promise<{ committed: Promise<void> }> {
     if (this.#giant || !batch.complete) {
       await this.#applyFragment(batch);
       return { committed: Promise.resolve() };
     }
-    const locks = this.#locks(batch.tables);
-    const isAlone = emptiesTable(batch.tables);
     while (this.#isFull(batch)) {
       await Promise.race(
         [...this.#crossings].map((crossing) => crossing.ended),
       );
     }
-    for (;;) {
-      const holder = this.#holderOf(locks, isAlone);
-      if (!holder) {
-        break;
-      }
-      await holder.ended;
-    }
     this.#throwIfFailed();
-    const previousCommit = this.#lastCommit;
+    const locks = lockNames(this.#options.shape, this.#grain)(batch.tables);
+    const isAlone = emptiesTable(batch.tables);
+    // Promises only: a crossing must not keep those before it in memory.
+    const elders = {
+      blockers: this.#blockers(isAlone, this.#held.blockers(locks)),
+      lastCommit: this.#lastCommit,
+    };
     const settle = Promise.withResolvers<void>();
     const crossing: Crossing = {
       index: this.#submitCount,
       batch,
       ended: settle.promise,
       isAlone,
+      state: 'waiting',
       executing: null,
     };
     this.#submitCount += 1;
-    this.#start(crossing, locks);
+    this.#crossings.add(crossing);
+    this.#held.take(locks, crossing);
+    void crossing.ended.then(() => {
+      this.#crossings.delete(crossing);
+      this.#held.release(locks, crossing);
+      this.#tellOpen();
+    });
     if (this.#options.commitInOrder) {
       this.#lastCommit = crossing.ended;
     }
-    const committed = this.#cross(crossing, previousCommit);
+    const committed = this.#cross(crossing, elders);
     committed.then(settle.resolve, settle.resolve);
     return { committed };
   }
@@ -163,13 +198,75 @@ export class OrderedApply {
 
   async #cross(
     crossing: Crossing,
-    previousCommit: Promise<void>,
+    { blockers, lastCommit }: Elders,
   ): Promise<void> {
-    const { batch } = crossing;
     const startedAtMs = performance.now();
     try {
+      await Promise.all(blockers);
+      if (!(await this.#wentThroughBesideElders(crossing, lastCommit))) {
+        await lastCommit;
+        this.#throwIfFailedBefore(crossing.index);
+        await this.#attempt(crossing, lastCommit);
+      }
+      this.#options.onCommitted(
+        crossing.batch,
+        performance.now() - startedAtMs,
+      );
+    } catch (error) {
+      this.#fail(error, crossing.index, crossing.batch.through);
+      throw error;
+    }
+  }
+
+  /** False: it failed in a way that may be due to elders, and is undone. */
+  async #wentThroughBesideElders(
+    crossing: Crossing,
+    lastCommit: Promise<void>,
+  ): Promise<boolean> {
+    const [eldest] = this.#crossings;
+    const hasElders = this.#options.commitInOrder && eldest !== crossing;
+    try {
+      this.#throwIfFailedBefore(crossing.index);
+      await this.#attempt(crossing, lastCommit);
+      return true;
+    } catch (error) {
+      const hasElderFailed =
+        this.#failure !== null && this.#failure.index < crossing.index;
+      if (
+        !hasElders ||
+        hasElderFailed ||
+        crossing.state === 'committing' ||
+        this.#signal.aborted ||
+        isAbort(error)
+      ) {
+        throw error;
+      }
+      this.#gaveWay(asReplicatorError(error));
+      return false;
+    }
+  }
+
+  /** Batches that met once meet again: those that come take more care. */
+  #gaveWay(error: ReplicatorError): void {
+    if (error.code === 'E3007') {
+      this.#isSerial = true;
+      for (const wake of this.#turns) {
+        wake();
+      }
+    } else if (error.disposition !== 'retry') {
+      this.#grain = 'coarse';
+    }
+    this.#options.onGaveWay?.(error);
+  }
+
+  /** One transaction, committed or undone. */
+  async #attempt(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+    const { batch } = crossing;
+    try {
       await using transaction = await this.#options.target.begin(this.#signal);
+      crossing.state = 'open';
       crossing.executing = transaction;
+      this.#tellOpen();
       await this.#options.applier.apply(
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
@@ -178,35 +275,60 @@ export class OrderedApply {
       );
       crossing.executing = null;
       if (this.#options.commitInOrder) {
-        await this.#turn(crossing, previousCommit);
+        await this.#turn(crossing, lastCommit);
       }
+      crossing.state = 'committing';
       await transaction.commit(this.#options.markFor(batch.through));
-      this.#options.onCommitted(batch, performance.now() - startedAtMs);
-    } catch (error) {
+    } finally {
       crossing.executing = null;
-      this.#fail(error, crossing.index, batch.through);
-      throw error;
+      if (crossing.state === 'open') {
+        crossing.state = 'waiting';
+        this.#tellOpen();
+      }
     }
   }
 
-  /** Resolves when every elder has committed. */
-  async #turn(
-    crossing: Crossing,
-    previousCommit: Promise<void>,
-  ): Promise<void> {
-    let eldest: Crossing | undefined;
-    let stalledMs = 0;
-    while (!(await settlesWithin(previousCommit, stallMs))) {
-      this.#throwIfFailedBefore(crossing.index);
-      const [oldest] = this.#crossings;
-      stalledMs = oldest === eldest ? stalledMs + stallMs : stallMs;
-      eldest = oldest;
-      const waits = await eldest?.executing?.waitsForLock();
-      if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
-        throw new ReplicatorError('E3007');
-      }
+  #tellOpen(): void {
+    let count = 0;
+    for (const { state } of this.#crossings) {
+      count += state === 'waiting' ? 0 : 1;
     }
-    this.#throwIfFailedBefore(crossing.index);
+    this.#options.onOpenTransactions(count);
+  }
+
+  /**
+   * Resolves when every elder has committed. Once one has met an elder (E3007)
+   * all who wait give way: whatever they hold, the elders may want it too.
+   */
+  async #turn(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+    const news = Promise.withResolvers<void>();
+    let isOver = false;
+    void lastCommit.then(() => {
+      isOver = true;
+      news.resolve();
+    });
+    this.#turns.add(news.resolve);
+    try {
+      let eldest: Crossing | undefined;
+      let stalledMs = 0;
+      for (;;) {
+        await settlesWithin(news.promise, stallMs);
+        this.#throwIfFailedBefore(crossing.index);
+        if (isOver) {
+          return;
+        }
+        const [oldest] = this.#crossings;
+        stalledMs = oldest === eldest ? stalledMs + stallMs : stallMs;
+        eldest = oldest;
+        const waits =
+          this.#isSerial || (await eldest?.executing?.waitsForLock());
+        if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
+          throw new ReplicatorError('E3007');
+        }
+      }
+    } finally {
+      this.#turns.delete(news.resolve);
+    }
   }
 
   /** Elders of what failed still commit; of several failures the eldest counts. */
@@ -254,23 +376,6 @@ export class OrderedApply {
     }
   }
 
-  #start(crossing: Crossing, locks: ReadonlySet<string>): void {
-    this.#crossings.add(crossing);
-    for (const name of locks) {
-      this.#holders.set(name, crossing);
-    }
-    this.#options.onOpenTransactions(this.#crossings.size);
-    void crossing.ended.then(() => {
-      this.#crossings.delete(crossing);
-      for (const name of locks) {
-        if (this.#holders.get(name) === crossing) {
-          this.#holders.delete(name);
-        }
-      }
-      this.#options.onOpenTransactions(this.#crossings.size);
-    });
-  }
-
   /** No room for another transaction, or for the rows of this one. */
   #isFull(batch: Batch): boolean {
     let heldLength = batch.textLength;
@@ -278,27 +383,20 @@ export class OrderedApply {
       heldLength += crossing.batch.textLength;
     }
     return (
-      this.#crossings.size >= this.#options.parallelism ||
+      this.#crossings.size >=
+        (this.#isSerial ? 1 : this.#options.parallelism) ||
       (this.#crossings.size > 0 && heldLength > this.#options.budgetLength)
     );
   }
 
-  #holderOf(locks: ReadonlySet<string>, isAlone: boolean): Crossing | null {
-    for (const crossing of this.#crossings) {
-      if (isAlone || crossing.isAlone) {
-        return crossing;
-      }
-    }
-    if (this.#holders.size === 0) {
-      return null;
-    }
-    for (const name of locks) {
-      const holder = this.#holders.get(name);
-      if (holder) {
-        return holder;
-      }
-    }
-    return null;
+  /** The ends of those that must have ended before the batch begins. */
+  #blockers(
+    isAlone: boolean,
+    holders: ReadonlySet<Crossing>,
+  ): readonly Promise<void>[] {
+    return [...this.#crossings]
+      .filter((elder) => isAlone || elder.isAlone || holders.has(elder))
+      .map(({ ended }) => ended);
   }
 
   #throwIfFailed(): void {

@@ -23,8 +23,12 @@ export interface BatchLimits {
    * several may be of one row of the table (a slot); else in any (a changefeed).
    */
   readonly isStatementOrder: boolean;
+  /** Rows in a batch, of each key one; it ends at the source timestamp. */
   readonly flushSize: number;
+  /** Timestamps that bring a row of another key than those before. */
   readonly timestampLimit: number;
+  /** False: every version of a row counts, as each is written. */
+  readonly collapseMutations: boolean;
   readonly scanSize: number;
   readonly readBudgetBytes: number;
 }
@@ -75,7 +79,6 @@ export async function* readBatches(
   let fragmented: Timestamp | null = null;
   /** The time of a giant transaction that has been read whole on its own. */
   let passed: Timestamp | null = null;
-  const passes = giantPasses(shape);
 
   for (;;) {
     const entries = await store.read(
@@ -126,30 +129,60 @@ export async function* readBatches(
       return;
     }
 
-    // What is held starts at the horizon or later. When one transaction fills
-    // the budget and its end is not in sight, a fragment of it goes ahead.
-    if (fillsBudget(held, limits, passes !== null)) {
-      const earlierCount = countBefore(held, horizon);
-      const giantCount = countThrough(held, horizon);
-      if (
-        passes &&
-        !limits.isStatementOrder &&
-        giantCount - earlierCount >= limits.flushSize
-      ) {
-        if (earlierCount > 0) {
-          yield batchOf(held.slice(0, earlierCount));
-        }
-        held = held.slice(giantCount);
-        passed = horizon;
-        yield* readGiant(store, schema, horizon, passes, limits, shape, signal);
-      } else if ((!passes || limits.isStatementOrder) && giantCount > 0) {
-        fragmented = horizon;
-        const count = passes ? countOfParts(held, giantCount) : giantCount;
-        yield { ...batchOf(held.slice(0, count)), complete: false };
-        held = held.slice(count);
-      }
+    if (!mayFillBudget(held, limits)) {
+      continue;
+    }
+    // Whole transactions go first. When one alone fills the budget and its end
+    // is not in sight, a fragment of it goes ahead.
+    const earlierCount = countBefore(held, horizon);
+    if (earlierCount > 0) {
+      yield batchOf(held.slice(0, earlierCount));
+      held = held.slice(earlierCount);
+    }
+    const giant = held.slice(0, countThrough(held, horizon));
+    const passes = giantPasses(shape);
+    if (
+      !fillsBudget(held, limits, passes !== null) ||
+      !isLarge(giant, limits)
+    ) {
+      continue;
+    }
+    if (passes && !limits.isStatementOrder) {
+      held = held.slice(giant.length);
+      passed = horizon;
+      yield* readGiant(store, schema, horizon, {
+        passes,
+        limits,
+        shape,
+        signal,
+      });
+    } else {
+      fragmented = horizon;
+      const count = passes ? countOfParts(giant) : giant.length;
+      yield { ...batchOf(held.slice(0, count)), complete: false };
+      held = held.slice(count);
     }
   }
+}
+
+/** Else it is not what fills the budget: a second of the source is. */
+function isLarge(giant: readonly StagedRow[], limits: BatchLimits): boolean {
+  return (
+    giant.length >= limits.flushSize ||
+    (giant.length > 0 && textLength(giant) >= limits.readBudgetBytes / 2)
+  );
+}
+
+/** False in nearly every read: then no more need be looked at. */
+function mayFillBudget(
+  rows: readonly StagedRow[],
+  limits: BatchLimits,
+): boolean {
+  return (
+    rows.length >= limits.scanSize ||
+    rows.reduce((sum, { mutation }) => sum + rowBytes(mutation), 0) >=
+      limits.readBudgetBytes
+  );
 }
 
 /**
@@ -179,9 +212,9 @@ function markPartEnd(held: readonly StagedRow[], time: Timestamp): void {
 }
 
 /** How many of the rows lie in whole parts; all where that is none. */
-function countOfParts(rows: readonly StagedRow[], count: number): number {
-  const last = rows.slice(0, count).findLastIndex((row) => row.endsPart);
-  return last < 0 ? count : last + 1;
+function countOfParts(rows: readonly StagedRow[]): number {
+  const last = rows.findLastIndex((row) => row.endsPart);
+  return last < 0 ? rows.length : last + 1;
 }
 
 /**
@@ -193,10 +226,17 @@ async function* readGiant(
   store: StagingStore,
   schema: SchemaName,
   time: Timestamp,
-  passes: readonly GiantPass[],
-  limits: BatchLimits,
-  shape: SchemaShape,
-  signal: AbortSignal,
+  {
+    passes,
+    limits,
+    shape,
+    signal,
+  }: {
+    readonly passes: readonly GiantPass[];
+    readonly limits: BatchLimits;
+    readonly shape: SchemaShape;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Batch> {
   const window = {
     after: previousTimestamp(time),
@@ -275,7 +315,8 @@ function rowsOf(
 
 /**
  * Cuts the ready rows at source timestamps, close to flushSize rows each, and
- * behind `cutAfter`, the transaction that earlier fragments began.
+ * behind `cutAfter`, the transaction that earlier fragments began. A row that
+ * changes a thousand times is one row, but what is held for it is bounded.
  */
 function cutBatches(
   rows: readonly StagedRow[],
@@ -285,28 +326,72 @@ function cutBatches(
   cutAfter: Timestamp | null,
 ): { batches: Batch[]; consumedCount: number } {
   const batches: Batch[] = [];
+  const counted = new CountedRows(limits.collapseMutations);
   let start = 0;
+  let countBeforeTimestamp = 0;
   let timestampCount = 0;
   for (let index = 0; index < readyCount; index += 1) {
-    const time = rows[index]!.mutation.time;
+    const row = rows[index]!;
+    const { time } = row.mutation;
+    counted.add(row);
     const endsTimestamp =
       index + 1 === readyCount || rows[index + 1]!.mutation.time !== time;
     if (!endsTimestamp) {
       continue;
     }
-    timestampCount += 1;
+    if (counted.count > countBeforeTimestamp) {
+      timestampCount += 1;
+      countBeforeTimestamp = counted.count;
+    }
     if (
-      index + 1 - start >= limits.flushSize ||
+      counted.count >= limits.flushSize ||
       timestampCount >= limits.timestampLimit ||
+      index + 1 - start >= Math.max(limits.scanSize, limits.flushSize) ||
       time === cutAfter ||
       (cutRemainder && index + 1 === readyCount)
     ) {
       batches.push(batchOf(rows.slice(start, index + 1)));
       start = index + 1;
+      counted.clear();
+      countBeforeTimestamp = 0;
       timestampCount = 0;
     }
   }
   return { batches, consumedCount: start };
+}
+
+/** How many rows folding leaves of a batch, at most. */
+class CountedRows {
+  readonly #collapses: boolean;
+  readonly #keys = new Map<string, Set<string>>();
+  #table = '';
+  #tableKeys: Set<string> | undefined;
+  count = 0;
+
+  constructor(collapses: boolean) {
+    this.#collapses = collapses;
+  }
+
+  add({ table, mutation }: StagedRow): void {
+    if (!this.#collapses) {
+      this.count += 1;
+      return;
+    }
+    if (this.#tableKeys === undefined || table !== this.#table) {
+      this.#table = table;
+      this.#tableKeys = this.#keys.get(table) ?? new Set();
+      this.#keys.set(table, this.#tableKeys);
+    }
+    const sizeBefore = this.#tableKeys.size;
+    this.#tableKeys.add(mutation.key);
+    this.count += this.#tableKeys.size - sizeBefore;
+  }
+
+  clear(): void {
+    this.#keys.clear();
+    this.#tableKeys = undefined;
+    this.count = 0;
+  }
 }
 
 function batchOf(rows: readonly StagedRow[]): Batch {

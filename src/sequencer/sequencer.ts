@@ -23,6 +23,8 @@ export interface SequencerOptions {
   readonly flushSize: number;
   /** Open target transactions (`--parallelism`). */
   readonly parallelism: number;
+  /** Resolved timestamps in one sweep; 0 for all (`--limitLookahead`). */
+  readonly limitLookahead: number;
   /** Source timestamps in one target transaction (`--timestampLimit`). */
   readonly timestampLimit: number;
   /** See {@link BatchLimits.isStatementOrder}; true behind a slot. */
@@ -72,6 +74,8 @@ export interface SequencerObserver {
   appliedThrough(time: Timestamp): void;
   attemptFailed(error: ReplicatorError, attempt: number, halted: boolean): void;
   recovered(): void;
+  /** A batch that failed beside elder ones is run again behind them. */
+  gaveWay(error: ReplicatorError): void;
   openTransactions(count: number): void;
   /** One transaction that is written in parts has come to so many rows. */
   writing(rowCount: number): void;

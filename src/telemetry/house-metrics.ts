@@ -52,6 +52,11 @@ export const houseMetrics = {
     help: 'Row versions remembered in immediate mode, to keep older ones from overwriting newer ones.',
     labels: perSchema,
   },
+  replicator_gave_way_total: {
+    type: 'counter',
+    help: 'Batches that failed beside elder ones, or held what an elder waited for, and were run again behind them. A few are no matter; at a steady rate, parallel batches cost more than they gain.',
+    labels: ['schema', 'code'],
+  },
 
   pglogical_dial_failure_total: {
     type: 'counter',

@@ -42,6 +42,7 @@ test('two schemas that share a small pool both go on when their connections reac
           parallelism: 2,
           taskGracePeriodMs: 1_000,
           commitInOrder: true,
+          lockGrain: 'fine',
           budgetLength: 1 << 20,
           markFor: () => null,
           onCommitted: () => {},

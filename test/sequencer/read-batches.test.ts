@@ -30,6 +30,7 @@ const anyShape: SchemaShape = { name: schema, tables: new Map() };
 const wide: BatchLimits = {
   flushSize: 1_000,
   timestampLimit: 1_000,
+  collapseMutations: true,
   scanSize: 10_000,
   isStatementOrder: false,
   readBudgetBytes: 1 << 20,
@@ -121,6 +122,7 @@ test('every staged row of the window comes once, in whole transactions and in ti
         timestampLimit: fc.integer({ min: 1, max: 5 }),
         scanSize: fc.integer({ min: 1, max: 12 }),
         isStatementOrder: fc.boolean(),
+        collapseMutations: fc.boolean(),
         readBudgetBytes: fc.constantFrom(1, 200, 1 << 20),
       }),
       fc.integer({ min: 0, max: 40 }),
@@ -221,9 +223,42 @@ test('batches come close to flushSize and never split a transaction to meet it',
         [0, 1, 2].map((id) => ({ table: 'a', timeMs: transaction * 10, id })),
       );
     }
-    const batches = await readAll(store, 0, 1_000, { ...wide, flushSize: 7 });
+    const batches = await readAll(store, 0, 1_000, {
+      ...wide,
+      flushSize: 7,
+      collapseMutations: false,
+    });
     expect(batches.map(({ rowCount }) => rowCount)).toEqual([
       9, 9, 9, 9, 9, 9, 6,
+    ]);
+  });
+});
+
+test('a row that changes a thousand times counts once, and so do the timestamps that only change it', async () => {
+  await withStore(async (store) => {
+    await stage(
+      store,
+      Array.from({ length: 1_000 }, (_, at) => ({
+        table: 'a',
+        timeMs: at + 1,
+        id: at % 3,
+      })),
+    );
+    await stage(store, [{ table: 'b', timeMs: 1_001, id: 0 }]);
+    const rowCounts = async (limits: object): Promise<number[]> =>
+      (await readAll(store, 0, 2_000, { ...wide, ...limits })).map(
+        ({ rowCount }) => rowCount,
+      );
+    expect(await rowCounts({ flushSize: 7, timestampLimit: 5 })).toEqual([
+      1_001,
+    ]);
+    expect(await rowCounts({ flushSize: 3 })).toEqual(
+      // Three rows fill each batch, and the last has what is left.
+      [...Array.from({ length: 333 }, () => 3), 2],
+    );
+    // What is held for one batch is bounded all the same.
+    expect(await rowCounts({ flushSize: 7, scanSize: 400 })).toEqual([
+      400, 400, 201,
     ]);
   });
 });

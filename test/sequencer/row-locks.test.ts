@@ -6,7 +6,12 @@ import {
 } from '../../src/mutation/mutation.ts';
 import { type SchemaName, schemaName } from '../../src/mutation/schema-name.ts';
 import { zeroTimestamp } from '../../src/mutation/timestamp.ts';
-import { emptiesTable, lockNames } from '../../src/sequencer/row-locks.ts';
+import { HeldLocks } from '../../src/sequencer/held-locks.ts';
+import {
+  emptiesTable,
+  lockNames,
+  type LockSet,
+} from '../../src/sequencer/row-locks.ts';
 import type {
   ColumnShape,
   SchemaShape,
@@ -73,10 +78,16 @@ function share(
   left: [string, number],
   right: [string, number],
 ): boolean {
-  const locks = lockNames(shape);
+  const locks = lockNames(shape, 'coarse');
   const a = locks([{ table: left[0], mutations: [row(left[1])] }]);
   const b = locks([{ table: right[0], mutations: [row(right[1])] }]);
-  return !a.isDisjointFrom(b);
+  return meet(a, b);
+}
+
+function meet(a: LockSet, b: LockSet): boolean {
+  const held = new HeldLocks<string>();
+  held.take(a, 'a');
+  return held.blockers(b).has('a');
 }
 
 test('rows of a table that stands alone only meet themselves', () => {
@@ -110,13 +121,114 @@ test('rows of a table with another unique key meet, for one may want the value t
 });
 
 test('a row that moves meets whatever is at its old key', () => {
-  const shape = shapeOf(table('a'));
-  const locks = lockNames(shape);
-  const moved = { ...row(2), movedFrom: '[1]' as JsonText };
-  const others = locks([{ table: 'a', mutations: [row(1)] }]);
+  for (const grain of ['fine', 'coarse'] as const) {
+    const locks = lockNames(shapeOf(table('a')), grain);
+    const moved = { ...row(2), movedFrom: '[1]' as JsonText };
+    expect(
+      meet(
+        locks([{ table: 'a', mutations: [row(1)] }]),
+        locks([{ table: 'a', mutations: [moved] }]),
+      ),
+    ).toBe(true);
+  }
+});
+
+/** One row of a table, as its lock set. */
+function fine(
+  shape: SchemaShape,
+  name: string,
+  id: number,
+  {
+    after = null,
+    before = null,
+  }: { after?: object | null; before?: object | null } = {},
+): LockSet {
+  const text = (value: object | null): JsonText | null =>
+    value && (JSON.stringify(value) as JsonText);
+  return lockNames(
+    shape,
+    'fine',
+  )([
+    {
+      table: name,
+      mutations: [{ ...row(id), after: text(after), before: text(before) }],
+    },
+  ]);
+}
+
+test('of tables that foreign keys link, rows meet the rows that they refer to, and no others', () => {
+  const shape = shapeOf(table('child', ['parent']), table('parent'));
+  const child = (id: number, p: number | null): LockSet =>
+    fine(shape, 'child', id, { after: { id, p } });
+  const parent = (id: number): LockSet =>
+    fine(shape, 'parent', id, { after: { id } });
+  expect(meet(parent(7), child(1, 7))).toBe(true);
+  expect(meet(child(1, 7), parent(7))).toBe(true);
+  expect(meet(parent(7), child(1, 8))).toBe(false);
+  expect(meet(parent(7), child(1, null))).toBe(false);
+  // Two may refer to one.
+  expect(meet(child(1, 7), child(2, 7))).toBe(false);
+  expect(meet(child(1, 7), child(1, 8))).toBe(true);
+});
+
+test('a row that goes meets all rows that may have referred to it, over any number of tables', () => {
+  const shape = shapeOf(
+    table('grandchild', ['child']),
+    table('child', ['parent']),
+    table('parent'),
+    table('other'),
+  );
+  const gone = fine(shape, 'parent', 7);
+  expect(meet(gone, fine(shape, 'child', 1, { after: { id: 1, p: 8 } }))).toBe(
+    true,
+  );
+  expect(meet(gone, fine(shape, 'grandchild', 1))).toBe(true);
+  expect(meet(fine(shape, 'grandchild', 1), gone)).toBe(true);
+  expect(meet(gone, fine(shape, 'other', 1))).toBe(false);
+  const kept = fine(shape, 'parent', 8, { after: { id: 8 } });
+  expect(meet(gone, kept)).toBe(false);
+  // Nothing refers to a grandchild.
+  expect(meet(fine(shape, 'grandchild', 1), fine(shape, 'grandchild', 2))).toBe(
+    false,
+  );
+});
+
+test('rows meet at a unique value that one takes and the other has, or is known to have had', () => {
+  const shape = shapeOf(table('u', [], [['email', 'site']]));
+  const has = (id: number, email: string | null): object => ({
+    id,
+    email,
+    site: 1.5,
+  });
+  const taken = fine(shape, 'u', 1, { after: has(1, 'a') });
+  expect(meet(taken, fine(shape, 'u', 2, { after: has(2, 'a') }))).toBe(true);
+  expect(meet(taken, fine(shape, 'u', 2, { after: has(2, 'b') }))).toBe(false);
   expect(
-    locks([{ table: 'a', mutations: [moved] }]).isDisjointFrom(others),
-  ).toBe(false);
+    meet(
+      taken,
+      fine(shape, 'u', 2, { after: has(2, 'b'), before: has(2, 'a') }),
+    ),
+  ).toBe(true);
+  expect(meet(taken, fine(shape, 'u', 2, { before: has(2, 'a') }))).toBe(true);
+  const empty = fine(shape, 'u', 3, { after: has(3, null) });
+  expect(meet(empty, fine(shape, 'u', 4, { after: has(4, null) }))).toBe(false);
+});
+
+test('values meet in whatever way they are written', () => {
+  const shape = shapeOf(table('child', ['parent']), table('parent'));
+  const parent = fine(shape, 'parent', 7, { after: { id: 7 } });
+  const child = lockNames(
+    shape,
+    'fine',
+  )([
+    {
+      table: 'child',
+      mutations: [
+        { ...row(1), after: '{ "id" : 1, "\\u0070" : 7.0 }' as JsonText },
+      ],
+    },
+  ]);
+  expect(meet(parent, child)).toBe(true);
 });
 
 test('all rows of a table without a primary key meet', () => {

@@ -21,6 +21,7 @@ export const testSequencerOptions: SequencerOptions = {
   flushSize: 1_000,
   parallelism: 4,
   timestampLimit: 1_000,
+  limitLookahead: 0,
   scanSize: 10_000,
   isStatementOrder: false,
   readBudgetBytes: 1 << 24,
