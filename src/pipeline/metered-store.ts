@@ -70,6 +70,9 @@ export function meteredStore(
     purge: (filter, dryRun, signal) => store.purge(filter, dryRun, signal),
     memo: (name, signal) => store.memo(name, signal),
     setMemo: (name, value, signal) => store.setMemo(name, value, signal),
+    exchangeMemo: (name, expected, value, signal) =>
+      store.exchangeMemo(name, expected, value, signal),
+    holds: (row, signal) => store.holds(row, signal),
     ping: (signal) => store.ping(signal),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -176,11 +176,18 @@ export function decodeTable(entry: StagedEntry): TableMutations {
 }
 
 function headOf(keyColumns: readonly string[] | undefined): string {
+  return headPlaceholder + keyNamesHead(keyColumns);
+}
+
+/** How the text of a body begins. */
+export function keyNamesHead(
+  keyColumns: readonly string[] | undefined,
+): string {
   if (keyColumns === undefined) {
-    return `${headPlaceholder}-:`;
+    return '-:';
   }
   const names = JSON.stringify(keyColumns);
-  return `${headPlaceholder}${names.length}:${names}`;
+  return `${names.length}:${names}`;
 }
 
 /** One entry: the longest run from `start` in one bucket and under the limit. */

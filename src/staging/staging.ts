@@ -12,6 +12,7 @@
  *  - an entry never spans two time buckets (one second of source time), so
  *    every entry with a mutation later than T has `minTime >= bucket(T)`.
  */
+import type { JsonText } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 
@@ -56,6 +57,24 @@ export interface Checkpoint {
 /** The memo that holds a source's position; forgotten with the checkpoint. */
 export function positionMemo(schema: SchemaName): string {
   return `source-position:${schema}`;
+}
+
+/**
+ * The memo of a time through which entries may have been purged, whether
+ * applied or not: it outlives the checkpoint, and only grows.
+ */
+export function purgedMemo(schema: SchemaName): string {
+  return `purged-through:${schema}`;
+}
+
+/** A row as it came, of which is asked whether it came before. */
+export interface SoughtRow {
+  readonly schema: SchemaName;
+  readonly table: string;
+  /** See {@link TableMutations.keyColumns}. */
+  readonly keyColumns?: readonly string[];
+  readonly key: JsonText;
+  readonly time: Timestamp;
 }
 
 export interface ReadWindow {
@@ -192,7 +211,8 @@ export interface StagingStore extends AsyncDisposable {
   /**
    * What purge would delete, or (dryRun false) has deleted, in bounded steps.
    * `retired` moves with it, never beyond `applied`. A filter of a schema
-   * alone means to begin anew: its checkpoint is forgotten too.
+   * alone means to begin anew: its checkpoint is forgotten too. Through which
+   * time entries of the schema went is noted ({@link purgedMemo}).
    */
   purge(
     filter: EntryFilter,
@@ -202,6 +222,24 @@ export interface StagingStore extends AsyncDisposable {
   /** Small durable notes (schema backup, learned key order), by name. */
   memo(name: string, signal?: AbortSignal): Promise<string | null>;
   setMemo(name: string, value: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Sets the memo if it is `expected` (null: not there), atomically between
+   * daemons, and resolves to what stands there then: `value`, unless somebody
+   * else was faster.
+   */
+  exchangeMemo(
+    name: string,
+    expected: string | null,
+    value: string,
+    signal?: AbortSignal,
+  ): Promise<string | null>;
+  /**
+   * Whether the log may hold the row. False is certain: no entry that was
+   * durable before the call, and is still there, has its table, time and key.
+   * True where it cannot be told: the keys of an entry have other columns, or
+   * too many entries would have to be looked into (sought-row.ts).
+   */
+  holds(row: SoughtRow, signal?: AbortSignal): Promise<boolean>;
   /** Really asks the store; rejects when it cannot answer. */
   ping(signal?: AbortSignal): Promise<void>;
 }

@@ -16,6 +16,7 @@ import {
   type StagingPlace,
   withStore as withStoreAt,
 } from './staging-place.ts';
+import { registerLookupContract } from './staging-lookups.ts';
 import { registerSourceContract } from './staging-source.ts';
 import { registerUpkeepContract } from './staging-upkeep.ts';
 
@@ -386,6 +387,7 @@ export function registerStagingStoreContract(
     });
   });
 
+  registerLookupContract(name, place);
   registerSourceContract(name, place);
   registerUpkeepContract(name, place);
 }

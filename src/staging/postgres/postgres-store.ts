@@ -13,6 +13,7 @@ import {
   type Checkpoint,
   type NewEntry,
   positionMemo,
+  purgedMemo,
   type ReadWindow,
   type SourceStep,
   type StagingSize,
@@ -32,6 +33,7 @@ import {
 import { lockStagingSchema } from './daemon-lock.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
 import { postgresFailure, sqlState } from './errors.ts';
+import { logSearch } from './log-search.ts';
 import {
   type CheckpointRow,
   type CountRow,
@@ -179,6 +181,16 @@ function storeOn(
     assertOpen();
     return connections.run<Row>({ text: statement, values }, signal);
   }
+
+  async function memoOf(
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string | null> {
+    const rows = await run<{ value: string }>(statements.memo, [name], signal);
+    return rows[0]?.value ?? null;
+  }
+
+  const search = logSearch(statements, run);
 
   function assertOpen(): void {
     if (closed) {
@@ -366,6 +378,18 @@ function storeOn(
       }
       const find = statements.purgeBoundary(filter);
       const step = statements.purge(filter);
+      const { schema } = filter;
+      const forgets =
+        schema !== undefined &&
+        filter.table === undefined &&
+        filter.through === undefined;
+      if (forgets) {
+        await run(
+          statements.raiseMemoToCheckpoint,
+          [purgedMemo(schema), schema],
+          signal,
+        );
+      }
       const purged = { liveBytes: 0, entryCount: 0, rowCount: 0 };
       for (;;) {
         const [last] = await run<Position>(find.text, find.values, signal);
@@ -373,36 +397,42 @@ function storeOn(
           break;
         }
         const boundary = [last.schema_name, last.min_time, last.id];
-        const gone = readSize(
-          await run<CountRow>(step.text, [...boundary, ...step.values], signal),
+        const rows = await run<CountRow & { last_time: Timestamp | null }>(
+          step.text,
+          [...boundary, ...step.values],
+          signal,
         );
+        const lastTime = rows[0]!.last_time;
+        if (schema !== undefined && lastTime !== null) {
+          const name = purgedMemo(schema);
+          await run(statements.raiseMemo, [name, lastTime], signal);
+        }
+        const gone = readSize(rows);
         purged.liveBytes += gone.liveBytes;
         purged.entryCount += gone.entryCount;
         purged.rowCount += gone.rowCount;
       }
-      if (
-        filter.schema !== undefined &&
-        filter.table === undefined &&
-        filter.through === undefined
-      ) {
-        await run(statements.forget, [filter.schema], signal);
-        await run(statements.forgetMemo, [positionMemo(filter.schema)], signal);
+      if (forgets) {
+        await run(statements.forget, [schema], signal);
+        await run(statements.forgetMemo, [positionMemo(schema)], signal);
       }
       return purged;
     },
 
-    async memo(name, signal) {
-      const rows = await run<{ value: string }>(
-        statements.memo,
-        [name],
-        signal,
-      );
-      return rows[0]?.value ?? null;
-    },
+    memo: memoOf,
 
     async setMemo(name, value, signal) {
       await run(statements.setMemo, [name, value], signal);
     },
+
+    async exchangeMemo(name, expected, value, signal) {
+      await (expected === null
+        ? run(statements.beginMemo, [name, value], signal)
+        : run(statements.moveMemo, [name, expected, value], signal));
+      return await memoOf(name, signal);
+    },
+
+    holds: (row, signal) => search(row, signal),
 
     async ping(signal) {
       await run(statements.ping, [], signal);

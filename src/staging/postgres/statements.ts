@@ -32,6 +32,16 @@ export interface Statements {
   readonly setMemo: string;
   /** $1 name, $2 value; one that is there stays. */
   readonly beginMemo: string;
+  /** $1 name, $2 the value that must be there, $3 the new one. */
+  readonly moveMemo: string;
+  /** $1 name, $2 value; of the two the later stays. */
+  readonly raiseMemo: string;
+  /** $1 name, $2 schema: raises it to the latest time of the checkpoint. */
+  readonly raiseMemoToCheckpoint: string;
+  /** Entries that may hold a row: $1 schema, $2 bucket, $3 time, $4 table, $5 limit. */
+  readonly countNear: string;
+  /** $1–$4 as above, $5/$6 position, $7 time, $8 head, $9 key (bytes), $10 limit. */
+  readonly findNear: string;
   readonly ping: string;
   count(filter: EntryFilter): { text: string; values: string[] };
   /** The last entry of a step of a purge. */
@@ -56,6 +66,8 @@ const purgeStepEntries = 1000;
 export function statementsOn(tables: Tables): Statements {
   const { log, checkpoint, memo, version } = tables;
   const zero = `'${zeroTimestamp}'`;
+  const near =
+    'schema_name = $1 and min_time >= $2 and min_time <= $3 and max_time >= $3 and table_name = $4';
   const newCheckpoint = `insert into ${checkpoint} as stored
     (schema_name, resolved, resolved_before, applied, applied_in_target, retired)`;
   return {
@@ -148,6 +160,20 @@ export function statementsOn(tables: Tables): Statements {
       on conflict (name) do update set value = excluded.value`,
     beginMemo: `insert into ${memo} (name, value) values ($1, $2)
       on conflict (name) do nothing`,
+    moveMemo: `update ${memo} set value = $3 where name = $1 and value = $2`,
+    raiseMemo: `insert into ${memo} as stored (name, value) values ($1, $2)
+      on conflict (name) do update set value = greatest(stored.value, excluded.value)`,
+    raiseMemoToCheckpoint: `insert into ${memo} as stored (name, value)
+      select $1::text, greatest(resolved, applied, retired) from ${checkpoint} where schema_name = $2
+      on conflict (name) do update set value = greatest(stored.value, excluded.value)`,
+    countNear: `select count(*) as entries from (
+        select 1 from ${log} where ${near} limit $5
+      ) as page`,
+    findNear: `select ${summaryColumns}, ${body} from ${log}
+      where ${near} and (min_time, id) > ($5, $6)
+        and position($7::bytea in body) > 0
+        and (substring(body from 6 for length($8::bytea)) <> $8::bytea or position($9::bytea in body) > 0)
+      order by min_time, id limit $10`,
     ping: `select version from ${version}`,
 
     count(filter) {
@@ -184,7 +210,7 @@ export function statementsOn(tables: Tables): Statements {
             where stored.schema_name = latest.schema_name
             returning 1
           )
-          select ${countColumns} from gone`,
+          select ${countColumns}, max(max_time) as last_time from gone`,
         values,
       };
     },

@@ -1,7 +1,7 @@
 /** Deleting entries for `staging purge`, in steps that a daemon can bear. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { type EntryFilter, positionMemo } from '../staging.ts';
+import { type EntryFilter, positionMemo, purgedMemo } from '../staging.ts';
 import { filterSql } from './rows.ts';
 import type { SchemaTotals, Totals } from './totals.ts';
 
@@ -62,8 +62,41 @@ export function purgeStep(
   }
   for (const [schema, maxTime] of latest) {
     moveRetired.run(maxTime, schema);
+    notePurgedThrough(database, schema, maxTime);
   }
   return gone;
+}
+
+/** Before the first step: what is forgotten with the checkpoint. */
+export function notePurge(database: DatabaseSync, filter: EntryFilter): void {
+  const { schema } = filter;
+  if (schema !== undefined && forgetsSchema(filter)) {
+    const row = database
+      .prepare(
+        'select max(resolved, applied, retired) as time from checkpoint where schema_name = ?',
+      )
+      .get(schema);
+    if (row !== undefined) {
+      notePurgedThrough(database, schema, row['time'] as string);
+    }
+  }
+}
+
+function notePurgedThrough(
+  database: DatabaseSync,
+  schema: SchemaName,
+  time: string,
+): void {
+  database
+    .prepare(
+      `insert into memo (name, value) values (?, ?)
+       on conflict (name) do update set value = max(value, excluded.value)`,
+    )
+    .run(purgedMemo(schema), time);
+}
+
+function forgetsSchema({ table, through }: EntryFilter): boolean {
+  return table === undefined && through === undefined;
 }
 
 /** One step, inside a transaction, of what lies after the time. */
@@ -96,8 +129,8 @@ export function forgetSchema(
   database: DatabaseSync,
   filter: EntryFilter,
 ): void {
-  const { schema, table, through } = filter;
-  if (schema !== undefined && table === undefined && through === undefined) {
+  const { schema } = filter;
+  if (schema !== undefined && forgetsSchema(filter)) {
     database
       .prepare('delete from checkpoint where schema_name = ?')
       .run(schema);

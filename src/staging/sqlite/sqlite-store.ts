@@ -27,7 +27,14 @@ import {
   openDatabase,
   type SqliteStoreOptions,
 } from './database.ts';
-import { countEntries, discardStep, forgetSchema, purgeStep } from './purge.ts';
+import { openLogSearch } from './log-search.ts';
+import {
+  countEntries,
+  discardStep,
+  forgetSchema,
+  notePurge,
+  purgeStep,
+} from './purge.ts';
 import {
   checkpointColumns,
   entryColumns,
@@ -87,6 +94,8 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
     'insert or replace into memo (name, value) values (?, ?)',
   );
   const selectVersion = database.prepare('select version from schema_version');
+
+  const search = openLogSearch(database);
 
   const { now, together, transaction } = turns;
 
@@ -311,6 +320,7 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
         return sizeOf(counted);
       }
       const purged = { liveBytes: 0, entryCount: 0, rowCount: 0 };
+      await together(signal, 0, () => notePurge(database, filter));
       for (;;) {
         const gone = await now(signal, () =>
           transaction(() => purgeStep(database, filter, totals)),
@@ -333,6 +343,18 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
       together(signal, value.length, () => {
         upsertMemo.run(name, value);
       }),
+
+    exchangeMemo: (name, expected, value, signal) =>
+      together(signal, value.length, () => {
+        const there = memoOf(name);
+        if (there !== expected) {
+          return there;
+        }
+        upsertMemo.run(name, value);
+        return value;
+      }),
+
+    holds: (row, signal) => now(signal, () => search(row)),
 
     ping: (signal) =>
       now(signal, () => {
