@@ -215,6 +215,20 @@ export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
   };
 }
 
+/** A row that is new would lack what it must have. */
+export function lacksNeeded(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): boolean {
+  return table.columns.some(
+    (column) =>
+      !column.nullable &&
+      !column.hasDefault &&
+      !column.generated &&
+      !columns.includes(column),
+  );
+}
+
 /** The keys of rows, laid out by key column. */
 export function keyRows(table: TableShape, keys: readonly JsonText[]): KeyRows {
   const columns = table.primaryKey.map(() => [] as JsonText[]);

@@ -108,6 +108,23 @@ export function registerRowsCases(
     ]);
   });
 
+  test('leaves a column alone that is not carried, may not be null and has no default', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table item (id ${integer} not null primary key, a ${shortText(20)} not null, b ${shortText(20)})`,
+    );
+    await fixture.sql(`insert into item values (1, 'kept', 'old')`);
+    await applyTo(fixture, { item: [row(1, [1], { id: '1', b: '"x"' })] });
+    const failure = await failureOf(
+      applyTo(fixture, { item: [row(2, [2], { id: '2', b: '"x"' })] }),
+    );
+    expect(failure.code).toBe('E4005');
+    expect(await fixture.rows('select id, a, b from item')).toEqual([
+      ['1', 'kept', 'x'],
+    ]);
+  });
+
   test('gives a row that was deleted and came back sparse its defaults again', async () => {
     await using fixture = await open();
     const { integer, shortText } = fixture.ddl;

@@ -65,7 +65,6 @@ interface Prepared {
     values: readonly string[],
     done: (error: Error | null, result?: unknown) => void,
   ): void;
-  close(): void;
 }
 
 export class MysqlConnection implements PooledConnection {
@@ -207,7 +206,7 @@ export class MysqlConnection implements PooledConnection {
       try {
         return await this.#limited(run(prepared, values));
       } finally {
-        prepared.close();
+        this.#client.unprepare(text);
       }
     }
     const { statementCounts: counts, statementCacheSize } = this.#options;
@@ -218,10 +217,11 @@ export class MysqlConnection implements PooledConnection {
     } else {
       counts.missCount += 1;
       if (this.#prepared.size >= statementCacheSize) {
-        const [oldest, forgotten] = this.#prepared.entries().next().value!;
+        const oldest = this.#prepared.keys().next().value!;
         this.#prepared.delete(oldest);
         counts.dropCount += 1;
-        forgotten.close();
+        // Closed by itself, mysql2 would hand it out once more (error 1243).
+        this.#client.unprepare(oldest);
       }
       prepared = await this.#limited(this.#prepare(text));
     }

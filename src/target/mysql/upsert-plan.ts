@@ -7,6 +7,7 @@
  * generation by generation.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
+import { lacksNeeded } from '../row-shape.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import type { Answer, MysqlConnection } from './driver.ts';
@@ -240,20 +241,6 @@ function isTextIdentity(column: ColumnShape): boolean {
     !folds &&
     keyPrefix === undefined &&
     ['integer', 'bit', 'binary', 'text', 'date'].includes(kind)
-  );
-}
-
-/** A row that is new would lack what it must have. */
-export function lacksNeeded(
-  table: TableShape,
-  columns: readonly ColumnShape[],
-): boolean {
-  return table.columns.some(
-    (column) =>
-      !column.nullable &&
-      !column.hasDefault &&
-      !column.generated &&
-      !columns.includes(column),
   );
 }
 

@@ -5,6 +5,7 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
+import { lacksNeeded } from '../row-shape.ts';
 import type { ShapeRows } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
@@ -23,7 +24,6 @@ import {
   hasFixedReference,
   insertReady,
   isCyclic,
-  lacksNeeded,
   refuseFound,
   rewrite,
   rewritten,

@@ -7,6 +7,7 @@
  * would cut a longer value silently, whereas the assignment to the column
  * refuses it, as it does for a plain INSERT.
  */
+import { lacksNeeded } from '../row-shape.ts';
 import type { ColumnShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import {
@@ -56,7 +57,9 @@ export function upsertStatement(
       !column.generated &&
       column.identity !== 'always',
   );
-  return table.keyDeferrable
+  // Rows that lack what they must have ON CONFLICT refuses even where there is
+  // nothing to insert.
+  return table.keyDeferrable || lacksNeeded(table, columns)
     ? lookupUpsert(table, columns, changed)
     : conflictUpsert(table, columns, changed);
 }

@@ -19,7 +19,10 @@ export interface MysqlFixture extends TargetFixture {
 /** A fresh database and a target on it. */
 export async function mysqlFixture(
   product: MysqlProduct,
-  tuning: { readonly fewRows?: number } = {},
+  tuning: {
+    readonly fewRows?: number;
+    readonly statementCacheSize?: number;
+  } = {},
 ): Promise<MysqlFixture> {
   const database = await testMysqlDatabase(product);
   const open = async (options: ReopenOptions): Promise<Target> =>
