@@ -33,6 +33,7 @@ export async function claimWatermark(
   const there = await target.claimCheckpoint(
     schema,
     await stagingId(store, signal),
+    null,
     signal,
   );
   if (!there) {

@@ -18,8 +18,8 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
       metrics.retry_actions_total.inc();
       return meteredTransaction(await target.begin(signal), metrics);
     },
-    claimCheckpoint: (schema, stagingId, signal) =>
-      target.claimCheckpoint(schema, stagingId, signal),
+    claimCheckpoint: (schema, stagingId, epoch, signal) =>
+      target.claimCheckpoint(schema, stagingId, epoch, signal),
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     ping: (signal) => target.ping(signal),
     takesNul: (table, column) => target.takesNul(table, column),

@@ -215,10 +215,14 @@ export class ConsistentSequencer {
     }
     const { target, schema } = this.#context;
     const there = await target.checkpoint(schema, signal);
-    if (there?.epoch !== this.#inTarget.epoch) {
+    if (there === null || there.epoch > this.#inTarget.epoch) {
       throw new ReplicatorError('E4009');
     }
-    if (there.applied !== this.#inTarget.applied) {
+    // An earlier epoch is that of an older state of the target.
+    if (
+      there.epoch !== this.#inTarget.epoch ||
+      there.applied !== this.#inTarget.applied
+    ) {
       throw new ReplicatorError('E4017');
     }
   }
@@ -287,10 +291,13 @@ export class ConsistentSequencer {
     }
     const { target, schema } = this.#context;
     const there = await target.checkpoint(schema, signal);
-    if (there && there.epoch !== this.#inTarget.epoch) {
+    if (there && there.epoch > this.#inTarget.epoch) {
       throw new ReplicatorError('E4009');
     }
-    if (there && there.applied >= this.#inTarget.applied) {
+    if (
+      there?.epoch === this.#inTarget.epoch &&
+      there.applied >= this.#inTarget.applied
+    ) {
       this.#inTarget = there;
       if (there.applied > this.applied) {
         this.#applied.committed(there.applied);

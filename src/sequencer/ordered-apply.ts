@@ -11,7 +11,7 @@ import type {
   SchemaShape,
   Target,
   TargetTransaction,
-  WatermarkMove,
+  CommitMark,
 } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
 import { HeldLocks } from './held-locks.ts';
@@ -32,7 +32,7 @@ export interface OrderedApplyOptions {
   /** True: commits happen in the order of `submit`. */
   readonly commitInOrder: boolean;
   /** Asked right before a commit; null writes no watermark into the target. */
-  markFor(through: Timestamp): WatermarkMove | null;
+  markFor(through: Timestamp): CommitMark | null;
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;

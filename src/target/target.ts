@@ -128,6 +128,15 @@ export interface WatermarkMove {
   readonly previous: Timestamp;
 }
 
+/** Holds a commit to the epoch, and leaves the watermark where it is. */
+export interface EpochFence {
+  readonly schema: SchemaName;
+  readonly epoch: number;
+}
+
+/** What a commit may be tied to, in the same transaction. */
+export type CommitMark = WatermarkMove | EpochFence;
+
 /**
  * One open target transaction. Disposing it without `commit` rolls back.
  * Statements are executed in call order on one connection; the next may be
@@ -173,14 +182,19 @@ export interface TargetTransaction extends AsyncDisposable {
   ): Promise<void>;
   /**
    * Commits. With a move, moves the schema's watermark inside the same
-   * transaction. Fails, writing nothing, with E4009 (halt) when the epoch
-   * there is no longer ours, and with E4017 (retry) when the epoch is ours
-   * and the watermark is not at `previous`: the target was restored, or
-   * failed over to a replica that lagged. A connection lost during commit
-   * rejects with E4002 (retry): whether it was committed is told by
-   * `checkpoint()`.
+   * transaction. Fails, writing nothing, with E4009 (halt) when a later epoch
+   * than ours is there, and with E4017 (retry) when an earlier one is, or the
+   * epoch is ours and the watermark is not at `previous`: the target was
+   * restored, or failed over to a replica that lagged. A connection lost
+   * during commit rejects with E4002 (retry): whether it was committed is told
+   * by `checkpoint()`.
+   *
+   * With a fence the epoch is looked at in the same way and kept from being
+   * raised until the commit has ended; commits with fences run side by side
+   * where the engine has shared row locks. A row that is gone is E4017 behind
+   * a fence, and E4009 behind a move.
    */
-  commit(move: WatermarkMove | null): Promise<void>;
+  commit(mark: CommitMark | null): Promise<void>;
   /**
    * Asks the server, on another connection, whether it waits for a lock. Null
    * where the account may not ask.
@@ -219,6 +233,10 @@ export interface Target extends AsyncDisposable {
    * permitted and needed, raises the epoch and returns the row. Null when
    * the account may not create the table: the daemon is effectively-once.
    *
+   * With `epoch` null the epoch is raised by one. With a number it becomes
+   * that one if it is greater than the one there; else nothing changes and
+   * the call rejects with E4009 (halt): somebody has claimed since.
+   *
    * `stagingId` names the staging store that the watermark belongs to. A
    * watermark above zero that belongs to another one is left alone and
    * rejects with E4016 (halt): what that store still holds would be skipped.
@@ -226,6 +244,7 @@ export interface Target extends AsyncDisposable {
   claimCheckpoint(
     schema: SchemaName,
     stagingId: string,
+    epoch: number | null,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null>;
   /** The watermark as committed; null where there is none. */

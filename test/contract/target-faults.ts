@@ -74,6 +74,7 @@ export function registerFaultsCases(
     const { applied, epoch } = (await faulty.target.claimCheckpoint(
       schema,
       'here',
+      null,
     ))!;
     await using transaction = await faulty.target.begin();
     await writeItem(fixture, transaction, 1);

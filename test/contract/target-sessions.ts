@@ -200,7 +200,7 @@ export function registerSessionsCases(
       `create table item (id ${fixture.ddl.integer} primary key)`,
     );
     expect(await target.checkpoint(schema)).toBeNull();
-    const claimed = await target.claimCheckpoint(schema, 'here');
+    const claimed = await target.claimCheckpoint(schema, 'here', null);
     expect(claimed).toEqual({
       applied: '0000000000000000000.0000000000',
       epoch: 1,
@@ -223,9 +223,9 @@ export function registerSessionsCases(
   test('a watermark above zero is not handed to another staging store', async () => {
     await using fixture = await open();
     const { target, schema } = fixture;
-    const claimed = (await target.claimCheckpoint(schema, 'here'))!;
+    const claimed = (await target.claimCheckpoint(schema, 'here', null))!;
     // Nothing has been written yet: whoever comes may have it.
-    const moved = (await target.claimCheckpoint(schema, 'there'))!;
+    const moved = (await target.claimCheckpoint(schema, 'there', null))!;
     expect(moved.epoch).toBe(claimed.epoch + 1);
     await using transaction = await target.begin();
     await transaction.commit({
@@ -233,7 +233,9 @@ export function registerSessionsCases(
       checkpoint: { applied: at(5), epoch: moved.epoch },
       previous: moved.applied,
     });
-    const failure = await failureOf(target.claimCheckpoint(schema, 'here'));
+    const failure = await failureOf(
+      target.claimCheckpoint(schema, 'here', null),
+    );
     expect([failure.code, failure.disposition]).toEqual(['E4016', 'halt']);
     // The holder goes on undisturbed.
     expect(await target.checkpoint(schema)).toEqual({
@@ -248,9 +250,9 @@ export function registerSessionsCases(
     await fixture.sql(
       `create table item (id ${fixture.ddl.integer} primary key)`,
     );
-    const old = (await target.claimCheckpoint(schema, 'here'))!;
+    const old = (await target.claimCheckpoint(schema, 'here', null))!;
     await using young = await fixture.reopen({});
-    expect(await young.claimCheckpoint(schema, 'here')).toEqual({
+    expect(await young.claimCheckpoint(schema, 'here', null)).toEqual({
       ...old,
       epoch: old.epoch + 1,
     });
@@ -282,7 +284,7 @@ export function registerSessionsCases(
     await fixture.sql(
       `create table item (id ${fixture.ddl.integer} primary key)`,
     );
-    const { epoch } = (await target.claimCheckpoint(schema, 'here'))!;
+    const { epoch } = (await target.claimCheckpoint(schema, 'here', null))!;
     const table = (await shapeOf(fixture)).tables.get('item')!;
     const step = async (from: number, to: number): Promise<void> => {
       await using transaction = await target.begin();

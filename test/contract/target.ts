@@ -8,6 +8,7 @@ import { registerFaultsCases } from './target-faults.ts';
 import type { RegisterCase, TargetFixture } from './target-fixture.ts';
 import { registerKeylessRowsCases } from './target-keyless-rows.ts';
 import { registerNamesCases } from './target-names.ts';
+import { registerEpochCases } from './target-epochs.ts';
 import { registerRowsCases } from './target-rows.ts';
 import { registerSessionsCases } from './target-sessions.ts';
 import { registerSizesCases } from './target-sizes.ts';
@@ -39,6 +40,7 @@ export function registerTargetContract(
     registerPassedKeysCases(open, register);
     registerKeylessRowsCases(open, register);
     registerSessionsCases(open, register);
+    registerEpochCases(open, register);
     registerFaultsCases(open, register);
 
     test('leaves out only cases that there are', () => {

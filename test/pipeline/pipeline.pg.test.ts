@@ -114,6 +114,7 @@ test('a second daemon on the same target schema takes over, and the first one wr
   await house.target.claimCheckpoint(
     house.schema,
     (await house.store.memo('staging-id'))!,
+    null,
   );
   await send(house, [row('t', 2, 1, { v: 2 })], 2);
   await state(house, 'superseded');

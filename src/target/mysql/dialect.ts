@@ -3,7 +3,7 @@ import { parseMysqlAddress } from '../../config/address/mysql.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
-import { checkpointOf, foreignWatermark } from '../watermark.ts';
+import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -23,6 +23,7 @@ import {
   checkpointTable,
   claimCheckpointStatement,
   createCheckpointStatement,
+  lockCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
 
@@ -109,11 +110,13 @@ class MysqlTarget implements Target {
   async claimCheckpoint(
     schema: SchemaName,
     stagingId: string,
+    epoch: number | null,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
+    const wanted = { schema, stagingId, epoch };
     return this.#connections.use(signal, async (connection) => {
       try {
-        return await claim(connection, schema, stagingId);
+        return await claim(connection, wanted);
       } catch (error) {
         // Who may not write is not told that there is no table.
         if (
@@ -131,7 +134,7 @@ class MysqlTarget implements Target {
         }
         throw error;
       }
-      return claim(connection, schema, stagingId);
+      return claim(connection, wanted);
     });
   }
 
@@ -180,31 +183,40 @@ class MysqlTarget implements Target {
   }
 }
 
-/**
- * A statement cannot both change the row and answer with it: the row is read
- * before the commit, while it is still locked.
- */
+/** What {@link Target.claimCheckpoint} was asked for. */
+interface Claim {
+  readonly schema: SchemaName;
+  readonly stagingId: string;
+  readonly epoch: number | null;
+}
+
+/** The row is locked first, so that what it says holds until the commit. */
 async function claim(
   connection: MysqlConnection,
-  schema: SchemaName,
-  stagingId: string,
+  { schema, stagingId, epoch: wanted }: Claim,
 ): Promise<TargetCheckpoint> {
   await connection.query('start transaction');
   try {
     await connection.query(
-      claimCheckpointStatement(schema, stagingId, zeroTimestamp),
+      lockCheckpointStatement(schema, stagingId, zeroTimestamp),
     );
     const { rows } = await connection.query(readCheckpointStatement(schema));
     const row = rows[0]!;
-    if (row['staging_id'] !== stagingId) {
-      throw foreignWatermark(
+    const there = checkpointOf(row);
+    const epoch = wanted ?? there.epoch + 1;
+    const isOurs =
+      row['staging_id'] === stagingId || there.applied === zeroTimestamp;
+    if (!isOurs || epoch <= there.epoch) {
+      throw notClaimed(
         schema,
-        checkpointOf(row),
+        stagingId,
+        row,
         `${quoteSchema(schema)}.${checkpointTable}`,
       );
     }
+    await connection.query(claimCheckpointStatement(schema, stagingId, epoch));
     await connection.query('commit');
-    return checkpointOf(row);
+    return { ...there, epoch };
   } catch (error) {
     await connection.query('rollback').catch(() => connection.destroy());
     throw error;

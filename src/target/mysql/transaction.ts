@@ -8,12 +8,12 @@ import type {
   ShapeRows,
   TableShape,
   TargetTransaction,
-  WatermarkMove,
+  CommitMark,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
-import { notMoved } from '../watermark.ts';
+import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
@@ -29,6 +29,7 @@ import { setNullStatement } from './key-statements.ts';
 import { vacatedColumns } from './statements.ts';
 import {
   didNotMoveNumber,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
@@ -196,7 +197,7 @@ export class MysqlTransaction implements TargetTransaction {
     return this.#options.isBlocked(this.#connection.processId);
   }
 
-  async commit(move: WatermarkMove | null): Promise<void> {
+  async commit(mark: CommitMark | null): Promise<void> {
     this.#throwIfOver();
     await this.#last;
     this.#throwIfOver();
@@ -213,15 +214,17 @@ export class MysqlTransaction implements TargetTransaction {
     );
     try {
       await this.#connection.query(
-        move ? `${moveCheckpointStatement(move)};\n${commit}` : commit,
+        mark
+          ? `${isMove(mark) ? moveCheckpointStatement(mark) : fenceStatement(mark)};\n${commit}`
+          : commit,
       );
     } catch (error) {
-      const didNotMove =
-        move !== null &&
+      const doesNotHold =
+        mark !== null &&
         isServerError(error) &&
         error.errno === didNotMoveNumber;
       throw this.#fail(
-        didNotMove ? await this.#whyNotMoved(move) : error,
+        doesNotHold ? await this.#whyNotHeld(mark) : error,
         'commit',
       );
     }
@@ -229,13 +232,13 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#end();
   }
 
-  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+  async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
       await this.#connection.query('rollback');
       const { rows } = await this.#connection.query(
-        readCheckpointStatement(move.schema),
+        readCheckpointStatement(mark.schema),
       );
-      return notMoved(move, rows[0]);
+      return notHeld(mark, rows[0]);
     } catch (error) {
       return error;
     }

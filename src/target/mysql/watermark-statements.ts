@@ -1,6 +1,6 @@
 /** The SQL of the watermark that is kept in the target itself (design D2). */
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import type { WatermarkMove } from '../target.ts';
+import type { EpochFence, WatermarkMove } from '../target.ts';
 import { quoteSchema, quoteText } from './quoting.ts';
 
 export const checkpointTable = 'replicator_checkpoint';
@@ -20,22 +20,29 @@ export function createCheckpointStatement(schema: SchemaName): string {
 }
 
 /**
- * Raises the epoch; waits for an old holder's commit and sees its result.
- * Whose watermark it is, is told by reading the row in the same transaction:
- * one that belongs to another staging store is left as it was.
+ * The row of the schema, made where there is none, and locked; waits for an
+ * old holder's commit and sees its result.
  */
-export function claimCheckpointStatement(
+export function lockCheckpointStatement(
   schema: SchemaName,
   stagingId: string,
   zero: string,
 ): string {
   const [name, id, none] = [schema, stagingId, zero].map(quoteText);
   return `insert into ${tableName(schema)} (schema_name, applied, epoch, staging_id, updated_at)
-values (${name}, ${none}, 1, ${id}, now(6))
-on duplicate key update
-  epoch = if(staging_id = ${id} or applied = ${none}, epoch + 1, epoch),
-  updated_at = now(6),
-  staging_id = if(staging_id = ${id} or applied = ${none}, ${id}, staging_id)`;
+values (${name}, ${none}, 0, ${id}, now(6))
+on duplicate key update schema_name = schema_name`;
+}
+
+/** Behind the lock, and after a look at the row. */
+export function claimCheckpointStatement(
+  schema: SchemaName,
+  stagingId: string,
+  epoch: number,
+): string {
+  return `update ${tableName(schema)}
+set epoch = ${epoch}, staging_id = ${quoteText(stagingId)}, updated_at = now(6)
+where schema_name = ${quoteText(schema)}`;
 }
 
 /**
@@ -53,6 +60,18 @@ export function moveCheckpointStatement({
 set applied = ${quoteText(checkpoint.applied)}, updated_at = now(6)
 where schema_name = ${quoteText(schema)} and epoch = ${checkpoint.epoch} and applied = ${quoteText(previous)};
 select exp(710 * (row_count() <> 1))`;
+}
+
+/**
+ * As above, in front of the commit. The shared lock keeps a claim waiting
+ * until the commit has ended, and lets other commits pass.
+ */
+export function fenceStatement({ schema, epoch }: EpochFence): string {
+  return `select exp(710 * (count(*) <> 1)) from (
+  select 1 from ${tableName(schema)}
+  where schema_name = ${quoteText(schema)} and epoch = ${epoch}
+  lock in share mode
+) held`;
 }
 
 /** The error of a watermark that did not move: out of range. */

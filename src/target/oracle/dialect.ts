@@ -3,7 +3,7 @@ import { parseOracleAddress } from '../../config/address/oracle.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
-import { checkpointOf, foreignWatermark } from '../watermark.ts';
+import { checkpointOf, notClaimed, type WatermarkRow } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -119,11 +119,13 @@ class OracleTarget implements Target {
   async claimCheckpoint(
     schema: SchemaName,
     stagingId: string,
+    epoch: number | null,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
+    const wanted = { schema, stagingId, epoch };
     return await this.#connections.use(signal, async (connection) => {
       try {
-        return await claim(connection, schema, stagingId);
+        return await claim(connection, wanted);
       } catch (error) {
         if (oraNumberOf(error) !== invisibleTable) {
           throw error;
@@ -141,7 +143,7 @@ class OracleTarget implements Target {
           throw error;
         }
       }
-      return await claim(connection, schema, stagingId);
+      return await claim(connection, wanted);
     });
   }
 
@@ -151,7 +153,8 @@ class OracleTarget implements Target {
   ): Promise<TargetCheckpoint | null> {
     return await this.#connections.use(signal, async (connection) => {
       try {
-        return await storedCheckpoint(connection, schema);
+        const row = await storedRow(connection, schema);
+        return row ? checkpointOf(row) : null;
       } catch (error) {
         const number = oraNumberOf(error);
         if (number === invisibleTable || noPrivilege.includes(number)) {
@@ -183,12 +186,23 @@ class OracleTarget implements Target {
   }
 }
 
+/** What {@link Target.claimCheckpoint} was asked for. */
+interface Claim {
+  readonly schema: SchemaName;
+  readonly stagingId: string;
+  readonly epoch: number | null;
+}
+
 async function claim(
   connection: OracleConnection,
-  schema: SchemaName,
-  stagingId: string,
+  { schema, stagingId, epoch }: Claim,
 ): Promise<TargetCheckpoint> {
-  const values = [oracleSchema(schema), zeroTimestamp, stagingId];
+  const values = [
+    oracleSchema(schema),
+    zeroTimestamp,
+    stagingId,
+    String(epoch ?? -1),
+  ];
   const text = claimCheckpointStatement(schema);
   try {
     let claimedCount: number;
@@ -201,16 +215,17 @@ async function claim(
       }
       claimedCount = await connection.run(text, values);
     }
-    const stored = await storedCheckpoint(connection, schema);
-    if (claimedCount === 0 || stored === null) {
-      throw foreignWatermark(
+    const stored = await storedRow(connection, schema);
+    if (claimedCount === 0 || stored === undefined) {
+      throw notClaimed(
         schema,
+        stagingId,
         stored,
         `${quoteSchema(schema)}.${checkpointTable}`,
       );
     }
     await connection.commit(commitStatement);
-    return stored;
+    return checkpointOf(stored);
   } catch (error) {
     if (connection.usable) {
       await connection.rollback().catch(() => connection.destroy());
@@ -219,12 +234,12 @@ async function claim(
   }
 }
 
-async function storedCheckpoint(
+async function storedRow(
   connection: OracleConnection,
   schema: SchemaName,
-): Promise<TargetCheckpoint | null> {
+): Promise<WatermarkRow | undefined> {
   const [row] = await connection.query(readCheckpointStatement(schema), [
     oracleSchema(schema),
   ]);
-  return row ? checkpointOf(row) : null;
+  return row;
 }

@@ -8,7 +8,7 @@ import type {
   ShapeRows,
   TableShape,
   TargetTransaction,
-  WatermarkMove,
+  CommitMark,
 } from '../target.ts';
 import {
   type BindGroup,
@@ -19,7 +19,7 @@ import {
 } from './binds.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
-import { notMoved } from '../watermark.ts';
+import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
 import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
@@ -52,6 +52,7 @@ import {
 } from './upsert-plan.ts';
 import {
   commitStatement,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
@@ -202,22 +203,10 @@ export class OracleTransaction implements TargetTransaction {
     return this.#isBlocked();
   }
 
-  async commit(move: WatermarkMove | null): Promise<void> {
+  async commit(mark: CommitMark | null): Promise<void> {
     await this.#inTurn('commit', async () => {
-      if (move) {
-        const { schema, checkpoint, previous } = move;
-        const movedCount = await this.#connection.run(
-          moveCheckpointStatement(schema),
-          [
-            checkpoint.applied,
-            oracleSchema(schema),
-            String(checkpoint.epoch),
-            previous,
-          ],
-        );
-        if (movedCount !== 1) {
-          throw await this.#whyNotMoved(move);
-        }
+      if (mark && (await this.#mark(mark)) !== 1) {
+        throw await this.#whyNotHeld(mark);
       }
       await this.#connection.commit(commitStatement);
     });
@@ -225,14 +214,30 @@ export class OracleTransaction implements TargetTransaction {
     await this.#end();
   }
 
-  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+  /** How many rows the mark has touched. */
+  #mark(mark: CommitMark): Promise<number> {
+    const schema = oracleSchema(mark.schema);
+    return isMove(mark)
+      ? this.#connection.run(moveCheckpointStatement(mark.schema), [
+          mark.checkpoint.applied,
+          schema,
+          String(mark.checkpoint.epoch),
+          mark.previous,
+        ])
+      : this.#connection.run(fenceStatement(mark.schema), [
+          schema,
+          String(mark.epoch),
+        ]);
+  }
+
+  async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
       await this.#connection.rollback();
       const [there] = await this.#connection.query(
-        readCheckpointStatement(move.schema),
-        [oracleSchema(move.schema)],
+        readCheckpointStatement(mark.schema),
+        [oracleSchema(mark.schema)],
       );
-      return notMoved(move, there);
+      return notHeld(mark, there);
     } catch (error) {
       return error;
     }

@@ -16,21 +16,23 @@ export function createCheckpointStatement(schema: SchemaName): string {
 }
 
 /**
- * Raises the epoch; waits for an old holder's commit and sees its result.
- * Touches no row when the watermark belongs to another staging store. Binds:
- * schema, zero, staging store.
+ * Raises the epoch, to the fourth bind where that is not negative; waits for an old
+ * holder's commit and sees its result. Touches no row when the watermark
+ * belongs to another staging store, or its epoch is not below the fourth
+ * bind. Binds: schema, zero, staging store, epoch.
  */
 export function claimCheckpointStatement(schema: SchemaName): string {
   return `merge into ${quoteSchema(schema)}.${checkpointTable} c
-using (select :1 as schema_name, :2 as zero, :3 as staging_id from dual) v
+using (select :1 as schema_name, :2 as zero, :3 as staging_id, to_number(:4) as epoch from dual) v
 on (c.schema_name = v.schema_name)
 when matched then update set
-  c.epoch = c.epoch + 1,
+  c.epoch = case when v.epoch < 0 then c.epoch + 1 else v.epoch end,
   c.staging_id = v.staging_id,
   c.updated_at = systimestamp
-where c.staging_id = v.staging_id or c.applied = v.zero
+where (c.staging_id = v.staging_id or c.applied = v.zero)
+  and (v.epoch < 0 or c.epoch < v.epoch)
 when not matched then insert (schema_name, applied, epoch, staging_id)
-values (v.schema_name, v.zero, 1, v.staging_id)`;
+values (v.schema_name, v.zero, case when v.epoch < 0 then 1 else v.epoch end, v.staging_id)`;
 }
 
 /**
@@ -43,8 +45,18 @@ set applied = :1, updated_at = systimestamp
 where schema_name = :2 and epoch = to_number(:3) and applied = :4`;
 }
 
+/**
+ * Touches no row when the epoch is no longer ours. There are no shared row
+ * locks: commits with fences pass one after the other. Binds: schema, epoch.
+ */
+export function fenceStatement(schema: SchemaName): string {
+  return `update ${quoteSchema(schema)}.${checkpointTable}
+set updated_at = systimestamp
+where schema_name = :1 and epoch = to_number(:2)`;
+}
+
 export function readCheckpointStatement(schema: SchemaName): string {
-  return `select applied, epoch from ${quoteSchema(schema)}.${checkpointTable} where schema_name = :1`;
+  return `select applied, epoch, staging_id from ${quoteSchema(schema)}.${checkpointTable} where schema_name = :1`;
 }
 
 /** Whatever the database does by default, a commit is on disk when it ends. */

@@ -4,7 +4,7 @@ import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
-import { checkpointOf, foreignWatermark } from '../watermark.ts';
+import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   ColumnShape,
@@ -101,16 +101,22 @@ class PostgresTarget implements Target {
   async claimCheckpoint(
     schema: SchemaName,
     stagingId: string,
+    epoch: number | null,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
     return this.#connections.use(signal, async (connection) => {
       const claim = async (): Promise<TargetCheckpoint> => {
         const { rows } = await connection.query(
           claimCheckpointStatement(schema),
-          [schema, zeroTimestamp, stagingId],
+          [
+            schema,
+            zeroTimestamp,
+            stagingId,
+            epoch === null ? null : `${epoch}`,
+          ],
         );
         if (!rows[0]) {
-          throw await this.#foreignWatermark(connection, schema);
+          throw await this.#notClaimed(connection, schema, stagingId);
         }
         return checkpointOf(rows[0]);
       };
@@ -136,16 +142,18 @@ class PostgresTarget implements Target {
     });
   }
 
-  async #foreignWatermark(
+  async #notClaimed(
     connection: PostgresConnection,
     schema: SchemaName,
+    stagingId: string,
   ): Promise<ReplicatorError> {
     const { rows } = await connection.query(readCheckpointStatement(schema), [
       schema,
     ]);
-    return foreignWatermark(
+    return notClaimed(
       schema,
-      rows[0] ? checkpointOf(rows[0]) : null,
+      stagingId,
+      rows[0],
       `${quoteSchema(schema)}.${checkpointTable}`,
     );
   }

@@ -8,7 +8,7 @@ import type {
   ShapeRows,
   TableShape,
   TargetTransaction,
-  WatermarkMove,
+  CommitMark,
 } from '../target.ts';
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
@@ -16,7 +16,7 @@ import { codecOf } from './codec.ts';
 import { passesKeys } from '../passed-keys.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
-import { notMoved } from '../watermark.ts';
+import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
@@ -31,6 +31,7 @@ import {
 import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { refusalOf } from './values.ts';
 import {
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
@@ -134,26 +135,19 @@ export class PostgresTransaction implements TargetTransaction {
     return true;
   }
 
-  async commit(move: WatermarkMove | null): Promise<void> {
+  async commit(mark: CommitMark | null): Promise<void> {
     this.#throwIfOver();
-    // One round trip: if the watermark does not move, the commit behind it
-    // finds an aborted transaction and rolls back.
-    const [moved, ended] = await Promise.allSettled([
-      move
-        ? this.#connection.execute(moveCheckpointStatement(move.schema), [
-            move.schema,
-            move.checkpoint.applied,
-            String(move.checkpoint.epoch),
-            move.previous,
-          ])
-        : null,
+    // One round trip: if the mark does not hold, the commit behind it finds
+    // an aborted transaction and rolls back.
+    const [marked, ended] = await Promise.allSettled([
+      mark && this.#mark(mark),
       this.#connection.query('commit'),
     ]);
-    if (moved.status === 'rejected') {
-      const didNotMove =
-        isServerError(moved.reason) && moved.reason.code === '22012';
+    if (marked.status === 'rejected') {
+      const doesNotHold =
+        isServerError(marked.reason) && marked.reason.code === '22012';
       throw this.#fail(
-        didNotMove ? await this.#whyNotMoved(move!) : moved.reason,
+        doesNotHold ? await this.#whyNotHeld(mark!) : marked.reason,
         'commit',
       );
     }
@@ -170,14 +164,28 @@ export class PostgresTransaction implements TargetTransaction {
     await this.#end();
   }
 
+  #mark(mark: CommitMark): Promise<unknown> {
+    return isMove(mark)
+      ? this.#connection.execute(moveCheckpointStatement(mark.schema), [
+          mark.schema,
+          mark.checkpoint.applied,
+          String(mark.checkpoint.epoch),
+          mark.previous,
+        ])
+      : this.#connection.execute(fenceStatement(mark.schema), [
+          mark.schema,
+          String(mark.epoch),
+        ]);
+  }
+
   /** Called behind the commit that rolled back: outside any transaction. */
-  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+  async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
       const { rows } = await this.#connection.query(
-        readCheckpointStatement(move.schema),
-        [move.schema],
+        readCheckpointStatement(mark.schema),
+        [mark.schema],
       );
-      return notMoved(move, rows[0]);
+      return notHeld(mark, rows[0]);
     } catch (error) {
       return error;
     }

@@ -4,7 +4,7 @@ import type { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
-import { checkpointOf, foreignWatermark } from '../watermark.ts';
+import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
   PoolCounts,
@@ -103,6 +103,7 @@ class SqlServerTarget implements Target {
   async claimCheckpoint(
     schema: SchemaName,
     stagingId: string,
+    epoch: number | null,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null> {
     return this.#connections.use(signal, async (connection) => {
@@ -116,24 +117,26 @@ class SqlServerTarget implements Target {
       ) {
         return null;
       }
-      const [row] = await claimCheckpoint(connection, schema, stagingId);
+      const wanted = { schema, stagingId, epoch };
+      const [row] = await claimCheckpoint(connection, wanted);
       if (!row) {
-        throw await this.#foreignWatermark(connection, schema);
+        throw await this.#notClaimed(connection, wanted);
       }
       return checkpointOf(row);
     });
   }
 
-  async #foreignWatermark(
+  async #notClaimed(
     connection: SqlServerConnection,
-    schema: SchemaName,
+    { schema, stagingId }: Claim,
   ): Promise<ReplicatorError> {
     const [row] = await connection.query(readCheckpointStatement(schema), {
       schema,
     });
-    return foreignWatermark(
+    return notClaimed(
       schema,
-      row ? checkpointOf(row) : null,
+      stagingId,
+      row,
       `${quoteSchema(schema)}.${checkpointTable}`,
     );
   }
@@ -216,16 +219,23 @@ async function createCheckpoint(
   return true;
 }
 
+/** What {@link Target.claimCheckpoint} was asked for. */
+interface Claim {
+  readonly schema: SchemaName;
+  readonly stagingId: string;
+  readonly epoch: number | null;
+}
+
 async function claimCheckpoint(
   connection: SqlServerConnection,
-  schema: SchemaName,
-  stagingId: string,
+  { schema, stagingId, epoch }: Claim,
 ): Promise<Row[]> {
   const claim = (): Promise<Row[]> =>
     connection.query(claimCheckpointStatement(schema), {
       schema,
       staging: stagingId,
       zero: zeroTimestamp,
+      epoch: String(epoch ?? -1),
     });
   try {
     return await claim();

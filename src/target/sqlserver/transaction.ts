@@ -7,12 +7,12 @@ import type {
   ShapeRows,
   TableShape,
   TargetTransaction,
-  WatermarkMove,
+  CommitMark,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
-import { notMoved } from '../watermark.ts';
+import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
 import { deleteEqualStatement } from './equal-rows.ts';
@@ -30,6 +30,7 @@ import {
 import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
 import { rowsParameter } from './values.ts';
 import {
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
@@ -177,25 +178,15 @@ export class SqlServerTransaction implements TargetTransaction {
     return this.#options.isBlocked(this.#connection.sessionId);
   }
 
-  async commit(move: WatermarkMove | null): Promise<void> {
+  async commit(mark: CommitMark | null): Promise<void> {
     this.#throwIfOver();
-    if (move) {
+    if (mark) {
       try {
-        await this.#connection.query(
-          moveCheckpointStatement(move.schema),
-          {
-            schema: move.schema,
-            applied: move.checkpoint.applied,
-            epoch: String(move.checkpoint.epoch),
-            previous: move.previous,
-          },
-          // What the failure is has to be asked first.
-          { ...this.#turn('statement'), failed: () => {} },
-        );
+        await this.#mark(mark);
       } catch (error) {
         throw this.#fail(
           serverErrorOf(error)?.number === ownErrors.watermarkNotMoved
-            ? await this.#whyNotMoved(move)
+            ? await this.#whyNotHeld(mark)
             : error,
           'statement',
         );
@@ -211,15 +202,36 @@ export class SqlServerTransaction implements TargetTransaction {
     await this.#end();
   }
 
+  async #mark(mark: CommitMark): Promise<void> {
+    // What the failure is has to be asked first.
+    const turn = { ...this.#turn('statement'), failed: () => {} };
+    await (isMove(mark)
+      ? this.#connection.query(
+          moveCheckpointStatement(mark.schema),
+          {
+            schema: mark.schema,
+            applied: mark.checkpoint.applied,
+            epoch: String(mark.checkpoint.epoch),
+            previous: mark.previous,
+          },
+          turn,
+        )
+      : this.#connection.query(
+          fenceStatement(mark.schema),
+          { schema: mark.schema, epoch: String(mark.epoch) },
+          turn,
+        ));
+  }
+
   /** XACT_ABORT has rolled back: outside any transaction. */
-  async #whyNotMoved(move: WatermarkMove): Promise<unknown> {
+  async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
       await this.#connection.batch('if @@trancount > 0 rollback transaction;');
       const [there] = await this.#connection.query(
-        readCheckpointStatement(move.schema),
-        { schema: move.schema },
+        readCheckpointStatement(mark.schema),
+        { schema: mark.schema },
       );
-      return notMoved(move, there);
+      return notHeld(mark, there);
     } catch (error) {
       return error;
     }

@@ -27,19 +27,23 @@ export function findCheckpointStatement(schema: SchemaName): string {
 }
 
 /**
- * Raises the epoch; waits for an old holder's commit and sees its result.
- * Answers no row when the watermark belongs to another staging store.
+ * Raises the epoch, to @epoch where that is not negative; waits for an old holder's
+ * commit and sees its result. Answers no row when the watermark belongs to
+ * another staging store, or its epoch is not below @epoch.
  */
 export function claimCheckpointStatement(schema: SchemaName): string {
   const name = qualifiedName(schema);
-  return `begin transaction;
+  return `declare @wanted bigint;
+set @wanted = cast(@epoch as bigint);
+begin transaction;
 update ${name} with (updlock, serializable)
-set epoch = epoch + 1, staging_id = @staging, updated_at = sysutcdatetime()
-where schema_name = @schema and (staging_id = @staging or applied = @zero);
+set epoch = case when @wanted < 0 then epoch + 1 else @wanted end, staging_id = @staging, updated_at = sysutcdatetime()
+where schema_name = @schema and (staging_id = @staging or applied = @zero)
+  and (@wanted < 0 or epoch < @wanted);
 declare @raised int;
 set @raised = @@rowcount;
 insert into ${name} (schema_name, applied, epoch, staging_id)
-select @schema, @zero, 1, @staging
+select @schema, @zero, case when @wanted < 0 then 1 else @wanted end, @staging
 where not exists (
   select 1 from ${name} with (updlock, serializable) where schema_name = @schema
 );
@@ -57,9 +61,20 @@ where schema_name = @schema and epoch = cast(@epoch as bigint) and applied = @pr
 if @@rowcount <> 1 throw ${ownErrors.watermarkNotMoved}, 'the watermark did not move', 1;`;
 }
 
+/**
+ * Fails when the epoch is no longer ours. The shared lock keeps a claim
+ * waiting until the commit has ended, and lets other commits pass.
+ */
+export function fenceStatement(schema: SchemaName): string {
+  return `if not exists (
+  select 1 from ${qualifiedName(schema)} with (repeatableread, rowlock)
+  where schema_name = @schema and epoch = cast(@epoch as bigint)
+) throw ${ownErrors.watermarkNotMoved}, 'the epoch does not hold', 1;`;
+}
+
 /** Answers no row where there is no table: names are resolved when they are reached. */
 export function readCheckpointStatement(schema: SchemaName): string {
   return `if object_id(${quoteString(qualifiedName(schema))}) is not null
-select applied, cast(epoch as varchar(20)) as epoch from ${qualifiedName(schema)}
+select applied, cast(epoch as varchar(20)) as epoch, staging_id from ${qualifiedName(schema)}
 where schema_name = @schema;`;
 }

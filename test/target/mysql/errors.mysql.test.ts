@@ -237,7 +237,9 @@ describe.each(MYSQL_PRODUCTS)('failures of %s', (product) => {
       expect(await fixture.rows('select count(*) from item')).toEqual([
         ['1002'],
       ]);
-      expect(await target.claimCheckpoint(fixture.schema, 'here')).toBeNull();
+      expect(
+        await target.claimCheckpoint(fixture.schema, 'here', null),
+      ).toBeNull();
       expect(await target.checkpoint(fixture.schema)).toBeNull();
     } finally {
       await fixture.sql(`drop user ${user}`);

@@ -32,7 +32,7 @@ describe.each(MYSQL_PRODUCTS)('the catalog of %s', (product) => {
       'create table parted (id bigint primary key) partition by hash (id) partitions 3',
     );
     await fixture.sql('create view look as select * from plain');
-    await fixture.target.claimCheckpoint(fixture.schema, 'here');
+    await fixture.target.claimCheckpoint(fixture.schema, 'here', null);
     expect([...(await shapeOf(fixture)).tables.keys()]).toEqual([
       'parted',
       'plain',

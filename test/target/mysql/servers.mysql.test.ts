@@ -33,7 +33,7 @@ async function writeAndRead(
       url: server.url('shop'),
     });
     const schema = schemaName([name]);
-    const claimed = (await target.claimCheckpoint(schema, 'here'))!;
+    const claimed = (await target.claimCheckpoint(schema, 'here', null))!;
     for (const size of [3, 2000]) {
       const ids = Array.from({ length: size }, (_, index) => index + 1);
       const rows = (second: number) => ({

@@ -41,6 +41,8 @@ import {
 import {
   claimCheckpointStatement,
   createCheckpointStatement,
+  fenceStatement,
+  lockCheckpointStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from '../../../src/target/mysql/watermark-statements.ts';
@@ -245,7 +247,9 @@ const statements: Readonly<Record<string, string | null>> = {
     keyCondition(orders, [['1'], ['x']]),
   ),
   'checkpoint-create': createCheckpointStatement(shop),
-  'checkpoint-claim': claimCheckpointStatement(shop, 'here', '0.0'),
+  'checkpoint-lock': lockCheckpointStatement(shop, 'here', '0.0'),
+  'checkpoint-claim': claimCheckpointStatement(shop, 'here', 7),
+  'checkpoint-fence': fenceStatement({ schema: shop, epoch: 7 }),
   'checkpoint-move': moveCheckpointStatement({
     schema: '"Odd `Name`"' as SchemaName,
     checkpoint: { applied: '2.0' as Timestamp, epoch: 7 },

@@ -9,6 +9,7 @@ import {
 } from '../../../src/target/oracle/statements.ts';
 import {
   claimCheckpointStatement,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from '../../../src/target/oracle/watermark-statements.ts';
@@ -149,15 +150,27 @@ describe.skipIf(missing !== null)('a statement of Oracle in HSQLDB', () => {
   test('claims the watermark, and hands it to another store only while it is zero', async () => {
     const claim = claimCheckpointStatement(schema);
     const read = () => run(readCheckpointStatement(schema), 'SHOP');
-    expect(await run(claim, 'SHOP', zeroTimestamp, 'here')).toBe(1);
-    expect(await run(claim, 'SHOP', zeroTimestamp, 'there')).toBe(1);
-    expect(await read()).toEqual([[zeroTimestamp, '2']]);
+    expect(await run(claim, 'SHOP', zeroTimestamp, 'here', '-1')).toBe(1);
+    expect(await run(claim, 'SHOP', zeroTimestamp, 'there', '-1')).toBe(1);
+    expect(await read()).toEqual([[zeroTimestamp, '2', 'there']]);
     const move = moveCheckpointStatement(schema);
     expect(await run(move, '5', 'SHOP', '1', zeroTimestamp)).toBe(0);
     expect(await run(move, '5', 'SHOP', '2', '4')).toBe(0);
     expect(await run(move, '5', 'SHOP', '2', zeroTimestamp)).toBe(1);
-    expect(await run(claim, 'SHOP', zeroTimestamp, 'here')).toBe(0);
-    expect(await run(claim, 'SHOP', zeroTimestamp, 'there')).toBe(1);
-    expect(await read()).toEqual([['5', '3']]);
+    expect(await run(claim, 'SHOP', zeroTimestamp, 'here', '-1')).toBe(0);
+    expect(await run(claim, 'SHOP', zeroTimestamp, 'there', '-1')).toBe(1);
+    expect(await read()).toEqual([['5', '3', 'there']]);
+  });
+
+  test('claims an epoch that is given only above the one there, and holds to it', async () => {
+    const claim = claimCheckpointStatement(schema);
+    const name = 'OTHER';
+    expect(await run(claim, name, zeroTimestamp, 'here', '7')).toBe(1);
+    expect(await run(claim, name, zeroTimestamp, 'here', '7')).toBe(0);
+    expect(await run(claim, name, zeroTimestamp, 'here', '6')).toBe(0);
+    expect(await run(claim, name, zeroTimestamp, 'here', '9')).toBe(1);
+    const fence = fenceStatement(schema);
+    expect(await run(fence, name, '7')).toBe(0);
+    expect(await run(fence, name, '9')).toBe(1);
   });
 });

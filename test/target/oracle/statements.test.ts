@@ -30,6 +30,7 @@ import {
   claimCheckpointStatement,
   commitStatement,
   createCheckpointStatement,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from '../../../src/target/oracle/watermark-statements.ts';
@@ -138,6 +139,7 @@ const statements: Readonly<Record<string, string>> = {
   'checkpoint-create': createCheckpointStatement(schemaName(['SHOP'])),
   'checkpoint-claim': claimCheckpointStatement(schemaName(['SHOP'])),
   'checkpoint-move': moveCheckpointStatement(schemaName(['"Odd Schema"'])),
+  'checkpoint-fence': fenceStatement(schemaName(['SHOP'])),
   'checkpoint-read': readCheckpointStatement(schemaName(['shop'])),
   commit: commitStatement,
 };

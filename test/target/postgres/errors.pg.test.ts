@@ -263,7 +263,9 @@ describe('failures of PostgreSQL', () => {
         applyTo(fixture, { item: [row(1, [1], { id: '1' })] }, { target }),
       );
       expect([failure.code, failure.disposition]).toEqual(['E4007', 'halt']);
-      expect(await target.claimCheckpoint(fixture.schema, 'here')).toBeNull();
+      expect(
+        await target.claimCheckpoint(fixture.schema, 'here', null),
+      ).toBeNull();
       expect(await target.checkpoint(fixture.schema)).toBeNull();
       await using another = await targetAt(url.href);
       expect((await failureOf(another.ping())).code).toBe('E4010');

@@ -33,7 +33,7 @@ describe('the catalog of PostgreSQL', () => {
     await fixture.sql('create view look as select * from plain');
     await fixture.sql('create materialized view mat as select * from plain');
     await fixture.sql('create table empty ()');
-    await fixture.target.claimCheckpoint(fixture.schema, 'here');
+    await fixture.target.claimCheckpoint(fixture.schema, 'here', null);
     expect([...(await shapeOf(fixture)).tables.keys()]).toEqual([
       'empty',
       'plain',

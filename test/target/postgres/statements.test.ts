@@ -19,6 +19,7 @@ import { upsertPlan } from '../../../src/target/postgres/upsert-plan.ts';
 import {
   claimCheckpointStatement,
   createCheckpointStatement,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from '../../../src/target/postgres/watermark-statements.ts';
@@ -146,6 +147,7 @@ const statements: Readonly<Record<string, string | null>> = {
   'checkpoint-move': moveCheckpointStatement(
     'shop."Odd ""Schema"""' as SchemaName,
   ),
+  'checkpoint-fence': fenceStatement('shop.public' as SchemaName),
   'checkpoint-read': readCheckpointStatement('shop.public' as SchemaName),
 };
 

@@ -26,6 +26,7 @@ import {
   claimCheckpointStatement,
   createCheckpointStatement,
   findCheckpointStatement,
+  fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from '../../../src/target/sqlserver/watermark-statements.ts';
@@ -235,6 +236,7 @@ end`,
   'checkpoint-move': moveCheckpointStatement(
     `shop."Odd ]'Schema"` as SchemaName,
   ),
+  'checkpoint-fence': fenceStatement('shop.dbo' as SchemaName),
   'checkpoint-read': readCheckpointStatement('shop.dbo' as SchemaName),
 };
 

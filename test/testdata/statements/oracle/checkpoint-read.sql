@@ -1,1 +1,1 @@
-select applied, epoch from "SHOP".REPLICATOR_CHECKPOINT where schema_name = :1
+select applied, epoch, staging_id from "SHOP".REPLICATOR_CHECKPOINT where schema_name = :1

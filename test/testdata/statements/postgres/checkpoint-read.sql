@@ -1,1 +1,1 @@
-select applied, epoch from "public".replicator_checkpoint where schema_name = $1
+select applied, epoch, staging_id from "public".replicator_checkpoint where schema_name = $1
