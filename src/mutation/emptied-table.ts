@@ -1,5 +1,10 @@
 /** Tables that are emptied: of what comes before that, nothing is left. */
-import { isTruncation, type Mutation, restartsIdentity } from './mutation.ts';
+import {
+  inTimeOrder,
+  isTruncation,
+  type Mutation,
+  restartsIdentity,
+} from './mutation.ts';
 
 /** What a table has before the mutations that are left: no rows. */
 export interface Emptying {
@@ -25,15 +30,4 @@ export function sinceEmptied(mutations: readonly Mutation[]): LastMutations {
         emptied: { restartsIdentity: ordered.some(restartsIdentity) },
         mutations: ordered.slice(last + 1),
       };
-}
-
-function inTimeOrder(mutations: readonly Mutation[]): readonly Mutation[] {
-  for (let index = 1; index < mutations.length; index += 1) {
-    if (mutations[index]!.time < mutations[index - 1]!.time) {
-      return mutations.toSorted((a, b) =>
-        a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-      );
-    }
-  }
-  return mutations;
 }

@@ -122,3 +122,17 @@ export function textLengthOf({
     (movedFrom?.length ?? 0)
   );
 }
+
+/** Of equal times as in the list. Mostly it is in order, and nothing is copied. */
+export function inTimeOrder(
+  mutations: readonly Mutation[],
+): readonly Mutation[] {
+  for (let index = 1; index < mutations.length; index += 1) {
+    if (mutations[index]!.time < mutations[index - 1]!.time) {
+      return mutations.toSorted((a, b) =>
+        a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+      );
+    }
+  }
+  return mutations;
+}

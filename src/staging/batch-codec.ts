@@ -23,10 +23,11 @@
  */
 import { crc32 } from 'node:zlib';
 import { ReplicatorError } from '../failure/failure.ts';
-import type {
-  JsonText,
-  Mutation,
-  TableMutations,
+import {
+  inTimeOrder,
+  type JsonText,
+  type Mutation,
+  type TableMutations,
 } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../mutation/timestamp.ts';
@@ -64,7 +65,7 @@ export function encodeEntries(
   const entries: NewEntry[] = [];
   for (const { table, keyColumns, mutations } of tables) {
     const head = headOf(keyColumns);
-    const sorted = sortByTime(mutations);
+    const sorted = inTimeOrder(mutations);
     let start = 0;
     while (start < sorted.length) {
       const entry = encodeRun(schema, table, head, sorted, start);
@@ -260,20 +261,6 @@ function checksum(body: Buffer): number {
   const seed = body[0] === movedVersion ? movedVersion : 0;
   return crc32(body.subarray(headBytes), seed);
 }
-
-/** Most requests are in order already: then nothing is copied. */
-function sortByTime(mutations: readonly Mutation[]): readonly Mutation[] {
-  for (let i = 1; i < mutations.length; i++) {
-    if (mutations[i]!.time < mutations[i - 1]!.time) {
-      // Array.prototype.sort is stable.
-      return mutations.toSorted((a, b) =>
-        a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-      );
-    }
-  }
-  return mutations;
-}
-
 function damaged(entry: StagedEntry, why: string): ReplicatorError {
   return new ReplicatorError('E2006', {
     detail: `the staged entry ${entry.id} of ${entry.schema}, table ${JSON.stringify(entry.table)}, time ${entry.minTime}, is damaged (${why})`,

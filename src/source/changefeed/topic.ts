@@ -5,15 +5,10 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import { schemaNameParts } from '../../mutation/schema-name.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
-
-interface KnownNames {
-  /** Null marks names that differ in case alone: neither is meant. */
-  readonly byFoldedName: ReadonlyMap<string, TableShape | null>;
-  readonly byTopic: Map<string, TableShape | null>;
-}
+import { resolveTableName } from '../table-names.ts';
 
 /** A shape is replaced, never changed, when the target's catalog changes. */
-const knownNames = new WeakMap<SchemaShape, KnownNames>();
+const knownTopics = new WeakMap<SchemaShape, Map<string, TableShape | null>>();
 const maxCachedTopics = 10_000;
 
 /** The table of that name: exactly, else the only one but for case. */
@@ -21,11 +16,8 @@ export function resolveTable(
   shape: SchemaShape,
   name: string,
 ): TableShape | null {
-  return (
-    shape.tables.get(name) ??
-    namesOf(shape).byFoldedName.get(name.toLowerCase()) ??
-    null
-  );
+  const known = resolveTableName(shape, name);
+  return known === null ? null : shape.tables.get(known)!;
 }
 
 /**
@@ -36,7 +28,11 @@ export function resolveTopic(
   shape: SchemaShape,
   topic: string,
 ): TableShape | null {
-  const { byTopic } = namesOf(shape);
+  let byTopic = knownTopics.get(shape);
+  if (byTopic === undefined) {
+    byTopic = new Map();
+    knownTopics.set(shape, byTopic);
+  }
   const known = byTopic.get(topic);
   if (known !== undefined) {
     return known;
@@ -110,19 +106,4 @@ function topicParts(topic: string): string[] {
     pattern.lastIndex += 1;
   }
   return parts;
-}
-
-function namesOf(shape: SchemaShape): KnownNames {
-  const known = knownNames.get(shape);
-  if (known !== undefined) {
-    return known;
-  }
-  const byFoldedName = new Map<string, TableShape | null>();
-  for (const table of shape.tables.values()) {
-    const folded = table.name.toLowerCase();
-    byFoldedName.set(folded, byFoldedName.has(folded) ? null : table);
-  }
-  const names = { byFoldedName, byTopic: new Map<string, TableShape | null>() };
-  knownNames.set(shape, names);
-  return names;
 }

@@ -1,6 +1,6 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import type { SchemaShape, TableShape } from '../../target/target.ts';
+import { resolveTableName } from '../table-names.ts';
 import type { TransactionFeed } from '../source.ts';
 import type { SourceRelation } from './decode/relations.ts';
 import type { TargetTable } from './decode/row-decoder.ts';
@@ -127,12 +127,12 @@ export class SlotTables {
   }
 
   #tableNamed(schema: SchemaName, table: string): TargetTable | null {
-    const { tables } = this.#options.feed.shape();
-    const name = this.#options.tableName(schema, table);
-    const exact = tables.get(name);
-    return exact === undefined
-      ? butForCase(this.#options.feed.shape(), name)
-      : { name, shape: exact };
+    const shape = this.#options.feed.shape();
+    const name = resolveTableName(
+      shape,
+      this.#options.tableName(schema, table),
+    );
+    return name === null ? null : { name, shape: shape.tables.get(name)! };
   }
 
   /** What was replicated and has moved out of its schema is not left out. */
@@ -179,16 +179,4 @@ export class SlotTables {
       this.#options.leftOut(relation, why);
     }
   }
-}
-
-/** The only table of that name but for case. */
-function butForCase(shape: SchemaShape, name: string): TargetTable | null {
-  const folded = name.toLowerCase();
-  const matches = [...shape.tables].filter(
-    ([key]) => key.toLowerCase() === folded,
-  );
-  const [match] = matches as [string, TableShape][];
-  return matches.length === 1 && match
-    ? { name: match[0], shape: match[1] }
-    : null;
 }
