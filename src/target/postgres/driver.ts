@@ -179,9 +179,22 @@ export class PostgresConnection implements PooledConnection {
       this.#prepared.delete(text);
     }
     this.#prepared.set(text, name);
-    return this.#answer(
-      this.#client.query({ name, text, values: [...values] }),
-    );
+    try {
+      return await this.#answer(
+        this.#client.query({ name, text, values: [...values] }),
+      );
+    } catch (error) {
+      if (!this.#isParsed(name) && this.#prepared.get(text) === name) {
+        this.#prepared.delete(text);
+      }
+      throw error;
+    }
+  }
+
+  #isParsed(name: string): boolean {
+    const { parsedStatements } = (this.#client as unknown as ClientInternals)
+      .connection;
+    return parsedStatements[name] !== undefined;
   }
 
   /**
@@ -235,9 +248,19 @@ export class PostgresConnection implements PooledConnection {
     }
   }
 
+  /**
+   * Of those that the server has: to deallocate another one would fail the
+   * transaction. While none is, there are a few too many.
+   */
   #forgetOldest(): void {
+    const oldest = this.#prepared
+      .entries()
+      .find(([, name]) => this.#isParsed(name));
+    if (!oldest) {
+      return;
+    }
+    const [text, name] = oldest;
     this.#options.statementCounts.dropCount += 1;
-    const [text, name] = this.#prepared.entries().next().value!;
     this.#prepared.delete(text);
     delete (this.#client as unknown as ClientInternals).connection
       .parsedStatements[name];

@@ -18,12 +18,15 @@ export interface PostgresFixture extends TargetFixture {
 }
 
 /** A fresh database, its schema `public`, and a target on it. */
-export async function postgresFixture(): Promise<PostgresFixture> {
+export async function postgresFixture(
+  tuning: { readonly statementCacheSize?: number } = {},
+): Promise<PostgresFixture> {
   const database = await testDatabase();
   const open = (options: ReopenOptions): Promise<Target> =>
     openTarget({
       url: options.url ?? database.url,
       ...defaultTargetOptions,
+      ...tuning,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
       pool: { ...defaultTargetOptions.pool, maxSize: options.poolSize ?? 8 },
     });
