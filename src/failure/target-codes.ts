@@ -124,4 +124,12 @@ export const targetCodes = {
     remedy:
       'give the table its primary key back (it is found at once), or purge its staged rows and restart the changefeed from a cursor before them (replicator staging purge)',
   },
+  E4021: {
+    meaning:
+      'rows refer to one another in a circle that nobody can write at the target',
+    disposition: 'defer',
+    httpStatus: 503,
+    remedy:
+      'let a column of one of the foreign keys be null at the target, or the foreign key be deferrable, or drop it',
+  },
 } as const satisfies Record<`E4${number}`, CodeEntry>;

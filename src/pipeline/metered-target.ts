@@ -72,6 +72,9 @@ function meteredTransaction(
         rowCount,
       );
     },
+    update: (rows) =>
+      timed(rows.table, rows.rowCount, () => transaction.update(rows)),
+    parking: transaction.parking,
     vacateUniqueKeys: (keys) => transaction.vacateUniqueKeys(keys),
     moveKeys: (moves) =>
       timed(moves.table, moves.rowCount, () => transaction.moveKeys(moves)),

@@ -48,8 +48,10 @@ export function attemptPlan(
   }
   const ladder: readonly AttemptPlan[] = [
     { parallelism: 1, timestampLimit, order: 'deletes-first' },
+    { parallelism: 1, timestampLimit, order: 'values-parked' },
     { parallelism: 1, timestampLimit: 1, order: 'upserts-first' },
     { parallelism: 1, timestampLimit: 1, order: 'deletes-first' },
+    { parallelism: 1, timestampLimit: 1, order: 'values-parked' },
     { parallelism: 1, timestampLimit, order: 'upserts-first' },
   ];
   return ladder[(trouble.failureCount - 1) % ladder.length]!;

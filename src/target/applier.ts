@@ -1,19 +1,28 @@
 /** One batch into one open target transaction: fold, order, cut, write. */
-import { ReplicatorError } from '../failure/failure.ts';
 import type { Mutation } from '../mutation/mutation.ts';
-import { type FoldedTable, foldTable } from './folded-table.ts';
-import { keyMoves, keyRows } from './row-shape.ts';
 import {
-  circleChunks,
-  keyChunks,
-  moveChunks,
-  shapeChunks,
-} from './statement-chunks.ts';
+  deletes,
+  lateVacations,
+  moves,
+  type Statement,
+  truncations,
+  vacations,
+  writes,
+} from './apply-steps.ts';
+import {
+  circularLinks,
+  linkWrites,
+  refuseCircle,
+  unlinks,
+  withoutLinks,
+} from './circular-links.ts';
+import { type FoldedTable, foldTable } from './folded-table.ts';
+import { canPark, parkings } from './parked-values.ts';
 import { tableOrder } from './table-order.ts';
 import {
   freedRefusal,
-  heldValueRefusal,
   takingTables,
+  withChildren,
   withParents,
 } from './taken-rows.ts';
 import type {
@@ -46,7 +55,11 @@ export function createApplier(options: ApplierOptions): Applier {
             deletesEarly: order !== 'upserts-first',
           }),
         );
-        await send(statements(folded, transaction, order), signal);
+        try {
+          await send(statements(folded, transaction, order), signal);
+        } catch (error) {
+          throw refuseCircle(folded, error);
+        }
         for (const { upsertCount, deleteCount } of folded) {
           counts.upsertCount += upsertCount;
           counts.deleteCount += deleteCount;
@@ -56,8 +69,6 @@ export function createApplier(options: ApplierOptions): Applier {
     },
   };
 }
-
-type Statement = () => Promise<unknown>;
 
 /**
  * One statement is written while the one before it runs at the server; more
@@ -90,6 +101,12 @@ async function send(
  * take rows with them that the batch keeps: those stay last, and unique values
  * of their rows are taken away before others are written.
  *
+ * With `values-parked` all rows give up their unique values before any is
+ * written, and deletes stay last, save of rows that cannot give theirs up.
+ *
+ * References that close a circle of tables, and can neither be null nor wait
+ * for the commit, are written when all rows are there (circular-links.ts).
+ *
  * Invariant, in every order: the target ends as if all had been applied one by
  * one, or the batch is refused and nothing has changed.
  */
@@ -102,22 +119,64 @@ function* statements(
   refuseFreed(folded, taking, order);
   yield* truncations(folded, transaction);
   yield* moves(folded, transaction);
-  if (order !== 'deletes-first') {
-    yield* writes(folded, transaction);
-    yield* deletes(folded, transaction);
+  if (order === 'values-parked') {
+    yield* withParking(folded, taking, transaction);
     return;
   }
-  const late = withParents(folded, taking);
-  const held = new Set<TableShape>();
-  yield* deletes(
-    folded.filter((entry) => !late.has(entry)),
-    transaction,
-  );
-  const last = folded.filter((entry) => late.has(entry));
-  yield* lateVacations(last, transaction, held);
-  yield* vacations(folded, transaction);
-  yield* writes(folded, transaction, held);
+  const links = circularLinks(folded);
+  const early =
+    order === 'deletes-first'
+      ? without(folded, withParents(folded, taking))
+      : [];
+  const last = without(folded, new Set(early));
+  const written = withoutLinks(folded, links);
+  yield* unlinks(early, links, transaction);
+  yield* deletes(early, transaction);
+  if (order === 'deletes-first') {
+    const held = new Set<TableShape>();
+    yield* lateVacations(last, transaction, held);
+    yield* vacations(folded, transaction);
+    yield* writes(written, transaction, held);
+  } else {
+    yield* writes(written, transaction);
+  }
+  yield* linkWrites(folded, links, transaction);
+  yield* unlinks(last, links, transaction);
   yield* deletes(last, transaction);
+}
+
+function* withParking(
+  folded: readonly FoldedTable[],
+  taking: ReadonlySet<FoldedTable>,
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  const links = circularLinks(folded, { own: true });
+  const late = withParents(folded, taking);
+  const early = withChildren(
+    folded,
+    new Set(
+      folded.filter(
+        (entry) =>
+          entry.deleted.length > 0 &&
+          !late.has(entry) &&
+          !canPark(entry.table, transaction.parking),
+      ),
+    ),
+  );
+  const last = without(folded, early);
+  yield* unlinks(folded, links, transaction);
+  yield* deletes([...early], transaction);
+  yield* parkings(folded, { early, transaction });
+  yield* writes(withoutLinks(folded, links), transaction, new Set());
+  yield* linkWrites(folded, links, transaction);
+  yield* deletes(last, transaction);
+}
+
+function without(
+  folded: readonly FoldedTable[],
+  left: ReadonlySet<FoldedTable>,
+): FoldedTable[] {
+  return folded.filter((entry) => !left.has(entry));
 }
 
 /**
@@ -137,136 +196,6 @@ function refuseFreed(
         : table.deleteHasEffects === true;
     if (freed.length > 0 && mayTake) {
       throw freedRefusal(table);
-    }
-  }
-}
-
-function* truncations(
-  folded: readonly FoldedTable[],
-  transaction: TargetTransaction,
-): Generator<Statement> {
-  const emptied = folded.filter((entry) => entry.emptied).toReversed();
-  const restarting = emptied.filter((entry) => entry.emptied?.restartsIdentity);
-  const tablesOf = (entries: readonly FoldedTable[]): TableShape[] =>
-    entries.map(({ table }) => table);
-  if (emptied.length > restarting.length) {
-    // All in one call, for they may refer to one another.
-    yield () => transaction.truncate(tablesOf(emptied), false);
-  }
-  if (restarting.length > 0) {
-    yield () => transaction.truncate(tablesOf(restarting), true);
-  }
-}
-
-function* moves(
-  folded: readonly FoldedTable[],
-  transaction: TargetTransaction,
-): Generator<Statement> {
-  for (const { table, freed } of folded.toReversed()) {
-    for (const chunk of keyChunks(keyRows(table, freed))) {
-      yield () => transaction.delete(chunk);
-    }
-  }
-  for (const { table, moveWaves, moveCircles } of folded) {
-    for (const wave of moveWaves) {
-      for (const chunk of moveChunks(keyMoves(table, wave))) {
-        yield () => transaction.moveKeys(chunk);
-      }
-    }
-    for (const chunk of circleChunks(table, moveCircles)) {
-      yield () => transaction.moveKeys(chunk);
-    }
-  }
-}
-
-/** With `held` unique values may pass between rows. */
-function* writes(
-  folded: readonly FoldedTable[],
-  transaction: TargetTransaction,
-  held?: ReadonlySet<TableShape>,
-): Generator<Statement> {
-  for (const { table, rows, inserted } of folded) {
-    for (const chunk of rows.values().flatMap(shapeChunks)) {
-      yield async () => {
-        try {
-          await transaction.upsert(
-            held && table.uniqueKeys.length > 0
-              ? { ...chunk, passUniqueValues: true }
-              : chunk,
-          );
-        } catch (error) {
-          const isHeld =
-            error instanceof ReplicatorError &&
-            error.code === 'E4013' &&
-            held?.has(table);
-          throw isHeld ? heldValueRefusal(table, error) : error;
-        }
-      };
-    }
-    for (const chunk of inserted.values().flatMap(shapeChunks)) {
-      yield () => transaction.insert(chunk);
-    }
-  }
-}
-
-/** Children before parents. */
-function* deletes(
-  folded: readonly FoldedTable[],
-  transaction: TargetTransaction,
-): Generator<Statement> {
-  for (const { table, deleted, deletedRows } of folded.toReversed()) {
-    for (const chunk of keyChunks(keyRows(table, deleted))) {
-      yield () => transaction.delete(chunk);
-    }
-    for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
-      yield () => transaction.deleteEqual(chunk);
-    }
-  }
-}
-
-/**
- * Rows that go last leave their unique values now. Where they cannot, the
- * table is one of `held`: the server tells whether another row wants them.
- */
-function* lateVacations(
-  last: readonly FoldedTable[],
-  transaction: TargetTransaction,
-  held: Set<TableShape>,
-): Generator<Statement> {
-  for (const { table, deleted } of last) {
-    const keys = table.uniqueKeys.length > 0 ? deleted : [];
-    for (const chunk of keyChunks(keyRows(table, keys))) {
-      yield async () => {
-        if (!(await transaction.vacateUniqueKeys(chunk))) {
-          held.add(table);
-        }
-      };
-    }
-  }
-}
-
-/** So that rows may swap unique values: none is held while they are written. */
-function* vacations(
-  folded: readonly FoldedTable[],
-  transaction: TargetTransaction,
-): Generator<Statement> {
-  for (const { table, rows } of folded) {
-    for (const shape of table.uniqueKeys.length > 0 ? rows : []) {
-      const carried = new Set(shape.columns.map(({ name }) => name));
-      // A sparse row would not get back what is taken from it here.
-      if (!table.uniqueKeys.flat().every((name) => carried.has(name))) {
-        continue;
-      }
-      const keys = table.primaryKey.map(
-        (column) => shape.values[shape.columns.indexOf(column)]!,
-      );
-      for (const chunk of keyChunks({
-        table,
-        keys,
-        rowCount: shape.rowCount,
-      })) {
-        yield () => transaction.vacateUniqueKeys(chunk);
-      }
     }
   }
 }

@@ -1,13 +1,47 @@
 /** Parents before children: a topological order of the foreign-key graph. */
-import type { TableShape } from './target.ts';
+import type { ColumnShape, ForeignKey, TableShape } from './target.ts';
 
 /**
  * Groups of tables; every table a group refers to stands in the same group or
  * in an earlier one. A group has more than one table only where they refer to
- * one another in a cycle. Self references and tables outside are no matter.
+ * one another in a cycle; within it references that must be there from the
+ * start go before others. Self references and tables outside are no matter.
  * Stable: where nothing forces an order, the given one is kept.
  */
 export function tableOrder(tables: readonly TableShape[]): TableShape[][] {
+  return components(tables, () => true).map((group) =>
+    group.length === 1 ? group : components(group, isHard).flat(),
+  );
+}
+
+/** Whether rows can neither wait for the commit nor be without their parent. */
+function isHard(key: ForeignKey, table: TableShape): boolean {
+  return !key.deferrable && linkColumn(key, table) === null;
+}
+
+/** A column that, while it is null, lets a row be without its parent. */
+export function linkColumn(
+  { columns }: ForeignKey,
+  table: TableShape,
+): ColumnShape | null {
+  const all = columns.map((name) => table.columnByName.get(name));
+  return (
+    all.find(
+      (column) =>
+        column?.nullable && !column.generated && column.keyOrdinal === null,
+    ) ?? null
+  );
+}
+
+/** What names a table across schemas. */
+export function tableKey(schema: string, name: string): string {
+  return `${schema}\0${name}`;
+}
+
+function components(
+  tables: readonly TableShape[],
+  follows: (key: ForeignKey, table: TableShape) => boolean,
+): TableShape[][] {
   // Tarjan's algorithm emits a component after all that it can reach, and
   // edges lead from child to parent: parents come out first. Iterative, for a
   // chain of a few thousand tables must not end in a stack overflow.
@@ -22,6 +56,7 @@ export function tableOrder(tables: readonly TableShape[]): TableShape[][] {
   const enter = (table: TableShape): Visit => {
     const number = visits.size;
     const parents = table.foreignKeys
+      .filter((key) => follows(key, table))
       .map(({ parentSchema, parentTable }) =>
         byName.get(tableKey(parentSchema, parentTable)),
       )
@@ -89,8 +124,4 @@ function popGroup(stack: Visit[], root: Visit): TableShape[] {
     visit.onStack = false;
   }
   return group.map(({ table }) => table);
-}
-
-function tableKey(schema: string, name: string): string {
-  return `${schema}\0${name}`;
 }

@@ -8,6 +8,7 @@
  */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { FoldedTable } from './folded-table.ts';
+import { tableKey } from './table-order.ts';
 import type { ForeignKey, TableShape } from './target.ts';
 
 /**
@@ -67,6 +68,29 @@ export function withParents(
   return all;
 }
 
+/**
+ * Of these, and of tables that refer to them, rows go early: none of them is
+ * a parent of one that stays until the end.
+ */
+export function withChildren(
+  folded: readonly FoldedTable[],
+  chosen: ReadonlySet<FoldedTable>,
+): ReadonlySet<FoldedTable> {
+  const names = new Set([...chosen].map(nameOfEntry));
+  const all = new Set(chosen);
+  let size: number;
+  do {
+    size = all.size;
+    for (const entry of folded) {
+      if (parentNames(entry).some((name) => names.has(name))) {
+        all.add(entry);
+        names.add(nameOfEntry(entry));
+      }
+    }
+  } while (all.size > size);
+  return all;
+}
+
 /** A row must go so that another can move to its key, and may not go yet. */
 export function freedRefusal({ schema, name }: TableShape): ReplicatorError {
   return new ReplicatorError('E4013', {
@@ -111,14 +135,14 @@ function keepsRows({ table, rows, deletedRows }: FoldedTable): boolean {
 
 function parentNames({ table }: FoldedTable): string[] {
   return table.foreignKeys.map(({ parentSchema, parentTable }: ForeignKey) =>
-    qualified(parentSchema, parentTable),
+    tableKey(parentSchema, parentTable),
   );
 }
 
-function nameOf({ schema, name }: TableShape): string {
-  return qualified(schema, name);
+function nameOfEntry({ table }: FoldedTable): string {
+  return nameOf(table);
 }
 
-function qualified(schema: string, name: string): string {
-  return `${schema}\0${name}`;
+function nameOf({ schema, name }: TableShape): string {
+  return tableKey(schema, name);
 }

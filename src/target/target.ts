@@ -30,6 +30,8 @@ export interface ColumnShape {
    * where it is not the engine's usual `=` (`operator("ext".=)` of citext).
    */
   readonly keyOperator?: string;
+  /** Foreign keys of some table end here. */
+  readonly referred?: true;
 }
 
 /** Opaque here: introspect.ts of the engine makes it, its values.ts reads it. */
@@ -151,6 +153,12 @@ export interface TargetTransaction extends AsyncDisposable {
    * around between rows. Resolves to false where the table does not allow it.
    */
   vacateUniqueKeys(keys: KeyRows): Promise<boolean>;
+  /**
+   * Gives rows that are there the values that are carried; one that is not
+   * there is no matter. Other columns than these stay, `replace` or not.
+   */
+  update(rows: ShapeRows): Promise<void>;
+  readonly parking: ParkingRules;
   delete(keys: KeyRows): Promise<void>;
   /**
    * Gives rows another key and leaves all else; one that is not there is no
@@ -201,6 +209,26 @@ export interface TargetTransaction extends AsyncDisposable {
    */
   waitsForLock(): Promise<boolean | null>;
 }
+
+/** How rows of an engine can be without their unique values for a while. */
+export interface ParkingRules {
+  /**
+   * Of such columns of a unique key those to set to null, so that any number
+   * of rows may have none; null where that does not help.
+   */
+  nullColumns(
+    columns: readonly ColumnShape[],
+    key: readonly ColumnShape[],
+  ): readonly ColumnShape[] | null;
+  /** Of a type with so many values that some are not in use; else null. */
+  spareKind(column: ColumnShape): SpareKind | null;
+}
+
+/** Values that nobody uses are drawn from these. */
+export type SpareKind =
+  | { readonly kind: 'text'; readonly length: number }
+  | { readonly kind: 'integer'; readonly min: bigint; readonly max: bigint }
+  | { readonly kind: 'uuid' };
 
 export type TargetEngine =
   | 'postgres'
@@ -283,10 +311,17 @@ export interface StatementCounts {
  * `upserts-first`: parents before children, then deletes, children before
  * parents; right for foreign keys. `deletes-first` frees unique values before
  * others want them; right for unique keys, and tried when the first fails.
+ * `values-parked` takes the unique values of all rows away first, null or none
+ * that is in use standing in for them, so that deletes may come last; right
+ * for both, and tried when neither is.
  * `part`: as the first, for a part of a transaction, whose deletes come before
  * the upserts of the parts behind it.
  */
-export type ApplyOrder = 'upserts-first' | 'deletes-first' | 'part';
+export type ApplyOrder =
+  | 'upserts-first'
+  | 'deletes-first'
+  | 'values-parked'
+  | 'part';
 
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {

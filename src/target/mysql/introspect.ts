@@ -163,6 +163,9 @@ function tableDraft(
           (key) =>
             key['parent_column'] === row['name'] && key['is_own'] !== '1',
         ),
+        isReferredAtAll: referring.some(
+          (key) => key['parent_column'] === row['name'],
+        ),
         isFollowed: referring.some(
           (key) =>
             key['parent_column'] === row['name'] &&
@@ -201,6 +204,7 @@ function columnShape(
     readonly isMariadb: boolean;
     readonly isJson: boolean;
     readonly isReferred: boolean;
+    readonly isReferredAtAll: boolean;
     readonly isFollowed: boolean;
   },
 ): ColumnShape {
@@ -219,6 +223,7 @@ function columnShape(
       (row['expression'] ?? '') !== '' ||
       /(?:VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(extra),
     identity: isNumbered ? 'by-default' : null,
+    ...(place.isReferredAtAll && { referred: true }),
   };
 }
 

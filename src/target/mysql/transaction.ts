@@ -22,18 +22,20 @@ import { deleteEqualStatements, runInGroups } from './equal-rows.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { prepareInsert } from './insert-rows.ts';
 import { moveKeys } from './move-keys.ts';
+import { parkingRules } from './parking.ts';
 import { OrphanRows } from './orphan-rows.ts';
 import { literalTexts } from './row-encoding.ts';
+import { jsonSource } from './row-source.ts';
 import { beginStatement, endStatement } from './session.ts';
 import { setNullStatement } from './key-statements.ts';
-import { vacatedColumns } from './statements.ts';
+import { updateStatement, vacatedColumns } from './statements.ts';
 import {
   didNotMoveNumber,
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
-import { prepareRows, type RowWork } from './write-rows.ts';
+import { eachPacket, prepareRows, type RowWork } from './write-rows.ts';
 
 export interface TransactionOptions {
   readonly isBlocked: (processId: number) => Promise<boolean | null>;
@@ -106,6 +108,25 @@ export class MysqlTransaction implements TargetTransaction {
             table: rows.table,
             isDelete: false,
             work: later,
+          });
+        }
+      };
+    });
+  }
+
+  readonly parking = parkingRules;
+
+  async update(rows: ShapeRows): Promise<void> {
+    const { table, columns } = rows;
+    await this.#written(() => {
+      requireKey(table);
+      const text = updateStatement(table, columns, jsonSource(table, columns));
+      return async (connection) => {
+        await this.#orphans.settle(connection);
+        if (text !== null) {
+          const { policies } = this.#options;
+          await eachPacket(connection, rows, policies, async (_, json) => {
+            await connection.execute(text, [json]);
           });
         }
       };

@@ -91,9 +91,22 @@ function tableShape(
   const primaryKey = ofTable(catalog.primaryKeys);
   const keyNames = primaryKey.map((row) => row['column_name']!);
   const checks = ofTable(catalog.checks);
-  const columns = rows.map((row) =>
-    columnShape(row, { keyNames, checks, characterSet: catalog.characterSet }),
+  const owner = oracleSchema(schema);
+  const referred = new Set(
+    catalog.foreignKeys
+      .filter(
+        (row) => row['parent_owner'] === owner && row['parent_table'] === name,
+      )
+      .map((row) => row['parent_column']),
   );
+  const columns = rows.map((row): ColumnShape => ({
+    ...columnShape(row, {
+      keyNames,
+      checks,
+      characterSet: catalog.characterSet,
+    }),
+    ...(referred.has(row['column_name']!) && { referred: true }),
+  }));
   const shape = {
     schema,
     name,

@@ -100,6 +100,20 @@ export function deleteStatement(table: TableShape): string {
   ].join('\n');
 }
 
+/** Of a row that is there: its values are bound, then its key. */
+export function updateStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  const bind = (place: number) => (column: ColumnShape, index: number) =>
+    `t.${quoteIdentifier(column.name)} = ${valueExpression(column, `:${place + index + 1}`)}`;
+  return [
+    `update ${tableName(table)} t`,
+    `set ${columns.map(bind(0)).join(', ')}`,
+    `where ${table.primaryKey.map(bind(columns.length)).join(' and ')}`,
+  ].join('\n');
+}
+
 /** Sets columns to null, by key. */
 export function nullStatement(
   table: TableShape,

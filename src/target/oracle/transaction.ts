@@ -40,8 +40,10 @@ import {
   nullStatement,
   oracleSchema,
   passUniqueStatement,
+  updateStatement,
   upsertStatement,
 } from './statements.ts';
+import { parkingRules } from './parking.ts';
 import {
   type WriteOrder,
   deletePlan,
@@ -114,6 +116,20 @@ export class OracleTransaction implements TargetTransaction {
           await this.#execute(text, group, order);
         }
       }
+    });
+  }
+
+  readonly parking = parkingRules;
+
+  async update(rows: ShapeRows): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      const { table, columns } = rows;
+      requireKey(table);
+      const given = columns.filter(({ keyOrdinal }) => keyOrdinal === null);
+      const bound = bindGroups(rows, this.#bindOptions).map((group) =>
+        pickColumns(group, columns, [...given, ...table.primaryKey]),
+      );
+      await this.#executeAll(updateStatement(table, given), bound);
     });
   }
 

@@ -22,7 +22,11 @@ select c.oid as table_oid, c.relname as table,
   exists (
     select from pg_catalog.pg_collation l
     where l.oid = a.attcollation and not l.collisdeterministic
-  ) as is_folding
+  ) as is_folding,
+  exists (
+    select from pg_catalog.pg_constraint k
+    where k.contype = 'f' and k.confrelid = c.oid and a.attnum = any (k.confkey)
+  ) as is_referred
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_attribute a

@@ -142,6 +142,7 @@ function columnShape(
           ? 'by-default'
           : null,
     ...(operator != null && { keyOperator: operator }),
+    ...(row['is_referred'] === 't' && { referred: true }),
   };
 }
 

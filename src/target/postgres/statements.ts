@@ -196,6 +196,29 @@ function isFixedIdentity(column: ColumnShape): boolean {
   return column.identity === 'always' && column.keyOrdinal === null;
 }
 
+/** Of rows that are there. The rows carry the key and what is given to them. */
+export function updateStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  const place = (column: ColumnShape): string =>
+    valueExpression(column, columns.indexOf(column));
+  return [
+    `update ${tableName(table)} as t`,
+    `set ${columns
+      .filter(({ keyOrdinal }) => keyOrdinal === null)
+      .map((column) => `${quoteIdentifier(column.name)} = ${place(column)}`)
+      .join(', ')}`,
+    `from ${rowSource(columns)}`,
+    `where ${table.primaryKey
+      .map(
+        (column) =>
+          `t.${quoteIdentifier(column.name)} ${column.keyOperator ?? '='} ${place(column)}`,
+      )
+      .join(' and ')}`,
+  ].join('\n');
+}
+
 /**
  * A key of one column is looked up by `any`, a quarter faster than a join. Of
  * keys that are equal and look different only the one that was named goes: the

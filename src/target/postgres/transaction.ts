@@ -22,7 +22,12 @@ import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { deleteEqualStatement, insertStatement } from './keyless-statements.ts';
 import { rowParameters } from './parameters.ts';
-import { deleteStatement, vacateStatement } from './statements.ts';
+import { parkingRules } from './parking.ts';
+import {
+  deleteStatement,
+  updateStatement,
+  vacateStatement,
+} from './statements.ts';
 import {
   movePlan,
   truncateStatement,
@@ -75,6 +80,15 @@ export class PostgresTransaction implements TargetTransaction {
 
   async upsert(rows: ShapeRows): Promise<void> {
     await this.#written(rows, () => upsertPlan(rows));
+  }
+
+  readonly parking = parkingRules;
+
+  async update(rows: ShapeRows): Promise<void> {
+    await this.#written(rows, () => {
+      requireKey(rows.table);
+      return [{ text: updateStatement(rows.table, rows.columns) }];
+    });
   }
 
   async delete(keys: KeyRows): Promise<void> {

@@ -15,7 +15,11 @@ select t.object_id as table_id, t.name as table_name, c.column_id, c.name as col
   b.name as type_name, c.max_length, c.precision, c.scale, c.collation_name,
   cast(collationproperty(c.collation_name, 'CodePage') as int) as code_page,
   c.is_nullable, c.is_identity, c.is_computed, c.generated_always_type,
-  case when c.default_object_id = 0 then 0 else 1 end as has_default
+  case when c.default_object_id = 0 then 0 else 1 end as has_default,
+  case when exists (
+    select 1 from sys.foreign_key_columns as f
+    where f.referenced_object_id = c.object_id and f.referenced_column_id = c.column_id
+  ) then 1 else 0 end as is_referred
 from sys.tables as t
 inner join sys.columns as c on c.object_id = t.object_id
 inner join sys.types as b

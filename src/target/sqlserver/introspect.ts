@@ -172,6 +172,7 @@ function columnShape(
     generated: isFixed,
     // Nobody may update it, whatever the value.
     identity: row['is_identity'] === true ? 'always' : null,
+    ...(Number(row['is_referred']) === 1 && { referred: true }),
   };
 }
 

@@ -102,6 +102,24 @@ export function upsertStatement(
   ].join('\n');
 }
 
+/** Of rows that are there. The rows carry the key and what is given to them. */
+export function updateStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
+  return [
+    'update t set',
+    `  ${columns
+      .filter(isUpdatable)
+      .map(
+        (column) =>
+          `${quoteIdentifier(column.name)} = ${valueExpression(column, columns.indexOf(column))}`,
+      )
+      .join(',\n  ')}`,
+    `${joined(table, columns)};`,
+  ].join('\n');
+}
+
 function isUpdatable(column: ColumnShape): boolean {
   return (
     column.keyOrdinal === null && !column.generated && column.identity === null

@@ -18,6 +18,7 @@ import type { SqlServerConnection, Turn } from './driver.ts';
 import { deleteEqualStatement } from './equal-rows.ts';
 import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
 import { bothKeys, moveKeysPlan } from './key-moves.ts';
+import { parkingRules } from './parking.ts';
 import { type SessionOptions, sessionSettings } from './session.ts';
 import {
   deleteStatement,
@@ -25,6 +26,7 @@ import {
   identityInsertStatement,
   insertRowsStatement,
   ownErrors,
+  updateStatement,
   vacateStatement,
 } from './statements.ts';
 import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
@@ -77,6 +79,20 @@ export class SqlServerTransaction implements TargetTransaction {
       rows: rowsParameter(rows, this.#options.policies),
       count: rows.rowCount,
     }));
+  }
+
+  readonly parking = parkingRules;
+
+  async update(rows: ShapeRows): Promise<void> {
+    await this.#written(rows.table, () => {
+      requireKey(rows.table);
+      const text = updateStatement(rows.table, rows.columns);
+      return {
+        statements: [{ text, setsIdentityInsert: false }],
+        rows: rowsParameter(rows, this.#options.policies),
+        count: rows.rowCount,
+      };
+    });
   }
 
   async delete(keys: KeyRows): Promise<void> {

@@ -1,0 +1,144 @@
+/** The steps that an order of the applier is made of. */
+import { ReplicatorError } from '../failure/failure.ts';
+import type { FoldedTable } from './folded-table.ts';
+import { keyMoves, keyRows } from './row-shape.ts';
+import {
+  circleChunks,
+  keyChunks,
+  moveChunks,
+  shapeChunks,
+} from './statement-chunks.ts';
+import { heldValueRefusal } from './taken-rows.ts';
+import type { TableShape, TargetTransaction } from './target.ts';
+
+export type Statement = () => Promise<unknown>;
+
+export function* truncations(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  const emptied = folded.filter((entry) => entry.emptied).toReversed();
+  const restarting = emptied.filter((entry) => entry.emptied?.restartsIdentity);
+  const tablesOf = (entries: readonly FoldedTable[]): TableShape[] =>
+    entries.map(({ table }) => table);
+  if (emptied.length > restarting.length) {
+    // All in one call, for they may refer to one another.
+    yield () => transaction.truncate(tablesOf(emptied), false);
+  }
+  if (restarting.length > 0) {
+    yield () => transaction.truncate(tablesOf(restarting), true);
+  }
+}
+
+export function* moves(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const { table, freed } of folded.toReversed()) {
+    for (const chunk of keyChunks(keyRows(table, freed))) {
+      yield () => transaction.delete(chunk);
+    }
+  }
+  for (const { table, moveWaves, moveCircles } of folded) {
+    for (const wave of moveWaves) {
+      for (const chunk of moveChunks(keyMoves(table, wave))) {
+        yield () => transaction.moveKeys(chunk);
+      }
+    }
+    for (const chunk of circleChunks(table, moveCircles)) {
+      yield () => transaction.moveKeys(chunk);
+    }
+  }
+}
+
+/** With `held` unique values may pass between rows. */
+export function* writes(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+  held?: ReadonlySet<TableShape>,
+): Generator<Statement> {
+  for (const { table, rows, inserted } of folded) {
+    for (const chunk of rows.values().flatMap(shapeChunks)) {
+      yield async () => {
+        try {
+          await transaction.upsert(
+            held && table.uniqueKeys.length > 0
+              ? { ...chunk, passUniqueValues: true }
+              : chunk,
+          );
+        } catch (error) {
+          const isHeld =
+            error instanceof ReplicatorError &&
+            error.code === 'E4013' &&
+            held?.has(table);
+          throw isHeld ? heldValueRefusal(table, error) : error;
+        }
+      };
+    }
+    for (const chunk of inserted.values().flatMap(shapeChunks)) {
+      yield () => transaction.insert(chunk);
+    }
+  }
+}
+
+/** Children before parents. */
+export function* deletes(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const { table, deleted, deletedRows } of folded.toReversed()) {
+    for (const chunk of keyChunks(keyRows(table, deleted))) {
+      yield () => transaction.delete(chunk);
+    }
+    for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
+      yield () => transaction.deleteEqual(chunk);
+    }
+  }
+}
+
+/**
+ * Rows that go last leave their unique values now. Where they cannot, the
+ * table is one of `held`: the server tells whether another row wants them.
+ */
+export function* lateVacations(
+  last: readonly FoldedTable[],
+  transaction: TargetTransaction,
+  held: Set<TableShape>,
+): Generator<Statement> {
+  for (const { table, deleted } of last) {
+    const keys = table.uniqueKeys.length > 0 ? deleted : [];
+    for (const chunk of keyChunks(keyRows(table, keys))) {
+      yield async () => {
+        if (!(await transaction.vacateUniqueKeys(chunk))) {
+          held.add(table);
+        }
+      };
+    }
+  }
+}
+
+/** So that rows may swap unique values: none is held while they are written. */
+export function* vacations(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const { table, rows } of folded) {
+    for (const shape of table.uniqueKeys.length > 0 ? rows : []) {
+      const carried = new Set(shape.columns.map(({ name }) => name));
+      // A sparse row would not get back what is taken from it here.
+      if (!table.uniqueKeys.flat().every((name) => carried.has(name))) {
+        continue;
+      }
+      const keys = table.primaryKey.map(
+        (column) => shape.values[shape.columns.indexOf(column)]!,
+      );
+      for (const chunk of keyChunks({
+        table,
+        keys,
+        rowCount: shape.rowCount,
+      })) {
+        yield () => transaction.vacateUniqueKeys(chunk);
+      }
+    }
+  }
+}
