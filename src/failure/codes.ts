@@ -249,6 +249,14 @@ export const errorCodes = {
       'nothing is lost: this daemon waits until the other one has ended, and then goes on from where that one was',
   },
 
+  E2011: {
+    meaning: 'another daemon leads this target schema, or may lead it by now',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing is lost: this daemon stands by, and applies again when its turn comes',
+  },
+
   // 3xxx: the sequencer.
   E3001: {
     meaning:
@@ -272,6 +280,14 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'nothing is lost: for some minutes they are applied one after the other; a trigger that writes one shared row makes this the normal pace',
+  },
+  E3008: {
+    meaning:
+      'in immediate mode only the daemon that leads takes rows, and another one leads this target schema',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing: the changefeed asks again and the load balancer chooses anew; with many refusals let it send to the daemon whose replicator_leader is 1',
   },
   E3004: {
     meaning: 'this target schema is being opened, or could not be opened yet',

@@ -3,10 +3,23 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
+import type { SchemaName } from '../mutation/schema-name.ts';
 import { printTimestamp } from '../mutation/timestamp.ts';
 import type { ClaimedWatermark } from '../sequencer/sequencer.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
+
+interface ClaimContext {
+  readonly store: StagingStore;
+  readonly target: Target;
+  readonly shape: SchemaShape;
+  readonly logger: Logger;
+  /**
+   * Where several daemons share staging: the epoch to claim under, above the
+   * one given. Without it the target raises its own.
+   */
+  readonly raiseEpoch?: ((above: number) => Promise<number>) | undefined;
+}
 
 /**
  * Decides how far the target is, from what staging and the target each say,
@@ -22,20 +35,16 @@ import type { SchemaShape, Target } from '../target/target.ts';
  *                                                      still holds what is missing
  */
 export async function claimWatermark(
-  store: StagingStore,
-  target: Target,
-  shape: SchemaShape,
-  logger: Logger,
+  { store, target, shape, logger, raiseEpoch }: ClaimContext,
   signal: AbortSignal,
 ): Promise<ClaimedWatermark> {
   const schema = shape.name;
+  const id = await stagingId(store, signal);
+  const epoch = raiseEpoch
+    ? await raiseEpoch((await target.checkpoint(schema, signal))?.epoch ?? 0)
+    : null;
   const staged = await store.checkpoint(schema, signal);
-  const there = await target.claimCheckpoint(
-    schema,
-    await stagingId(store, signal),
-    null,
-    signal,
-  );
+  const there = await target.claimCheckpoint(schema, id, epoch, signal);
   if (!there) {
     logger.warn(
       { schema },
@@ -78,18 +87,36 @@ function tablesWithoutKey({ tables }: SchemaShape): string[] {
 
 const stagingIdMemo = 'staging-id';
 
-/**
- * The name of a staging store, made when it is first used. Daemons that share
- * a store and start at the same moment agree on the one written last.
- */
+/** The name of a staging store, made when it is first used, and for good. */
 async function stagingId(
   store: StagingStore,
   signal: AbortSignal,
 ): Promise<string> {
-  const known = await store.memo(stagingIdMemo, signal);
-  if (known !== null) {
-    return known;
+  return (
+    (await store.memo(stagingIdMemo, signal)) ??
+    (await store.exchangeMemo(stagingIdMemo, null, randomUUID(), signal))!
+  );
+}
+
+/**
+ * Rejects with E4016 where the target's watermark belongs to another staging
+ * store, and changes nothing. For daemons that do not claim it.
+ */
+export async function refuseForeignWatermark(
+  { store, target }: Pick<ClaimContext, 'store' | 'target'>,
+  schema: SchemaName,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = await store.memo(stagingIdMemo, signal);
+  if (id === null || (await target.checkpoint(schema, signal)) === null) {
+    return;
   }
-  await store.setMemo(stagingIdMemo, randomUUID(), signal);
-  return (await store.memo(stagingIdMemo, signal))!;
+  try {
+    // No epoch is below zero: this one is never claimed.
+    await target.claimCheckpoint(schema, id, 0, signal);
+  } catch (error) {
+    if (!(error instanceof ReplicatorError) || error.code !== 'E4009') {
+      throw error;
+    }
+  }
 }

@@ -9,6 +9,13 @@ export function meteredStore(
 ): StagingStore {
   return {
     kind: store.kind,
+    leases: store.leases && {
+      ...store.leases,
+      commitApplied: (holding, applied, inTarget, signal) =>
+        timed(metrics.checkpoint_commit_duration_seconds, holding.schema, () =>
+          store.leases!.commitApplied(holding, applied, inTarget, signal),
+        ),
+    },
     append: async (entries, signal) => {
       await store.append(entries, signal);
       const nowMs = Date.now();

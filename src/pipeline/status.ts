@@ -12,6 +12,8 @@ import { type Timestamp, zeroTimestamp } from '../mutation/timestamp.ts';
  * - `halted`      it failed in a way that does not pass by itself, or too
  *                 often: a person should look. Staging accepts; it goes on
  *                 by itself when the cause is mended.
+ * - `standby`     another daemon that shares staging applies; this one accepts
+ *                 and takes over when its turn comes.
  * - `superseded`  another daemon writes to this target schema now.
  */
 export type PipelineState =
@@ -19,6 +21,7 @@ export type PipelineState =
   | 'running'
   | 'retrying'
   | 'halted'
+  | 'standby'
   | 'superseded';
 
 export class PipelineStatus {

@@ -17,8 +17,8 @@ import { OrderedApply } from './ordered-apply.ts';
 import { readBatches } from './read-batches.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 
-/** How often the checkpoint is looked at when nobody has called. */
-const pollMs = 1_000;
+/** Where nobody else resolves. */
+const defaultPollMs = 1_000;
 
 /** How long more care is taken after batches have met at the target. */
 const carefulForMs = 300_000;
@@ -92,7 +92,10 @@ export class ConsistentSequencer {
           await this.#askTarget(signal);
         }
         if ((await this.#sweep(signal)) === 'idle') {
-          await this.#wakeup.wait(signal, pollMs);
+          await this.#wakeup.wait(
+            signal,
+            this.#context.pollMs ?? defaultPollMs,
+          );
         }
       } catch (error) {
         if (signal.aborted || isAbort(error)) {

@@ -59,6 +59,13 @@ export interface SequencerContext {
   readonly target: Target;
   readonly options: SequencerOptions;
   readonly observer: SequencerObserver;
+  /**
+   * Where several daemons share staging: throws (E2011) when this one may not
+   * lead any more. Called right before every commit.
+   */
+  readonly assertLeading?: () => void;
+  /** How often the checkpoint is looked at when nobody has called. */
+  readonly pollMs?: number;
   /** Compares staging with the target again, after the target fell back. */
   claim(signal: AbortSignal): Promise<ClaimedWatermark>;
   /** The target's tables as last read. */

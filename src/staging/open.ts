@@ -19,6 +19,11 @@ export interface StagingOptions {
    * not keep a daemon off the data directory or the staging schema.
    */
   readonly exclusive?: boolean;
+  /**
+   * True: other daemons that say so too may use the staging schema at the same
+   * time. The embedded store is of one daemon all the same.
+   */
+  readonly shared?: boolean;
 }
 
 /**
@@ -42,5 +47,9 @@ export async function openStaging(
         'give postgresql://<user>@<host>:<port>/<database> (PostgreSQL or CockroachDB), or leave it out for embedded staging',
     });
   }
-  return openPostgresStore({ ...options, stagingConn, exclusive }, signal);
+  const { shared = false } = options;
+  return openPostgresStore(
+    { ...options, stagingConn, exclusive, shared },
+    signal,
+  );
 }

@@ -7,6 +7,16 @@ export const houseMetrics = {
     help: '1 when the pipeline is healthy, 0 when it is failing; /_/healthz and /_/diag say why.',
     labels: ['pipeline'],
   },
+  replicator_leader: {
+    type: 'gauge',
+    help: '1 where this daemon applies the changes of the schema, 0 where another one of those that share staging does.',
+    labels: perSchema,
+  },
+  replicator_leader_takeovers_total: {
+    type: 'counter',
+    help: 'Times that this daemon has begun to lead: nobody did (cause="free"), the leader was silent ("silent") or could not reach the target ("offered"), or it was this one before ("own").',
+    labels: [...perSchema, 'cause'],
+  },
   replicator_last_post_age_seconds: {
     type: 'gauge',
     help: 'Time since the last request that was understood, be it rows, a resolved timestamp or empty. A growing age while SHOW CHANGEFEED JOB says running means that nothing arrives.',

@@ -1,9 +1,10 @@
 /**
- * That one daemon at a time uses a staging schema: a session advisory lock,
+ * That daemons which share a staging schema and those which need it for
+ * themselves do not meet on it: a session advisory lock, shared or exclusive,
  * which the server frees by itself when the session ends, however it ends.
  *
  * CockroachDB accepts the call, answers true and locks nothing: there nothing
- * keeps a second daemon out. A pooler in front of the server must be in
+ * keeps the others out. A pooler in front of the server must be in
  * session mode, for the lock belongs to the server's session.
  */
 import { createHash } from 'node:crypto';
@@ -14,6 +15,18 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import { cutClient } from '../../config/address/postgres-dial.ts';
 import { dialSession } from './connections.ts';
 import { sqlState } from './errors.ts';
+
+export type LockKind = 'shared' | 'exclusive';
+
+interface Lock {
+  readonly key: string;
+  readonly kind: LockKind;
+}
+
+const tryLock = {
+  shared: 'pg_try_advisory_lock_shared',
+  exclusive: 'pg_try_advisory_lock',
+};
 
 /** How long the server may take to notice that the last holder is dead. */
 const takeOverMs = 5_000;
@@ -39,16 +52,15 @@ const keepAliveSettings = `select set_config('tcp_keepalives_idle', '15', false)
  * has been superseded.
  */
 export async function lockStagingSchema(
-  address: PostgresAddress,
-  database: string,
-  schema: string,
+  [address, database, schema]: readonly [PostgresAddress, string, string],
+  kind: LockKind,
   signal?: AbortSignal,
 ): Promise<AsyncDisposable> {
-  const key = lockKey(database, schema);
-  const deadline = Date.now() + takeOverMs;
-  let held = await lockedSession(address, key, signal);
+  const lock = { key: lockKey(database, schema), kind };
+  const deadline = performance.now() + takeOverMs;
+  let held = await lockedSession(address, lock, signal);
   while (held === null) {
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new ReplicatorError('E2005', {
         detail: `another replicator uses the staging schema ${JSON.stringify(schema)} in the database ${JSON.stringify(database)}`,
         remedy: 'stop the other one, or give this one its own --stagingSchema',
@@ -56,10 +68,10 @@ export async function lockStagingSchema(
     }
     await sleep(takeOverStepMs, undefined, { signal }).catch(() => {});
     signal?.throwIfAborted();
-    held = await lockedSession(address, key, signal);
+    held = await lockedSession(address, lock, signal);
   }
   const closing = new AbortController();
-  const kept = keepLocked(held, address, key, closing.signal);
+  const kept = keepLocked(held, address, lock, closing.signal);
   return {
     async [Symbol.asyncDispose]() {
       closing.abort();
@@ -72,7 +84,7 @@ export async function lockStagingSchema(
 async function keepLocked(
   first: pg.Client,
   address: PostgresAddress,
-  key: string,
+  lock: Lock,
   signal: AbortSignal,
 ): Promise<void> {
   let held: pg.Client | null = first;
@@ -86,7 +98,7 @@ async function keepLocked(
       cutClient(held);
       retryMs = 100;
     }
-    held = await lockedSession(address, key, signal).catch(() => null);
+    held = await lockedSession(address, lock, signal).catch(() => null);
     if (held === null) {
       await sleep(retryMs, undefined, { signal }).catch(() => {});
       retryMs = Math.min(retryMs * 2, longestRetryMs);
@@ -120,7 +132,7 @@ async function lostOrAborted(
 /** Null where another session holds the lock. */
 async function lockedSession(
   address: PostgresAddress,
-  key: string,
+  { key, kind }: Lock,
   signal: AbortSignal | undefined,
 ): Promise<pg.Client | null> {
   const session = await dialSession(address, signal);
@@ -135,7 +147,7 @@ async function lockedSession(
       }
     });
     const { rows } = await session.query<{ locked: boolean }>(
-      'select pg_try_advisory_lock($1::int8) as locked',
+      `select ${tryLock[kind]}($1::int8) as locked`,
       [key],
     );
     signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 /**
- * Staging in PostgreSQL or CockroachDB: of one daemon (daemon-lock.ts), and of
- * any number of commands beside it.
+ * Staging in PostgreSQL or CockroachDB: of the daemons that share it, or of one
+ * (daemon-lock.ts), and of any number of commands beside them.
  *
  * Every change is one statement, and so atomic without a transaction block,
  * whose lost COMMIT answer would be one more thing to explain.
@@ -33,6 +33,7 @@ import {
 import { lockStagingSchema } from './daemon-lock.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
 import { postgresFailure, sqlState } from './errors.ts';
+import { leasesOn } from './leases.ts';
 import { logSearch } from './log-search.ts';
 import {
   type CheckpointRow,
@@ -53,6 +54,8 @@ export interface PostgresStoreOptions {
   readonly pool: StagingPoolOptions;
   /** False: neither make, migrate nor lock anything. */
   readonly exclusive: boolean;
+  /** See {@link StagingOptions.shared}. */
+  readonly shared: boolean;
 }
 
 /** One connection's commit waits for the disk while the next one fills. */
@@ -76,7 +79,8 @@ export async function openPostgresStore(
         migrate: options.exclusive,
         ...(options.exclusive && {
           lock: async (...place) => {
-            opened.use(await lockStagingSchema(...place, signal));
+            const kind = options.shared ? 'shared' : 'exclusive';
+            opened.use(await lockStagingSchema(place, kind, signal));
           },
         }),
       },
@@ -200,6 +204,7 @@ function storeOn(
 
   return {
     kind: 'postgres',
+    leases: leasesOn(tables, run),
 
     async append(entries, signal) {
       assertOpen();

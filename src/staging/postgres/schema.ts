@@ -54,6 +54,15 @@ export const postgresMigrations: readonly Migration[] = [
       ? [`alter table ${tables.log} alter column body set storage external`]
       : []),
   ],
+  (tables) => [
+    `create table if not exists ${tables.lease} (
+      schema_name text primary key,
+      holder text not null,
+      epoch int8 not null,
+      beat int8 not null,
+      offered bool not null
+    )`,
+  ],
 ];
 
 export type Server = 'postgresql' | 'cockroachdb';
@@ -69,6 +78,7 @@ export interface Tables {
   readonly log: string;
   readonly checkpoint: string;
   readonly memo: string;
+  readonly lease: string;
   readonly version: string;
 }
 
@@ -145,6 +155,7 @@ export function tablesOf(schema: string): Tables {
     log: named('log'),
     checkpoint: named('checkpoint'),
     memo: named('memo'),
+    lease: named('lease'),
     version: named('version'),
   };
 }

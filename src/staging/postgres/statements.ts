@@ -63,21 +63,26 @@ const pageEntries = 1000;
 const body = "encode(body, 'base64') as body";
 const purgeStepEntries = 1000;
 
+export function newCheckpoint(checkpoint: string): string {
+  return `insert into ${checkpoint} as stored
+    (schema_name, resolved, resolved_before, applied, applied_in_target, retired)`;
+}
+
+export const onCommitApplied = `on conflict (schema_name) do update set
+        applied = greatest(stored.applied, excluded.applied),
+        applied_in_target = greatest(stored.applied_in_target, excluded.applied_in_target)`;
+
 export function statementsOn(tables: Tables): Statements {
   const { log, checkpoint, memo, version } = tables;
   const zero = `'${zeroTimestamp}'`;
   const near =
     'schema_name = $1 and min_time >= $2 and min_time <= $3 and max_time >= $3 and table_name = $4';
-  const newCheckpoint = `insert into ${checkpoint} as stored
-    (schema_name, resolved, resolved_before, applied, applied_in_target, retired)`;
   return {
     checkpoint: `select ${checkpointColumns} from ${checkpoint} where schema_name = $1`,
 
-    commitApplied: `${newCheckpoint}
+    commitApplied: `${newCheckpoint(checkpoint)}
       values ($1, ${zero}, ${zero}, $2::text, case when $3::bool then $2::text else ${zero} end, ${zero})
-      on conflict (schema_name) do update set
-        applied = greatest(stored.applied, excluded.applied),
-        applied_in_target = greatest(stored.applied_in_target, excluded.applied_in_target)`,
+      ${onCommitApplied}`,
 
     rewindApplied: `with rewound as (
         update ${checkpoint} set

@@ -134,6 +134,7 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
 
   return {
     kind: 'sqlite',
+    leases: null,
 
     append: (entries, signal) =>
       together(signal, bytesOf(entries), () => insertAll(entries)),
