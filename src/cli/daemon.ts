@@ -58,6 +58,7 @@ export async function runDaemon(
     {
       mode: values.immediate ? 'immediate' : 'consistent',
       isStatementOrder: false,
+      sharesStaging: true,
       metrics,
       logger,
       warnings,

@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+
 import type {
   GlobalValues,
   MetricsValues,
@@ -6,6 +9,7 @@ import type {
   TargetValues,
 } from '../config/options.ts';
 import { startGauges } from '../pipeline/gauges.ts';
+import { defaultLeaseMs } from '../pipeline/leadership.ts';
 import { meteredStore } from '../pipeline/metered-store.ts';
 import { meteredTarget } from '../pipeline/metered-target.ts';
 import type { House } from '../pipeline/pipeline.ts';
@@ -33,6 +37,8 @@ export interface HouseOptions {
   readonly isStatementOrder: boolean;
   /** See {@link OpenStoresOptions.onLockWait}. */
   readonly onLockWait?: () => void;
+  /** See {@link OpenStoresOptions.sharesStaging}. */
+  readonly sharesStaging?: boolean;
   /** The target as this daemon's pipelines see it. */
   readonly targetView?: (target: Target) => Target;
   readonly metrics: Metrics;
@@ -65,6 +71,7 @@ export async function openHouse(
     metrics,
     signal: io.signal,
     ...(options.onLockWait && { onLockWait: options.onLockWait }),
+    sharesStaging: options.sharesStaging ?? false,
   });
   const metered = meteredTarget(stores.target, metrics);
   const target = options.targetView?.(metered) ?? metered;
@@ -77,6 +84,14 @@ export async function openHouse(
   }
   const house: House = {
     store,
+    ...(options.sharesStaging &&
+      store.leases && {
+        election: {
+          leases: store.leases,
+          holder: `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`,
+          leaseMs: defaultLeaseMs,
+        },
+      }),
     target,
     budget,
     metrics,

@@ -25,6 +25,8 @@ export interface OpenStoresOptions {
    * up, and is told here that it does.
    */
   readonly onLockWait?: () => void;
+  /** Other daemons that say so too may use a staging server's schema beside this one. */
+  readonly sharesStaging?: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface OpenStoresOptions {
 export async function openStores(
   values: TargetValues & StagingValues,
   stack: AsyncDisposableStack,
-  { logger, metrics, signal, onLockWait }: OpenStoresOptions,
+  { logger, metrics, signal, onLockWait, sharesStaging }: OpenStoresOptions,
 ): Promise<{ target: Target; store: StagingStore }> {
   const target = stack.use(
     await openTarget({
@@ -76,6 +78,7 @@ export async function openStores(
     dataDir: values.dataDir,
     stagingSchema: values.stagingSchema,
     createSchema: values.stagingCreateSchema && targetFailure === null,
+    shared: sharesStaging ?? false,
     pool: {
       maxPoolSize: values.stagingMaxPoolSize,
       idleTimeMs: values.stagingIdleTime,

@@ -11,7 +11,7 @@ export function logEveryMinute(
 ): void {
   const before = new Map<string, { staged: number; applied: number }>();
   const timer = setInterval(() => {
-    for (const { schema, status } of pipelines.all) {
+    for (const { schema, status, leader } of pipelines.all) {
       const last = before.get(schema) ?? { staged: 0, applied: 0 };
       before.set(schema, {
         staged: status.stagedRowCount,
@@ -24,8 +24,10 @@ export function logEveryMinute(
           appliedRows: status.appliedRowCount - last.applied,
           backlogRows: status.backlogRowCount,
           lagMs: status.lastLagMs,
+          ...(leader !== null && { leader }),
         },
-        status.complaint ?? 'running',
+        status.complaint ??
+          (status.state === 'standby' ? 'standing by' : 'running'),
       );
     }
   }, everyMs);

@@ -166,6 +166,7 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
   return {
     schema,
     state: status.state,
+    leader: pipeline.leader,
     error: status.lastError?.line ?? null,
     errorAt: isoOrNull(status.lastErrorAtMs),
     resolved: printTimestamp(status.resolved),

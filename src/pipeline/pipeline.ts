@@ -20,18 +20,25 @@ import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { claimWatermark } from './claim-watermark.ts';
+import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
 import type { FeedMemory } from './feed-memory.ts';
+import { followStaging } from './follow-staging.ts';
+import { leadershipObserver } from './leadership-observer.ts';
+import { type Election, Leadership } from './leadership.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
 import { PacedLook } from './paced-look.ts';
 import { stageRows } from './stage-rows.ts';
 import type { StagingBudget } from './staging-budget.ts';
 import { PipelineStatus } from './status.ts';
+import { Tenure } from './tenure.ts';
+import type { Term } from './term.ts';
 
 /** What all pipelines of a daemon share. */
 export interface House {
   readonly store: StagingStore;
+  /** Given where other daemons may share the store: one of them applies. */
+  readonly election?: Election;
   readonly target: Target;
   readonly budget: StagingBudget;
   readonly metrics: Metrics;
@@ -62,7 +69,7 @@ interface Parts {
  *     accept ─ drop redeliveries ─ stage ─┬─ (consistent) "yes"
  *                                         └─ (immediate) apply ─ "yes"
  *     resolve ─ stage ─ wake the sequencer
- *     run ─ claim the watermark ─ sequence and apply ─ …until aborted
+ *     run ─ lead ─ claim the watermark ─ sequence and apply ─ …until aborted
  *     retire ─ what is applied and old enough leaves the log
  */
 export class Pipeline implements Feed {
@@ -79,10 +86,13 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
-  readonly #retireEnd = new AbortController();
+  #retireEnd = new AbortController();
   #retiring: Promise<void> | null = null;
   readonly #look: PacedLook;
   readonly #position: string | null;
+  /** Null where this daemon has staging to itself. */
+  readonly #leadership: Leadership | null;
+  #hasAskedForeign = false;
 
   constructor(house: House, parts: Parts) {
     this.#house = house;
@@ -95,6 +105,36 @@ export class Pipeline implements Feed {
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
     this.#memory.redelivery.resolved(parts.checkpoint.resolved);
+    this.#leadership = this.#openLeadership();
+  }
+
+  #openLeadership(): Leadership | null {
+    const { election, target, metrics } = this.#house;
+    if (election === undefined) {
+      return null;
+    }
+    const observer = leadershipObserver(this.schema, this.status, {
+      metrics,
+      logger: this.#logger,
+    });
+    return new Leadership({
+      ...election,
+      schema: this.schema,
+      pingTarget: (signal) => target.ping(signal),
+      observer: {
+        ...observer,
+        cannotLook: (error) => {
+          observer.cannotLook(error);
+          this.#firstClaim.resolve();
+          this.#started.resolve();
+        },
+      },
+    });
+  }
+
+  /** Who applies: the name of a daemon, empty where nobody does; null where it can only be this one. */
+  get leader(): string | null {
+    return this.#leadership?.leader ?? null;
   }
 
   get keyOrders(): FeedKeyOrders {
@@ -197,26 +237,122 @@ export class Pipeline implements Feed {
   /** Runs the pipeline until stopped or aborted. Never rejects. */
   async run(abort: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([abort, this.#stop.signal]);
+    const following = this.#leadership && this.#follow(signal);
     while (!signal.aborted && this.status.state !== 'superseded') {
       try {
-        await this.#runOnce(abort, signal);
+        await (this.#leadership
+          ? this.#leadership.lead(signal, (term) => this.#serve(term, abort))
+          : this.#runOnce(abort, signal, null));
       } catch (error) {
         if (!signal.aborted) {
-          this.#failed(asReplicatorError(error));
-          const waitMs = this.#house.options.sequencer.quiescentPeriodMs;
-          await sleep(waitMs, undefined, { signal }).catch(() => {});
+          await this.#failed(asReplicatorError(error), signal);
         }
       }
     }
     this.#firstClaim.resolve();
     this.#started.resolve();
-    // Whoever has taken over may need again what is applied for us.
-    this.#retireEnd.abort();
-    await this.#retiring;
+    await this.#endRetiring();
+    await following;
   }
 
-  async #runOnce(abort: AbortSignal, signal: AbortSignal): Promise<void> {
-    this.#sequencer = await this.#startSequencer(signal);
+  /** One term of leading, from claiming the watermark to its end. */
+  async #serve(term: Term, abort: AbortSignal): Promise<void> {
+    const ended = AbortSignal.any([abort, term.signal]);
+    const signal = AbortSignal.any([ended, this.#stop.signal]);
+    this.status.state = 'starting';
+    this.status.lastError = null;
+    try {
+      // Its catalog may be old: nobody needed it here until now.
+      await this.#watch.refresh().catch(() => {});
+      while (!signal.aborted) {
+        try {
+          await this.#runOnce(ended, signal, term);
+        } catch (error) {
+          const { code } = asReplicatorError(error);
+          // Somebody has claimed late, or the target is an older state of
+          // itself: while the lease is ours it is claimed again.
+          if (code !== 'E4009' && code !== 'E4017' && code !== 'E2011') {
+            throw error;
+          }
+          this.#sequencer = null;
+          if (!signal.aborted && (await term.confirm())) {
+            this.#logger.warn({ code }, 'claiming the target schema again');
+            const waitMs = this.#house.options.sequencer.backoff.initialMs;
+            await sleep(waitMs, undefined, { signal }).catch(() => {});
+          }
+        }
+      }
+      this.status.state = 'standby';
+      this.status.lastError = null;
+    } catch (error) {
+      if (!signal.aborted) {
+        throw error;
+      }
+    } finally {
+      this.#sequencer = null;
+      await this.#endRetiring();
+    }
+  }
+
+  /** What daemons beside this one do to staging. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { store, budget } = this.#house;
+    await followStaging(
+      {
+        store,
+        schema: this.schema,
+        budget,
+        isRetiring: () => this.#retiring !== null,
+        onCheckpoint: async ({ resolved, applied }) => {
+          this.status.resolved = resolved;
+          this.#memory.redelivery.resolved(resolved);
+          if (this.#sequencer instanceof ConsistentSequencer) {
+            this.#sequencer.wake(resolved);
+          } else if (this.#sequencer && resolved > this.#sequencer.applied) {
+            await this.#sequencer.resolve(resolved);
+          } else if (this.status.state === 'standby') {
+            this.status.applied = applied;
+            await this.#lookForForeign(signal);
+          }
+        },
+      },
+      signal,
+    );
+  }
+
+  /** Whether the target belongs to other staging: a leader hears it by claiming. */
+  async #lookForForeign(signal: AbortSignal): Promise<void> {
+    const isForeign = this.status.lastError?.code === 'E4016';
+    if (this.#hasAskedForeign && !isForeign) {
+      return;
+    }
+    this.#hasAskedForeign = true;
+    try {
+      await refuseForeignWatermark(this.#house, this.schema, signal);
+      this.status.lastError = null;
+    } catch (error) {
+      const failure = asReplicatorError(error);
+      if (failure.code === 'E4016') {
+        this.status.failed(failure, 'standby');
+      }
+    }
+    this.#firstClaim.resolve();
+    this.#started.resolve();
+  }
+
+  async #endRetiring(): Promise<void> {
+    this.#retireEnd.abort();
+    await this.#retiring;
+    this.#retiring = null;
+    this.#retireEnd = new AbortController();
+  }
+
+  async #runOnce(
+    abort: AbortSignal,
+    signal: AbortSignal,
+    term: Term | null,
+  ): Promise<void> {
+    this.#sequencer = await this.#startSequencer(signal, term);
     this.status.state = 'running';
     this.status.lastError = null;
     this.#logger.info(
@@ -235,13 +371,20 @@ export class Pipeline implements Feed {
     await this.#sequencer.run(abort);
   }
 
-  #failed(failure: ReplicatorError): void {
+  async #failed(failure: ReplicatorError, signal: AbortSignal): Promise<void> {
+    const { sequencer } = this.#house.options;
     this.#firstClaim.resolve();
     this.status.failed(
       failure,
       failure.code === 'E4009' ? 'superseded' : 'halted',
     );
     this.#logger.error({ code: failure.code, err: failure }, failure.line);
+    // A target that has fallen back is claimed again at once.
+    const waitMs =
+      failure.code === 'E4017'
+        ? sequencer.backoff.initialMs
+        : sequencer.quiescentPeriodMs;
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
   }
 
   /** Ends `run` after the transactions that are open have ended. */
@@ -274,8 +417,10 @@ export class Pipeline implements Feed {
   /** Claims the watermark, as often as it takes for the target to answer. */
   async #startSequencer(
     signal: AbortSignal,
+    term: Term | null,
   ): Promise<ConsistentSequencer | ImmediateSequencer> {
     const { options } = this.#house;
+    const tenure = new Tenure(this.#house, term);
     const observer = pipelineObserver(
       this.schema,
       this.status,
@@ -285,20 +430,16 @@ export class Pipeline implements Feed {
     );
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const claimed = await this.#claim(signal);
+        const claimed = await this.#claim(tenure, signal);
         this.#firstClaim.resolve();
         observer.appliedThrough(claimed.applied);
-        const context = this.#contextFor(observer);
+        const context = this.#contextFor(tenure.observer(observer), tenure);
         return options.mode === 'immediate'
-          ? new ImmediateSequencer(
-              context,
-              claimed.applied,
-              options.maxGuardKeys,
-            )
+          ? new ImmediateSequencer(context, claimed, options.maxGuardKeys)
           : new ConsistentSequencer(context, claimed);
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof ReplicatorError)) {
+        if (!(error instanceof ReplicatorError) || tenure.isOver(error)) {
           throw error;
         }
         const halted = error.disposition === 'halt';
@@ -312,20 +453,26 @@ export class Pipeline implements Feed {
     }
   }
 
-  #claim(signal: AbortSignal): Promise<ClaimedWatermark> {
+  #claim(
+    { raiseEpoch }: Tenure,
+    signal: AbortSignal,
+  ): Promise<ClaimedWatermark> {
     const { store, target } = this.#house;
-    return claimWatermark(store, target, this.shape(), this.#logger, signal);
+    const shape = this.shape();
+    const logger = this.#logger;
+    return claimWatermark({ store, target, shape, logger, raiseEpoch }, signal);
   }
 
-  #contextFor(observer: SequencerObserver): SequencerContext {
-    const { store, target, options } = this.#house;
+  #contextFor(observer: SequencerObserver, tenure: Tenure): SequencerContext {
+    const { target, options } = this.#house;
     return {
       schema: this.schema,
-      store,
+      store: tenure.store,
       target,
       options: options.sequencer,
       observer,
-      claim: (signal) => this.#claim(signal),
+      ...tenure.limits,
+      claim: (signal) => this.#claim(tenure, signal),
       shape: () => this.shape(),
       refreshShape: async () => {
         await this.#watch.refresh();
@@ -338,12 +485,19 @@ export class Pipeline implements Feed {
     if (this.#sequencer === null && this.status.complaint === null) {
       await this.#started.promise;
     }
+    if (this.#sequencer === null && this.status.state === 'standby') {
+      throw new ReplicatorError('E3008');
+    }
     if (this.#sequencer instanceof ImmediateSequencer) {
       await this.#sequencer.ready();
       return this.#sequencer;
     }
     throw new ReplicatorError('E3004', {
-      detail: this.status.complaint ?? 'the daemon is stopping',
+      detail:
+        this.status.complaint ??
+        (this.#stop.signal.aborted
+          ? 'the daemon is stopping'
+          : 'this daemon has just begun to lead it'),
     });
   }
 

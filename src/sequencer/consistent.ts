@@ -145,12 +145,16 @@ export class ConsistentSequencer {
         commitInOrder: true,
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
-        markFor: (through) =>
-          this.#inTarget && {
-            schema,
-            checkpoint: { ...this.#inTarget, applied: through },
-            previous: this.#inTarget.applied,
-          },
+        markFor: (through) => {
+          this.#context.assertLeading?.();
+          return (
+            this.#inTarget && {
+              schema,
+              checkpoint: { ...this.#inTarget, applied: through },
+              previous: this.#inTarget.applied,
+            }
+          );
+        },
         onCommitted: (batch, durationMs) => {
           hasCommitted = true;
           this.#inTarget &&= { ...this.#inTarget, applied: batch.through };

@@ -8,7 +8,7 @@ import {
 import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
 import { wholeRowTest } from '../target/row-shape.ts';
-import type { SchemaShape } from '../target/target.ts';
+import type { CommitMark, SchemaShape } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
 import { readBatches } from './read-batches.ts';
 import type { SequencerContext } from './sequencer.ts';
@@ -22,6 +22,8 @@ export interface RecoveryOptions {
    * refused now was refused before, and its sender has it still.
    */
   readonly strict: boolean;
+  /** What every commit is tied to. */
+  readonly mark: () => CommitMark | null;
 }
 
 /**
@@ -103,19 +105,21 @@ async function applyBatch(
   context: SequencerContext,
   guard: VersionGuard,
   tables: readonly TableMutations[],
-  { strict }: RecoveryOptions,
+  { strict, mark }: RecoveryOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const marked = { ...context, mark };
   try {
-    await applyTables(context, tables, signal);
+    await applyTables(marked, tables, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (strict || asReplicatorError(error).disposition === 'retry') {
+    const { code, disposition } = asReplicatorError(error);
+    if (strict || disposition === 'retry' || code === 'E4009') {
       throw error;
     }
     for (const { table, mutations } of tables) {
       for (const mutation of mutations) {
-        await applyAlone(context, guard, table, mutation, signal);
+        await applyAlone(marked, guard, table, mutation, signal);
       }
     }
   }
@@ -123,7 +127,7 @@ async function applyBatch(
 
 /** A row that is refused is forgotten, so that its redelivery is tried. */
 async function applyAlone(
-  context: SequencerContext,
+  context: MarkedContext,
   guard: VersionGuard,
   table: string,
   mutation: Mutation,
@@ -133,15 +137,18 @@ async function applyAlone(
     await applyTables(context, [{ table, mutations: [mutation] }], signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (asReplicatorError(error).disposition === 'retry') {
+    const { code, disposition } = asReplicatorError(error);
+    if (disposition === 'retry' || code === 'E4009') {
       throw error;
     }
     guard.forget(table, mutation);
   }
 }
 
+type MarkedContext = SequencerContext & Pick<RecoveryOptions, 'mark'>;
+
 async function applyTables(
-  { target, options, observer, ...context }: SequencerContext,
+  { target, options, observer, mark, ...context }: MarkedContext,
   tables: readonly TableMutations[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -159,7 +166,7 @@ async function applyTables(
     transaction,
     signal,
   );
-  await transaction.commit(null);
+  await transaction.commit(mark());
   observer.batchCommitted(batchOf(tables), performance.now() - startedAtMs);
 }
 

@@ -10,13 +10,13 @@ import { Wakeup } from '../lib/wakeup.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
-import type { SchemaShape } from '../target/target.ts';
+import type { EpochFence, SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
 import { alignKeys } from './key-alignment.ts';
 import { lastMode, noteMode } from './mode-memo.ts';
 import { OrderedApply } from './ordered-apply.ts';
-import type { SequencerContext } from './sequencer.ts';
+import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 import { VersionGuard } from './version-guard.ts';
 
 /** How many transactions are opened for less than a full batch. */
@@ -56,15 +56,20 @@ export class ImmediateSequencer {
   #openCount = 0;
   #failureCount = 0;
   #isReady = false;
+  /** Under which commits are fenced; null where the target keeps none. */
+  readonly #epoch: number | null;
+  /** Another daemon has claimed the schema, or the target has fallen back. */
+  #fencedOff: ReplicatorError | null = null;
   readonly #ready = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
 
   constructor(
     context: SequencerContext,
-    applied: Timestamp,
+    { applied, inTarget }: ClaimedWatermark,
     maxGuardKeys: number,
   ) {
     this.#context = context;
+    this.#epoch = inTarget?.epoch ?? null;
     this.#guard = new VersionGuard(maxGuardKeys);
     this.#applied = new AppliedWatermark(context, applied, false);
   }
@@ -151,6 +156,9 @@ export class ImmediateSequencer {
     let apply = this.#openApply(signal);
     try {
       for (;;) {
+        if (this.#fencedOff) {
+          throw this.#fencedOff;
+        }
         while (this.#mayBegin()) {
           if (this.#context.shape() !== shape) {
             await apply[Symbol.asyncDispose]();
@@ -288,7 +296,7 @@ export class ImmediateSequencer {
         commitInOrder: false,
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
-        markFor: () => null,
+        markFor: () => this.#mark(),
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
           observer.batchCommitted(batch, durationMs);
@@ -297,6 +305,12 @@ export class ImmediateSequencer {
       },
       signal,
     );
+  }
+
+  #mark(): EpochFence | null {
+    const { schema, assertLeading } = this.#context;
+    assertLeading?.();
+    return this.#epoch === null ? null : { schema, epoch: this.#epoch };
   }
 
   #succeeded(): void {
@@ -320,6 +334,11 @@ export class ImmediateSequencer {
     }
     for (const request of requests) {
       request.settle.reject(failure);
+    }
+    if (isFencedOff(failure)) {
+      this.#fencedOff ??= failure;
+      this.#wakeup.notify();
+      return;
     }
     if (failure.disposition !== 'retry' || failure.code === 'E4011') {
       // The sender repeats; by then what was mended in the catalog is known.
@@ -348,7 +367,7 @@ export class ImmediateSequencer {
           this.#context,
           this.#guard,
           this.applied,
-          { strict },
+          { strict, mark: () => this.#mark() },
           signal,
         );
         await this.#applied.advanceTo(through);
@@ -359,6 +378,9 @@ export class ImmediateSequencer {
         this.#succeeded();
       } catch (error) {
         signal.throwIfAborted();
+        if (error instanceof ReplicatorError && isFencedOff(error)) {
+          throw error;
+        }
         const { options, observer } = this.#context;
         this.#failureCount = attempt;
         observer.attemptFailed(
@@ -373,6 +395,11 @@ export class ImmediateSequencer {
       }
     }
   }
+}
+
+/** What was read here of staging and target is not how they are any more. */
+function isFencedOff({ code }: ReplicatorError): boolean {
+  return code === 'E4009' || code === 'E4017';
 }
 
 /** Tables whose primary key has other columns, or another order, than before. */

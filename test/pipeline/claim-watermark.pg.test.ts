@@ -25,10 +25,12 @@ test('an account that may not keep the watermark is warned of the tables whose r
   const warnings = async (): Promise<string[]> => {
     const lines: string[] = [];
     const claimed = await claimWatermark(
-      store,
-      target,
-      await shapeOf({ target, schema: fixture.schema }),
-      pino({}, { write: (line) => lines.push(line) }),
+      {
+        store,
+        target,
+        shape: await shapeOf({ target, schema: fixture.schema }),
+        logger: pino({}, { write: (line) => lines.push(line) }),
+      },
       new AbortController().signal,
     );
     expect(claimed.inTarget).toBeNull();

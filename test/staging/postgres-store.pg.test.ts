@@ -14,6 +14,7 @@ import {
   schema,
   type StagingPlace,
 } from '../contract/staging-place.ts';
+import { registerLeaseContract } from '../contract/staging-leases.ts';
 import { registerStagingStoreContract } from '../contract/staging-store.ts';
 import { startPostgresServer } from '../support/postgres-server.ts';
 import { type TestDatabase, testDatabase } from '../support/test-database.ts';
@@ -48,6 +49,7 @@ async function database(): Promise<StagingPlace & { db: TestDatabase }> {
 }
 
 registerStagingStoreContract('the PostgreSQL store', database);
+registerLeaseContract('the PostgreSQL store', database);
 
 function options(
   url: string,
@@ -124,6 +126,7 @@ describe('the staging schema', () => {
     );
     expect(rows.map((found) => found['tablename'])).toEqual([
       'staging_checkpoint',
+      'staging_lease',
       'staging_log',
       'staging_memo',
       'staging_version',
