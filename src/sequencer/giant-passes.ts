@@ -1,7 +1,8 @@
 import { objectMembers } from '../mutation/json-text.ts';
 import type { JsonText } from '../mutation/mutation.ts';
 import { tableOrder } from '../target/table-order.ts';
-import type { SchemaShape, TableShape } from '../target/target.ts';
+import type { ForeignKey, SchemaShape, TableShape } from '../target/target.ts';
+import { namesByPlace, placeOf } from './table-links.ts';
 
 /** One reading of a giant transaction: which of its rows come now. */
 export interface GiantPass {
@@ -22,29 +23,31 @@ export interface GiantPass {
  *     deletes   children before parents
  */
 export function giantPasses(shape: SchemaShape): GiantPass[] | null {
+  const places = namesByPlace(shape);
   const tables = [...shape.tables.values()];
-  if (!tables.some((table) => parentsOf(table, shape).length > 0)) {
+  if (!tables.some((table) => parentsOf(table, places).length > 0)) {
     return null;
   }
   const levels: { names: Set<string>; leftOut: Map<string, Set<string>> }[] =
     [];
   const levelOf = new Map<string, number>();
   for (const group of tableOrder(tables)) {
-    const inGroup = new Set(group.map(({ name }) => name));
+    const inGroup = new Set(group.map((table) => nameOf(table, places)));
     const level = Math.max(
       0,
       ...group
-        .flatMap((table) => parentsOf(table, shape))
+        .flatMap((table) => parentsOf(table, places))
         .filter((parent) => !inGroup.has(parent))
         .map((parent) => levelOf.get(parent)! + 1),
     );
     levels[level] ??= { names: new Set(), leftOut: new Map() };
     for (const table of group) {
-      levelOf.set(table.name, level);
-      levels[level].names.add(table.name);
-      const columns = referencesWithin(table, inGroup, shape);
+      const name = nameOf(table, places);
+      levelOf.set(name, level);
+      levels[level].names.add(name);
+      const columns = referencesWithin(table, inGroup, places);
       if (columns.size > 0) {
-        levels[level].leftOut.set(table.name, columns);
+        levels[level].leftOut.set(name, columns);
       }
     }
   }
@@ -79,26 +82,34 @@ export function withoutMembers(
   return `{${kept.join(',')}}` as JsonText;
 }
 
-function parentsOf(table: TableShape, shape: SchemaShape): string[] {
+/** Tables of other schemas stand in the shape under names of their own. */
+type NamesByPlace = ReadonlyMap<string, string>;
+
+function nameOf({ schema, name }: TableShape, places: NamesByPlace): string {
+  return places.get(placeOf(schema, name))!;
+}
+
+function parentNameOf(
+  { parentSchema, parentTable }: ForeignKey,
+  places: NamesByPlace,
+): string | undefined {
+  return places.get(placeOf(parentSchema, parentTable));
+}
+
+function parentsOf(table: TableShape, places: NamesByPlace): string[] {
   return table.foreignKeys
-    .filter(
-      ({ parentSchema, parentTable }) =>
-        parentSchema === shape.name && shape.tables.has(parentTable),
-    )
-    .map(({ parentTable }) => parentTable);
+    .map((link) => parentNameOf(link, places))
+    .filter((name) => name !== undefined);
 }
 
 function referencesWithin(
   table: TableShape,
   group: ReadonlySet<string>,
-  shape: SchemaShape,
+  places: NamesByPlace,
 ): Set<string> {
   return new Set(
     table.foreignKeys
-      .filter(
-        ({ parentSchema, parentTable }) =>
-          parentSchema === shape.name && group.has(parentTable),
-      )
+      .filter((link) => group.has(parentNameOf(link, places) ?? ''))
       .flatMap(({ columns }) => columns)
       .filter((name) => {
         const column = table.columnByName.get(name);

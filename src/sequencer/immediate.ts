@@ -10,6 +10,7 @@ import { Wakeup } from '../lib/wakeup.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
+import { wholeRowTest } from '../target/row-shape.ts';
 import type { EpochFence, SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
@@ -230,14 +231,13 @@ export class ImmediateSequencer {
     signal: AbortSignal,
   ): Promise<void> {
     this.#openCount += 1;
+    const batch = batchOf(
+      requests.flatMap(({ tables }) =>
+        tables.map((part) => alignKeys(part, this.#context.shape())),
+      ),
+    );
     try {
-      const { committed } = await apply.submit(
-        batchOf(
-          requests.flatMap(({ tables }) =>
-            tables.map((part) => alignKeys(part, this.#context.shape())),
-          ),
-        ),
-      );
+      const { committed } = await apply.submit(batch);
       committed.then(
         () => {
           this.#ended();
@@ -247,6 +247,11 @@ export class ImmediateSequencer {
           }
         },
         (error: unknown) => {
+          if (error instanceof ReplicatorError && error.code === 'E4002') {
+            this.#guard.noteUncertain(
+              wholeRows(batch.tables, this.#context.shape()),
+            );
+          }
           this.#ended();
           this.#refuse(requests, error);
         },
@@ -400,6 +405,23 @@ export class ImmediateSequencer {
 /** What was read here of staging and target is not how they are any more. */
 function isFencedOff({ code }: ReplicatorError): boolean {
   return code === 'E4009' || code === 'E4017';
+}
+
+/** Those that make older versions of their rows needless. */
+function wholeRows(
+  tables: readonly TableMutations[],
+  shape: SchemaShape,
+): TableMutations[] {
+  return tables.map((part) => {
+    const table = shape.tables.get(part.table);
+    const isWhole = table ? wholeRowTest(table) : () => false;
+    return {
+      ...part,
+      mutations: part.mutations.filter(
+        ({ after }) => after === null || isWhole(after),
+      ),
+    };
+  });
 }
 
 /** Tables whose primary key has other columns, or another order, than before. */

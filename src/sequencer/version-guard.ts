@@ -7,6 +7,8 @@ interface TableVersions {
   readonly newest: Map<string, Timestamp>;
   /** Keys by the second of their version: what to forget, in time order. */
   readonly buckets: Map<string, string[]>;
+  /** Keys of which it is not known whether the newest version is there. */
+  readonly uncertain: Set<string>;
 }
 
 /**
@@ -40,10 +42,15 @@ export class VersionGuard {
     mutations: readonly Mutation[],
     watermark: Timestamp,
   ): readonly Mutation[] {
-    const newest = this.#tables.get(table)?.newest;
+    const { newest, uncertain } = this.#tables.get(table) ?? {};
     const isFresh = ({ key, time }: Mutation): boolean => {
       const known = newest?.get(key);
-      return time > watermark && (known === undefined || known < time);
+      return (
+        time > watermark &&
+        (known === undefined ||
+          known < time ||
+          (known === time && uncertain!.has(key)))
+      );
     };
     // Nearly always all are: then nothing is copied.
     return mutations.every(isFresh) ? mutations : mutations.filter(isFresh);
@@ -60,6 +67,18 @@ export class VersionGuard {
     if (this.#maxKeys === 0) {
       return;
     }
+    for (const { table, mutations } of tables) {
+      const { newest, uncertain } = this.#versionsOf(table);
+      for (const { key, time } of uncertain.size > 0 ? mutations : []) {
+        if (newest.get(key)! <= time) {
+          uncertain.delete(key);
+        }
+      }
+    }
+    this.#note(tables);
+  }
+
+  #note(tables: readonly TableMutations[]): void {
     for (const { table, mutations } of tables) {
       const { newest, buckets } = this.#versionsOf(table);
       const keyCountBefore = newest.size;
@@ -87,9 +106,31 @@ export class VersionGuard {
     }
   }
 
+  /**
+   * Notes versions whose commit may have happened, for its answer was lost:
+   * they are tried again when they come again, and older ones are left out.
+   */
+  noteUncertain(tables: readonly TableMutations[]): void {
+    if (this.#maxKeys === 0) {
+      return;
+    }
+    for (const { table, mutations } of tables) {
+      const { newest, uncertain } = this.#versionsOf(table);
+      for (const { key, time } of mutations) {
+        const known = newest.get(key);
+        if (known === undefined || known < time) {
+          uncertain.add(detachedText<string>(key));
+        }
+      }
+    }
+    this.#note(tables);
+  }
+
   /** Forgets a row, so that whatever version comes is tried. */
   forget(table: string, { key }: Mutation): void {
-    if (this.#tables.get(table)?.newest.delete(key)) {
+    const versions = this.#tables.get(table);
+    versions?.uncertain.delete(key);
+    if (versions?.newest.delete(key)) {
       this.#keyCount -= 1;
     }
   }
@@ -115,7 +156,11 @@ export class VersionGuard {
   #versionsOf(table: string): TableVersions {
     let versions = this.#tables.get(table);
     if (!versions) {
-      versions = { newest: new Map(), buckets: new Map() };
+      versions = {
+        newest: new Map(),
+        buckets: new Map(),
+        uncertain: new Set(),
+      };
       this.#tables.set(table, versions);
     }
     return versions;
@@ -126,7 +171,7 @@ export class VersionGuard {
    * (null: all of them). Returns how many.
    */
   #forgetBucket(
-    { newest, buckets }: TableVersions,
+    { newest, buckets, uncertain }: TableVersions,
     bucket: string,
     time: Timestamp | null,
   ): number {
@@ -140,6 +185,7 @@ export class VersionGuard {
       }
       if (time === null || known <= time) {
         newest.delete(key);
+        uncertain.delete(key);
         forgottenCount += 1;
       } else {
         kept.push(key);

@@ -54,6 +54,18 @@ test('whatever is delivered again and in whatever order, a row never goes back t
   );
 });
 
+test('a version whose commit got no answer is tried again, and keeps older ones out', () => {
+  const guard = new VersionGuard(1_000);
+  const passes = (timeMs: number): boolean =>
+    guard.fresh('t', [version(1, timeMs)], zeroTimestamp).length > 0;
+  guard.noteUncertain([{ table: 't', mutations: [version(1, 5)] }]);
+  expect([4, 5, 6].map(passes)).toEqual([false, true, true]);
+  guard.note([{ table: 't', mutations: [version(1, 5)] }]);
+  expect([4, 5, 6].map(passes)).toEqual([false, false, true]);
+  guard.noteUncertain([{ table: 't', mutations: [version(1, 5)] }]);
+  expect(passes(5)).toBe(false);
+});
+
 test('the newest version of every row passes', () => {
   fc.assert(
     fc.property(versions, (deliveries) => {

@@ -1,0 +1,10 @@
+/** Every case in which the suite has ever found something, so that it stays mended. */
+import type { ModelCase } from './check.ts';
+
+export interface FoundCase {
+  /** One sentence: what was wrong. */
+  readonly found: string;
+  readonly model: ModelCase;
+}
+
+export const foundCases: readonly FoundCase[] = [];

@@ -1,0 +1,100 @@
+/** Whatever the source does and whatever befalls the pipeline, design section 5 holds. */
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ModelCase, runCase } from './check.ts';
+import { foundCases } from './found-seeds.ts';
+import type { ModelDatabase } from './model-database.ts';
+import { postgresModel } from './postgres-model.ts';
+import { checkRandomCases, soakTimeoutMs } from './random-case.ts';
+import type { SchemaLimits } from './random-schema.ts';
+
+const everything: SchemaLimits = {
+  foreignKeys: true,
+  uniqueKeys: true,
+  deferrable: true,
+  cycles: 'deferrable',
+  actions: true,
+  notNullUniqueKeys: true,
+  otherSchema: true,
+};
+
+let database: ModelDatabase;
+beforeAll(async () => {
+  database = await postgresModel();
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+test.for([
+  { parallelism: 1, hasFaults: false, runs: 30 },
+  { parallelism: 8, hasFaults: false, runs: 60 },
+  { parallelism: 8, hasFaults: true, runs: 60 },
+] as const)(
+  'in consistent mode every reader sees what the source was: %o',
+  { timeout: soakTimeoutMs(1) },
+  async ({ runs, ...settings }) => {
+    const outcome = await checkRandomCases(database, {
+      runs,
+      limits: everything,
+      settings: { mode: 'consistent', ...settings },
+      isAllowedRefusal: ({ code }) => code === 'E4013' || code === 'E4004',
+    });
+    expect(outcome.lookCount).toBeGreaterThan(outcome.runCount);
+    expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
+  },
+);
+
+test.for([{ hasFaults: false }, { hasFaults: true }])(
+  'in immediate mode no older version of a row follows a newer one, and the end is the same: %o',
+  { timeout: soakTimeoutMs(1) },
+  async (settings) => {
+    await checkRandomCases(database, {
+      runs: 30,
+      limits: {
+        ...everything,
+        foreignKeys: false,
+        uniqueKeys: false,
+        otherSchema: false,
+      },
+      settings: { mode: 'immediate', parallelism: 8, ...settings },
+      isAllowedRefusal: () => false,
+    });
+  },
+);
+
+const givenCase = process.env['MODEL_CASE'];
+test.runIf(givenCase)(
+  'the given case holds',
+  { timeout: 600_000 },
+  async () => {
+    const text = await readFile(givenCase!, 'utf8');
+    const line = text
+      .split('\n')
+      .find((each) => each.startsWith('{"schema":'))!;
+    const model = JSON.parse(line) as ModelCase;
+    for (
+      let round = 0;
+      round < Number(process.env['MODEL_ROUNDS'] ?? 5);
+      round += 1
+    ) {
+      const settings = {
+        ...model.settings,
+        seed: model.settings.seed + round * 10,
+      };
+      const outcome = await runCase(
+        database,
+        { ...model, settings },
+        () => false,
+      );
+      console.log(JSON.stringify(outcome));
+    }
+  },
+);
+
+test.for(foundCases)(
+  'what was found once stays mended: $found',
+  async ({ model }) => {
+    await runCase(database, model, () => false);
+  },
+);
