@@ -27,9 +27,9 @@ afterAll(async () => {
 });
 
 test.for([
-  { parallelism: 1, hasFaults: false, runs: 30 },
-  { parallelism: 8, hasFaults: false, runs: 60 },
-  { parallelism: 8, hasFaults: true, runs: 60 },
+  { parallelism: 1, hasFaults: false, runs: 20 },
+  { parallelism: 8, hasFaults: false, runs: 30 },
+  { parallelism: 8, hasFaults: true, runs: 30 },
 ] as const)(
   'in consistent mode every reader sees what the source was: %o',
   { timeout: soakTimeoutMs(1) },
@@ -50,7 +50,7 @@ test.for([{ hasFaults: false }, { hasFaults: true }])(
   { timeout: soakTimeoutMs(1) },
   async (settings) => {
     await checkRandomCases(database, {
-      runs: 30,
+      runs: 20,
       limits: {
         ...everything,
         foreignKeys: false,
