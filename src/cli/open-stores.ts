@@ -56,6 +56,7 @@ export async function openStores(
         logger,
       }),
       oracleEmptyString: values.oracleEmptyString,
+      dlqTableName: values.dlqTableName,
     }),
   );
   let targetFailure: unknown = null;

@@ -27,6 +27,7 @@ export async function columnFindings(
     url: values.targetConn,
     applyTimeoutMs: values.applyTimeout,
     oracleEmptyString: values.oracleEmptyString,
+    dlqTableName: values.dlqTableName,
   };
   await using target = await openTarget(options);
   const schema =

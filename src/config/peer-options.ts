@@ -8,7 +8,6 @@ export const peerOptions: Readonly<Record<string, string>> = {
     'this version has the modes consistent (the default) and --immediate',
   bestEffortWindow:
     'this version never leaves consistent mode by itself, however large the lag is',
-  dlqTableName: 'this version has no dead letter table yet',
   userscript: 'this version runs no user scripts yet',
   enableCheckpointStream:
     'this version needs no checkpoint stream; progress is known as soon as it is made',

@@ -1,3 +1,4 @@
+import { deadLetterOptions } from './dead-letter-options.ts';
 import type { OptionTable } from './option-entry.ts';
 import { poolOptions } from './pool-options.ts';
 
@@ -58,4 +59,5 @@ export const targetOptions = {
     about:
       'Oracle takes an empty text for NULL. What becomes of one in a column that is NOT NULL: error refuses the row, space writes one blank.',
   },
+  ...deadLetterOptions,
 } as const satisfies OptionTable;

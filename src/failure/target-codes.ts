@@ -124,6 +124,13 @@ export const targetCodes = {
     remedy:
       'give the table its primary key back (it is found at once), or purge its staged rows and restart the changefeed from a cursor before them (replicator staging purge)',
   },
+  E4019: {
+    meaning: 'the dead-letter table cannot be made or used',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'run the statement that the message names at the target, or give another --dlqTableName',
+  },
   E4021: {
     meaning:
       'rows refer to one another in a circle that nobody can write at the target',

@@ -21,6 +21,7 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
     claimCheckpoint: (schema, stagingId, epoch, signal) =>
       target.claimCheckpoint(schema, stagingId, epoch, signal),
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
+    deadLetters: (schema, tableName) => target.deadLetters(schema, tableName),
     ping: (signal) => target.ping(signal),
     takesNul: (table, column) => target.takesNul(table, column),
     poolCounts: () => target.poolCounts(),
@@ -99,6 +100,9 @@ function meteredTransaction(
       timed(tables[0]!, tables.length, () =>
         transaction.truncate(tables, restartIdentity),
       ),
+    deadLetters: (schema, tableName) =>
+      transaction.deadLetters(schema, tableName),
+    checkConstraints: () => transaction.checkConstraints(),
     commit: (mark) => transaction.commit(mark),
     waitsForLock: () => transaction.waitsForLock(),
     [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),

@@ -55,6 +55,8 @@ export interface DeadLetters {
   openKeys(
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, ReadonlySet<JsonText>>>;
+  /** How many fit; 0 where there is no table. */
+  count(filter: DeadLetterFilter, signal?: AbortSignal): Promise<number>;
   /** In the order of their ids, behind `after`; empty where there is no table. */
   list(
     filter: DeadLetterFilter,

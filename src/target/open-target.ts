@@ -5,6 +5,7 @@ import type { JsonText } from '../mutation/mutation.ts';
 import type { PoolOptions } from './connection-pool.ts';
 import type { MysqlCodec } from './mysql/codec.ts';
 import type { PostgresCodec } from './postgres/codec.ts';
+import { defaultDeadLetterTable } from './dead-letter-sql.ts';
 import { nothingToPrepare, type Preparation } from './preparation.ts';
 import type { SqlServerCodec } from './sqlserver/codec.ts';
 import type { ColumnShape, Target } from './target.ts';
@@ -27,6 +28,8 @@ export interface OpenTargetOptions {
   readonly valuePolicies: ValuePolicies;
   /** `--oracleEmptyString`: what '' becomes in a NOT NULL text column. */
   readonly oracleEmptyString: 'error' | 'space';
+  /** `--dlqTableName`: no table of that name is one that a feed writes to. */
+  readonly dlqTableName: string;
 }
 
 export const defaultTargetOptions = {
@@ -40,6 +43,7 @@ export const defaultTargetOptions = {
   statementCacheSize: 128,
   valuePolicies: refusingPolicies,
   oracleEmptyString: 'error',
+  dlqTableName: defaultDeadLetterTable,
 } as const;
 
 /** What preflight needs to know to judge a target. */

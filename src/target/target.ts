@@ -4,6 +4,7 @@
  * A folder an engine (postgres/, mysql/, sqlserver/, oracle/) provides a
  * {@link Target}; the applier (applier.ts) is the same for all of them.
  */
+import type { DeadLetterBox, DeadLetters } from './dead-letters.ts';
 import type { JsonText, Mutation } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
@@ -188,6 +189,14 @@ export interface TargetTransaction extends AsyncDisposable {
     tables: readonly TableShape[],
     restartIdentity: boolean,
   ): Promise<void>;
+  /** The dead letters of a schema, in call order with the statements here. */
+  deadLetters(schema: SchemaName, tableName: string): DeadLetterBox;
+  /**
+   * Checks now what waits for the commit, and fails as the commit would:
+   * whether a transaction could be committed is known without committing it.
+   * Nothing waits any more in this transaction.
+   */
+  checkConstraints(): Promise<void>;
   /**
    * Commits. With a move, moves the schema's watermark inside the same
    * transaction. Fails, writing nothing, with E4009 (halt) when a later epoch
@@ -280,6 +289,8 @@ export interface Target extends AsyncDisposable {
     schema: SchemaName,
     signal?: AbortSignal,
   ): Promise<TargetCheckpoint | null>;
+  /** The dead letters of a schema, in its table of that name. */
+  deadLetters(schema: SchemaName, tableName: string): DeadLetters;
   ping(signal?: AbortSignal): Promise<void>;
   /** Whether the column takes a text with U+0000, as it is or by policy. */
   takesNul(table: TableShape, column: ColumnShape): boolean;

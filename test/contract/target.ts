@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { registerConstraintsCases } from './target-constraints.ts';
+import { registerDeadLettersCases } from './target-dead-letters.ts';
 import { registerFaultsCases } from './target-faults.ts';
 import type { RegisterCase, TargetFixture } from './target-fixture.ts';
 import { registerKeylessRowsCases } from './target-keyless-rows.ts';
@@ -39,6 +40,7 @@ export function registerTargetContract(
     registerSlotChangesCases(open, register);
     registerPassedKeysCases(open, register);
     registerKeylessRowsCases(open, register);
+    registerDeadLettersCases(open, register);
     registerSessionsCases(open, register);
     registerEpochCases(open, register);
     registerFaultsCases(open, register);

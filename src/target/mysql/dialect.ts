@@ -3,6 +3,8 @@ import { parseMysqlAddress } from '../../config/address/mysql.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { DeadLetterTable } from '../dead-letter-table.ts';
+import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
@@ -13,6 +15,7 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
+import { deadLetterDialect } from './dead-letter-statements.ts';
 import { MysqlConnection } from './driver.ts';
 import { isServerError, targetFailure } from './errors.ts';
 import { LockWaits } from './lock-waits.ts';
@@ -47,6 +50,7 @@ class MysqlTarget implements Target {
   readonly examplePath: string;
   readonly #connections: ConnectionLender<MysqlConnection>;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
+  readonly #dlqTableName: string;
   readonly #transactionOptions: TransactionOptions;
   readonly #lockWaits = new LockWaits((text) =>
     this.#connections.use(undefined, (connection) => connection.query(text)),
@@ -59,7 +63,9 @@ class MysqlTarget implements Target {
     statementCacheSize,
     valuePolicies,
     fewRows,
+    dlqTableName,
   }: OpenTargetOptions & { readonly fewRows?: number }) {
+    this.#dlqTableName = dlqTableName;
     const address = parseMysqlAddress(url, '--targetConn');
     this.engine = /^mariadb:/i.test(url) ? 'mariadb' : 'mysql';
     this.examplePath = `/${encodeURIComponent(address.database)}`;
@@ -94,7 +100,7 @@ class MysqlTarget implements Target {
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
     return this.#connections.use(signal, (connection) =>
-      introspectSchema(connection, schema),
+      introspectSchema(connection, schema, this.#dlqTableName),
     );
   }
 
@@ -158,6 +164,16 @@ class MysqlTarget implements Target {
         throw error;
       }
     });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetters {
+    return new DeadLetterTable(
+      { dialect: deadLetterDialect, schema, tableName },
+      (signal, work) =>
+        this.#connections.use(signal, (connection) =>
+          work(async ({ text }) => (await connection.query(text)).rows),
+        ),
+    );
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

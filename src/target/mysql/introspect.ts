@@ -25,7 +25,7 @@ import { quoteText } from './quoting.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** Tables of our own, which no feed may write to. */
-const ownTables = [checkpointTable, 'replicator_dead_letters'];
+const ownTables = [checkpointTable];
 
 /** Of a generated invisible primary key, which no source knows. */
 const invisibleKey = 'my_row_id';
@@ -34,6 +34,7 @@ const invisibleKey = 'my_row_id';
 export async function introspectSchema(
   connection: MysqlConnection,
   name: SchemaName,
+  dlqTableName: string,
 ): Promise<SchemaShape | null> {
   const [database, ...rest] = schemaNameParts(name);
   if (database === undefined || rest.length > 0) {
@@ -72,7 +73,12 @@ export async function introspectSchema(
   const tables = new Map<string, TableShape>();
   const drafts = tableRows
     .map((row) => row['name']!)
-    .filter((table) => !ownTables.includes(table))
+    .filter(
+      (table) =>
+        !ownTables.includes(table) &&
+        table !== dlqTableName &&
+        !(foldsTableNames && table === dlqTableName.toLowerCase()),
+    )
     .map((table) => tableDraft(name, table, parts));
   const cyclic = cyclicReferences(drafts);
   for (const draft of drafts) {

@@ -8,6 +8,7 @@ import type { SchemaShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import { MysqlConnection, type TextRow } from './driver.ts';
 import { targetFailure } from './errors.ts';
+import { defaultDeadLetterTable } from '../dead-letter-sql.ts';
 import { introspectSchema } from './introspect.ts';
 import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
 import {
@@ -43,7 +44,11 @@ export async function mysqlFindings(
       (await ask('show grants')).flatMap((row) => Object.values(row)),
       database,
     );
-    const shape = await introspectSchema(connection, schemaName([database]));
+    const shape = await introspectSchema(
+      connection,
+      schemaName([database]),
+      defaultDeadLetterTable,
+    );
     return [
       ...serverFindings(connection.facts, server!, {
         display: address.display,

@@ -10,11 +10,18 @@ import type {
   TargetTransaction,
   CommitMark,
 } from '../target.ts';
+import {
+  type RunStatement,
+  TransactionDeadLetters,
+} from '../dead-letter-table.ts';
+import type { DeadLetterBox } from '../dead-letters.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
+import { deadLetterDialect } from './dead-letter-statements.ts';
 import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
 import type { MysqlConnection } from './driver.ts';
 import { emptyTables } from './empty-tables.ts';
@@ -212,6 +219,25 @@ export class MysqlTransaction implements TargetTransaction {
       await this.#catchUp();
       await emptyTables(connection, tables);
     });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
+    const run: RunStatement = async ({ text }) => {
+      let rows: Awaited<ReturnType<RunStatement>> = [];
+      await this.#written(() => async (connection) => {
+        ({ rows } = await connection.query(text));
+      });
+      return rows;
+    };
+    return new TransactionDeadLetters(
+      { dialect: deadLetterDialect, schema, tableName },
+      run,
+    );
+  }
+
+  /** Nothing is deferred by the server, and something by us. */
+  async checkConstraints(): Promise<void> {
+    await this.#written(() => () => this.#catchUp());
   }
 
   waitsForLock(): Promise<boolean | null> {

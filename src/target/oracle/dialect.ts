@@ -3,6 +3,8 @@ import { parseOracleAddress } from '../../config/address/oracle.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { DeadLetterTable } from '../dead-letter-table.ts';
+import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed, type WatermarkRow } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
@@ -14,6 +16,10 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { BindOptions } from './binds.ts';
+import {
+  deadLetterDialect,
+  runDeadLetterStatement,
+} from './dead-letter-statements.ts';
 import { OracleConnection } from './driver.ts';
 import { oraNumberOf, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
@@ -54,11 +60,13 @@ class OracleTarget implements Target {
   readonly examplePath: string;
   readonly #connections: ConnectionLender<OracleConnection>;
   readonly #bindOptions: BindOptions;
+  readonly #dlqTableName: string;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
   constructor(options: OpenTargetOptions) {
     const address = parseOracleAddress(options.url, '--targetConn');
     this.examplePath = `/${encodeURIComponent((address.user || 'SCHEMA').toUpperCase())}`;
+    this.#dlqTableName = options.dlqTableName;
     this.#bindOptions = {
       policies: options.valuePolicies,
       emptyString: options.oracleEmptyString,
@@ -87,7 +95,7 @@ class OracleTarget implements Target {
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
     return await this.#connections.use(signal, (connection) =>
-      introspectSchema(connection, schema),
+      introspectSchema(connection, schema, this.#dlqTableName),
     );
   }
 
@@ -163,6 +171,19 @@ class OracleTarget implements Target {
         throw error;
       }
     });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetters {
+    return new DeadLetterTable(
+      { dialect: deadLetterDialect, schema, tableName },
+      (signal, work) =>
+        this.#connections.use(signal, (connection) =>
+          work(async (statement) => {
+            const rows = await runDeadLetterStatement(connection, statement);
+            return rows;
+          }),
+        ),
+    );
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

@@ -20,13 +20,16 @@ import {
 } from './catalog-queries.ts';
 import { columnCodec } from './column-codec.ts';
 import type { OracleConnection, Row } from './driver.ts';
+import { oracleTableName } from './dead-letter-statements.ts';
 import { oracleSchema } from './statements.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** Tables of our own, which no feed may write to. */
-const ownTables = [checkpointTable, 'REPLICATOR_DEAD_LETTERS'];
+const ownTables = [checkpointTable];
 
 export interface Catalog {
+  /** As the catalog has it. */
+  readonly dlqTableName: string;
   readonly characterSet: string;
   readonly columns: readonly Row[];
   readonly primaryKeys: readonly Row[];
@@ -41,6 +44,7 @@ export interface Catalog {
 export async function introspectSchema(
   connection: OracleConnection,
   name: SchemaName,
+  dlqTableName: string,
 ): Promise<SchemaShape | null> {
   const owner = oracleSchema(name);
   await connection.run('set transaction read only');
@@ -49,6 +53,7 @@ export async function introspectSchema(
       return null;
     }
     return schemaShape(name, {
+      dlqTableName: oracleTableName(dlqTableName),
       characterSet: connection.characterSet,
       columns: await connection.query(columnsQuery, [owner]),
       primaryKeys: await connection.query(primaryKeysQuery, [owner]),
@@ -73,7 +78,7 @@ export function schemaShape(name: SchemaName, catalog: Catalog): SchemaShape {
   );
   const tables = new Map<string, TableShape>();
   for (const [table, rows] of columnsByTable) {
-    if (!ownTables.includes(table)) {
+    if (!ownTables.includes(table) && table !== catalog.dlqTableName) {
       tables.set(table, tableShape(name, table, rows, catalog));
     }
   }

@@ -17,10 +17,20 @@ import {
   pickColumns,
   rowsText,
 } from './binds.ts';
+import {
+  type RunStatement,
+  TransactionDeadLetters,
+} from '../dead-letter-table.ts';
+import type { DeadLetterBox } from '../dead-letters.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
+import {
+  deadLetterDialect,
+  runDeadLetterStatement,
+} from './dead-letter-statements.ts';
 import type { FailedRow, OracleSession } from './driver.ts';
 import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
 import {
@@ -212,6 +222,26 @@ export class OracleTransaction implements TargetTransaction {
       for (const table of tables) {
         await this.#connection.run(emptyStatement(table));
       }
+    });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
+    const run: RunStatement = async (statement) => {
+      let rows: Awaited<ReturnType<RunStatement>> = [];
+      await this.#inTurn('statement', async () => {
+        rows = await runDeadLetterStatement(this.#connection, statement);
+      });
+      return rows;
+    };
+    return new TransactionDeadLetters(
+      { dialect: deadLetterDialect, schema, tableName },
+      run,
+    );
+  }
+
+  async checkConstraints(): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      await this.#connection.run('set constraints all immediate');
     });
   }
 

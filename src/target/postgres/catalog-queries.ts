@@ -32,7 +32,7 @@ join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_attribute a
   on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where n.nspname = $1 and c.relkind in ('r', 'p') and not c.relispartition
-  and c.relname <> all ($2::pg_catalog.name[])
+  and c.relname not in (select pg_catalog.json_array_elements_text($2::pg_catalog.json))
 order by c.relname, a.attnum`;
 
 export const typesQuery = `

@@ -4,6 +4,11 @@ import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import {
+  DeadLetterTable,
+  type DeadLetterTableOptions,
+} from '../dead-letter-table.ts';
+import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
@@ -17,6 +22,7 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import { deadLetterDialect } from './dead-letter-statements.ts';
 import { PostgresConnection } from './driver.ts';
 import { isServerError, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
@@ -40,6 +46,7 @@ class PostgresTarget implements Target {
   readonly examplePath: string;
   readonly #connections: ConnectionLender<PostgresConnection>;
   readonly #policies: ValuePolicies;
+  readonly #dlqTableName: string;
   readonly #statementCounts = { hitCount: 0, missCount: 0, dropCount: 0 };
 
   constructor({
@@ -48,7 +55,9 @@ class PostgresTarget implements Target {
     applyTimeoutMs,
     statementCacheSize,
     valuePolicies,
+    dlqTableName,
   }: OpenTargetOptions) {
+    this.#dlqTableName = dlqTableName;
     this.#policies = valuePolicies;
     const address = parsePostgresAddress(url, '--targetConn');
     this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
@@ -76,7 +85,7 @@ class PostgresTarget implements Target {
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
     return this.#connections.use(signal, (connection) =>
-      introspectSchema(connection, schema),
+      introspectSchema(connection, schema, this.#dlqTableName),
     );
   }
 
@@ -179,6 +188,22 @@ class PostgresTarget implements Target {
         throw error;
       }
     });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetters {
+    const options: DeadLetterTableOptions = {
+      dialect: deadLetterDialect,
+      schema,
+      tableName,
+    };
+    return new DeadLetterTable(options, (signal, work) =>
+      this.#connections.use(signal, (connection) =>
+        work(async ({ text, values }) => {
+          const { rows } = await connection.query(text, values);
+          return rows;
+        }),
+      ),
+    );
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

@@ -24,12 +24,13 @@ import { checkpointTable } from './watermark-statements.ts';
 type Row = Record<string, string | null>;
 
 /** Tables of our own, which no feed may write to. */
-const ownTables = [checkpointTable, 'replicator_dead_letters'];
+const ownTables = [checkpointTable];
 
 /** Null where the schema, or the database of the name, is not there. */
 export async function introspectSchema(
   connection: PostgresConnection,
   name: SchemaName,
+  dlqTableName: string,
 ): Promise<SchemaShape | null> {
   const [database, schema] = schemaNameParts(name);
   if (database === undefined || schema === undefined) {
@@ -41,7 +42,10 @@ export async function introspectSchema(
   const answers = await Promise.all([
     begun,
     connection.query(schemaQuery, [database, schema]),
-    connection.query(columnsQuery, [schema, `{${ownTables.join(',')}}`]),
+    connection.query(columnsQuery, [
+      schema,
+      JSON.stringify([...ownTables, dlqTableName]),
+    ]),
     connection.query(typesQuery, [schema]),
     connection.query(indexesQuery, [schema]),
     connection.query(foreignKeysQuery, [schema]),

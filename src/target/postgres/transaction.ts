@@ -10,6 +10,12 @@ import type {
   TargetTransaction,
   CommitMark,
 } from '../target.ts';
+import {
+  type RunStatement,
+  TransactionDeadLetters,
+} from '../dead-letter-table.ts';
+import type { DeadLetterBox } from '../dead-letters.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
 import { placedRefusal } from '../value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { codecOf } from './codec.ts';
@@ -18,6 +24,7 @@ import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
+import { deadLetterDialect } from './dead-letter-statements.ts';
 import type { PostgresConnection } from './driver.ts';
 import { isServerError, type Phase, targetFailure } from './errors.ts';
 import { deleteEqualStatement, insertStatement } from './keyless-statements.ts';
@@ -126,12 +133,19 @@ export class PostgresTransaction implements TargetTransaction {
     tables: readonly TableShape[],
     restartIdentity: boolean,
   ): Promise<void> {
-    this.#throwIfOver();
-    try {
-      await this.#connection.query(truncateStatement(tables, restartIdentity));
-    } catch (error) {
-      throw this.#fail(error, 'statement');
-    }
+    await this.#query(truncateStatement(tables, restartIdentity));
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
+    const run: RunStatement = ({ text, values }) => this.#query(text, values);
+    return new TransactionDeadLetters(
+      { dialect: deadLetterDialect, schema, tableName },
+      run,
+    );
+  }
+
+  async checkConstraints(): Promise<void> {
+    await this.#query('set constraints all immediate');
   }
 
   waitsForLock(): Promise<boolean> {
@@ -224,6 +238,20 @@ export class PostgresTransaction implements TargetTransaction {
   async #end(): Promise<void> {
     this.#watch[Symbol.dispose]();
     await this.#loan[Symbol.asyncDispose]();
+  }
+
+  /** A statement that is not kept prepared. */
+  async #query(
+    text: string,
+    values?: readonly string[],
+  ): Promise<Record<string, string | null>[]> {
+    this.#throwIfOver();
+    try {
+      const { rows } = await this.#connection.query(text, values);
+      return rows;
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
   }
 
   /** A value that cannot be written fails the transaction as the server would. */

@@ -4,6 +4,8 @@ import type { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { ConnectionLender } from '../connection-lender.ts';
+import { DeadLetterTable } from '../dead-letter-table.ts';
+import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
 import type {
@@ -15,6 +17,10 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
+import {
+  deadLetterDialect,
+  deadLetterParameters,
+} from './dead-letter-statements.ts';
 import { type Row, SqlServerConnection } from './driver.ts';
 import { serverErrorOf, targetFailure } from './errors.ts';
 import { introspectSchema } from './introspect.ts';
@@ -39,10 +45,18 @@ class SqlServerTarget implements Target {
   readonly examplePath: string;
   readonly #connections: ConnectionLender<SqlServerConnection>;
   readonly #applyTimeoutMs: number;
+  readonly #dlqTableName: string;
   readonly #policies: ValuePolicies;
   readonly #replication: boolean;
 
-  constructor({ url, pool, applyTimeoutMs, valuePolicies }: OpenTargetOptions) {
+  constructor({
+    url,
+    pool,
+    applyTimeoutMs,
+    valuePolicies,
+    dlqTableName,
+  }: OpenTargetOptions) {
+    this.#dlqTableName = dlqTableName;
     const address = parseSqlServerAddress(url, '--targetConn');
     this.examplePath = `/${encodeURIComponent(address.database)}/dbo`;
     this.#applyTimeoutMs = applyTimeoutMs;
@@ -68,7 +82,10 @@ class SqlServerTarget implements Target {
     signal?: AbortSignal,
   ): Promise<SchemaShape | null> {
     return this.#connections.use(signal, (connection) =>
-      introspectSchema(connection, schema, { replication: this.#replication }),
+      introspectSchema(connection, schema, {
+        replication: this.#replication,
+        dlqTableName: this.#dlqTableName,
+      }),
     );
   }
 
@@ -158,6 +175,18 @@ class SqlServerTarget implements Target {
         throw error;
       }
     });
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetters {
+    return new DeadLetterTable(
+      { dialect: deadLetterDialect, schema, tableName },
+      (signal, work) =>
+        this.#connections.use(signal, (connection) =>
+          work((statement) =>
+            connection.query(statement.text, deadLetterParameters(statement)),
+          ),
+        ),
+    );
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

@@ -8,7 +8,7 @@ import { serverErrorOf, targetFailure } from './errors.ts';
 import type { ServerError } from './server-message.ts';
 import { type SessionOptions, sessionSettings } from './session.ts';
 
-/** Numbers are sent as int, texts as nvarchar; `rows` as nvarchar(max). */
+/** Numbers are sent as int, texts as nvarchar; `rows` and `long…` as nvarchar(max). */
 export type Parameters = Readonly<Record<string, string | number>>;
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -154,7 +154,7 @@ export class SqlServerConnection implements PooledConnection {
           request.addParameter(name, TYPES.Int, value);
         } else {
           request.addParameter(name, TYPES.NVarChar, value, {
-            length: name === 'rows' ? maxLength : 4000,
+            length: /^(rows$|long)/.test(name) ? maxLength : 4000,
           });
         }
       }

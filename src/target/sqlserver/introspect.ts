@@ -22,7 +22,7 @@ import type { Row, SqlServerConnection } from './driver.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** Tables of our own, which no feed may write to. */
-const ownTables = [checkpointTable, 'replicator_dead_letters'];
+const ownTables = [checkpointTable];
 
 interface Catalog {
   readonly database: string;
@@ -44,7 +44,7 @@ interface UniqueIndex {
 export async function introspectSchema(
   connection: SqlServerConnection,
   name: SchemaName,
-  options: { readonly replication: boolean },
+  options: { readonly replication: boolean; readonly dlqTableName: string },
 ): Promise<SchemaShape | null> {
   const [database, schema] = schemaNameParts(name);
   if (database === undefined || schema === undefined) {
@@ -78,10 +78,15 @@ export async function introspectSchema(
       await connection.query(jsonChecksQuery, { schema }),
     ),
   };
+  // Most databases do not tell upper from lower case.
+  const dlqTableName = options.dlqTableName.toLowerCase();
   const tables = new Map<string, TableShape>();
   for (const [id, rows] of Map.groupBy(columns, (row) => row['table_id'])) {
     const table = tableShape(name, id, { rows, catalog });
-    if (!ownTables.includes(table.name)) {
+    if (
+      !ownTables.includes(table.name) &&
+      table.name.toLowerCase() !== dlqTableName
+    ) {
       tables.set(table.name, table);
     }
   }

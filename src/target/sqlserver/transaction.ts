@@ -9,11 +9,21 @@ import type {
   TargetTransaction,
   CommitMark,
 } from '../target.ts';
+import {
+  type RunStatement,
+  TransactionDeadLetters,
+} from '../dead-letter-table.ts';
+import type { DeadLetterBox } from '../dead-letters.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ValuePolicies } from '../value-policy.ts';
 import { requireColumns } from '../require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../cancel.ts';
+import {
+  deadLetterDialect,
+  deadLetterParameters,
+} from './dead-letter-statements.ts';
 import type { SqlServerConnection, Turn } from './driver.ts';
 import { deleteEqualStatement } from './equal-rows.ts';
 import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
@@ -188,6 +198,30 @@ export class SqlServerTransaction implements TargetTransaction {
         })),
       ),
     );
+  }
+
+  deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
+    const run: RunStatement = async (statement) => {
+      this.#throwIfOver();
+      try {
+        return await this.#connection.query(
+          statement.text,
+          deadLetterParameters(statement),
+          this.#turn('statement'),
+        );
+      } catch (error) {
+        throw this.#fail(error, 'statement');
+      }
+    };
+    return new TransactionDeadLetters(
+      { dialect: deadLetterDialect, schema, tableName },
+      run,
+    );
+  }
+
+  /** Nothing is deferred here. */
+  async checkConstraints(): Promise<void> {
+    this.#throwIfOver();
   }
 
   waitsForLock(): Promise<boolean | null> {

@@ -188,6 +188,7 @@ describe('the catalog of Oracle', () => {
     column_name: column,
   });
   const catalog: Catalog = {
+    dlqTableName: 'REPLICATOR_DLQ',
     characterSet: 'AL32UTF8',
     columns: [
       typeRow('NUMBER', {
