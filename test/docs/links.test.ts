@@ -46,7 +46,10 @@ optionNames.add('flag');
 const metricPrefixes = new Set(
   Object.keys(metricTable).map((name) => name.slice(0, name.indexOf('_') + 1)),
 );
-const noMetrics: ReadonlySet<string> = new Set(['replicator_checkpoint']);
+const noMetrics: ReadonlySet<string> = new Set([
+  'replicator_checkpoint',
+  'replicator_dlq',
+]);
 
 describe.each(pages)('%s', (page) => {
   const text = readFileSync(join(root, page), 'utf8');
