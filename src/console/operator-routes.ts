@@ -99,7 +99,9 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
   ]);
   answers.push(context.source?.complaint ?? null);
   for (const { schema, status } of pipelines.all) {
-    answers.push(status.complaint && `${schema}: ${status.complaint}`);
+    for (const complaint of [status.complaint, status.feedComplaint]) {
+      answers.push(complaint && `${schema}: ${complaint}`);
+    }
   }
   for (const [schema, reason] of pipelines.unopened) {
     answers.push(`${schema}: not open yet: ${reason}`);
@@ -169,6 +171,8 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
     leader: pipeline.leader,
     error: status.lastError?.line ?? null,
     errorAt: isoOrNull(status.lastErrorAtMs),
+    feedConflict: status.lastConflict?.line ?? null,
+    feedConflictAt: isoOrNull(status.lastConflictAtMs),
     resolved: printTimestamp(status.resolved),
     applied: printTimestamp(status.applied),
     lastPostAt: isoOrNull(status.lastPostAtMs),

@@ -192,6 +192,22 @@ export const errorCodes = {
     remedy:
       "set the clock of this machine, or those of the source's nodes, right (NTP)",
   },
+  E1029: {
+    meaning:
+      'a row lies at or below what is resolved, and staging has never seen it: it would be dropped as a redelivery, and lost',
+    disposition: 'halt',
+    httpStatus: 409,
+    remedy:
+      'if a second changefeed sends to this schema, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan',
+  },
+  E1030: {
+    meaning:
+      'resolved timestamps go back and forth: two changefeeds send to one target schema',
+    disposition: 'halt',
+    httpStatus: 409,
+    remedy:
+      'give each changefeed its own target schema, or make one changefeed of all tables',
+  },
 
   // 2xxx: staging.
   E2001: {

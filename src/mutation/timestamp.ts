@@ -86,6 +86,10 @@ export function timeBucket(time: Timestamp): string {
   return time.slice(0, 10);
 }
 
+export function laterTimestamp(a: Timestamp, b: Timestamp): Timestamp {
+  return a < b ? b : a;
+}
+
 /** The next instant of the clock: one logical tick later. */
 export function nextTimestamp(time: Timestamp): Timestamp {
   const logical = Number(time.slice(20)) + 1;

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { printTimestamp } from '../mutation/timestamp.ts';
+import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type { ClaimedWatermark } from '../sequencer/sequencer.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
@@ -31,6 +31,8 @@ interface ClaimContext {
  *                                                      key cannot bear
  *     of another store     its log may hold more       nobody knows: halt (E4016)
  *     at or after          committed, not yet noted    the later one
+ *     after all resolved   the log was purged          the target's; of what lies
+ *                                                      before it the log is silent
  *     before               the target was restored     the target's, if the log
  *                                                      still holds what is missing
  */
@@ -62,6 +64,11 @@ export async function claimWatermark(
   if (there.applied >= staged.appliedInTarget) {
     const applied =
       there.applied > staged.applied ? there.applied : staged.applied;
+    // Read anew: another daemon may have gone on until it was fenced off.
+    const { resolved } = await store.checkpoint(schema, signal);
+    if (there.applied > resolved) {
+      await forsakeLog(store, schema, there.applied, signal);
+    }
     return { applied, inTarget: there };
   }
   if (!(await store.rewindApplied(schema, there.applied, signal))) {
@@ -75,6 +82,23 @@ export async function claimWatermark(
     'the target lies behind what was applied to it, as after a restore: applying the staged mutations between again',
   );
   return { applied: there.applied, inTarget: there };
+}
+
+/**
+ * What is applied was resolved before, here: that it is not says that the log
+ * has lost what it held. It counts as retired from now on.
+ */
+async function forsakeLog(
+  store: StagingStore,
+  schema: SchemaName,
+  applied: Timestamp,
+  signal: AbortSignal,
+): Promise<void> {
+  await store.commitApplied(schema, applied, true, signal);
+  let goneCount = 1;
+  while (goneCount > 0) {
+    goneCount = await store.retire(schema, applied, 1_000, signal);
+  }
 }
 
 /** Nothing tells their rows from the same ones that come again. */

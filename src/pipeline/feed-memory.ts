@@ -1,89 +1,148 @@
+import { ReplicatorError } from '../failure/failure.ts';
+import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { KeyOrders } from '../source/changefeed/key-order.ts';
+import {
+  laterTimestamp,
+  printTimestamp,
+  type Timestamp,
+} from '../mutation/timestamp.ts';
+import type { KeyOrders } from '../source/changefeed/key-order.ts';
+import type { OrderTrust } from '../source/source.ts';
 import type { StagingStore } from '../staging/staging.ts';
-import { RedeliveryFilter } from './redelivery.ts';
+import { LogWitness } from './log-witness.ts';
+import { OrderMemos } from './order-memos.ts';
+import { type Progress, type Sifted, siftRows } from './redelivery.ts';
+import { type TableMark, TableMarks } from './table-marks.ts';
 
 /**
- * What a feed has taught us and must not be forgotten over a restart: in
- * which order it lists key columns, and which tables have delivered. Kept as
- * memos in staging; `save` resolves when they are durable, and is awaited
- * before a request that taught something is acknowledged.
+ * What a feed has taught us and must not be forgotten over a restart, nor be
+ * unknown to another daemon: in which order it lists key columns
+ * (order-memos.ts), and which tables have delivered (table-marks.ts). Kept as
+ * memos in staging, one a table; durable before a request that taught
+ * something is staged.
  */
 export class FeedMemory {
-  readonly keyOrders: KeyOrders;
-  readonly redelivery: RedeliveryFilter;
   readonly #store: StagingStore;
   readonly #schema: SchemaName;
-  #savedKeyOrders: number;
-  #savedRedelivery: number;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #orders: OrderMemos;
+  readonly #marks: TableMarks;
+  readonly #witness: LogWitness;
 
   private constructor(
     store: StagingStore,
     schema: SchemaName,
-    keyOrders: KeyOrders,
-    redelivery: RedeliveryFilter,
+    orders: OrderMemos,
+    marks: TableMarks,
   ) {
     this.#store = store;
     this.#schema = schema;
-    this.keyOrders = keyOrders;
-    this.redelivery = redelivery;
-    this.#savedKeyOrders = keyOrders.revision;
-    this.#savedRedelivery = redelivery.revision;
+    this.#orders = orders;
+    this.#marks = marks;
+    this.#witness = new LogWitness(store, schema);
   }
 
   static async load(
     store: StagingStore,
     schema: SchemaName,
   ): Promise<FeedMemory> {
-    const keyOrders = await store.memo(keyOrdersMemo(schema));
-    const tables = await store.memo(tablesMemo(schema));
     return new FeedMemory(
       store,
       schema,
-      keyOrders === null
-        ? new KeyOrders()
-        : KeyOrders.fromJSON(JSON.parse(keyOrders)),
-      new RedeliveryFilter(tables === null ? {} : JSON.parse(tables)),
+      await OrderMemos.load(store, schema),
+      await TableMarks.load(store, schema),
     );
   }
 
-  async save(): Promise<void> {
-    if (this.#isSaved()) {
-      return;
-    }
-    // One after the other: an older memo must not land behind a newer one.
-    this.#saving = this.#saving.catch(() => {}).then(() => this.#saveBoth());
-    await this.#saving;
+  get keyOrders(): KeyOrders {
+    return this.#orders.orders;
   }
 
-  #isSaved(): boolean {
-    return (
-      this.keyOrders.revision === this.#savedKeyOrders &&
-      this.redelivery.revision === this.#savedRedelivery
-    );
+  /** See {@link Feed.confirmOrders}. */
+  async confirmOrders(trust: OrderTrust): Promise<boolean> {
+    return await this.#orders.confirm(trust);
   }
 
-  async #saveBoth(): Promise<void> {
-    const keyRevision = this.keyOrders.revision;
-    if (keyRevision > this.#savedKeyOrders) {
-      const text = JSON.stringify(this.keyOrders);
-      await this.#store.setMemo(keyOrdersMemo(this.#schema), text);
-      this.#savedKeyOrders = keyRevision;
+  /**
+   * What of a request is to be staged. Reads staging only where a table is
+   * new here, is being scanned, or sends what lies at or below `resolved`.
+   * Rejects with E1029 where a row should have been here before and was not.
+   */
+  async sift(
+    tables: readonly TableMutations[],
+    local: Progress,
+  ): Promise<Sifted> {
+    await this.#orders.save();
+    const marked: [TableMutations, TableMark][] = [];
+    for (const part of tables) {
+      marked.push([part, await this.#markFor(part, local)]);
     }
-    const tableRevision = this.redelivery.revision;
-    if (tableRevision > this.#savedRedelivery) {
-      const text = JSON.stringify(this.redelivery);
-      await this.#store.setMemo(tablesMemo(this.#schema), text);
-      this.#savedRedelivery = tableRevision;
+    return siftRows(marked, local.applied);
+  }
+
+  /** The feed has resolved this far: scans that began before are over. */
+  async resolved(time: Timestamp): Promise<void> {
+    await this.#marks.settleThrough(time);
+  }
+
+  async #markFor(part: TableMutations, local: Progress): Promise<TableMark> {
+    const { table } = part;
+    const oldest = oldestTime(part);
+    const past = laterTimestamp(local.resolved, local.applied);
+    for (;;) {
+      const mark =
+        this.#marks.get(table) ?? (await this.#marks.look(table, local));
+      if (mark.isSettled) {
+        if (oldest > past) {
+          return mark;
+        }
+        // A person may have asked for another scan meanwhile.
+        const seen = await this.#marks.look(table, local);
+        if (seen.isSettled) {
+          await this.#refuseStranger(part, seen, past);
+          return seen;
+        }
+      } else if (await this.#isScanned(mark, oldest, local)) {
+        return mark;
+      } else {
+        await this.#marks.settle(table, mark);
+      }
+    }
+  }
+
+  /**
+   * Whether the scan still goes on. What this daemon believes to be resolved
+   * may be old, and an old row must not be given a new time: staging is asked.
+   */
+  async #isScanned(
+    { since }: TableMark,
+    oldest: Timestamp,
+    local: Progress,
+  ): Promise<boolean> {
+    if (local.resolved > since || oldest > since) {
+      return local.resolved <= since;
+    }
+    const { resolved } = await this.#store.checkpoint(this.#schema);
+    return resolved <= since;
+  }
+
+  async #refuseStranger(
+    part: TableMutations,
+    mark: TableMark,
+    past: Timestamp,
+  ): Promise<void> {
+    const time = await this.#witness.findStranger(part, mark, past);
+    if (time !== null) {
+      throw new ReplicatorError('E1029', {
+        detail: `a row of table ${JSON.stringify(part.table)} has the time ${printTimestamp(time)}, ${this.#schema} is resolved through ${printTimestamp(past)}, and staging has not seen the row before`,
+        remedy: `if a second changefeed sends to ${this.#schema}, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan --schema '${this.#schema}' --table '${part.table}'`,
+      });
     }
   }
 }
 
-function keyOrdersMemo(schema: SchemaName): string {
-  return `key-orders:${schema}`;
-}
-
-function tablesMemo(schema: SchemaName): string {
-  return `delivered-tables:${schema}`;
+function oldestTime({ mutations }: TableMutations): Timestamp {
+  return mutations.reduce(
+    (oldest, { time }) => (time < oldest ? time : oldest),
+    mutations[0]!.time,
+  );
 }

@@ -88,7 +88,7 @@ function setGauges(metrics: Metrics, sources: GaugeSources): void {
     );
     metrics.replicator_health.set(
       { pipeline: schema },
-      status.complaint === null ? 1 : 0,
+      status.complaint === null && status.feedComplaint === null ? 1 : 0,
     );
     metrics.replicator_last_post_age_seconds.set(
       { pipeline: schema },

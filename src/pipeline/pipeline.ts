@@ -6,7 +6,7 @@ import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { backoffMs } from '../failure/backoff.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
+import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
 import type {
@@ -15,7 +15,7 @@ import type {
   SequencerObserver,
   SequencerOptions,
 } from '../sequencer/sequencer.ts';
-import type { Feed, FeedKeyOrders } from '../source/source.ts';
+import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
 import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
@@ -28,6 +28,8 @@ import { type Election, Leadership } from './leadership.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
 import { PacedLook } from './paced-look.ts';
+import type { Sifted } from './redelivery.ts';
+import { ResolvedTrack } from './resolved-track.ts';
 import { stageRows } from './stage-rows.ts';
 import type { StagingBudget } from './staging-budget.ts';
 import { PipelineStatus } from './status.ts';
@@ -86,6 +88,7 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
+  readonly #resolvedTrack = new ResolvedTrack();
   #retireEnd = new AbortController();
   #retiring: Promise<void> | null = null;
   readonly #look: PacedLook;
@@ -104,7 +107,6 @@ export class Pipeline implements Feed {
     this.#logger = house.logger.child({ schema: parts.schema });
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
-    this.#memory.redelivery.resolved(parts.checkpoint.resolved);
     this.#leadership = this.#openLeadership();
   }
 
@@ -141,6 +143,11 @@ export class Pipeline implements Feed {
     return this.#memory.keyOrders;
   }
 
+  /** See {@link Feed.confirmOrders}. */
+  async confirmOrders(trust: OrderTrust): Promise<boolean> {
+    return await this.#memory.confirmOrders(trust);
+  }
+
   shape(): SchemaShape {
     // Every pipeline is opened with a shape (pipelines.ts).
     return this.#watch.current!;
@@ -157,11 +164,7 @@ export class Pipeline implements Feed {
     this.#refuseOtherSource();
     await this.readyToAccept();
     budget.admit();
-    const { fresh, freshCount, redelivered } = this.#memory.redelivery.sift(
-      tables,
-      { resolved: this.status.resolved, applied: this.#appliedThrough() },
-    );
-    await this.#memory.save();
+    const { fresh, freshCount, redelivered } = await this.#sift(tables);
     for (const [table, count] of redelivered) {
       this.status.duplicateRowCount += count;
       metrics.stage_duplicate_mutations_total.inc(
@@ -179,6 +182,30 @@ export class Pipeline implements Feed {
     await immediate?.accept(fresh);
   }
 
+  async #sift(tables: readonly TableMutations[]): Promise<Sifted> {
+    const local = {
+      resolved: this.status.resolved,
+      applied: this.#appliedThrough(),
+    };
+    try {
+      return await this.#memory.sift(tables, local);
+    } catch (error) {
+      if (error instanceof ReplicatorError && error.code === 'E1029') {
+        this.#conflict(error);
+      }
+      throw error;
+    }
+  }
+
+  #conflict(conflict: ReplicatorError): void {
+    this.#house.metrics.replicator_feed_conflicts_total.inc({
+      schema: this.schema,
+    });
+    if (this.status.conflicted(conflict)) {
+      this.#logger.error({ code: conflict.code }, conflict.line);
+    }
+  }
+
   /** See {@link Feed.resolve}. */
   async resolve(time: Timestamp): Promise<void> {
     this.#refuseOtherSource();
@@ -189,6 +216,13 @@ export class Pipeline implements Feed {
       time,
     );
     this.status.resolved = checkpoint.resolved;
+    if (this.#resolvedTrack.seesTwoFeeds(time, accepted)) {
+      this.#conflict(
+        new ReplicatorError('E1030', {
+          detail: `${this.schema} hears resolved timestamps that go back and forth, the last of them ${printTimestamp(time)}`,
+        }),
+      );
+    }
     if (!accepted) {
       this.#house.metrics.checkpoint_proposed_going_backwards_errors_total.inc({
         schema: this.schema,
@@ -199,7 +233,7 @@ export class Pipeline implements Feed {
       );
       return;
     }
-    this.#memory.redelivery.resolved(checkpoint.resolved);
+    await this.#memory.resolved(checkpoint.resolved);
     if (this.#sequencer instanceof ConsistentSequencer) {
       this.#sequencer.wake(checkpoint.resolved);
     } else {
@@ -305,7 +339,7 @@ export class Pipeline implements Feed {
         isRetiring: () => this.#retiring !== null,
         onCheckpoint: async ({ resolved, applied }) => {
           this.status.resolved = resolved;
-          this.#memory.redelivery.resolved(resolved);
+          await this.#memory.resolved(resolved);
           if (this.#sequencer instanceof ConsistentSequencer) {
             this.#sequencer.wake(resolved);
           } else if (this.#sequencer && resolved > this.#sequencer.applied) {

@@ -24,6 +24,9 @@ export type PipelineState =
   | 'standby'
   | 'superseded';
 
+/** For so long after the last sign of a second changefeed health is bad. */
+const conflictMs = 300_000;
+
 export class PipelineStatus {
   state: PipelineState = 'starting';
   lastError: ReplicatorError | null = null;
@@ -40,10 +43,30 @@ export class PipelineStatus {
   /** Source commit to target commit of the newest applied transaction. */
   lastLagMs: number | null = null;
 
+  lastConflict: ReplicatorError | null = null;
+  lastConflictAtMs: number | null = null;
+
+  /** There are signs of a second changefeed. False where that was known. */
+  conflicted(conflict: ReplicatorError): boolean {
+    const isKnown =
+      this.feedComplaint !== null && this.lastConflict?.code === conflict.code;
+    this.lastConflict = conflict;
+    this.lastConflictAtMs = Date.now();
+    return !isKnown;
+  }
+
   failed(error: ReplicatorError, state: PipelineState): void {
     this.state = state;
     this.lastError = error;
     this.lastErrorAtMs = Date.now();
+  }
+
+  /** One line for the health check; null when one feed alone sends. */
+  get feedComplaint(): string | null {
+    return this.lastConflict === null ||
+      Date.now() - this.lastConflictAtMs! > conflictMs
+      ? null
+      : this.lastConflict.line;
   }
 
   /** One line for the health check; null when all is well. */

@@ -10,6 +10,12 @@ import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type { SchemaShape, TableShape } from '../target/target.ts';
 
+/** Tables of which deletes were read in an order that nothing has proven. */
+export interface OrderTrust {
+  readonly tables: ReadonlySet<string>;
+  readonly givenUpCount: number;
+}
+
 /**
  * In which order a source lists the columns of each table's key: the source
  * learns and asks, the feed keeps it over restarts.
@@ -27,6 +33,8 @@ export interface FeedKeyOrders {
   declare(table: TableShape, sourcePositions: readonly number[]): void;
   /** The elements of a source's array in the order of the target's key. */
   arrange(table: TableShape, source: readonly JsonText[]): JsonText[];
+  /** What was arranged on trust since the last call; null where nothing was. */
+  takeTrust(): OrderTrust | null;
 }
 
 /** One target schema, as a source sees it. */
@@ -40,6 +48,11 @@ export interface Feed {
    */
   refreshShape(): Promise<SchemaShape>;
   readonly keyOrders: FeedKeyOrders;
+  /**
+   * Looks whether another daemon knows better, and makes durable what is
+   * assumed. False: the request must be decoded again.
+   */
+  confirmOrders(trust: OrderTrust): Promise<boolean>;
   /**
    * Takes responsibility for the mutations: when it resolves the sender may
    * hear "yes" (consistent: durable in staging; immediate: also applied).

@@ -27,6 +27,11 @@ export const houseMetrics = {
     help: 'Time since the last resolved message. Without these, consistent mode applies nothing.',
     labels: ['pipeline'],
   },
+  replicator_feed_conflicts_total: {
+    type: 'counter',
+    help: 'Signs of a second changefeed into one target schema: requests refused with E1029, and E1030 each time resolved timestamps were found to go back and forth.',
+    labels: perSchema,
+  },
   replicator_staging_live_bytes: {
     type: 'gauge',
     help: 'Bytes that staged entries occupy, applied or not.',

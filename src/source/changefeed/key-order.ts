@@ -11,7 +11,7 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import type { TableShape } from '../../target/target.ts';
-import type { FeedKeyOrders } from '../source.ts';
+import type { FeedKeyOrders, OrderTrust } from '../source.ts';
 
 /** `order[t]`: where in the source's array target key column t stands. */
 type Order = readonly number[];
@@ -22,64 +22,151 @@ interface TableOrder {
   /** Bit s of `possible[t]`: target column t may stand at s in the source. */
   possible: readonly number[];
   proven: Order | null;
-  /** Used for a delete before it was proven. */
-  assumed: Order | null;
+  /** Used for deletes before one was proven; several only of several daemons. */
+  assumed: readonly Order[];
+  /** One of `assumed` that is not durable yet: no staged row relies on it. */
+  unsaved: Order | null;
 }
 
-/** How the orders stand in a staging memo. */
+/** How an order stands in a staging memo. */
+export interface StoredOrder {
+  readonly columns: readonly string[];
+  readonly possible: readonly number[];
+  readonly assumed: readonly Order[];
+}
+
+/** How all of them stood in one memo, before there was one a table. */
 export interface KeyOrdersMemo {
   readonly tables: Readonly<
     Record<
       string,
-      {
-        readonly columns: readonly string[];
-        readonly possible: readonly number[];
-        readonly assumed: Order | null;
-      }
+      Omit<StoredOrder, 'assumed'> & { readonly assumed: Order | null }
     >
   >;
 }
 
 /**
- * The learned orders of one target schema. Whoever owns it stores `toJSON`
- * whenever `revision` has grown, before it acknowledges the request that
- * made it grow: a forgotten assumption could not be found wrong any more.
+ * The learned orders of one target schema. Whoever owns it stores the
+ * `changed` ones before it acknowledges the request that changed them: a
+ * forgotten assumption could not be found wrong any more. Several daemons
+ * store in the same place and `merge` what they find there:
+ *
+ *     possible    the intersection: each has seen rows that rule out others
+ *     assumed     all of them: whichever is disproved, wrong rows may be gone
  */
 export class KeyOrders implements FeedKeyOrders {
   readonly #tables = new Map<string, TableOrder>();
-  #revision = 0;
+  readonly #changed = new Set<string>();
+  #trusted = new Set<string>();
+  /** Grows when an assumption is given up that some request was read by. */
+  #givenUpCount = 0;
 
   static fromJSON(memo: KeyOrdersMemo): KeyOrders {
     const orders = new KeyOrders();
-    for (const [name, { columns, possible, assumed }] of Object.entries(
-      memo.tables,
-    )) {
-      const order = { columns, possible, proven: null, assumed };
-      orders.#tables.set(name, { ...order, proven: provenOrder(order) });
+    for (const [name, { assumed, ...order }] of Object.entries(memo.tables)) {
+      orders.#adopt(name, {
+        ...order,
+        assumed: assumed === null ? [] : [assumed],
+      });
     }
     return orders;
   }
 
-  get revision(): number {
-    return this.#revision;
+  /** The tables of which something is to be stored. */
+  get changed(): ReadonlySet<string> {
+    return this.#changed;
   }
 
-  toJSON(): KeyOrdersMemo {
-    return {
-      tables: Object.fromEntries(
-        Array.from(this.#tables, ([name, { columns, possible, assumed }]) => [
-          name,
-          { columns, possible, assumed },
-        ]),
-      ),
-    };
+  /** What is to be stored of a table. */
+  stored(tableName: string): StoredOrder | null {
+    const order = this.#tables.get(tableName);
+    if (order === undefined) {
+      return null;
+    }
+    const { columns, possible, assumed } = order;
+    return { columns, possible, assumed };
+  }
+
+  /** What `stored` gave is durable. */
+  saved(tableName: string, stored: StoredOrder): void {
+    const order = this.#tables.get(tableName);
+    if (order !== undefined) {
+      const { unsaved, possible, assumed } = order;
+      if (unsaved && hasOrder(stored.assumed, unsaved)) {
+        order.unsaved = null;
+      }
+      if (possible === stored.possible && assumed === stored.assumed) {
+        this.#changed.delete(tableName);
+      }
+    }
+  }
+
+  /** Takes in what is stored, perhaps by another daemon. */
+  merge(tableName: string, stored: StoredOrder): void {
+    const order = this.#tables.get(tableName);
+    if (order === undefined) {
+      this.#adopt(tableName, stored);
+      return;
+    }
+    if (order.columns.join('\0') !== stored.columns.join('\0')) {
+      return;
+    }
+    const both = order.possible.map((bits, t) => bits & stored.possible[t]!);
+    // Nothing in common: the source's primary key was altered meanwhile.
+    if (matchings(both).length > 0) {
+      order.possible = both;
+    }
+    const { unsaved } = order;
+    if (
+      unsaved !== null &&
+      (isExcluded(unsaved, order.possible) ||
+        stored.assumed.some((other) => !isSameOrder(other, unsaved)))
+    ) {
+      this.#giveUp(order);
+    }
+    order.assumed = [
+      ...stored.assumed,
+      ...order.assumed.filter((own) => !hasOrder(stored.assumed, own)),
+    ];
+    this.#conclude(order);
+    this.#changed.add(tableName);
+  }
+
+  isContradicted(tableName: string): boolean {
+    const order = this.#tables.get(tableName);
+    return order !== undefined && isContradicted(order);
+  }
+
+  /** E1017 where wrong rows may have been deleted already. */
+  refuseContradicted(tableName: string): void {
+    const order = this.#tables.get(tableName);
+    if (order !== undefined) {
+      refuseContradiction(tableName, order);
+    }
+  }
+
+  /** See {@link FeedKeyOrders.takeTrust}. */
+  takeTrust(): OrderTrust | null {
+    if (this.#trusted.size === 0) {
+      return null;
+    }
+    const tables = this.#trusted;
+    this.#trusted = new Set();
+    return { tables, givenUpCount: this.#givenUpCount };
+  }
+
+  /** Whether what was read on trust would be read in the same way now. */
+  stillTrusts({ tables, givenUpCount }: OrderTrust): boolean {
+    return (
+      givenUpCount === this.#givenUpCount &&
+      [...tables].every((name) => !this.isContradicted(name))
+    );
   }
 
   /** Starts anew for a table, after a person has mended it. */
   forget(tableName: string): void {
-    if (this.#tables.delete(tableName)) {
-      this.#revision += 1;
-    }
+    this.#tables.delete(tableName);
+    this.#changed.delete(tableName);
   }
 
   /** Whether `arrange` knows the order, or any order would do. */
@@ -134,15 +221,18 @@ export class KeyOrders implements FeedKeyOrders {
       return [...source];
     }
     const order = this.#order(table);
-    refuseContradiction(table, order);
-    const chosen = order.proven ?? guess(order.possible);
+    refuseContradiction(table.name, order);
+    const chosen = order.proven ?? order.assumed[0] ?? guess(order.possible);
     if (
       order.proven === null &&
-      order.assumed === null &&
       source.some((element) => element !== source[0])
     ) {
-      order.assumed = chosen;
-      this.#revision += 1;
+      this.#trusted.add(table.name);
+      if (order.assumed.length === 0) {
+        order.assumed = [chosen];
+        order.unsaved = chosen;
+        this.#changed.add(table.name);
+      }
     }
     return chosen.map((at) => source[at]!);
   }
@@ -150,15 +240,40 @@ export class KeyOrders implements FeedKeyOrders {
   #learn(table: TableShape, order: TableOrder, possible: readonly number[]) {
     if (possible.some((bits, t) => bits !== order.possible[t])) {
       order.possible = possible;
-      this.#revision += 1;
+      this.#changed.add(table.name);
     }
+    if (order.unsaved !== null && isExcluded(order.unsaved, possible)) {
+      this.#giveUp(order);
+    }
+    if (this.#conclude(order)) {
+      this.#changed.add(table.name);
+    }
+    refuseContradiction(table.name, order);
+  }
+
+  /** Of an assumption that nothing durable relies on. */
+  #giveUp(order: TableOrder): void {
+    const { unsaved } = order;
+    order.assumed = order.assumed.filter((other) => other !== unsaved);
+    order.unsaved = null;
+    this.#givenUpCount += 1;
+  }
+
+  /** True where assumptions were right: nothing hangs on them any more. */
+  #conclude(order: TableOrder): boolean {
     order.proven = provenOrder(order);
-    refuseContradiction(table, order);
-    if (order.proven !== null && order.assumed !== null) {
-      // The assumption was right: nothing hangs on it any more.
-      order.assumed = null;
-      this.#revision += 1;
+    if (order.proven === null || order.assumed.length === 0) {
+      return false;
     }
+    order.assumed = [];
+    order.unsaved = null;
+    return true;
+  }
+
+  #adopt(tableName: string, stored: StoredOrder): void {
+    const order: TableOrder = { ...stored, proven: null, unsaved: null };
+    order.proven = provenOrder(order);
+    this.#tables.set(tableName, order);
   }
 
   #order(table: TableShape): TableOrder {
@@ -176,7 +291,8 @@ export class KeyOrders implements FeedKeyOrders {
       columns: primaryKey.map(({ name }) => name),
       possible: primaryKey.map(() => any),
       proven: primaryKey.length === 1 ? [0] : null,
-      assumed: null,
+      assumed: [],
+      unsaved: null,
     };
     this.#tables.set(table.name, order);
     return order;
@@ -190,15 +306,25 @@ function provenOrder(order: TableOrder): Order | null {
 }
 
 function isContradicted({ assumed, possible }: TableOrder): boolean {
-  return (
-    assumed !== null && assumed.some((at, t) => !(possible[t]! & (1 << at)))
-  );
+  return assumed.some((order) => isExcluded(order, possible));
 }
 
-function refuseContradiction(table: TableShape, order: TableOrder): void {
+function isExcluded(order: Order, possible: readonly number[]): boolean {
+  return order.some((at, t) => !(possible[t]! & (1 << at)));
+}
+
+function hasOrder(orders: readonly Order[], wanted: Order): boolean {
+  return orders.some((order) => isSameOrder(order, wanted));
+}
+
+function isSameOrder(one: Order, other: Order): boolean {
+  return one.every((at, t) => at === other[t]);
+}
+
+function refuseContradiction(tableName: string, order: TableOrder): void {
   if (isContradicted(order)) {
     throw new ReplicatorError('E1017', {
-      detail: `the source lists the key of table ${JSON.stringify(table.name)} in another order than the target (${order.columns.join(', ')}), and earlier deletes were read in the target's order`,
+      detail: `the source lists the key of table ${JSON.stringify(tableName)} in another order than the target (${order.columns.join(', ')}), and earlier deletes were read in the target's order`,
       remedy:
         "give the target's primary key the column order of the source's, then load the table again (initial_scan='only')",
     });

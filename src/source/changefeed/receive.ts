@@ -97,7 +97,7 @@ async function decodeFor(
       : decodeBody(text, decodeContext);
   };
   try {
-    return decode();
+    return await decodeTrusted(feed, decode);
   } catch (error) {
     if (!(error instanceof ReplicatorError) || !outdatedShape.has(error.code)) {
       throw error;
@@ -106,7 +106,21 @@ async function decodeFor(
     if ((await feed.refreshShape()) === before) {
       throw error;
     }
-    return decode();
+    return await decodeTrusted(feed, decode);
+  }
+}
+
+/** Decodes until nobody knows better what keys were read on trust. */
+async function decodeTrusted(
+  feed: Feed,
+  decode: () => DecodedRequest,
+): Promise<DecodedRequest> {
+  for (;;) {
+    const decoded = decode();
+    const trust = feed.keyOrders.takeTrust();
+    if (trust === null || (await feed.confirmOrders(trust))) {
+      return decoded;
+    }
   }
 }
 

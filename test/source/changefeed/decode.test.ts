@@ -392,6 +392,7 @@ describe('the key', () => {
       decodeRows(payload(deleted), { keyOrders: guessing }).tables[0]!
         .mutations[0]!.key,
     ).toBe('[1,2]');
+    guessing.saved('pairs', guessing.stored('pairs')!);
     expect(refusal(payload(swapped), { keyOrders: guessing })).toMatchObject({
       code: 'E1017',
       disposition: 'halt',
