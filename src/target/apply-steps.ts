@@ -6,10 +6,11 @@ import {
   circleChunks,
   keyChunks,
   moveChunks,
+  refersToItself,
   shapeChunks,
 } from './statement-chunks.ts';
 import { heldValueRefusal } from './taken-rows.ts';
-import type { TableShape, TargetTransaction } from './target.ts';
+import type { ShapeRows, TableShape, TargetTransaction } from './target.ts';
 
 export type Statement = () => Promise<unknown>;
 
@@ -58,7 +59,9 @@ export function* writes(
   held?: ReadonlySet<TableShape>,
 ): Generator<Statement> {
   for (const { table, rows, inserted } of folded) {
-    for (const chunk of rows.values().flatMap(shapeChunks)) {
+    for (const chunk of newOnesFirst(table, rows)
+      .values()
+      .flatMap(shapeChunks)) {
       yield async () => {
         try {
           await transaction.upsert(
@@ -79,6 +82,16 @@ export function* writes(
       yield () => transaction.insert(chunk);
     }
   }
+}
+
+/** Sparse rows may refer to rows of their own table that are new, and are whole. */
+function newOnesFirst(
+  table: TableShape,
+  rows: readonly ShapeRows[],
+): readonly ShapeRows[] {
+  return rows.length > 1 && refersToItself(table)
+    ? rows.toSorted((a, b) => b.columns.length - a.columns.length)
+    : rows;
 }
 
 /** Children before parents. */

@@ -15,6 +15,7 @@ import { shapeChunks } from './statement-chunks.ts';
 import { linkColumn, tableKey } from './table-order.ts';
 import type {
   ColumnShape,
+  ForeignKey,
   ShapeRows,
   TableShape,
   TargetTransaction,
@@ -25,6 +26,8 @@ export type CircularLinks = ReadonlyMap<TableShape, readonly Link[]>;
 
 interface Link {
   readonly column: ColumnShape;
+  /** Null meanwhile, also in a row that is there: without it half of the reference would be new. */
+  readonly isNulled: boolean;
   readonly parent: FoldedTable;
 }
 
@@ -40,12 +43,17 @@ export function circularLinks(
   { own = false }: { readonly own?: boolean } = {},
 ): CircularLinks {
   const links = new Map<TableShape, Link[]>();
-  for (const { table, parent, column } of backward(folded, own)) {
+  for (const { table, parent, column, key } of backward(folded, own)) {
     if (column === null) {
       continue;
     }
     const ofTable = links.get(table) ?? [];
-    ofTable.push({ column, parent });
+    ofTable.push({
+      column,
+      parent,
+      // A row that is new must not get a default.
+      isNulled: column.hasDefault || key.columns.length > 1,
+    });
     links.set(table, ofTable);
   }
   return links;
@@ -57,6 +65,7 @@ function* backward(
 ): Generator<{
   table: TableShape;
   parent: FoldedTable;
+  key: ForeignKey;
   column: ColumnShape | null;
 }> {
   if (!folded.some(({ table }) => table.foreignKeys.length > 0)) {
@@ -85,6 +94,7 @@ function* backward(
       yield {
         table,
         parent: folded[parentPlace]!,
+        key,
         // Whoever follows it into null would not follow it back.
         column: column?.referred ? null : column,
       };
@@ -121,37 +131,40 @@ export function withoutLinks(
   return links.size === 0
     ? folded
     : folded.map((entry) => {
-        const columns = new Set(
-          links
-            .get(entry.table)
-            ?.filter(({ parent }) => parent.upsertCount > 0)
-            .map(({ column }) => column),
-        );
-        return columns.size === 0
+        const late = lateColumns(links.get(entry.table));
+        return late.size === 0
           ? entry
           : {
               ...entry,
-              rows: entry.rows.map((shape) => openedRows(shape, columns)),
+              rows: entry.rows.map((shape) => openedRows(shape, late)),
             };
       });
 }
 
-/** A row that is there keeps what it has; one that is new must not get a default. */
+/** Whether the columns that are written last are null until then. */
+function lateColumns(links: readonly Link[] = []): Map<ColumnShape, boolean> {
+  const late = new Map<ColumnShape, boolean>();
+  for (const { column, parent, isNulled } of links) {
+    if (parent.upsertCount > 0) {
+      late.set(column, isNulled || late.get(column) === true);
+    }
+  }
+  return late;
+}
+
 function openedRows(
   shape: ShapeRows,
-  links: ReadonlySet<ColumnShape>,
+  late: ReadonlyMap<ColumnShape, boolean>,
 ): ShapeRows {
-  if (!shape.columns.some((column) => links.has(column))) {
+  if (!shape.columns.some((column) => late.has(column))) {
     return shape;
   }
-  const columns = shape.columns.filter(
-    (column) => !links.has(column) || column.hasDefault,
-  );
+  const columns = shape.columns.filter((column) => late.get(column) !== false);
   return {
     ...shape,
     columns,
     values: columns.map((column) =>
-      links.has(column)
+      late.has(column)
         ? Array.from({ length: shape.rowCount }, () => sqlNull)
         : shape.values[shape.columns.indexOf(column)]!,
     ),
@@ -165,12 +178,7 @@ export function* linkWrites(
   transaction: TargetTransaction,
 ): Generator<Statement> {
   for (const { table, rows } of links.size === 0 ? [] : folded) {
-    const late = new Set(
-      links
-        .get(table)
-        ?.filter(({ parent }) => parent.upsertCount > 0)
-        .map(({ column }) => column),
-    );
+    const late = lateColumns(links.get(table));
     for (const shape of late.size === 0 ? [] : rows) {
       const columns = shape.columns.filter(
         (column) => column.keyOrdinal !== null || late.has(column),

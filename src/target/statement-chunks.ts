@@ -16,12 +16,14 @@ const selfReferenceLimits = {
 };
 
 function limitsOf(table: TableShape): typeof statementLimits {
+  return refersToItself(table) ? selfReferenceLimits : statementLimits;
+}
+
+export function refersToItself(table: TableShape): boolean {
   return table.foreignKeys.some(
     ({ parentSchema, parentTable }) =>
       parentSchema === table.schema && parentTable === table.name,
-  )
-    ? selfReferenceLimits
-    : statementLimits;
+  );
 }
 
 export function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {

@@ -42,7 +42,12 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './watermark-statements.ts';
-import { eachPacket, prepareRows, type RowWork } from './write-rows.ts';
+import {
+  eachPacket,
+  linksCircle,
+  prepareRows,
+  type RowWork,
+} from './write-rows.ts';
 
 export interface TransactionOptions {
   readonly isBlocked: (processId: number) => Promise<boolean | null>;
@@ -128,13 +133,19 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#written(() => {
       requireKey(table);
       const text = updateStatement(table, columns, jsonSource(table, columns));
+      const work: RowWork = async (connection) => {
+        const { policies } = this.#options;
+        await eachPacket(connection, rows, policies, async (_, json) => {
+          await connection.execute(text!, [json]);
+        });
+      };
       return async (connection) => {
         await this.#orphans.settle(connection);
-        if (text !== null) {
-          const { policies } = this.#options;
-          await eachPacket(connection, rows, policies, async (_, json) => {
-            await connection.execute(text, [json]);
-          });
+        if (linksCircle(rows)) {
+          // Behind what an upsert of the rows has left for later.
+          this.#postponed.push({ table, isDelete: false, work });
+        } else if (text !== null) {
+          await work(connection);
         }
       };
     });

@@ -107,6 +107,14 @@ export function prepareRows(
   };
 }
 
+/** Whether rows get a reference of a circle, which must wait as a whole. */
+export function linksCircle({ columns, values }: ShapeRows): boolean {
+  return columns.some(
+    (column, place) =>
+      isCyclic(column) && values[place]!.some((token) => token !== sqlNull),
+  );
+}
+
 /**
  * The server puts the next number, or the present time, where null is not
  * allowed in such a column: another value than the source's.
