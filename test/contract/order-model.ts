@@ -180,6 +180,42 @@ export function models({
     });
 }
 
+/** As `writtenModel` has it: what a seed once found, kept whatever is drawn later. */
+export function readModel(text: string): Model {
+  const { tables, before, transactions } = JSON.parse(text) as {
+    tables: ModelTable[];
+    before: [string, Values][][];
+    transactions: {
+      mutations: ModelTransaction['mutations'];
+      after: [string, Values][][];
+    }[];
+  };
+  return {
+    tables,
+    before: before.map((rows) => new Map(rows)),
+    transactions: transactions.map(({ mutations, after }) => ({
+      mutations,
+      after: after.map((rows) => new Map(rows)),
+    })),
+  };
+}
+
+export function writtenModel({ tables, before, transactions }: Model): string {
+  const rows = (state: ModelState) => state.map((own) => [...own]);
+  return `${JSON.stringify(
+    {
+      tables,
+      before: rows(before),
+      transactions: transactions.map(({ mutations, after }) => ({
+        mutations,
+        after: rows(after),
+      })),
+    },
+    null,
+    1,
+  )}\n`;
+}
+
 export function tableName(index: number): string {
   return `t${index}`;
 }
