@@ -103,6 +103,7 @@ function meteredTransaction(
     deadLetters: (schema, tableName) =>
       transaction.deadLetters(schema, tableName),
     checkConstraints: () => transaction.checkConstraints(),
+    keepAlive: () => transaction.keepAlive(),
     commit: (mark) => transaction.commit(mark),
     waitsForLock: () => transaction.waitsForLock(),
     [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),

@@ -55,6 +55,36 @@ interface Crossing {
   executing: TargetTransaction | null;
 }
 
+/** One transaction of fragments, until the last of them. */
+interface Giant extends AsyncDisposable {
+  readonly transaction: TargetTransaction;
+  readonly startedAtMs: number;
+  rowCount: number;
+}
+
+/** Far below any timeout that a server may have for idle transactions. */
+const keepAliveMs = 2_000;
+
+/**
+ * Its rows may lie far apart in the log, so that longer than --applyTimeout
+ * may pass between two of its fragments.
+ */
+function giantOf(transaction: TargetTransaction): Giant {
+  const timer = setInterval(() => {
+    // Who writes next hears of a failure.
+    transaction.keepAlive().catch(() => {});
+  }, keepAliveMs);
+  return {
+    transaction,
+    startedAtMs: performance.now(),
+    rowCount: 0,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await transaction[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /** What a batch waits for: its begin for the first, its commit for the second. */
 interface Elders {
   readonly blockers: readonly Promise<void>[];
@@ -110,11 +140,7 @@ export class OrderedApply {
   #isSerial = false;
   /** Wakes who waits for his turn to commit. */
   readonly #turns = new Set<() => void>();
-  #giant: {
-    readonly transaction: TargetTransaction;
-    readonly startedAtMs: number;
-    rowCount: number;
-  } | null = null;
+  #giant: Giant | null = null;
   #lastCommit: Promise<void> = Promise.resolve();
   #failure: { error: unknown; index: number; through: Timestamp } | null = null;
   #submitCount = 0;
@@ -191,7 +217,7 @@ export class OrderedApply {
       this.#options.taskGracePeriodMs,
     );
     await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
-    await this.#giant?.transaction[Symbol.asyncDispose]();
+    await this.#giant?.[Symbol.asyncDispose]();
     this.#giant = null;
     clearTimeout(late);
   }
@@ -345,12 +371,9 @@ export class OrderedApply {
     await this.drain();
     const { order } = this.#options;
     try {
-      this.#giant ??= {
-        transaction: await this.#options.target.begin(this.#signal),
-        startedAtMs: performance.now(),
-        rowCount: 0,
-      };
-      const { transaction, startedAtMs } = this.#giant;
+      this.#giant ??= giantOf(await this.#options.target.begin(this.#signal));
+      const giant = this.#giant;
+      const { transaction, startedAtMs } = giant;
       await this.#options.applier.apply(
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
@@ -362,7 +385,7 @@ export class OrderedApply {
       if (batch.complete) {
         await transaction.commit(this.#options.markFor(batch.through));
         this.#giant = null;
-        await transaction[Symbol.asyncDispose]();
+        await giant[Symbol.asyncDispose]();
         this.#options.onCommitted(
           { ...batch, rowCount },
           performance.now() - startedAtMs,

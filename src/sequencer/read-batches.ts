@@ -220,7 +220,7 @@ function countOfParts(rows: readonly StagedRow[]): number {
 /**
  * One transaction that does not fit into memory, in as many readings of its
  * time as its foreign keys need (giant-passes.ts): all but the last batch are
- * fragments.
+ * fragments. The first reading tells which of the others have rows.
  */
 async function* readGiant(
   store: StagingStore,
@@ -244,14 +244,29 @@ async function* readGiant(
     limitRows: limits.scanSize,
     limitBytes: limits.readBudgetBytes,
   };
+  const present = { upserts: new Set<string>(), deletes: new Set<string>() };
   for (const pass of passes) {
+    const isFirst = pass === passes[0];
+    if (!isFirst && pass.tables.isDisjointFrom(present[pass.kind])) {
+      continue;
+    }
     let held: StagedRow[] = [];
     let cursor: EntrySummary | null = null;
     for (;;) {
       const entries = await store.read(schema, { ...window, cursor }, signal);
       for (const entry of entries) {
-        if (pass.tables.has(entry.table)) {
-          held.push(...rowsOfPass(rowsOf(entry, shape, limits), time, pass));
+        if (!isFirst && !pass.tables.has(entry.table)) {
+          continue;
+        }
+        for (const row of rowsOf(entry, shape, limits)) {
+          const { time: rowTime, after } = row.mutation;
+          if (rowTime === time) {
+            const kind = after === null ? 'deletes' : 'upserts';
+            present[kind].add(row.table);
+            if (kind === pass.kind && pass.tables.has(row.table)) {
+              held.push(partOfPass(row, pass));
+            }
+          }
         }
       }
       cursor = entries.at(-1) ?? cursor;
@@ -272,30 +287,15 @@ async function* readGiant(
   yield emptyBatch(time);
 }
 
-function rowsOfPass(
-  rows: readonly StagedRow[],
-  time: Timestamp,
-  { kind, leftOut }: GiantPass,
-): StagedRow[] {
-  return rows
-    .filter(
-      ({ mutation }) =>
-        mutation.time === time &&
-        (mutation.after === null) === (kind === 'deletes'),
-    )
-    .map((row) => {
-      const columns = leftOut.get(row.table);
-      const { after } = row.mutation;
-      return columns && after !== null
-        ? {
-            ...row,
-            mutation: {
-              ...row.mutation,
-              after: withoutMembers(after, columns),
-            },
-          }
-        : row;
-    });
+function partOfPass(row: StagedRow, { leftOut }: GiantPass): StagedRow {
+  const columns = leftOut.get(row.table);
+  const { after } = row.mutation;
+  return columns && after !== null
+    ? {
+        ...row,
+        mutation: { ...row.mutation, after: withoutMembers(after, columns) },
+      }
+    : row;
 }
 
 function rowsOf(

@@ -198,6 +198,11 @@ export interface TargetTransaction extends AsyncDisposable {
    */
   checkConstraints(): Promise<void>;
   /**
+   * Lets the server hear that the transaction is still wanted: it ends those
+   * in which nothing happens for as long as a statement may take.
+   */
+  keepAlive(): Promise<void>;
+  /**
    * Commits. With a move, moves the schema's watermark inside the same
    * transaction. Fails, writing nothing, with E4009 (halt) when a later epoch
    * than ours is there, and with E4017 (retry) when an earlier one is, or the

@@ -54,6 +54,32 @@ export function registerSessionsCases(
     expect(fixture.target.poolCounts()).toMatchObject({ idle: 1, total: 1 });
   });
 
+  test('a transaction is kept alive between its statements, and writes what they wrote', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(`create table item (id ${integer} primary key)`);
+    const table = (await shapeOf(fixture)).tables.get('item')!;
+    const applier = createApplier({ collapse: true });
+    const { signal } = new AbortController();
+    await using transaction = await fixture.target.begin();
+    await transaction.keepAlive();
+    for (const id of [1, 2]) {
+      // Not awaited: it may come at any moment.
+      const kept = transaction.keepAlive();
+      await applier.apply(
+        [{ table, mutations: [row(id, [id], { id: `${id}` })] }],
+        transaction,
+        signal,
+      );
+      await kept;
+    }
+    await transaction.commit(null);
+    expect(await fixture.rows('select id from item order by id')).toHaveLength(
+      2,
+    );
+    expect((await failureOf(transaction.keepAlive())).code).toBe('E4008');
+  });
+
   test('an abort cancels the running statement and rolls back', async () => {
     await using fixture = await open();
     const { integer, text } = fixture.ddl;

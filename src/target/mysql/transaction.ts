@@ -251,6 +251,12 @@ export class MysqlTransaction implements TargetTransaction {
     await this.#written(() => () => this.#catchUp());
   }
 
+  async keepAlive(): Promise<void> {
+    await this.#written(() => async (connection) => {
+      await connection.query('do 1');
+    });
+  }
+
   waitsForLock(): Promise<boolean | null> {
     return this.#options.isBlocked(this.#connection.processId);
   }

@@ -245,6 +245,12 @@ export class OracleTransaction implements TargetTransaction {
     });
   }
 
+  async keepAlive(): Promise<void> {
+    await this.#inTurn('statement', async () => {
+      await this.#connection.run('begin null; end;');
+    });
+  }
+
   waitsForLock(): Promise<boolean | null> {
     return this.#isBlocked();
   }

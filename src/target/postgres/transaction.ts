@@ -148,6 +148,10 @@ export class PostgresTransaction implements TargetTransaction {
     await this.#query('set constraints all immediate');
   }
 
+  async keepAlive(): Promise<void> {
+    await this.#query('select 1');
+  }
+
   waitsForLock(): Promise<boolean> {
     return this.#isBlocked(this.#connection.processId);
   }

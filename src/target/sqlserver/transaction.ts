@@ -201,18 +201,8 @@ export class SqlServerTransaction implements TargetTransaction {
   }
 
   deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
-    const run: RunStatement = async (statement) => {
-      this.#throwIfOver();
-      try {
-        return await this.#connection.query(
-          statement.text,
-          deadLetterParameters(statement),
-          this.#turn('statement'),
-        );
-      } catch (error) {
-        throw this.#fail(error, 'statement');
-      }
-    };
+    const run: RunStatement = (statement) =>
+      this.#query(statement.text, deadLetterParameters(statement));
     return new TransactionDeadLetters(
       { dialect: deadLetterDialect, schema, tableName },
       run,
@@ -222,6 +212,10 @@ export class SqlServerTransaction implements TargetTransaction {
   /** Nothing is deferred here. */
   async checkConstraints(): Promise<void> {
     this.#throwIfOver();
+  }
+
+  async keepAlive(): Promise<void> {
+    await this.#query('select 1');
   }
 
   waitsForLock(): Promise<boolean | null> {
@@ -323,6 +317,22 @@ export class SqlServerTransaction implements TargetTransaction {
   }
 
   /** A value that cannot be written fails the transaction as the server would. */
+  async #query(
+    text: string,
+    parameters: Parameters<SqlServerConnection['query']>[1] = {},
+  ): ReturnType<SqlServerConnection['query']> {
+    this.#throwIfOver();
+    try {
+      return await this.#connection.query(
+        text,
+        parameters,
+        this.#turn('statement'),
+      );
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+  }
+
   async #written(
     table: TableShape,
     write: () => {
