@@ -149,6 +149,9 @@ function pipelineOptions(
       readBudgetBytes: values.memoryLimit / 8,
       collapseMutations: values.collapseMutations,
       ignoreUnknownColumns: values.onUnknown === 'ignore',
+      onRowError: values.onRowError,
+      dlqTableName: values.dlqTableName,
+      dlqLimit: values.dlqLimit === 0 ? Infinity : values.dlqLimit,
       maxRetries: values.maxRetries,
       backoff: {
         initialMs: values.retryInitialBackoff,

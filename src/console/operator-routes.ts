@@ -59,7 +59,11 @@ export function addOperatorRoutes(
     return reply
       .code(complaints.length === 0 ? 200 : 500)
       .type('text/plain; charset=utf-8')
-      .send(complaints.length === 0 ? 'OK\n' : `${complaints.join('\n')}\n`);
+      .send(
+        complaints.length === 0
+          ? ['OK', ...healthNotes(context), ''].join('\n')
+          : `${complaints.join('\n')}\n`,
+      );
   });
   app.get('/_/diag', async (_request, reply) =>
     reply
@@ -107,6 +111,16 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
     answers.push(`${schema}: not open yet: ${reason}`);
   }
   return answers.filter((answer) => answer !== null);
+}
+
+/** What a person should know though all goes on. */
+function healthNotes(context: OperatorContext): string[] {
+  const house = context.house();
+  return typeof house === 'string'
+    ? []
+    : house.pipelines.all.flatMap(({ schema, status }) =>
+        status.setAsideNote === null ? [] : `${schema}: ${status.setAsideNote}`,
+      );
 }
 
 async function withDeadline(
@@ -182,6 +196,8 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
     duplicateRows: status.duplicateRowCount,
     backlogRows: status.backlogRowCount,
     openTransactions: status.openTransactionCount,
+    setAsideRows: Object.fromEntries(status.setAsideRows),
+    setAsideNote: status.setAsideNote,
     tables: [...pipeline.shape().tables.keys()],
   };
 }

@@ -324,6 +324,21 @@ export const errorCodes = {
     remedy:
       'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
   },
+  E3013: {
+    meaning: 'more rows would have to be set aside than --dlqLimit allows',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'so many bad rows have one cause: mend it at the target, then retry or discard what is set aside (replicator dlq list, retry, discard), or raise --dlqLimit',
+  },
+  E3014: {
+    meaning:
+      'a transaction does not go, though it goes without the rows that were found to be bad',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'something at the target answers differently each time (a trigger, another writer): mend it; it is tried again by itself',
+  },
 
   // 4xxx: the target (target-codes.ts).
   ...targetCodes,

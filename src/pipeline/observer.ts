@@ -5,6 +5,7 @@ import type { Batch } from '../mutation/mutation.ts';
 import { type Timestamp, wallTimeMs } from '../mutation/timestamp.ts';
 import type { SequencerObserver } from '../sequencer/sequencer.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { tellSetAside } from './set-aside-rows.ts';
 import type { PipelineStatus } from './status.ts';
 
 /** The same failure is logged once in this time; the metrics count them all. */
@@ -101,6 +102,21 @@ export function pipelineObserver(
         writingToldAtMs = performance.now();
         logger.info({ rows: rowCount }, 'writing one large transaction');
       }
+    },
+    setAside(letters) {
+      const rows = new Map(status.setAsideRows);
+      for (const { table, mutation, code, cause } of letters) {
+        metrics.replicator_dead_letters_total.inc({ schema, table });
+        rows.set(table, (rows.get(table) ?? 0) + 1);
+        logger.warn(
+          { table, key: mutation.key, time: mutation.time, code, cause },
+          `a row of ${table} is set aside: ${code} ${cause}`,
+        );
+      }
+      tellSetAside({ schema, status, metrics }, rows);
+    },
+    foundSetAside(rows) {
+      tellSetAside({ schema, status, metrics }, rows);
     },
     openTransactions(count) {
       status.openTransactionCount = count;

@@ -31,6 +31,7 @@ import { PacedLook } from './paced-look.ts';
 import type { Sifted } from './redelivery.ts';
 import { ResolvedTrack } from './resolved-track.ts';
 import { stageRows } from './stage-rows.ts';
+import { watchSetAside } from './set-aside-rows.ts';
 import type { StagingBudget } from './staging-budget.ts';
 import { PipelineStatus } from './status.ts';
 import { Tenure } from './tenure.ts';
@@ -272,6 +273,7 @@ export class Pipeline implements Feed {
   async run(abort: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([abort, this.#stop.signal]);
     const following = this.#leadership && this.#follow(signal);
+    const watching = this.#watchSetAside(signal);
     while (!signal.aborted && this.status.state !== 'superseded') {
       try {
         await (this.#leadership
@@ -287,6 +289,7 @@ export class Pipeline implements Feed {
     this.#started.resolve();
     await this.#endRetiring();
     await following;
+    await watching;
   }
 
   /** One term of leading, from claiming the watermark to its end. */
@@ -443,6 +446,20 @@ export class Pipeline implements Feed {
         applied: () => this.#appliedThrough(),
         metrics: this.#house.metrics,
         logger: this.#logger,
+      },
+      signal,
+    );
+  }
+
+  async #watchSetAside(signal: AbortSignal): Promise<void> {
+    const { target, metrics, options } = this.#house;
+    await watchSetAside(
+      {
+        schema: this.schema,
+        target,
+        dlqTableName: options.sequencer.dlqTableName,
+        status: this.status,
+        metrics,
       },
       signal,
     );

@@ -40,6 +40,8 @@ export class PipelineStatus {
   duplicateRowCount = 0;
   backlogRowCount = 0;
   openTransactionCount = 0;
+  /** Rows with open dead letters, by table. */
+  setAsideRows: ReadonlyMap<string, number> = new Map();
   /** Source commit to target commit of the newest applied transaction. */
   lastLagMs: number | null = null;
 
@@ -67,6 +69,17 @@ export class PipelineStatus {
       Date.now() - this.lastConflictAtMs! > conflictMs
       ? null
       : this.lastConflict.line;
+  }
+
+  /** One line for whoever is to retry or discard rows; null when none wait. */
+  get setAsideNote(): string | null {
+    if (this.setAsideRows.size === 0) {
+      return null;
+    }
+    const tables = [...this.setAsideRows].map(
+      ([table, count]) => `${count} of ${table}`,
+    );
+    return `rows are set aside (${tables.join(', ')}): see them with replicator dlq list, then mend the cause and retry them, or discard them`;
   }
 
   /** One line for the health check; null when all is well. */

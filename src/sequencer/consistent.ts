@@ -12,6 +12,7 @@ import { createApplier } from '../target/applier.ts';
 import type { TargetCheckpoint } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
+import { SettingAside } from './dead-letter/setting-aside.ts';
 import { Lookahead } from './lookahead.ts';
 import { OrderedApply } from './ordered-apply.ts';
 import { readBatches } from './read-batches.ts';
@@ -55,10 +56,12 @@ export class ConsistentSequencer {
   /** After a batch failed beside elders, for a value that they held. */
   #coarseUntilMs = 0;
   readonly #lookahead: Lookahead;
+  readonly #settingAside: SettingAside;
 
   constructor(context: SequencerContext, claimed: ClaimedWatermark) {
     this.#context = context;
     this.#inTarget = claimed.inTarget;
+    this.#settingAside = new SettingAside(context);
     this.#lookahead = new Lookahead(context.options.limitLookahead);
     this.#applied = new AppliedWatermark(
       context,
@@ -101,10 +104,20 @@ export class ConsistentSequencer {
         if (signal.aborted || isAbort(error)) {
           return;
         }
-        const failure = asReplicatorError(error);
+        let failure = asReplicatorError(error);
         if (failure.code === 'E4009') {
           this.#context.observer.attemptFailed(failure, 0, true);
           throw failure;
+        }
+        try {
+          if (await this.#setAside(failure, signal)) {
+            continue;
+          }
+        } catch (trouble) {
+          if (signal.aborted || isAbort(trouble)) {
+            return;
+          }
+          failure = asReplicatorError(trouble);
         }
         await this.#standBack(failure, signal);
       }
@@ -114,6 +127,7 @@ export class ConsistentSequencer {
   /** One pass over what is resolved and not applied. */
   async #sweep(signal: AbortSignal): Promise<'idle' | 'moved'> {
     const { store, schema, target, options, observer } = this.#context;
+    const careful = await this.#settingAside.begin(this.applied, signal);
     const checkpoint = await store.checkpoint(schema, signal);
     const resolved = this.#lookahead.endBehind(
       this.applied,
@@ -124,20 +138,24 @@ export class ConsistentSequencer {
       return 'idle';
     }
     observer.sweepStarted();
-    const plan = attemptPlan(this.#trouble, {
-      timestampLimit: options.timestampLimit,
-      parallelism:
-        performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
-    });
+    const plan =
+      careful ??
+      attemptPlan(this.#trouble, {
+        timestampLimit: options.timestampLimit,
+        parallelism:
+          performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
+      });
     const shape = this.#context.shape();
     let hasCommitted = false;
     await using apply = new OrderedApply(
       {
         target,
-        applier: createApplier({
-          collapse: options.collapseMutations,
-          ignoreUnknownColumns: options.ignoreUnknownColumns,
-        }),
+        applier: this.#settingAside.desk.applier(
+          createApplier({
+            collapse: options.collapseMutations,
+            ignoreUnknownColumns: options.ignoreUnknownColumns,
+          }),
+        ),
         order: plan.order,
         shape,
         parallelism: plan.parallelism,
@@ -159,6 +177,7 @@ export class ConsistentSequencer {
           hasCommitted = true;
           this.#inTarget &&= { ...this.#inTarget, applied: batch.through };
           this.#applied.committed(batch.through);
+          this.#settingAside.committed(batch);
           observer.batchCommitted(batch, durationMs);
         },
         onOpenTransactions: (count) => observer.openTransactions(count),
@@ -172,13 +191,18 @@ export class ConsistentSequencer {
       schema,
       this.applied,
       resolved,
-      { ...options, timestampLimit: plan.timestampLimit },
+      {
+        ...options,
+        timestampLimit: plan.timestampLimit,
+        ...(plan.isOneByOne && { collapseMutations: false }),
+      },
       shape,
       signal,
     );
     let cutShort = false;
     try {
       for await (const batch of batches) {
+        this.#settingAside.submitting(batch);
         await apply.submit(batch);
         // A changed schema needs other statements and other locks; after
         // trouble has passed the usual plan is the faster one.
@@ -186,6 +210,7 @@ export class ConsistentSequencer {
           batch.complete &&
           (this.#stop.signal.aborted ||
             this.#context.shape() !== shape ||
+            this.#settingAside.isPast(this.applied) ||
             this.#isPastTrouble());
         if (cutShort) {
           break;
@@ -255,6 +280,25 @@ export class ConsistentSequencer {
     }
   }
 
+  /** True: the next sweep goes on with what was found out of this one. */
+  async #setAside(
+    failure: ReplicatorError,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const trouble = this.#trouble;
+    const isSamePlace = trouble !== null && this.applied <= trouble.applied;
+    const place = {
+      applied: this.applied,
+      through: this.#failedThrough,
+      failureCount: isSamePlace ? trouble.failureCount + 1 : 1,
+    };
+    const isFound = await this.#settingAside.handle(failure, place, signal);
+    if (isFound) {
+      this.#failedThrough = null;
+    }
+    return isFound;
+  }
+
   /** Takes note of a failure and waits as long as it deserves. */
   async #standBack(
     failure: ReplicatorError,
@@ -315,5 +359,6 @@ export class ConsistentSequencer {
     const claimed = await this.#context.claim(signal);
     this.#inTarget = claimed.inTarget;
     this.#applied.fallBackTo(claimed.applied);
+    this.#settingAside.desk.forget();
   }
 }

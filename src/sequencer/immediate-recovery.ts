@@ -10,9 +10,16 @@ import { createApplier } from '../target/applier.ts';
 import { wholeRowTest } from '../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../target/target.ts';
 import { tablesInShape } from './batch-tables.ts';
+import type { DeadLetterDesk } from './dead-letter/desk.ts';
+import { takeRowsApart } from './dead-letter/request.ts';
 import { readBatches } from './read-batches.ts';
 import type { SequencerContext } from './sequencer.ts';
 import type { VersionGuard } from './version-guard.ts';
+
+export interface RecoveryMemory {
+  readonly guard: VersionGuard;
+  readonly desk: DeadLetterDesk;
+}
 
 export interface RecoveryOptions {
   /**
@@ -37,13 +44,14 @@ export interface RecoveryOptions {
  */
 export async function recoverImmediate(
   context: SequencerContext,
-  guard: VersionGuard,
+  memory: RecoveryMemory,
   applied: Timestamp,
   options: RecoveryOptions,
   signal: AbortSignal,
 ): Promise<Timestamp> {
   // Read before the rows: what it covers is durable, hence among them.
   const { resolved } = await context.store.checkpoint(context.schema, signal);
+  const { guard } = memory;
   const shape = context.shape();
   const sparseTables = new Set<string>();
   for await (const batch of stagedBatches(context, applied, shape, signal)) {
@@ -63,7 +71,7 @@ export async function recoverImmediate(
             },
       )
       .filter(({ mutations }) => mutations.length > 0);
-    await applyBatch(context, guard, wanted, options, signal);
+    await applyBatch(context, memory, wanted, options, signal);
   }
   return resolved > applied ? resolved : applied;
 }
@@ -103,23 +111,33 @@ function noteSparse(
 
 async function applyBatch(
   context: SequencerContext,
-  guard: VersionGuard,
+  memory: RecoveryMemory,
   tables: readonly TableMutations[],
   { strict, mark }: RecoveryOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const marked = { ...context, mark };
+  const { desk } = memory;
   try {
-    await applyTables(marked, tables, signal);
+    await applyTables(marked, desk, tables, signal);
   } catch (error) {
     signal.throwIfAborted();
     const { code, disposition } = asReplicatorError(error);
+    const isOfRows = disposition === 'set-aside' || disposition === 'defer';
+    if (strict && isOfRows && context.options.onRowError === 'deadLetter') {
+      // What was staged before is all there: nothing more is to come.
+      const mayWait = false;
+      await takeRowsApart(context, desk, tables, { mayWait }, signal);
+      await applyTables(marked, desk, tables, signal);
+      desk.dropAll(tables);
+      return;
+    }
     if (strict || disposition === 'retry' || code === 'E4009') {
       throw error;
     }
     for (const { table, mutations } of tables) {
       for (const mutation of mutations) {
-        await applyAlone(marked, guard, table, mutation, signal);
+        await applyAlone(marked, memory, table, mutation, signal);
       }
     }
   }
@@ -128,13 +146,14 @@ async function applyBatch(
 /** A row that is refused is forgotten, so that its redelivery is tried. */
 async function applyAlone(
   context: MarkedContext,
-  guard: VersionGuard,
+  { guard, desk }: RecoveryMemory,
   table: string,
   mutation: Mutation,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await applyTables(context, [{ table, mutations: [mutation] }], signal);
+    const tables = [{ table, mutations: [mutation] }];
+    await applyTables(context, desk, tables, signal);
   } catch (error) {
     signal.throwIfAborted();
     const { code, disposition } = asReplicatorError(error);
@@ -149,16 +168,19 @@ type MarkedContext = SequencerContext & Pick<RecoveryOptions, 'mark'>;
 
 async function applyTables(
   { target, options, observer, mark, ...context }: MarkedContext,
+  desk: DeadLetterDesk,
   tables: readonly TableMutations[],
   signal: AbortSignal,
 ): Promise<void> {
   if (tables.length === 0) {
     return;
   }
-  const applier = createApplier({
-    collapse: options.collapseMutations,
-    ignoreUnknownColumns: options.ignoreUnknownColumns,
-  });
+  const applier = desk.applier(
+    createApplier({
+      collapse: options.collapseMutations,
+      ignoreUnknownColumns: options.ignoreUnknownColumns,
+    }),
+  );
   const startedAtMs = performance.now();
   await using transaction = await target.begin(signal);
   await applier.apply(
@@ -167,7 +189,9 @@ async function applyTables(
     signal,
   );
   await transaction.commit(mark());
-  observer.batchCommitted(batchOf(tables), performance.now() - startedAtMs);
+  const batch = batchOf(tables);
+  desk.committed(batch);
+  observer.batchCommitted(batch, performance.now() - startedAtMs);
 }
 
 /** Joins the tables of several requests; arrival order is kept per table. */

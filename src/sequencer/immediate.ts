@@ -13,6 +13,8 @@ import { createApplier } from '../target/applier.ts';
 import { wholeRowTest } from '../target/row-shape.ts';
 import type { EpochFence, SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
+import { DeadLetterDesk } from './dead-letter/desk.ts';
+import { takeRowsApart } from './dead-letter/request.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
 import { alignKeys } from './key-alignment.ts';
 import { lastMode, noteMode } from './mode-memo.ts';
@@ -33,7 +35,12 @@ interface Waiting {
   readonly settle: PromiseWithResolvers<void>;
   /** It was in a batch that failed: now it stands or falls by itself. */
   alone: boolean;
+  /** How often its rows that can never go were looked for. */
+  searchCount: number;
 }
+
+/** A request that fails so often after its rows were found is refused. */
+const maxSearches = 3;
 
 /**
  * The immediate mode: a request is applied when it arrives, and its sender
@@ -50,11 +57,14 @@ interface Waiting {
 export class ImmediateSequencer {
   readonly #context: SequencerContext;
   readonly #guard: VersionGuard;
+  readonly #desk: DeadLetterDesk;
   readonly #applied: AppliedWatermark;
   readonly #wakeup = new Wakeup();
   #queue: Waiting[] = [];
   /** Transactions begun and not ended. */
   #openCount = 0;
+  /** Requests that are taken apart, and will be queued again. */
+  #searchingCount = 0;
   #failureCount = 0;
   #isReady = false;
   /** Under which commits are fenced; null where the target keeps none. */
@@ -72,6 +82,7 @@ export class ImmediateSequencer {
     this.#context = context;
     this.#epoch = inTarget?.epoch ?? null;
     this.#guard = new VersionGuard(maxGuardKeys);
+    this.#desk = new DeadLetterDesk(context, false);
     this.#applied = new AppliedWatermark(context, applied, false);
   }
 
@@ -111,6 +122,7 @@ export class ImmediateSequencer {
       queuedAtMs: performance.now(),
       settle,
       alone: false,
+      searchCount: 0,
     });
     this.#wakeup.notify();
     await settle.promise;
@@ -171,7 +183,11 @@ export class ImmediateSequencer {
           }
           await this.#submit(apply, this.#takeBatch(), signal);
         }
-        if (this.#stop.signal.aborted && this.#queue.length === 0) {
+        if (
+          this.#stop.signal.aborted &&
+          this.#queue.length === 0 &&
+          this.#searchingCount === 0
+        ) {
           return;
         }
         await this.#wakeup.wait(
@@ -253,12 +269,12 @@ export class ImmediateSequencer {
             );
           }
           this.#ended();
-          this.#refuse(requests, error);
+          this.#failed(requests, error, signal);
         },
       );
     } catch (error) {
       this.#ended();
-      this.#refuse(requests, error);
+      this.#failed(requests, error, signal);
       signal.throwIfAborted();
     }
   }
@@ -270,10 +286,12 @@ export class ImmediateSequencer {
 
   #openApply(signal: AbortSignal): OrderedApply {
     const { target, options, observer } = this.#context;
-    const applier = createApplier({
-      collapse: options.collapseMutations,
-      ignoreUnknownColumns: options.ignoreUnknownColumns,
-    });
+    const applier = this.#desk.applier(
+      createApplier({
+        collapse: options.collapseMutations,
+        ignoreUnknownColumns: options.ignoreUnknownColumns,
+      }),
+    );
     return new OrderedApply(
       {
         target,
@@ -304,6 +322,7 @@ export class ImmediateSequencer {
         markFor: () => this.#mark(),
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
+          this.#desk.committed(batch);
           observer.batchCommitted(batch, durationMs);
         },
         onOpenTransactions: (count) => observer.openTransactions(count),
@@ -322,6 +341,53 @@ export class ImmediateSequencer {
     if (this.#failureCount > 0) {
       this.#failureCount = 0;
       this.#context.observer.recovered();
+    }
+  }
+
+  #failed(
+    requests: readonly Waiting[],
+    error: unknown,
+    signal: AbortSignal,
+  ): void {
+    const [request] = requests;
+    if (
+      requests.length === 1 &&
+      this.#context.options.onRowError === 'deadLetter' &&
+      error instanceof ReplicatorError &&
+      error.disposition === 'set-aside' &&
+      request!.searchCount < maxSearches
+    ) {
+      void this.#takeApart(request!, signal);
+    } else {
+      this.#refuse(requests, error);
+    }
+  }
+
+  /** The rows that can never go are set aside when it comes again. */
+  async #takeApart(request: Waiting, signal: AbortSignal): Promise<void> {
+    request.searchCount += 1;
+    request.alone = true;
+    this.#searchingCount += 1;
+    const { tables, settle } = request;
+    const dropFindings = (): void => this.#desk.dropAll(tables);
+    try {
+      const shape = this.#context.shape();
+      const aligned = tables.map((part) => alignKeys(part, shape));
+      const mayWait = true;
+      await takeRowsApart(
+        this.#context,
+        this.#desk,
+        aligned,
+        { mayWait },
+        signal,
+      );
+      settle.promise.then(dropFindings, dropFindings);
+      this.#queue.unshift(request);
+    } catch (error) {
+      this.#refuse([request], error);
+    } finally {
+      this.#searchingCount -= 1;
+      this.#wakeup.notify();
     }
   }
 
@@ -349,6 +415,10 @@ export class ImmediateSequencer {
       // The sender repeats; by then what was mended in the catalog is known.
       this.#context.refreshShape().catch(() => {});
     }
+    if (failure.code === 'E3013') {
+      // Some may have been retried or discarded since they were counted.
+      this.#desk.room(this.#stop.signal).catch(() => {});
+    }
     if (failure.code !== 'E3005') {
       this.#failureCount += 1;
       this.#context.observer.attemptFailed(
@@ -368,9 +438,10 @@ export class ImmediateSequencer {
       try {
         const { store, schema } = this.#context;
         const strict = (await lastMode(store, schema)) !== 'immediate';
+        await this.#desk.load(signal);
         const through = await recoverImmediate(
           this.#context,
-          this.#guard,
+          { guard: this.#guard, desk: this.#desk },
           this.applied,
           { strict, mark: () => this.#mark() },
           signal,

@@ -12,6 +12,7 @@ import type { Batch } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type { StagingStore } from '../staging/staging.ts';
+import type { NewDeadLetter } from '../target/dead-letters.ts';
 import type {
   SchemaShape,
   Target,
@@ -36,6 +37,11 @@ export interface SequencerOptions {
   readonly collapseMutations: boolean;
   /** Columns that are gone from the target are dropped (`--onUnknown ignore`). */
   readonly ignoreUnknownColumns: boolean;
+  /** What becomes of a row that the target refuses for good (`--onRowError`). */
+  readonly onRowError: 'halt' | 'deadLetter';
+  readonly dlqTableName: string;
+  /** Letters that may be open before that is no matter of rows (`--dlqLimit`). */
+  readonly dlqLimit: number;
   readonly maxRetries: number;
   readonly backoff: Backoff;
   /** How long open transactions may take to end after one has failed. */
@@ -83,6 +89,10 @@ export interface SequencerObserver {
   recovered(): void;
   /** A batch that failed beside elder ones is run again behind them. */
   gaveWay(error: ReplicatorError): void;
+  /** Rows went to the dead letters, and that is committed. */
+  setAside(letters: readonly NewDeadLetter[]): void;
+  /** Rows of which letters were open at the start, by table. */
+  foundSetAside(rows: ReadonlyMap<string, number>): void;
   openTransactions(count: number): void;
   /** One transaction that is written in parts has come to so many rows. */
   writing(rowCount: number): void;

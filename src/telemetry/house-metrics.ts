@@ -72,6 +72,16 @@ export const houseMetrics = {
     help: 'Batches that failed beside elder ones, or held what an elder waited for, and were run again behind them. A few are no matter; at a steady rate, parallel batches cost more than they gain.',
     labels: ['schema', 'code'],
   },
+  replicator_dead_letters_total: {
+    type: 'counter',
+    help: 'Rows that were set aside in the dead-letter table, and versions of them that followed.',
+    labels: perTable,
+  },
+  replicator_dead_letters_open: {
+    type: 'gauge',
+    help: 'Rows with dead letters that have been neither retried, discarded nor superseded; looked at every few seconds.',
+    labels: perSchema,
+  },
 
   pglogical_dial_failure_total: {
     type: 'counter',

@@ -1,0 +1,473 @@
+import { ReplicatorError } from '../../failure/failure.ts';
+import {
+  type Batch,
+  isTruncation,
+  type JsonText,
+  type Mutation,
+  type TableMutations,
+} from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import type {
+  DeadLetterBox,
+  DeadLetters,
+  NewDeadLetter,
+} from '../../target/dead-letters.ts';
+import type {
+  Applier,
+  ApplyOrder,
+  SchemaShape,
+  TableShape,
+  TargetTransaction,
+} from '../../target/target.ts';
+import type { SequencerContext } from '../sequencer.ts';
+import { type OpenLetter, OpenLetters, type OpenRows } from './open-letters.ts';
+import { routeTable, type TableRoute, type Verdict } from './route.ts';
+import type { TableRows } from './row-units.ts';
+
+/** What one open transaction has done to the letters so far. */
+interface Notes {
+  /** By table: rows as the transaction leaves them; null is closed. */
+  readonly rows: Map<string, Map<JsonText, OpenLetter | null>>;
+  readonly written: Set<Verdict>;
+  readonly letters: NewDeadLetter[];
+}
+
+/** What was found out about the rows of one source transaction. */
+export interface Finding {
+  /** By table and key. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** In which the rest has passed its trial. */
+  readonly order: ApplyOrder | null;
+}
+
+export function verdictName(table: string, key: JsonText): string {
+  return `${table}\u0000${key}`;
+}
+
+/**
+ * Stands before the applier: of each batch, takes out what goes to the dead
+ * letters, and writes it there in the same transaction.
+ *
+ * Invariant: a row with an open letter never gets a version that lacks
+ * columns, and letters are committed with the watermark behind them or not
+ * at all. While nothing is set aside a batch costs one look at two numbers.
+ */
+export class DeadLetterDesk {
+  readonly #context: SequencerContext;
+  readonly #open = new OpenLetters();
+  #isLoaded = false;
+  readonly #findings = new Map<Timestamp, Finding>();
+  readonly #notes = new WeakMap<TargetTransaction, Notes>();
+  /** Of transactions that are not committed yet: by time where those keep an order. */
+  readonly #unsettledByTime = new Map<Timestamp, Notes>();
+  readonly #unsettledByRow = new WeakMap<Mutation, Notes>();
+  readonly #commitInOrder: boolean;
+  #names: { shape: SchemaShape; of: Map<TableShape, string> } | null = null;
+
+  constructor(context: SequencerContext, commitInOrder: boolean) {
+    this.#context = context;
+    this.#commitInOrder = commitInOrder;
+  }
+
+  get letters(): DeadLetters {
+    const { target, schema, options } = this.#context;
+    return target.deadLetters(schema, options.dlqTableName);
+  }
+
+  /** Reads which letters are open, if that is not known. */
+  async load(signal: AbortSignal): Promise<void> {
+    this.#unsettledByTime.clear();
+    if (!this.#isLoaded) {
+      await this.#open.load(this.letters, signal);
+      this.#isLoaded = true;
+      this.#context.observer.foundSetAside(this.#open.rowCounts);
+    }
+  }
+
+  /** The target is not what it was. */
+  forget(): void {
+    this.#isLoaded = false;
+    this.#findings.clear();
+  }
+
+  /** Of a transaction in parts each part may add to what is known. */
+  add(time: Timestamp, { verdicts, order }: Finding): void {
+    const known = this.#findings.get(time)?.verdicts ?? [];
+    this.#findings.set(time, {
+      verdicts: new Map([...known, ...verdicts]),
+      order,
+    });
+  }
+
+  addAll(findings: ReadonlyMap<Timestamp, Finding>): void {
+    for (const [time, finding] of findings) {
+      this.add(time, finding);
+    }
+  }
+
+  /** How many letters may still be written; makes their table where there is none. */
+  async room(signal: AbortSignal): Promise<number> {
+    const { letters } = this;
+    await letters.prepare(signal);
+    const openCount = await letters.count({}, signal);
+    this.#open.counted(openCount);
+    return Math.max(0, this.#context.options.dlqLimit - openCount);
+  }
+
+  drop(time: Timestamp): void {
+    this.#findings.delete(time);
+  }
+
+  dropFindings(): void {
+    this.#findings.clear();
+  }
+
+  dropAll(tables: readonly TableMutations[]): void {
+    for (const { mutations } of tables) {
+      for (const { time } of mutations) {
+        this.drop(time);
+      }
+    }
+  }
+
+  /** The name under which the schema knows the table. */
+  nameOf(table: TableShape): string {
+    const shape = this.#context.shape();
+    if (this.#names?.shape !== shape) {
+      this.#names = {
+        shape,
+        of: new Map([...shape.tables].map(([name, each]) => [each, name])),
+      };
+    }
+    // Of a shape that was read anew meanwhile: its own name, or a joined one.
+    return (
+      this.#names.of.get(table) ??
+      (table.schema === shape.name
+        ? table.name
+        : `${table.schema}.${table.name}`)
+    );
+  }
+
+  applier(inner: Applier): Applier {
+    return {
+      apply: async (tables, transaction, signal, order) =>
+        this.#isIdle
+          ? inner.apply(tables, transaction, signal, order)
+          : inner.apply(
+              await this.#sortOut(tables, transaction),
+              transaction,
+              signal,
+              this.#orderOf(tables) ?? order,
+            ),
+    };
+  }
+
+  /** Of rows that are about to be tried, those that do not go to the letters. */
+  async withoutLetters(
+    tables: readonly TableRows[],
+    signal: AbortSignal,
+  ): Promise<readonly TableRows[]> {
+    if (this.#isIdle) {
+      return tables;
+    }
+    await using transaction = await this.#context.target.begin(signal);
+    const notes: Notes = { rows: new Map(), written: new Set(), letters: [] };
+    const box = this.#boxOf(transaction);
+    const goes: TableRows[] = [];
+    for (const rows of tables) {
+      const route = await this.#routeRows(rows, box, notes);
+      goes.push(route?.goes ?? rows);
+    }
+    return goes.filter(({ mutations }) => mutations.length > 0);
+  }
+
+  get #isIdle(): boolean {
+    return this.#open.isEmpty && this.#findings.size === 0;
+  }
+
+  /** A batch is committed: what it did to the letters is the truth now. */
+  committed(batch: Batch): void {
+    if (this.#isIdle) {
+      return;
+    }
+    for (const notes of this.#notesOfBatch(batch)) {
+      this.#settle(notes);
+    }
+    if (this.#commitInOrder) {
+      this.forgetThrough(batch.through);
+    }
+  }
+
+  /** Findings at or before the time are of no more use. */
+  forgetThrough(time: Timestamp): void {
+    for (const known of this.#findings.keys()) {
+      if (known <= time) {
+        this.#findings.delete(known);
+      }
+    }
+  }
+
+  #notesOfBatch({ through, tables }: Batch): Set<Notes> {
+    const found = new Set<Notes>();
+    if (this.#commitInOrder) {
+      const notes = this.#unsettledByTime.get(through);
+      this.#unsettledByTime.delete(through);
+      if (notes) {
+        found.add(notes);
+      }
+    } else {
+      for (const { mutations } of tables) {
+        for (const mutation of mutations) {
+          const notes = this.#unsettledByRow.get(mutation);
+          if (notes) {
+            found.add(notes);
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  #settle({ rows, letters }: Notes): void {
+    for (const [table, states] of rows) {
+      this.#open.settle(table, states);
+    }
+    if (letters.length > 0) {
+      this.#open.written(letters.length);
+      this.#context.observer.setAside(letters);
+    }
+  }
+
+  /** The plan under which the one source transaction of the batch was tried. */
+  #orderOf(tables: readonly TableRows[]): ApplyOrder | null {
+    const time = tables[0]?.mutations[0]?.time;
+    return (time && this.#findings.get(time)?.order) ?? null;
+  }
+
+  #boxOf(transaction: TargetTransaction): DeadLetterBox {
+    const { schema, options } = this.#context;
+    return transaction.deadLetters(schema, options.dlqTableName);
+  }
+
+  /** Writes what concerns the letters; the rest is for the tables. */
+  async #sortOut(
+    tables: readonly TableRows[],
+    transaction: TargetTransaction,
+  ): Promise<readonly TableRows[]> {
+    const notes = this.#notesOf(transaction);
+    const box = this.#boxOf(transaction);
+    const goes: TableRows[] = [];
+    const letters: NewDeadLetter[] = [];
+    for (const rows of tables) {
+      const route = await this.#routeRows(rows, box, notes);
+      if (route === null) {
+        goes.push(rows);
+        continue;
+      }
+      if (route.goes.mutations.length > 0) {
+        goes.push(route.goes);
+      }
+      letters.push(...route.letters);
+      const name = this.nameOf(rows.table);
+      if (route.isEmptied) {
+        await box.supersedeTable(name);
+      }
+      if (route.superseded.size > 0) {
+        await box.supersede(name, [...route.superseded]);
+      }
+    }
+    await this.#write(letters, box, notes);
+    this.#awaitCommit(tables, notes);
+    return goes;
+  }
+
+  #awaitCommit(tables: readonly TableRows[], notes: Notes): void {
+    let through: Timestamp | null = null;
+    for (const { mutations } of tables) {
+      for (const mutation of mutations) {
+        if (!this.#commitInOrder) {
+          this.#unsettledByRow.set(mutation, notes);
+        } else if (through === null || mutation.time > through) {
+          through = mutation.time;
+        }
+      }
+    }
+    if (through !== null) {
+      this.#unsettledByTime.set(through, notes);
+    }
+  }
+
+  async #write(
+    letters: NewDeadLetter[],
+    box: DeadLetterBox,
+    notes: Notes,
+  ): Promise<void> {
+    if (letters.length === 0) {
+      return;
+    }
+    const { dlqLimit } = this.#context.options;
+    if (
+      this.#open.letterCount + notes.letters.length + letters.length >
+      dlqLimit
+    ) {
+      throw new ReplicatorError('E3013', {
+        detail: `${this.#open.letterCount} rows are set aside, and ${letters.length} more would have to be (--dlqLimit ${dlqLimit})`,
+      });
+    }
+    letters.sort(({ mutation: a }, { mutation: b }) =>
+      a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+    );
+    for (const { table, mutation, code } of letters) {
+      this.#open.expect(table, mutation.key, code);
+      if (mutation.movedFrom !== undefined) {
+        this.#open.expect(table, mutation.movedFrom, code);
+      }
+    }
+    await box.add(letters);
+    notes.letters.push(...letters);
+  }
+
+  /** Null where nothing in the table concerns the letters. */
+  async #routeRows(
+    rows: TableRows,
+    box: DeadLetterBox,
+    notes: Notes,
+  ): Promise<TableRoute | null> {
+    const name = this.nameOf(rows.table);
+    const verdictOf = ({ time, key }: Mutation): Verdict | undefined =>
+      this.#findings.get(time)?.verdicts.get(verdictName(name, key));
+    const known = await this.#openRows(rows, box, notes);
+    if (known === null && !rows.mutations.some(verdictOf)) {
+      return null;
+    }
+    const open = known ?? new Map<JsonText, OpenLetter>();
+    const before = [...open.keys()];
+    const { written } = notes;
+    const route = routeTable(this.#withoutOlder(rows, open, notes), {
+      name,
+      open,
+      verdictOf,
+      written,
+    });
+    const states = notes.rows.get(name) ?? new Map();
+    notes.rows.set(name, states);
+    for (const key of [...before, ...states.keys()]) {
+      states.set(key, null);
+    }
+    for (const [key, letter] of open) {
+      states.set(key, letter);
+    }
+    return route;
+  }
+
+  /**
+   * Where rows do not come in the order of the source, one that is not later
+   * than the letter of its key has been dealt with: it must not close it.
+   */
+  #withoutOlder(rows: TableRows, open: OpenRows, notes: Notes): TableRows {
+    const ours = notes.rows.get(this.nameOf(rows.table));
+    const isOlder = ({ time, key }: Mutation): boolean => {
+      const letter = ours?.get(key) ? undefined : open.get(key);
+      return letter?.time !== undefined && time <= letter.time;
+    };
+    return this.#commitInOrder || rows.table.primaryKey.length === 0
+      ? rows
+      : {
+          table: rows.table,
+          mutations: rows.mutations.filter((mutation) => !isOlder(mutation)),
+        };
+  }
+
+  /**
+   * Rows of the table that are open under lock; null where the batch touches
+   * none that might be.
+   */
+  async #openRows(
+    { table, mutations }: TableRows,
+    box: DeadLetterBox,
+    notes: Notes,
+  ): Promise<OpenRows | null> {
+    const name = this.nameOf(table);
+    const known = this.#open.get(name);
+    const ours = notes.rows.get(name);
+    if (known === undefined && ours === undefined) {
+      return null;
+    }
+    const touched = new Set<JsonText>();
+    for (const { key, movedFrom } of mutations) {
+      touch(touched, key, known);
+      if (movedFrom !== undefined) {
+        touch(touched, movedFrom, known);
+      }
+    }
+    if (mutations.some(isTruncation)) {
+      for (const key of known?.keys() ?? []) {
+        touched.add(key);
+      }
+    }
+    if (touched.size === 0 && ours === undefined) {
+      return null;
+    }
+    const open: OpenRows = new Map();
+    const asked = [...touched].filter((key) => !ours?.has(key));
+    const stillOpen =
+      asked.length > 0 ? await box.lockKeys(name, asked) : new Set<JsonText>();
+    const closed: JsonText[] = [];
+    for (const key of asked) {
+      if (stillOpen.has(key)) {
+        open.set(key, known!.get(key)!);
+      } else {
+        closed.push(key);
+      }
+    }
+    for (const [key, letter] of ours ?? []) {
+      if (letter) {
+        open.set(key, letter);
+      }
+    }
+    dropEndedMoves(open);
+    const states = ours ?? new Map<JsonText, OpenLetter | null>();
+    notes.rows.set(name, states);
+    for (const key of closed) {
+      states.set(key, null);
+    }
+    return open;
+  }
+
+  #notesOf(transaction: TargetTransaction): Notes {
+    let notes = this.#notes.get(transaction);
+    if (!notes) {
+      notes = { rows: new Map(), written: new Set(), letters: [] };
+      this.#notes.set(transaction, notes);
+    }
+    return notes;
+  }
+}
+
+/** The key, and what its row was to do with other keys. */
+function touch(
+  touched: Set<JsonText>,
+  key: JsonText,
+  known: ReadonlyMap<JsonText, OpenLetter> | undefined,
+): void {
+  const letter = known?.get(key);
+  if (letter === undefined || touched.has(key)) {
+    return;
+  }
+  touched.add(key);
+  for (const other of [letter.movedFrom, letter.movedTo]) {
+    if (other !== undefined) {
+      touch(touched, other, known);
+    }
+  }
+}
+
+/** Moves of which the letter is not open any more hold nothing. */
+function dropEndedMoves(open: OpenRows): void {
+  for (const [key, letter] of open) {
+    if (letter.movedTo !== undefined && !open.has(letter.movedTo)) {
+      const { movedTo: _, isTaken: __, ...rest } = letter;
+      open.set(key, rest);
+    }
+  }
+}

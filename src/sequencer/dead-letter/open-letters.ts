@@ -1,0 +1,134 @@
+/** Which rows have open letters, as far as this daemon knows. */
+import type { JsonText, Mutation } from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import type { DeadLetters } from '../../target/dead-letters.ts';
+
+export interface OpenLetter {
+  /** The code that later letters of the row get too. */
+  readonly code: string;
+  /** Of the latest version that is set aside; absent until it is committed. */
+  readonly time?: Timestamp;
+  /** The row was to come here from that key, and is still there. */
+  readonly movedFrom?: JsonText;
+  /** The row here was to leave for that key, and has not. */
+  readonly movedTo?: JsonText;
+  /** Another row was to come here after that one has left. */
+  readonly isTaken?: true;
+}
+
+/** Of one table, by key. */
+export type OpenRows = Map<JsonText, OpenLetter>;
+
+const pageRows = 500;
+
+/**
+ * Invariant: holds every key that has an open letter at the target, and may
+ * hold others. So a key is added before the transaction that writes its
+ * letter commits, and taken out after one has that found it closed. Whoever
+ * meets a key here asks the target under lock (`lockKeys`). Moves are noted
+ * when they are committed, and are exact.
+ */
+export class OpenLetters {
+  readonly #tables = new Map<string, OpenRows>();
+  #letterCount = 0;
+
+  /** Reads them anew. */
+  async load(letters: DeadLetters, signal: AbortSignal): Promise<void> {
+    this.#tables.clear();
+    this.#letterCount = 0;
+    let after: string | null = null;
+    for (;;) {
+      const page = await letters.list({}, pageRows, after, signal);
+      for (const { table, mutation, code } of page) {
+        noteLetter(this.#rowsOf(table), mutation, code);
+      }
+      this.#letterCount += page.length;
+      if (page.length < pageRows) {
+        return;
+      }
+      after = page.at(-1)!.id;
+    }
+  }
+
+  get rowCounts(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#tables].map(([table, rows]) => [table, rows.size]),
+    );
+  }
+
+  get isEmpty(): boolean {
+    return this.#tables.size === 0;
+  }
+
+  /** Letters that were open when they were counted last, and those written since. */
+  get letterCount(): number {
+    return this.#letterCount;
+  }
+
+  get(table: string): ReadonlyMap<JsonText, OpenLetter> | undefined {
+    return this.#tables.get(table);
+  }
+
+  /** A letter of the row is about to be written. */
+  expect(table: string, key: JsonText, code: string): void {
+    const rows = this.#rowsOf(table);
+    if (!rows.has(key)) {
+      rows.set(key, { code });
+    }
+  }
+
+  /** As a transaction that is committed has left them; null is closed. */
+  settle(
+    table: string,
+    rows: Iterable<readonly [JsonText, OpenLetter | null]>,
+  ): void {
+    const open = this.#rowsOf(table);
+    for (const [key, letter] of rows) {
+      if (letter) {
+        open.set(key, letter);
+      } else {
+        open.delete(key);
+      }
+    }
+    if (open.size === 0) {
+      this.#tables.delete(table);
+    }
+  }
+
+  counted(count: number): void {
+    this.#letterCount = count;
+  }
+
+  written(count: number): void {
+    this.#letterCount += count;
+  }
+
+  #rowsOf(table: string): OpenRows {
+    let rows = this.#tables.get(table);
+    if (!rows) {
+      rows = new Map();
+      this.#tables.set(table, rows);
+    }
+    return rows;
+  }
+}
+
+/** What is known of the rows of a mutation once its letter is written. */
+export function noteLetter(
+  rows: OpenRows,
+  { time, key, after, movedFrom }: Mutation,
+  code: string,
+): void {
+  const known = rows.get(key);
+  rows.set(key, {
+    ...known,
+    code,
+    time: known?.time !== undefined && known.time > time ? known.time : time,
+    ...(movedFrom !== undefined && { movedFrom }),
+    // The delete of the key that was left is a part of the move.
+    ...(known?.movedTo !== undefined && after !== null && { isTaken: true }),
+  });
+  if (movedFrom !== undefined) {
+    rows.set(movedFrom, { code, ...rows.get(movedFrom), movedTo: key });
+  }
+}

@@ -1,0 +1,46 @@
+/** Rows that come without their transaction: requests, and what recovery finds. */
+import type { TableMutations } from '../../mutation/mutation.ts';
+import { createApplier } from '../../target/applier.ts';
+import type { ApplyOrder, TableShape } from '../../target/target.ts';
+import { tablesInShape } from '../batch-tables.ts';
+import type { SequencerContext } from '../sequencer.ts';
+import type { DeadLetterDesk } from './desk.ts';
+import { findingsOf, takeApart } from './trials.ts';
+
+/**
+ * Finds the rows that can never go, and has the desk set them aside when the
+ * others come again. A row that waits for another one rejects with its
+ * failure, unless `mayWait` is false: then nothing more is to come.
+ */
+export async function takeRowsApart(
+  context: SequencerContext,
+  desk: DeadLetterDesk,
+  tables: readonly TableMutations[],
+  { mayWait }: { readonly mayWait: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { target, options } = context;
+  desk.dropAll(tables);
+  const place = {
+    target,
+    applier: createApplier({
+      collapse: options.collapseMutations,
+      ignoreUnknownColumns: options.ignoreUnknownColumns,
+    }),
+    nameOf: (table: TableShape) => desk.nameOf(table),
+  };
+  const orders: ApplyOrder[] = mayWait
+    ? ['upserts-first']
+    : ['upserts-first', 'deletes-first'];
+  const limit = await desk.room(signal);
+  const rows = await desk.withoutLetters(
+    tablesInShape(tables, context.shape()),
+    signal,
+  );
+  const { aside } = await takeApart(place, rows, { orders, limit }, signal);
+  const waiting = aside.find(({ error }) => error.disposition === 'defer');
+  if (mayWait && waiting) {
+    throw waiting.error;
+  }
+  desk.addAll(findingsOf(place, aside, null));
+}

@@ -1,0 +1,275 @@
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { Batch, JsonText } from '../../mutation/mutation.ts';
+import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import { createApplier } from '../../target/applier.ts';
+import type { AttemptPlan } from '../attempt-plan.ts';
+import { tablesInShape } from '../batch-tables.ts';
+import { readBatches } from '../read-batches.ts';
+import type { SequencerContext } from '../sequencer.ts';
+import { DeadLetterDesk, verdictName } from './desk.ts';
+import { stagedVersions } from './giant-rows.ts';
+import { isolate } from './isolate.ts';
+import type { Verdict } from './route.ts';
+import { type RowUnit, rowsOfUnits, rowUnits } from './row-units.ts';
+import { findingsOf, takeApart, type TrialPlace, tryRows } from './trials.ts';
+
+/** Where a sweep has failed. */
+export interface FailedPlace {
+  readonly applied: Timestamp;
+  /** The end of the batch that failed; null where none did. */
+  readonly through: Timestamp | null;
+  /** Failures at this place, this one included. */
+  readonly failureCount: number;
+}
+
+/** The usual plan and the first three rungs of the ladder (attempt-plan.ts). */
+const ladderFailures = 4;
+
+/** A transaction that fails so often after its rows were found halts. */
+const maxFindings = 3;
+
+/**
+ * What the consistent mode does with a row that will not go, where the policy
+ * is to set it aside:
+ *
+ *     a batch fails     and has for all rungs of the ladder, where it may
+ *                       have waited for others
+ *     one by one        up to its end, one source transaction at a time, so
+ *                       that the one that fails is known
+ *     that one fails    its rows are found by trials that are taken back
+ *     it comes again    without them; their letters are in its transaction
+ *
+ * Of a transaction that is written in parts only a part is in memory. Rows of
+ * it that can never go are found in that part alone; those that wait for
+ * others cannot be told, and halt.
+ */
+export class SettingAside {
+  readonly #context: SequencerContext;
+  readonly desk: DeadLetterDesk;
+  #oneByOneThrough: Timestamp | null = null;
+  #isOneByOne = false;
+  /** The part of a giant transaction that is being written. */
+  #part: Batch | null = null;
+  #last: { time: Timestamp; findingCount: number } | null = null;
+  #hasRecounted = false;
+
+  constructor(context: SequencerContext) {
+    this.#context = context;
+    this.desk = new DeadLetterDesk(context, true);
+  }
+
+  /** Before a sweep. Null: nothing asks for more care than usual. */
+  async begin(
+    applied: Timestamp,
+    signal: AbortSignal,
+  ): Promise<AttemptPlan | null> {
+    await this.desk.load(signal);
+    this.#part = null;
+    this.#isOneByOne = this.#oneByOneThrough !== null && !this.isPast(applied);
+    if (!this.#isOneByOne) {
+      this.#oneByOneThrough = null;
+      return null;
+    }
+    return {
+      parallelism: 1,
+      timestampLimit: 1,
+      order: 'upserts-first',
+      isOneByOne: true,
+    };
+  }
+
+  /** The place for which the sweep took more care lies behind. */
+  isPast(applied: Timestamp): boolean {
+    return this.#oneByOneThrough !== null && applied >= this.#oneByOneThrough;
+  }
+
+  submitting(batch: Batch): void {
+    if (!batch.complete || this.#part !== null) {
+      this.#part = batch;
+    }
+  }
+
+  committed(batch: Batch): void {
+    this.desk.committed(batch);
+    if (this.#part?.through === batch.through) {
+      this.#part = null;
+    }
+    this.#hasRecounted = false;
+  }
+
+  /**
+   * True: something was found out, and the next sweep is another one. Rejects
+   * with what stood in the way of that, or of setting rows aside.
+   */
+  async handle(
+    failure: ReplicatorError,
+    place: FailedPlace,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let isFound = false;
+    try {
+      isFound = await this.#find(failure, place, signal);
+    } finally {
+      if (!isFound) {
+        // Whoever mends the cause while it waits shall find nothing left out.
+        this.desk.dropFindings();
+      }
+    }
+    return isFound;
+  }
+
+  async #find(
+    failure: ReplicatorError,
+    place: FailedPlace,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (failure.code === 'E3013' && !this.#hasRecounted) {
+      // Some may have been retried or discarded since they were counted.
+      this.#hasRecounted = true;
+      await this.desk.room(signal);
+      return true;
+    }
+    const { disposition } = failure;
+    if (
+      this.#context.options.onRowError !== 'deadLetter' ||
+      (disposition !== 'set-aside' && disposition !== 'defer') ||
+      place.through === null
+    ) {
+      return false;
+    }
+    if (this.#part?.through === place.through) {
+      return disposition === 'set-aside' && (await this.#takePart(signal));
+    }
+    if (this.#isOneByOne) {
+      await this.#takeTransaction(place.through, signal);
+      return true;
+    }
+    if (disposition === 'defer' && place.failureCount < ladderFailures) {
+      return false;
+    }
+    this.#oneByOneThrough = place.through;
+    return true;
+  }
+
+  async #takeTransaction(time: Timestamp, signal: AbortSignal): Promise<void> {
+    this.#countFinding(time);
+    this.desk.drop(time);
+    const limit = await this.desk.room(signal);
+    const shape = this.#context.shape();
+    const batch = await this.#read(time, signal);
+    if (!batch?.complete) {
+      return;
+    }
+    const tables = await this.desk.withoutLetters(
+      tablesInShape(batch.tables, shape),
+      signal,
+    );
+    const orders = ['upserts-first', 'deletes-first'] as const;
+    const place = this.#place();
+    const { aside, order } = await takeApart(
+      place,
+      tables,
+      { orders, limit },
+      signal,
+    );
+    const finding = findingsOf(place, aside, order).get(time);
+    this.desk.add(time, finding ?? { verdicts: new Map(), order });
+  }
+
+  /**
+   * The part alone lacks what was written before it, so that here only what
+   * can never go tells anything. False: nothing was found.
+   */
+  async #takePart(signal: AbortSignal): Promise<boolean> {
+    const part = this.#part!;
+    const place = this.#place();
+    const limit = await this.desk.room(signal);
+    const tables = await this.desk.withoutLetters(
+      tablesInShape(part.tables, this.#context.shape()),
+      signal,
+    );
+    const never = async (
+      units: readonly RowUnit[],
+    ): Promise<ReplicatorError | null> => {
+      const rows = rowsOfUnits(tables, units);
+      const answer = await tryRows(place, rows, ['part'], signal);
+      return answer instanceof ReplicatorError && answer.disposition !== 'defer'
+        ? answer
+        : null;
+    };
+    const units = rowUnits(tables);
+    const culprits = [...(await isolate(units, never, { limit })).aside];
+    // What waits may hide what never goes: then each row speaks for itself.
+    for (const unit of culprits.length === 0 ? units : []) {
+      culprits.push(...(await isolate([unit], never, { limit })).aside);
+    }
+    if (culprits.length === 0) {
+      return false;
+    }
+    const verdicts = new Map(
+      findingsOf(place, culprits, null).get(part.through)?.verdicts,
+    );
+    await this.#completeVersions(part.through, verdicts, signal);
+    this.desk.add(part.through, { verdicts, order: null });
+    return true;
+  }
+
+  /** Of a giant's rows all versions are kept, with all of their columns. */
+  async #completeVersions(
+    time: Timestamp,
+    verdicts: Map<string, Verdict>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted = new Map<string, Set<JsonText>>();
+    for (const name of verdicts.keys()) {
+      const [table, key] = name.split('\u0000') as [string, JsonText];
+      wanted.set(table, (wanted.get(table) ?? new Set()).add(key));
+    }
+    const found = await stagedVersions(this.#context, time, wanted, signal);
+    for (const [table, rows] of found) {
+      for (const [key, mutations] of rows) {
+        const name = verdictName(table, key);
+        verdicts.set(name, { ...verdicts.get(name)!, mutations });
+      }
+    }
+  }
+
+  #countFinding(time: Timestamp): void {
+    const findingCount =
+      this.#last?.time === time ? this.#last.findingCount + 1 : 1;
+    this.#last = { time, findingCount };
+    if (findingCount > maxFindings) {
+      this.#last = null;
+      throw new ReplicatorError('E3014');
+    }
+  }
+
+  async #read(time: Timestamp, signal: AbortSignal): Promise<Batch | null> {
+    const { store, schema, options } = this.#context;
+    const limits = { ...options, timestampLimit: 1, collapseMutations: false };
+    for await (const batch of readBatches(
+      store,
+      schema,
+      previousTimestamp(time),
+      time,
+      limits,
+      this.#context.shape(),
+      signal,
+    )) {
+      return batch;
+    }
+    return null;
+  }
+
+  #place(): TrialPlace {
+    const { target, options } = this.#context;
+    return {
+      target,
+      applier: createApplier({
+        collapse: options.collapseMutations,
+        ignoreUnknownColumns: options.ignoreUnknownColumns,
+      }),
+      nameOf: (table) => this.desk.nameOf(table),
+    };
+  }
+}
