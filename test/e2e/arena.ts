@@ -124,47 +124,7 @@ export class Arena implements AsyncDisposable {
 
   /** Begins a workload; `finish` ends its writing and compares everything. */
   workload(changes: Partial<WorkloadOptions> = {}): RunningWorkload {
-    const stop = new AbortController();
-    let progress: WorkloadProgress | null = null;
-    let next = Promise.withResolvers<WorkloadProgress>();
-    const seed = 1 + Math.floor(Math.random() * 2 ** 31);
-    const ended = runWorkload(
-      smallWorkload(
-        this.url,
-        this.#options.directTargetUrl ?? this.#options.targetUrl,
-        {
-          mode: this.#options.mode ?? 'consistent',
-          targetSchema: webhookPath(this.#options.targetUrl).schema,
-          seed,
-          rowsPerSecond: 300,
-          replayIntervalMs: 1500,
-          resolvedIntervalMs: 100,
-          retryMaxMs: 250,
-          catchUpTimeoutMs: 45_000,
-          ...changes,
-        },
-      ),
-      (now) => {
-        progress = now;
-        next.resolve(now);
-        next = Promise.withResolvers();
-      },
-      stop.signal,
-    );
-    // Looked at in finish(); until then it must not end the test run.
-    ended.catch(() => {});
-    return {
-      ended,
-      seed,
-      nextProgress: () => next.promise,
-      get progress() {
-        return progress;
-      },
-      finish: () => {
-        stop.abort();
-        return ended;
-      },
-    };
+    return startWorkload(this.url, this.#options, changes);
   }
 
   /**
@@ -202,8 +162,56 @@ export class Arena implements AsyncDisposable {
   }
 }
 
+/** Begins a workload that sends to the URL. */
+export function startWorkload(
+  url: string,
+  { targetUrl, directTargetUrl, mode }: ArenaOptions,
+  changes: Partial<WorkloadOptions> = {},
+): RunningWorkload {
+  const stop = new AbortController();
+  let progress: WorkloadProgress | null = null;
+  let next = Promise.withResolvers<WorkloadProgress>();
+  const seed = 1 + Math.floor(Math.random() * 2 ** 31);
+  const ended = runWorkload(
+    smallWorkload(url, directTargetUrl ?? targetUrl, {
+      mode: mode ?? 'consistent',
+      targetSchema: webhookPath(targetUrl).schema,
+      seed,
+      rowsPerSecond: 300,
+      replayIntervalMs: 1500,
+      resolvedIntervalMs: 100,
+      retryMaxMs: 250,
+      catchUpTimeoutMs: 45_000,
+      ...changes,
+    }),
+    (now) => {
+      progress = now;
+      next.resolve(now);
+      next = Promise.withResolvers();
+    },
+    stop.signal,
+  );
+  // Looked at in finish(); until then it must not end the test run.
+  ended.catch(() => {});
+  return {
+    ended,
+    seed,
+    nextProgress: () => next.promise,
+    get progress() {
+      return progress;
+    },
+    finish: () => {
+      stop.abort();
+      return ended;
+    },
+  };
+}
+
 /** What the webhook calls the target's schema: MySQL knows only databases. */
-function webhookPath(targetUrl: string): { path: string; schema: string } {
+export function webhookPath(targetUrl: string): {
+  path: string;
+  schema: string;
+} {
   const { protocol, pathname } = new URL(targetUrl);
   return protocol.startsWith('postgres')
     ? { path: `${pathname}/public`, schema: 'public' }

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { describe, expect, test } from 'vitest';
+
+import { until } from './arena.ts';
+import { diagOf, Fleet, leadsNow, type Member, signalDaemon } from './fleet.ts';
+
+const timeoutMs = 240_000;
+
+interface LeaderFault {
+  readonly name: string;
+  strike(fleet: Fleet, leader: Member): Promise<void>;
+  /** What follows once another one leads. */
+  mend(fleet: Fleet, leader: Member): Promise<void>;
+}
+
+const leaderFaults: readonly LeaderFault[] = [
+  {
+    name: 'is killed',
+    async strike(_fleet, leader) {
+      leader.daemon.kill('SIGKILL');
+      await leader.daemon.exited;
+    },
+    mend: (fleet, leader) => fleet.restart(leader),
+  },
+  {
+    name: 'is frozen for longer than its lease and wakes up',
+    async strike(_fleet, leader) {
+      signalDaemon(leader, 'SIGSTOP');
+      await Promise.resolve();
+    },
+    async mend(_fleet, leader) {
+      signalDaemon(leader, 'SIGCONT');
+      await until(
+        'the one that woke stands by',
+        async () => (await diagOf(leader)).pipelines[0]!.state === 'standby',
+      );
+    },
+  },
+  {
+    name: 'is cut off from staging alone',
+    async strike(_fleet, leader) {
+      await leader.toStaging.refuse();
+      leader.toStaging.cut();
+    },
+    mend: (_fleet, leader) => leader.toStaging.resume(),
+  },
+  {
+    name: 'hears nothing from staging any more',
+    async strike(_fleet, leader) {
+      leader.toStaging.hold();
+      await Promise.resolve();
+    },
+    async mend(_fleet, leader) {
+      leader.toStaging.cut();
+      await leader.toStaging.resume();
+    },
+  },
+  {
+    name: 'is cut off from the target alone',
+    async strike(_fleet, leader) {
+      await leader.toTarget.refuse();
+      leader.toTarget.cut();
+    },
+    mend: (_fleet, leader) => leader.toTarget.resume(),
+  },
+  {
+    name: 'ends in good order',
+    async strike(_fleet, leader) {
+      leader.daemon.kill('SIGTERM');
+      expect(await leader.daemon.exited).toBe(0);
+    },
+    mend: (fleet, leader) => fleet.restart(leader),
+  },
+];
+
+describe('three daemons behind a load balancer', () => {
+  test.for(leaderFaults)(
+    'the one that leads $name: another goes on, and nothing is lost or out of order',
+    { timeout: timeoutMs },
+    async ({ strike, mend }) => {
+      await using fleet = await Fleet.open();
+      const workload = await fleet.workload();
+      const leader = await fleet.leader();
+      await fleet.movedBeyond(0);
+      const before = await fleet.latestEpoch();
+      await strike(fleet, leader);
+      await fleet.movedBeyond(before);
+      const next = await fleet.leader(leader);
+      expect((await diagOf(next)).pipelines[0]!.state).toBe('running');
+      await mend(fleet, leader);
+      await sleep(1_000);
+      await fleet.settle(workload);
+      // All three have accepted.
+      for (const count of fleet.balancer.answeredCounts) {
+        expect(count).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  test(
+    'no wall clock takes part: one that is an hour ahead neither takes the lease nor loses it for that',
+    { timeout: timeoutMs },
+    async () => {
+      await using fleet = await Fleet.open({ clockShiftMs: 3_600_000 });
+      const workload = await fleet.workload();
+      const leader = await fleet.leader();
+      await fleet.movedBeyond(0);
+      const before = await fleet.latestEpoch();
+      // Twice the lease.
+      await sleep(10_000);
+      expect(await fleet.latestEpoch()).toBe(before);
+      expect(await leadsNow(leader)).toBe(true);
+      leader.daemon.kill('SIGKILL');
+      await fleet.movedBeyond(before);
+      await fleet.restart(leader);
+      await fleet.settle(workload);
+    },
+  );
+});
