@@ -103,7 +103,9 @@ export class Fleet implements AsyncDisposable {
     const workload = startWorkload(
       url,
       { targetUrl: this.target.url, ...this.#options },
-      changes,
+      // Every request until it is taken: a third of them may find a daemon
+      // that takes none, and a feed that starts over would never get on.
+      { tries: 0, ...changes },
     );
     await until('the target has a watermark', async () => {
       const { rows } = await this.target.query(

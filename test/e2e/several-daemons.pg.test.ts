@@ -9,9 +9,9 @@ const timeoutMs = 240_000;
 
 interface LeaderFault {
   readonly name: string;
-  strike(fleet: Fleet, leader: Member): Promise<void>;
+  readonly strike: (fleet: Fleet, leader: Member) => Promise<void>;
   /** What follows once another one leads. */
-  mend(fleet: Fleet, leader: Member): Promise<void>;
+  readonly mend: (fleet: Fleet, leader: Member) => Promise<void>;
 }
 
 const leaderFaults: readonly LeaderFault[] = [
