@@ -79,6 +79,7 @@ export interface DeadLetterBox {
   ): Promise<ReadonlySet<JsonText>>;
   /** All open letters of the table, where it has been emptied. */
   supersedeTable(table: string): Promise<void>;
+  /** The open letters of keys that are locked. */
   supersede(table: string, keys: readonly JsonText[]): Promise<void>;
   /** The letters that are still there, locked, in the order of their ids. */
   take(ids: readonly string[]): Promise<DeadLetter[]>;

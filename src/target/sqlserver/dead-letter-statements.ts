@@ -73,7 +73,7 @@ where c.object_id = object_id(${quoteString(deadLetterDialect.tableName(schema, 
     return [
       `select ${limit === undefined ? '' : `top (${limit}) `}${columns.join(', ')} from ${table}`,
       ...(locks ? [`with (updlock, ${seek})`] : []),
-      `where ${where}`,
+      `where ${locks === 'keys' ? idsByKeys(table, where) : where}`,
       ...(locks || limit !== undefined ? ['order by event'] : []),
     ].join('\n');
   },
@@ -86,6 +86,14 @@ where c.object_id = object_id(${quoteString(deadLetterDialect.tableName(schema, 
   mayNotCreate: (error) => hasNumber(error, [262, 2760]),
   isAlreadyThere: (error) => hasNumber(error, [2714]),
 };
+
+/**
+ * Read without a lock that lasts: who locked them in this index, and then the
+ * rows, would deadlock with who has locked a row and deletes it.
+ */
+function idsByKeys(table: string, where: string): string {
+  return `event in (select event from ${table} with (${seek}) where ${where}) and superseded_at is null`;
+}
 
 /** What the placeholders name. */
 export function deadLetterParameters({
