@@ -17,6 +17,11 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
     (await import('./staging-peek.ts')).stagingPeekCommand,
   'staging purge': async () =>
     (await import('./staging-purge.ts')).stagingPurgeCommand,
+  'dlq list': async () => (await import('./dlq-list.ts')).dlqListCommand,
+  'dlq show': async () => (await import('./dlq-show.ts')).dlqShowCommand,
+  'dlq retry': async () => (await import('./dlq-retry.ts')).dlqRetryCommand,
+  'dlq discard': async () =>
+    (await import('./dlq-discard.ts')).dlqDiscardCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

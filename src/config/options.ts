@@ -106,6 +106,20 @@ export const stagingCommandOptions = {
   ...globalOptions,
 } as const satisfies OptionTable;
 
+const {
+  // What only a daemon does.
+  schemaRefresh: _refresh,
+  onRowError: _onRowError,
+  dlqLimit: _dlqLimit,
+  ...deadLetterTargetOptions
+} = targetOptions;
+
+/** For `dlq list|show|retry|discard`; each adds its own. */
+export const deadLetterCommandOptions = {
+  ...deadLetterTargetOptions,
+  ...globalOptions,
+} as const satisfies OptionTable;
+
 export type StartValues = OptionValues<typeof startOptions>;
 export type PglogicalValues = OptionValues<typeof pglogicalOptions>;
 export type StagingValues = OptionValues<typeof stagingOptions>;

@@ -410,6 +410,20 @@ export const errorCodes = {
     httpStatus: 500,
     remedy: 'read the answer above, or leave --failFast out to try again',
   },
+  E5013: {
+    meaning: 'dead letters could not be applied',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'the lines above say why, row by row: mend that and retry, or give them up (replicator dlq discard)',
+  },
+  E5014: {
+    meaning: 'there is no such dead letter',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'replicator dlq list --superseded shows which there are; one that was retried or discarded is gone',
+  },
 
   // 6xxx: the source database (source-codes.ts).
   ...sourceCodes,
