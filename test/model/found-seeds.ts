@@ -1,5 +1,5 @@
 /** Every case in which the suite has ever found something, so that it stays mended. */
-import type { ModelCase } from './check.ts';
+import type { ModelCase } from './model-case.ts';
 
 export interface FoundCase {
   /** One sentence: what was wrong. */

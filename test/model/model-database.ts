@@ -18,13 +18,18 @@ export interface NotedWrite {
   readonly version: number;
 }
 
+/** What triggers at the target note; commits can only be noted by PostgreSQL. */
+export type Noted = 'nothing' | 'writes' | 'commits';
+
 /** The tables of one run. */
 export interface ModelTarget extends AsyncDisposable {
   readonly main: SchemaName;
   readonly others: readonly SchemaName[];
   snapshot(): Promise<Snapshot>;
   /** Every write of every row, in the order in which they took effect. */
-  history(): Promise<NotedWrite[]>;
+  writes(): Promise<NotedWrite[]>;
+  /** What every transaction saw at its commit, in order; none where nothing was noted. */
+  commits(): Promise<Snapshot[]>;
 }
 
 export interface ModelDatabase extends AsyncDisposable {
@@ -34,8 +39,7 @@ export interface ModelDatabase extends AsyncDisposable {
   /** Of a PostgreSQL that staging may live in; null where there is none. */
   readonly stagingUrl: string | null;
   cut(): void;
-  /** `hasHistory`: triggers note every write. */
-  create(schema: ModelSchema, hasHistory: boolean): Promise<ModelTarget>;
+  create(schema: ModelSchema, noted: Noted): Promise<ModelTarget>;
 }
 
 export interface TableNames {

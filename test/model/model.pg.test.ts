@@ -1,7 +1,8 @@
 /** Whatever the source does and whatever befalls the pipeline, design section 5 holds. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ModelCase, runCase } from './check.ts';
+import { runCase } from './check.ts';
+import type { ModelCase } from './model-case.ts';
 import { foundCases } from './found-seeds.ts';
 import type { ModelDatabase } from './model-database.ts';
 import { postgresModel } from './postgres-model.ts';

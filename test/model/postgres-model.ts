@@ -7,6 +7,8 @@ import { testDatabase } from '../support/test-database.ts';
 import {
   type ModelDatabase,
   type ModelTarget,
+  type Noted,
+  type Snapshot,
   tableStatements,
 } from './model-database.ts';
 import type { ModelSchema, ModelTable } from './random-schema.ts';
@@ -23,9 +25,9 @@ export async function postgresModel(): Promise<ModelDatabase> {
     url: proxy.url(database.url),
     stagingUrl: database.url,
     cut: () => proxy.cut(),
-    async create(schema, hasHistory) {
+    async create(schema, noted) {
       count += 1;
-      return await createTables(database, `m${count}`, { schema, hasHistory });
+      return await createTables(database, `m${count}`, { schema, noted });
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -34,7 +36,7 @@ export async function postgresModel(): Promise<ModelDatabase> {
 async function createTables(
   database: { readonly name: string; readonly url: string },
   name: string,
-  options: { readonly schema: ModelSchema; readonly hasHistory: boolean },
+  options: { readonly schema: ModelSchema; readonly noted: Noted },
 ): Promise<ModelTarget> {
   const { tables } = options.schema;
   const main = schemaName([database.name, name]);
@@ -53,7 +55,6 @@ async function createTables(
       `create schema ${name}x`,
       createCheckpointStatement(main),
       ...tableStatements(options.schema, { quote, qualified }),
-      ...(options.hasHistory ? historyStatements(name, tables, qualified) : []),
     ].join(';'),
   );
   const rowsOf = (table: ModelTable): string =>
@@ -61,6 +62,11 @@ async function createTables(
   // One statement sees one snapshot.
   const look = `select (select applied from ${name}.replicator_checkpoint) as applied,
     json_build_array(${tables.map(rowsOf).join(', ')}) as tables`;
+  if (options.noted === 'writes') {
+    await client.query(writeNotes(name, tables, qualified).join(';'));
+  } else if (options.noted === 'commits') {
+    await client.query(commitNotes(name, look).join(';'));
+  }
   return {
     main,
     others,
@@ -72,9 +78,17 @@ async function createTables(
       const [row] = rows;
       return { applied: row!.applied ?? zeroTimestamp, tables: row!.tables };
     },
-    async history() {
+    async writes() {
       const { rows } = await client.query<{ row: string; version: number }>(
         `select "row", version from ${name}x.history order by place`,
+      );
+      return rows;
+    },
+    async commits() {
+      const { rows } = await client.query<Snapshot>(
+        options.noted === 'commits'
+          ? `select applied, tables from ${name}x.commits order by place`
+          : 'select where false',
       );
       return rows;
     },
@@ -87,7 +101,7 @@ async function createTables(
   };
 }
 
-function historyStatements(
+function writeNotes(
   name: string,
   tables: readonly ModelTable[],
   qualified: (table: ModelTable) => string,
@@ -101,5 +115,17 @@ function historyStatements(
         return null; end $$`,
       `create trigger note after insert or update on ${qualified(table)} for each row execute function ${name}x.note_${table.name}()`,
     ]),
+  ];
+}
+
+/** At its commit every transaction sees all as it will be behind it. */
+function commitNotes(name: string, look: string): string[] {
+  return [
+    `create table ${name}x.commits (place bigserial primary key, applied text, tables json)`,
+    `create function ${name}x.note() returns trigger language plpgsql as $$ begin
+      insert into ${name}x.commits (applied, tables) ${look};
+      return null; end $$`,
+    `create constraint trigger note after update on ${name}.replicator_checkpoint
+      deferrable initially deferred for each row execute function ${name}x.note()`,
   ];
 }

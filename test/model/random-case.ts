@@ -3,17 +3,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { type Outcome, type RefusalTest, runCase } from './check.ts';
 import {
   type CaseSettings,
   describeCase,
   type ModelCase,
-  type Outcome,
-  type RefusalTest,
-  runCase,
-} from './check.ts';
+} from './model-case.ts';
 import type { ModelDatabase } from './model-database.ts';
 import { randomSchema, type SchemaLimits } from './random-schema.ts';
-import { commitsOf, strokes } from './source-model.ts';
+import { commitsOf } from './source-model.ts';
+import { strokes } from './strokes.ts';
 
 /** `REPLICATOR_SOAK=N`: so many times as many runs as there are in `npm test`. */
 const soakFactor = Math.max(
@@ -58,19 +57,22 @@ export async function checkRandomCases(
       ? Math.trunc(Math.random() * 2 ** 31)
       : Number(givenSeed);
   const result = await fc.check(
-    fc.asyncProperty(randomCase(draw), async (model) => {
-      // Too late to shrink any further.
-      fc.pre(Date.now() < firstFailureAtMs + shrinkMs);
-      if (model.commits.length === 0) {
-        return;
-      }
-      try {
-        outcomes.push(await runCase(database, model, draw.isAllowedRefusal));
-      } catch (error) {
-        firstFailureAtMs = Math.min(firstFailureAtMs, Date.now());
-        throw error;
-      }
-    }),
+    fc.asyncProperty(
+      randomCase(draw, database.stagingUrl !== null),
+      async (model) => {
+        // Too late to shrink any further.
+        fc.pre(Date.now() < firstFailureAtMs + shrinkMs);
+        if (model.commits.length === 0) {
+          return;
+        }
+        try {
+          outcomes.push(await runCase(database, model, draw.isAllowedRefusal));
+        } catch (error) {
+          firstFailureAtMs = Math.min(firstFailureAtMs, Date.now());
+          throw error;
+        }
+      },
+    ),
     {
       numRuns: Math.ceil(draw.runs * soakFactor),
       seed,
@@ -102,7 +104,10 @@ export async function checkRandomCases(
   return outcome;
 }
 
-function randomCase({ limits, settings }: Draw): fc.Arbitrary<ModelCase> {
+function randomCase(
+  { limits, settings }: Draw,
+  hasStaging: boolean,
+): fc.Arbitrary<ModelCase> {
   const isConsistent = settings.mode === 'consistent';
   const drawn: fc.Arbitrary<CaseSettings> = fc.record({
     mode: fc.constant(settings.mode),
@@ -113,11 +118,9 @@ function randomCase({ limits, settings }: Draw): fc.Arbitrary<ModelCase> {
     scanSize: fc.constantFrom(4, 20, 10_000, 10_000),
     readBudgetBytes: fc.constantFrom(400, 4_000, 1 << 24, 1 << 24),
     collapseMutations: fc.nat({ max: 5 }).map((n) => n > 0),
-    staging: fc.constantFrom(
-      'sqlite' as const,
-      'sqlite' as const,
-      'postgres' as const,
-    ),
+    staging: hasStaging
+      ? fc.constantFrom<CaseSettings['staging']>('sqlite', 'sqlite', 'postgres')
+      : fc.constant<CaseSettings['staging']>('sqlite'),
     hasBefore: fc.boolean(),
     isSparse: isConsistent ? fc.boolean() : fc.constant(false),
     feedRestarts: fc.nat({ max: 3 }),

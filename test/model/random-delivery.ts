@@ -17,7 +17,7 @@ import {
 } from '../../src/mutation/timestamp.ts';
 import type { Feed } from '../../src/source/source.ts';
 import type { Random } from '../../src/workload/random.ts';
-import type { Commit } from './source-model.ts';
+import type { Commit } from './model-rows.ts';
 
 export interface Delivery {
   /** The name of a table, as the feed knows it. */

@@ -1,8 +1,12 @@
 /** Looks at the target all the time, each time at everything at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Timestamp } from '../../src/mutation/timestamp.ts';
-import { type ModelTarget, stateText } from './model-database.ts';
-import type { Commit } from './source-model.ts';
+import { type Timestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
+import {
+  type ModelTarget,
+  type Snapshot,
+  stateText,
+} from './model-database.ts';
+import type { Commit } from './model-rows.ts';
 import type { ModelSchema } from './random-schema.ts';
 
 /** The state of the source at every time that it ever had. */
@@ -71,19 +75,13 @@ export function watchTarget(
   let isOver = false;
   let lookCount = 0;
   let complaint: string | null = null;
-  let before: Timestamp | null = null;
+  let before = zeroTimestamp;
   const watching = (async () => {
     while (!isOver && complaint === null) {
-      const { applied, tables } = await target.snapshot();
+      const seen = await target.snapshot();
       lookCount += 1;
-      const seen = stateText(tables);
-      const wanted = states.at(applied);
-      if (before !== null && applied < before) {
-        complaint = `the watermark went back from ${before} to ${applied}`;
-      } else if (seen !== wanted) {
-        complaint = `at ${applied} the source was\n${wanted}\nand a reader saw, which it ${states.has(seen) ? 'was at another time' : 'never was'},\n${seen}`;
-      }
-      before = applied;
+      complaint = complaintOf(seen, before, states);
+      before = seen.applied;
       await sleep(1);
     }
   })();
@@ -103,12 +101,43 @@ export function watchTarget(
   };
 }
 
+/** The same of what transactions saw at their commits, which leaves none out. */
+export async function commitComplaint(
+  target: ModelTarget,
+  states: SourceStates,
+): Promise<string | null> {
+  let before = zeroTimestamp;
+  for (const seen of await target.commits()) {
+    const complaint = complaintOf(seen, before, states);
+    if (complaint) {
+      return complaint;
+    }
+    before = seen.applied;
+  }
+  return null;
+}
+
+function complaintOf(
+  { applied, tables }: Snapshot,
+  before: Timestamp,
+  states: SourceStates,
+): string | null {
+  if (applied < before) {
+    return `the watermark went back from ${before} to ${applied}`;
+  }
+  const seen = stateText(tables);
+  const wanted = states.at(applied);
+  return seen === wanted
+    ? null
+    : `at ${applied} the source was\n${wanted}\nand the target, which it ${states.has(seen) ? 'was at another time' : 'never was'},\n${seen}`;
+}
+
 /** What triggers have noted: of no row an older version after a newer one. */
-export async function historyComplaint(
+export async function writeComplaint(
   target: ModelTarget,
 ): Promise<string | null> {
   const newest = new Map<string, number>();
-  for (const { row, version } of await target.history()) {
+  for (const { row, version } of await target.writes()) {
     const known = newest.get(row) ?? 0;
     if (version < known) {
       return `the row ${row} was written as of ${version} after ${known}`;

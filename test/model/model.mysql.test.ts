@@ -1,0 +1,56 @@
+/** The same as on PostgreSQL, without constraints that wait for the commit. */
+import { expect, test } from 'vitest';
+import { MYSQL_PRODUCTS } from '../support/mysql-test-database.ts';
+import { mysqlModel } from './mysql-model.ts';
+import { checkRandomCases, soakTimeoutMs } from './random-case.ts';
+import type { SchemaLimits } from './random-schema.ts';
+
+const everything: SchemaLimits = {
+  foreignKeys: true,
+  uniqueKeys: true,
+  deferrable: false,
+  cycles: 'all',
+  actions: true,
+  notNullUniqueKeys: true,
+  otherSchema: true,
+};
+
+test.for(
+  MYSQL_PRODUCTS.flatMap((product) => [
+    { product, parallelism: 8, hasFaults: false, runs: 8 },
+    { product, parallelism: 8, hasFaults: true, runs: 8 },
+  ]),
+)(
+  'in consistent mode every reader sees what the source was: %o',
+  { timeout: soakTimeoutMs(1) },
+  async ({ product, runs, ...settings }) => {
+    await using database = await mysqlModel(product);
+    const outcome = await checkRandomCases(database, {
+      runs,
+      limits: everything,
+      settings: { mode: 'consistent', ...settings },
+      isAllowedRefusal: ({ code }) => code === 'E4013' || code === 'E4004',
+    });
+    expect(outcome.lookCount).toBeGreaterThan(outcome.runCount);
+    expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
+  },
+);
+
+test.for(MYSQL_PRODUCTS)(
+  'in immediate mode no older version of a row follows a newer one on %s, and the end is the same',
+  { timeout: soakTimeoutMs(1) },
+  async (product) => {
+    await using database = await mysqlModel(product);
+    await checkRandomCases(database, {
+      runs: 8,
+      limits: {
+        ...everything,
+        foreignKeys: false,
+        uniqueKeys: false,
+        otherSchema: false,
+      },
+      settings: { mode: 'immediate', parallelism: 8, hasFaults: true },
+      isAllowedRefusal: () => false,
+    });
+  },
+);
