@@ -21,7 +21,9 @@ const soakFactor = Math.max(
 );
 /** `MODEL_SEED=n`: the seed that a failure has printed. */
 const givenSeed = process.env['MODEL_SEED'];
-/** Shrinking against a real database is slow: it ends after this. */
+/** `MODEL_STRICT=1`: nothing is allowed to be refused. */
+const isStrict = process.env['MODEL_STRICT'] === '1';
+/** `MODEL_SHRINK=1`. Shrinking against a real database is slow: it ends after this. */
 const shrinkMs = 120_000;
 
 export interface Draw {
@@ -51,6 +53,7 @@ export async function checkRandomCases(
   draw: Draw,
 ): Promise<DrawOutcome> {
   const outcomes: Outcome[] = [];
+  const isAllowed = isStrict ? () => false : draw.isAllowedRefusal;
   let firstFailureAtMs = Number.POSITIVE_INFINITY;
   const seed =
     givenSeed === undefined
@@ -66,7 +69,7 @@ export async function checkRandomCases(
           return;
         }
         try {
-          outcomes.push(await runCase(database, model, draw.isAllowedRefusal));
+          outcomes.push(await runCase(database, model, isAllowed));
         } catch (error) {
           firstFailureAtMs = Math.min(firstFailureAtMs, Date.now());
           throw error;
