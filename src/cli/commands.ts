@@ -22,6 +22,8 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
   'dlq retry': async () => (await import('./dlq-retry.ts')).dlqRetryCommand,
   'dlq discard': async () =>
     (await import('./dlq-discard.ts')).dlqDiscardCommand,
+  'staging rescan': async () =>
+    (await import('./staging-rescan.ts')).stagingRescanCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

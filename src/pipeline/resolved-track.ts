@@ -1,9 +1,9 @@
 import type { Timestamp } from '../mutation/timestamp.ts';
 
 /** Resolved messages that are looked back at. */
-const windowMessages = 32;
+const windowMessages = 48;
 /** Steps back among them from which on it is two changefeeds. */
-const stepsOfTwo = 8;
+const stepsOfTwo = 12;
 
 /**
  * Tells two changefeeds from one that is restarted, by their resolved
@@ -14,7 +14,7 @@ const stepsOfTwo = 8;
  *
  * Two of them go back with (about) every message, each time to a later place
  * than before, and reach a new height in between. A changefeed that is started
- * again with every fourth message, eight times in a row, looks the same.
+ * again with every fourth message, a dozen times in a row, looks the same.
  */
 export class ResolvedTrack {
   /** By message: where a step back led to; null for a new height. */

@@ -2,63 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import {
-  type Answer,
-  openSender,
-  parseSinkUrl,
-} from '../../src/workload/sender.ts';
 import { type TestDatabase, testDatabase } from '../support/test-database.ts';
 import { Arena, until } from './arena.ts';
-
-/** A changefeed in the hand: one request at a time, at made-up instants. */
-class HandFeed implements Disposable {
-  readonly #sender;
-
-  constructor(url: string) {
-    this.#sender = openSender(parseSinkUrl(url), {
-      concurrentRequests: 2,
-      requestTimeoutMs: 10_000,
-      gzip: false,
-    });
-  }
-
-  rows(
-    ...rows: {
-      topic?: string;
-      key: unknown[];
-      after: object | null;
-      at: number;
-    }[]
-  ): Promise<Answer> {
-    const payload = rows.map(({ topic = 'item', key, after, at }) => ({
-      after,
-      key,
-      topic,
-      updated: instant(at),
-    }));
-    return this.#post({ payload, length: payload.length });
-  }
-
-  resolved(at: number): Promise<Answer> {
-    return this.#post({ resolved: instant(at) });
-  }
-
-  #post(body: object): Promise<Answer> {
-    return this.#sender.post(
-      JSON.stringify(body),
-      new AbortController().signal,
-    );
-  }
-
-  [Symbol.dispose](): void {
-    this.#sender[Symbol.dispose]();
-  }
-}
-
-/** Seconds after an instant long past. */
-function instant(at: number): string {
-  return `${1_700_000_000 + at}000000000.0000000000`;
-}
+import { HandFeed } from './hand-feed.ts';
 
 async function items(db: TestDatabase): Promise<string[]> {
   const { rows } = await db.query(

@@ -7,9 +7,11 @@ import type { Command, CommandIo } from '../../src/cli/command.ts';
 import { stagingListCommand } from '../../src/cli/staging-list.ts';
 import { stagingPeekCommand } from '../../src/cli/staging-peek.ts';
 import { stagingPurgeCommand } from '../../src/cli/staging-purge.ts';
+import { stagingRescanCommand } from '../../src/cli/staging-rescan.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { ReplicatorError } from '../../src/failure/failure.ts';
 import { type JsonText, truncation } from '../../src/mutation/mutation.ts';
+import { hasMark } from '../../src/pipeline/table-marks.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
@@ -416,4 +418,31 @@ test('purge asks on a terminal and takes only a yes', async () => {
   expect(done.exitCode).toBe(0);
   expect(done.stdout).toContain('Deleted 2 entries, 2 rows.\n');
   expect((await here.store.size(schema)).entryCount).toBe(0);
+});
+
+test('rescan forgets that a table has delivered, after saying so and asking', async () => {
+  await using here = await folder();
+  const rescan = (table: string, ...more: string[]) => {
+    const argv = ['--schema', 'shop/public', '--table', table, ...more];
+    return here.run(stagingRescanCommand, ...argv);
+  };
+  expect((await rescan('')).exitCode).toBe('E5004');
+  const unknown = await rescan('orders', '--yes');
+  expect([unknown.exitCode, unknown.stdout]).toEqual([
+    0,
+    expect.stringContaining('Nothing to forget'),
+  ]);
+  const name = `delivered-tables:${schema}`;
+  await here.store.setMemo(name, JSON.stringify({ orders: null }));
+  expect((await rescan('orders', '--dry-run')).stdout).toContain('Dry run');
+  expect(await rescan('orders')).toMatchObject({ exitCode: 'E5007' });
+  expect(await hasMark(here.store, schema, 'orders')).toBe(true);
+  const json = await rescan('orders', '--yes', '--json');
+  expect(JSON.parse(json.stdout)).toEqual({
+    schema: 'shop.public',
+    table: 'orders',
+    known: true,
+    forgotten: true,
+  });
+  expect(await hasMark(here.store, schema, 'orders')).toBe(false);
 });
