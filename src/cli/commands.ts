@@ -17,13 +17,13 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
     (await import('./staging-peek.ts')).stagingPeekCommand,
   'staging purge': async () =>
     (await import('./staging-purge.ts')).stagingPurgeCommand,
+  'staging rescan': async () =>
+    (await import('./staging-rescan.ts')).stagingRescanCommand,
   'dlq list': async () => (await import('./dlq-list.ts')).dlqListCommand,
   'dlq show': async () => (await import('./dlq-show.ts')).dlqShowCommand,
   'dlq retry': async () => (await import('./dlq-retry.ts')).dlqRetryCommand,
   'dlq discard': async () =>
     (await import('./dlq-discard.ts')).dlqDiscardCommand,
-  'staging rescan': async () =>
-    (await import('./staging-rescan.ts')).stagingRescanCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

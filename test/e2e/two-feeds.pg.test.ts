@@ -78,8 +78,9 @@ test('a second changefeed of other tables that lags behind is refused and told, 
   await until(
     'rows of the first changefeed are applied',
     async () =>
-      (await isThere("select 1 from pg_class where relname = 'workload_ledger'")) &&
-      (await isThere('select 1 from workload_ledger limit 1')),
+      (await isThere(
+        "select 1 from pg_class where relname = 'workload_ledger'",
+      )) && (await isThere('select 1 from workload_ledger limit 1')),
   );
   expect(await health(arena)).toMatch(/^200/);
   const { counts } = await laggingFeed(arena.url, 'other');
