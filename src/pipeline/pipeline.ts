@@ -6,7 +6,7 @@ import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { backoffMs } from '../failure/backoff.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { printTimestamp, type Timestamp } from '../mutation/timestamp.ts';
+import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
 import type {
@@ -21,6 +21,7 @@ import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
+import { FeedConflicts } from './feed-conflicts.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import { followStaging } from './follow-staging.ts';
 import { leadershipObserver } from './leadership-observer.ts';
@@ -29,7 +30,7 @@ import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
 import { PacedLook } from './paced-look.ts';
 import type { Sifted } from './redelivery.ts';
-import { ResolvedTrack } from './resolved-track.ts';
+import { RequestsUnderWay } from './requests-under-way.ts';
 import { stageRows } from './stage-rows.ts';
 import { watchSetAside } from './set-aside-rows.ts';
 import type { StagingBudget } from './staging-budget.ts';
@@ -89,7 +90,8 @@ export class Pipeline implements Feed {
   /** Resolves when the watermark is claimed, or never will be. */
   readonly #started = Promise.withResolvers<void>();
   readonly #memory: FeedMemory;
-  readonly #resolvedTrack = new ResolvedTrack();
+  readonly #conflicts: FeedConflicts;
+  readonly #underWay: RequestsUnderWay;
   #retireEnd = new AbortController();
   #retiring: Promise<void> | null = null;
   readonly #look: PacedLook;
@@ -108,6 +110,11 @@ export class Pipeline implements Feed {
     this.#logger = house.logger.child({ schema: parts.schema });
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
+    this.#conflicts = new FeedConflicts(parts.schema, this.status, {
+      metrics: house.metrics,
+      logger: this.#logger,
+    });
+    this.#underWay = new RequestsUnderWay(parts.checkpoint.resolved);
     this.#leadership = this.#openLeadership();
   }
 
@@ -165,6 +172,7 @@ export class Pipeline implements Feed {
     this.#refuseOtherSource();
     await this.readyToAccept();
     budget.admit();
+    using _underWay = this.#underWay.enter(tables);
     const { fresh, freshCount, redelivered } = await this.#sift(tables);
     for (const [table, count] of redelivered) {
       this.status.duplicateRowCount += count;
@@ -185,25 +193,14 @@ export class Pipeline implements Feed {
 
   async #sift(tables: readonly TableMutations[]): Promise<Sifted> {
     const local = {
-      resolved: this.status.resolved,
+      resolved: laterTimestamp(this.status.resolved, this.#underWay.promised),
       applied: this.#appliedThrough(),
     };
     try {
       return await this.#memory.sift(tables, local);
     } catch (error) {
-      if (error instanceof ReplicatorError && error.code === 'E1029') {
-        this.#conflict(error);
-      }
+      this.#conflicts.refused(error);
       throw error;
-    }
-  }
-
-  #conflict(conflict: ReplicatorError): void {
-    this.#house.metrics.replicator_feed_conflicts_total.inc({
-      schema: this.schema,
-    });
-    if (this.status.conflicted(conflict)) {
-      this.#logger.error({ code: conflict.code }, conflict.line);
     }
   }
 
@@ -212,18 +209,13 @@ export class Pipeline implements Feed {
     this.#refuseOtherSource();
     await this.#refuseForeignWatermark();
     this.status.lastResolvedAtMs = Date.now();
+    await this.#underWay.passed(time);
     const { accepted, checkpoint } = await this.#house.store.resolve(
       this.schema,
       time,
     );
     this.status.resolved = checkpoint.resolved;
-    if (this.#resolvedTrack.seesTwoFeeds(time, accepted)) {
-      this.#conflict(
-        new ReplicatorError('E1030', {
-          detail: `${this.schema} hears resolved timestamps that go back and forth, the last of them ${printTimestamp(time)}`,
-        }),
-      );
-    }
+    this.#conflicts.heard(time, accepted);
     if (!accepted) {
       this.#house.metrics.checkpoint_proposed_going_backwards_errors_total.inc({
         schema: this.schema,
