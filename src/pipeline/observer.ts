@@ -109,7 +109,7 @@ export function pipelineObserver(
         metrics.replicator_dead_letters_total.inc({ schema, table });
         rows.set(table, (rows.get(table) ?? 0) + 1);
         logger.warn(
-          { table, key: mutation.key, time: mutation.time, code, cause },
+          { table, key: mutation.key, sourceTime: mutation.time, code },
           `a row of ${table} is set aside: ${code} ${cause}`,
         );
       }

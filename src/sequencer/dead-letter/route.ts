@@ -4,7 +4,8 @@
  *
  * Row by row, in the order of time:
  *
- *     a verdict stands        to the letters; from here on the row is open
+ *     a verdict stands        to the letters; from here on the row is open;
+ *                             deleted or whole, it supersedes older letters
  *     open, deleted or whole  to the table; older letters are superseded
  *     open, sparse            to the letters: it must not be built on a hole
  *     otherwise               to the table
@@ -118,7 +119,7 @@ class Router {
     }
     const verdict = this.#context.verdictOf(mutation);
     if (verdict) {
-      this.#judge(verdict);
+      this.#judge(verdict, move !== null);
     } else if (move) {
       this.#routeMove(mutation, move);
     } else {
@@ -146,12 +147,30 @@ class Router {
     this.#isEmptied = true;
   }
 
-  #judge(verdict: Verdict): void {
+  #judge(verdict: Verdict, isOfMove: boolean): void {
     if (!this.#context.written.has(verdict)) {
       this.#context.written.add(verdict);
+      if (!isOfMove) {
+        this.#replaceOlder(verdict);
+      }
       for (const mutation of verdict.mutations) {
         this.#write(mutation, verdict);
       }
+    }
+  }
+
+  /** A hot row has one open letter, not one for each of its versions. */
+  #replaceOlder({ mutations }: Verdict): void {
+    const [first] = mutations;
+    const open = first && this.#context.open.get(first.key);
+    const isStill = open?.movedFrom === undefined && !open?.movedTo;
+    if (
+      open &&
+      isStill &&
+      this.#keyColumns.length > 0 &&
+      (first.after === null || this.#isWhole(first.after))
+    ) {
+      this.#close(first.key);
     }
   }
 

@@ -117,6 +117,18 @@ test('a later whole version of the row is applied and supersedes its letters', a
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 2']);
 });
 
+test('a row that is refused in each of its versions has one open letter, the newest', async () => {
+  await using house = await testHouse({ sequencer: deadLetter });
+  await house.database.query(
+    'create table t (id int primary key, v int check (v < 100))',
+  );
+  for (const step of [1, 2, 3]) {
+    await send(house, [row('t', step, 1, { v: 500 + step })], step);
+    await applied(house, step);
+  }
+  expect(await lettersInShort(house)).toEqual(['t [1] E4005 {"id":1,"v":503}']);
+});
+
 test('sparse versions follow the row that was set aside, through a restart too', async () => {
   await using house = await testHouse({ sequencer: deadLetter });
   await house.database.query(
