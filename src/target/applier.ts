@@ -136,7 +136,10 @@ function* statements(
     const held = new Set<TableShape>();
     yield* lateVacations(last, transaction, held);
     yield* vacations(folded, transaction);
-    yield* writes(written, transaction, held);
+    yield* writes(written, transaction, {
+      passes: ({ table }) => table.uniqueKeys.length > 0,
+      held,
+    });
   } else {
     yield* writes(written, transaction);
   }
@@ -159,7 +162,7 @@ function* withParking(
         (entry) =>
           entry.deleted.length > 0 &&
           !late.has(entry) &&
-          !canPark(entry.table, transaction.parking),
+          !canPark(entry.table, entry.table.columns, transaction.parking),
       ),
     ),
   );
@@ -167,7 +170,10 @@ function* withParking(
   yield* unlinks(folded, links, transaction);
   yield* deletes([...early], transaction);
   yield* parkings(folded, { early, transaction });
-  yield* writes(withoutLinks(folded, links), transaction, new Set());
+  yield* writes(withoutLinks(folded, links), transaction, {
+    passes: ({ table, columns }) =>
+      !canPark(table, columns, transaction.parking),
+  });
   yield* linkWrites(folded, links, transaction);
   yield* deletes(last, transaction);
 }
@@ -193,7 +199,7 @@ function refuseFreed(
     const mayTake =
       order === 'upserts-first'
         ? taking.has(entry)
-        : table.deleteHasEffects === true;
+        : table.deleteTakes === true;
     if (freed.length > 0 && mayTake) {
       throw freedRefusal(table);
     }

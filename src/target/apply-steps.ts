@@ -52,11 +52,17 @@ export function* moves(
   }
 }
 
-/** With `held` unique values may pass between rows. */
+export interface PassedValues {
+  /** Whether unique values may pass between rows of the shape. */
+  passes(rows: ShapeRows): boolean;
+  /** Tables whose deleted rows may still have some. */
+  readonly held?: ReadonlySet<TableShape>;
+}
+
 export function* writes(
   folded: readonly FoldedTable[],
   transaction: TargetTransaction,
-  held?: ReadonlySet<TableShape>,
+  passed?: PassedValues,
 ): Generator<Statement> {
   for (const { table, rows, inserted } of folded) {
     for (const chunk of newOnesFirst(table, rows)
@@ -65,7 +71,7 @@ export function* writes(
       yield async () => {
         try {
           await transaction.upsert(
-            held && table.uniqueKeys.length > 0
+            passed?.passes(chunk)
               ? { ...chunk, passUniqueValues: true }
               : chunk,
           );
@@ -73,7 +79,7 @@ export function* writes(
           const isHeld =
             error instanceof ReplicatorError &&
             error.code === 'E4013' &&
-            held?.has(table);
+            passed?.held?.has(table);
           throw isHeld ? heldValueRefusal(table, error) : error;
         }
       };

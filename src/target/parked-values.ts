@@ -26,9 +26,13 @@ import type {
 /** What a column holds meanwhile; null: nothing. */
 type Stand = SpareKind | null;
 
-/** Whether every unique value of a row can be given up. */
-export function canPark(table: TableShape, rules: ParkingRules): boolean {
-  return placesOf(table, table.columns, rules).isComplete;
+/** Whether rows that carry the columns can give up every unique value that may change. */
+export function canPark(
+  table: TableShape,
+  carried: readonly ColumnShape[],
+  rules: ParkingRules,
+): boolean {
+  return placesOf(table, carried, rules).isComplete;
 }
 
 export function* parkings(
@@ -136,17 +140,24 @@ function placesOf(
 } {
   const places = new Map<ColumnShape, Stand>();
   const referring = new Set(
-    table.foreignKeys.flatMap(({ columns }) => columns),
+    table.foreignKeys
+      .filter(({ deferrable }) => !deferrable)
+      .flatMap(({ columns }) => columns),
   );
   let isComplete = true;
   for (const names of table.uniqueKeys) {
     const key = names.map((name) => table.columnByName.get(name)!);
+    if (!key.some((column) => carried.includes(column))) {
+      continue;
+    }
     const free = key.filter(
       (column) =>
         carried.includes(column) &&
         column.keyOrdinal === null &&
         !column.generated &&
-        !column.referred,
+        !column.referred &&
+        // Nobody may update it; a row is written anew for its sake.
+        column.identity !== 'always',
     );
     const spares = free
       .filter(({ name }) => !referring.has(name))

@@ -19,7 +19,7 @@ export function takingTables(
   folded: readonly FoldedTable[],
 ): ReadonlySet<FoldedTable> {
   const taking = folded.filter(
-    (entry) => entry.table.deleteHasEffects && deletesAny(entry),
+    (entry) => entry.table.deleteTakes && deletesAny(entry),
   );
   if (taking.length === 0 || !folded.some(keepsRows)) {
     return new Set();
@@ -35,9 +35,7 @@ export function takingTables(
       const reached = new Set([entry]);
       for (const { table } of reached) {
         // Where deleting has no effect, what refers to the row forbids it.
-        const links = table.deleteHasEffects
-          ? childrenOf.get(nameOf(table))
-          : [];
+        const links = table.deleteTakes ? childrenOf.get(nameOf(table)) : [];
         for (const { child } of links ?? []) {
           if (keepsRows(child)) {
             return true;
@@ -128,7 +126,7 @@ function keepsRows({ table, rows, deletedRows }: FoldedTable): boolean {
   }
   const wholeCount = table.columns.filter(({ generated }) => !generated).length;
   return (
-    table.deleteHasEffects === true ||
+    table.deleteTakes === true ||
     rows.some(({ columns, replace }) => !replace && columns.length < wholeCount)
   );
 }

@@ -62,7 +62,9 @@ export interface TableShape {
   readonly keyDeferrable: boolean;
   /** Other tables inherit from it: statements must name it alone. */
   readonly hasInheritors: boolean;
-  /** Deleting a row does more than that: foreign keys cascade, triggers fire. */
+  /** Deleting a row takes or changes others: foreign keys cascade, triggers fire. */
+  readonly deleteTakes?: boolean;
+  /** As that, or a row cannot be deleted and inserted again unnoticed. */
   readonly deleteHasEffects?: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];

@@ -180,6 +180,11 @@ function tableDraft(
       });
     });
   const names = columns.map((column) => column.name);
+  const deleteTakes =
+    parts.triggers.some((row) => row['table_name'] === name) ||
+    referring.some(
+      (row) => !['NO ACTION', 'RESTRICT'].includes(row['delete_rule']!),
+    );
   return {
     schema,
     name,
@@ -187,14 +192,11 @@ function tableDraft(
     keyNames,
     keyDeferrable: false,
     hasInheritors: false,
+    deleteTakes,
     deleteHasEffects:
-      parts.triggers.some((row) => row['table_name'] === name) ||
-      referring.some(
-        (row) =>
-          !['NO ACTION', 'RESTRICT'].includes(row['delete_rule']!) ||
-          // A key that is not the primary one may change while a row is away.
-          !keyNames.includes(row['parent_column']!),
-      ),
+      deleteTakes ||
+      // A key that is not the primary one may change while a row is away.
+      referring.some((row) => !keyNames.includes(row['parent_column']!)),
     uniqueKeys: [...indexes]
       .filter(([index]) => index !== 'PRIMARY')
       .map(([, rows]) => uniqueColumns(rows, names)),

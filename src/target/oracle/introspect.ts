@@ -121,6 +121,7 @@ function tableShape(
     ),
     keyDeferrable: primaryKey[0]?.['deferrable'] === 'DEFERRABLE',
     hasInheritors: false,
+    deleteTakes: ofTable(catalog.deleteEffects).length > 0,
     deleteHasEffects: ofTable(catalog.deleteEffects).length > 0,
     uniqueKeys: uniqueKeys(
       ofTable(catalog.uniqueKeys),

@@ -16,6 +16,13 @@ select c.oid as table_oid, c.relname as table,
     select from pg_catalog.pg_trigger g
     where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 8 <> 0
   ) as delete_has_effects,
+  exists (
+    select from pg_catalog.pg_constraint k
+    where k.contype = 'f' and k.confrelid = c.oid and k.confdeltype not in ('a', 'r')
+  ) or exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 8 <> 0
+  ) as delete_takes,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
   (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,

@@ -105,6 +105,7 @@ function tableShape(
     ),
     keyDeferrable: primary?.['is_deferrable'] === 't',
     hasInheritors: first['has_inheritors'] === 't',
+    deleteTakes: first['delete_takes'] === 't',
     deleteHasEffects: first['delete_has_effects'] === 't',
     uniqueKeys: parts.indexes
       .filter((row) => row !== primary)

@@ -57,15 +57,17 @@ order by k.name, x.constraint_column_id;`;
 
 /**
  * Tables whose rows cannot be deleted and inserted again unnoticed: others
- * refer to them, or a trigger would fire. With \`@replication\` 1 what is marked
+ * refer to them, or a trigger would fire. Where that is more than a reference
+ * that forbids it, or a trigger on INSERT, deleting takes others along. With \`@replication\` 1 what is marked
  * NOT FOR REPLICATION holds still.
  */
 export const deleteEffectsQuery = `
-select k.referenced_object_id as table_id
+select k.referenced_object_id as table_id,
+  case when k.delete_referential_action = 0 then 0 else 1 end as takes
 from sys.foreign_keys as k
 where k.is_disabled = 0 and (@replication = 0 or k.is_not_for_replication = 0)
 union
-select g.parent_id
+select g.parent_id, case when e.type_desc = 'DELETE' then 1 else 0 end
 from sys.triggers as g
 inner join sys.trigger_events as e on e.object_id = g.object_id
 where g.is_disabled = 0 and g.parent_class = 1 and e.type_desc in ('DELETE', 'INSERT')

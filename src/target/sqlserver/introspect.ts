@@ -28,7 +28,8 @@ interface Catalog {
   readonly database: string;
   readonly indexes: ReadonlyMap<unknown, readonly UniqueIndex[]>;
   readonly foreignKeys: ReadonlyMap<unknown, readonly Row[]>;
-  readonly deleteEffects: ReadonlySet<unknown>;
+  /** Whether deleting takes other rows along. */
+  readonly deleteEffects: ReadonlyMap<unknown, boolean>;
   /** `<table id> <column name>` */
   readonly jsonColumns: ReadonlySet<string>;
 }
@@ -67,12 +68,10 @@ export async function introspectSchema(
       await connection.query(foreignKeysQuery, { schema }),
       (row) => row['table_id'],
     ),
-    deleteEffects: new Set(
-      (
-        await connection.query(deleteEffectsQuery, {
-          replication: options.replication ? 1 : 0,
-        })
-      ).map((row) => row['table_id']),
+    deleteEffects: deleteEffects(
+      await connection.query(deleteEffectsQuery, {
+        replication: options.replication ? 1 : 0,
+      }),
     ),
     jsonColumns: jsonColumns(
       await connection.query(jsonChecksQuery, { schema }),
@@ -123,6 +122,7 @@ function tableShape(
     ),
     keyDeferrable: false,
     hasInheritors: false,
+    deleteTakes: catalog.deleteEffects.get(id) === true,
     deleteHasEffects: catalog.deleteEffects.has(id),
     uniqueKeys: unique.map(({ columns: key, filter }) => [
       ...new Set([...key, ...filterColumns(filter, names)]),
@@ -208,6 +208,15 @@ function foreignKeys(database: string, rows: readonly Row[]): ForeignKey[] {
     parentColumns: key.map((row) => String(row['parent_column'])),
     deferrable: false,
   }));
+}
+
+function deleteEffects(rows: readonly Row[]): Map<unknown, boolean> {
+  const byTable = new Map<unknown, boolean>();
+  for (const row of rows) {
+    const id = row['table_id'];
+    byTable.set(id, byTable.get(id) === true || Number(row['takes']) === 1);
+  }
+  return byTable;
 }
 
 const bracketed = /\[((?:[^\]]|\]\])+)\]/g;

@@ -24,6 +24,7 @@ import {
   oracleSchema,
   passUniqueStatement,
   quoteIdentifier,
+  updateStatement,
   upsertStatement,
 } from '../../../src/target/oracle/statements.ts';
 import {
@@ -131,6 +132,7 @@ const statements: Readonly<Record<string, string>> = {
   ),
   empty: emptyStatement(log),
   vacate: nullStatement(orders, sparse(orders, 'CODE', 'PARENT')),
+  'update-found': updateStatement(orders, sparse(orders, 'CODE', 'PARENT')),
   'pass-unique': passUniqueStatement(orders, sparse(orders, 'CODE', 'PARENT')),
   'pass-unique-float': passUniqueStatement(
     everything,

@@ -54,6 +54,17 @@ const chain = tableShape(
   { foreignKeys: [reference('NEXT', 'CHAIN')] },
 );
 
+const account = tableShape(
+  'ACCOUNT',
+  [id, column('EMAIL', text(40), { nullable: false }), column('HEAD', number)],
+  { uniqueKeys: [['EMAIL']], foreignKeys: [reference('HEAD', 'ITEM')] },
+);
+const item = tableShape(
+  'ITEM',
+  [id, column('ACCOUNT', number, { nullable: false })],
+  { foreignKeys: [reference('ACCOUNT', 'ACCOUNT')] },
+);
+
 describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
   let database: Hsqldb;
   let returnedCount = 0;
@@ -94,6 +105,9 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       `create table "SHOP"."TOP" ("ID" number(19) primary key, "CODE" varchar2(20) unique)`,
       `create table "SHOP"."TREE" ("ID" number(19) primary key, "TOP" number(19) references "SHOP"."TOP" ("ID"), "PARENT" number(19) references "SHOP"."TREE" ("ID"))`,
       `create table "SHOP"."CHAIN" ("ID" number(19) primary key, "NEXT" number(19) not null references "SHOP"."CHAIN" ("ID"))`,
+      `create table "SHOP"."ACCOUNT" ("ID" number(19) primary key, "EMAIL" varchar2(40) not null unique, "HEAD" number(19))`,
+      `create table "SHOP"."ITEM" ("ID" number(19) primary key, "ACCOUNT" number(19) not null references "SHOP"."ACCOUNT" ("ID"))`,
+      `alter table "SHOP"."ACCOUNT" add foreign key ("HEAD") references "SHOP"."ITEM" ("ID")`,
       `create table "SHOP".REPLICATOR_CHECKPOINT (schema_name varchar2(128) primary key, applied varchar2(64) not null, epoch number(19) not null, staging_id varchar2(255) not null, updated_at timestamp (6) with time zone default systimestamp not null)`,
     ]) {
       await database.run(statement);
@@ -311,5 +325,51 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       ['1'],
       ['4'],
     ]);
+  });
+
+  test('a row takes over the unique value of one that goes, in a circle of tables', async () => {
+    const account_ = (
+      second: number,
+      key: number,
+      email: string,
+      head: string,
+    ) => row(second, [key], { ID: `${key}`, EMAIL: `"${email}"`, HEAD: head });
+    await apply([
+      [account, [account_(1, 1, 'a', '1'), account_(1, 2, 'b', 'null')]],
+      [item, [row(1, [1], { ID: '1', ACCOUNT: '1' })]],
+    ]);
+    await apply(
+      [
+        [
+          account,
+          [
+            row(2, [1], null),
+            account_(2, 2, 'a', '1'),
+            account_(2, 3, 'b', '2'),
+          ],
+        ],
+        [
+          item,
+          [
+            row(2, [1], { ID: '1', ACCOUNT: '3' }),
+            row(2, [2], { ID: '2', ACCOUNT: '2' }),
+          ],
+        ],
+      ],
+      'values-parked',
+    );
+    expect(
+      await rows(
+        'select "ID", "EMAIL", "HEAD" from "SHOP"."ACCOUNT" order by 1',
+      ),
+    ).toEqual([
+      ['2', 'a', '1'],
+      ['3', 'b', '2'],
+    ]);
+    await apply([
+      [account, [row(3, [2], null), row(3, [3], null)]],
+      [item, [row(3, [1], null), row(3, [2], null)]],
+    ]);
+    expect(await rows('select "ID" from "SHOP"."ITEM"')).toEqual([]);
   });
 });

@@ -8,6 +8,7 @@ import {
   deleteStatement,
   refuseRewriteStatement,
   rewriteStatement,
+  updateStatement,
   upsertStatement,
   vacateStatement,
 } from '../../../src/target/postgres/statements.ts';
@@ -120,6 +121,12 @@ const statements: Readonly<Record<string, string | null>> = {
   'delete-composite-key': deleteStatement(orders),
   'delete-inherited': deleteStatement({ ...everything, hasInheritors: true }),
   vacate: vacateStatement(orders),
+  'update-found': updateStatement(
+    orders,
+    orders.columns.filter(
+      ({ keyOrdinal, name }) => keyOrdinal !== null || name === 'code',
+    ),
+  ),
   'move-keys': movePlan(orders, { passesKeys: false })[0]!.text,
   'pass-keys': movePlan(orders, { passesKeys: true })[0]!.text,
   'move-identity-keys': movePlan(identityKey, { passesKeys: false })[0]!.text,

@@ -297,7 +297,11 @@ here('rows of SQL Server', () => {
       },
     ]);
     const parent = tables.get('parent')!;
-    expect(parent.deleteHasEffects).toBe(true);
+    expect([parent.deleteHasEffects, parent.deleteTakes]).toEqual([
+      true,
+      false,
+    ]);
+    expect(parent.columnByName.get('id')!.referred).toBe(true);
     expect(parent.columnByName.get('id')).toMatchObject({ identity: 'always' });
     expect(parent.columnByName.get('doc')!.codec).toMatchObject({
       kind: 'json',
