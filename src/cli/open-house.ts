@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 
 import type {
   GlobalValues,
@@ -9,6 +8,7 @@ import type {
   TargetValues,
 } from '../config/options.ts';
 import { startGauges } from '../pipeline/gauges.ts';
+import { holderName } from '../pipeline/holder-name.ts';
 import { defaultLeaseMs } from '../pipeline/leadership.ts';
 import { meteredStore } from '../pipeline/metered-store.ts';
 import { meteredTarget } from '../pipeline/metered-target.ts';
@@ -66,12 +66,14 @@ export async function openHouse(
   io: CommandIo,
 ): Promise<OpenHouse> {
   const { metrics, logger } = options;
+  const sessionName = randomBytes(4).toString('hex');
   const stores = await openStores(values, stack, {
     logger,
     metrics,
     signal: io.signal,
     ...(options.onLockWait && { onLockWait: options.onLockWait }),
     sharesStaging: options.sharesStaging ?? false,
+    sessionName,
   });
   const metered = meteredTarget(stores.target, metrics);
   const target = options.targetView?.(metered) ?? metered;
@@ -88,7 +90,7 @@ export async function openHouse(
       store.leases && {
         election: {
           leases: store.leases,
-          holder: `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`,
+          holder: holderName(sessionName),
           leaseMs: defaultLeaseMs,
         },
       }),

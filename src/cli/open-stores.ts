@@ -27,6 +27,8 @@ export interface OpenStoresOptions {
   readonly onLockWait?: () => void;
   /** Other daemons that say so too may use a staging server's schema beside this one. */
   readonly sharesStaging?: boolean;
+  /** See {@link OpenTargetOptions.sessionName}. */
+  readonly sessionName?: string;
 }
 
 /**
@@ -38,8 +40,10 @@ export interface OpenStoresOptions {
 export async function openStores(
   values: TargetValues & StagingValues,
   stack: AsyncDisposableStack,
-  { logger, metrics, signal, onLockWait, sharesStaging }: OpenStoresOptions,
+  options: OpenStoresOptions,
 ): Promise<{ target: Target; store: StagingStore }> {
+  const { logger, metrics, signal, onLockWait } = options;
+  const { sharesStaging, sessionName } = options;
   const target = stack.use(
     await openTarget({
       url: values.targetConn,
@@ -50,6 +54,7 @@ export async function openStores(
         maxLifetimeMs: values.targetMaxLifetime,
       },
       applyTimeoutMs: values.applyTimeout,
+      ...(sessionName === undefined ? {} : { sessionName }),
       statementCacheSize: values.targetStatementCacheSize,
       valuePolicies: valuePolicies(parseValuePolicyRules(values.valuePolicy), {
         metrics,

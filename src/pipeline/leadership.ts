@@ -4,7 +4,7 @@ import { asReplicatorError, type ReplicatorError } from '../failure/failure.ts';
 import { withinMs } from '../lib/within-ms.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Lease, Leases } from '../staging/leases.ts';
-import { Term } from './term.ts';
+import { Term, type TermOptions } from './term.ts';
 
 /** Daemons on one staging store: one leads a target schema, the others stand by. */
 export interface Election {
@@ -103,7 +103,8 @@ export class Leadership {
         if (cause && taken) {
           this.#note(taken);
           observer.leads(taken.epoch, cause, lease?.holder ?? '');
-          return this.#termOf(taken, takenAtMs);
+          const predecessor = cause === 'own' ? '' : (lease?.holder ?? '');
+          return this.#termOf(taken, { takenAtMs, predecessor });
         }
         if (lease !== null && cause === null) {
           observer.standsBy(lease);
@@ -119,14 +120,17 @@ export class Leadership {
     }
   }
 
-  #termOf(taken: Lease, takenAtMs: number): Term {
+  #termOf(
+    taken: Lease,
+    taking: Pick<TermOptions, 'takenAtMs' | 'predecessor'>,
+  ): Term {
     const { leases, schema, holder, leaseMs, pingTarget, observer } =
       this.#options;
     return new Term({
       leases,
       holding: { schema, holder, epoch: taken.epoch },
       leaseMs,
-      takenAtMs,
+      ...taking,
       pingTarget,
       onOffered: (isOffered) => observer.offers(isOffered),
     });

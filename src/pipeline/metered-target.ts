@@ -23,6 +23,10 @@ export function meteredTarget(target: Target, metrics: Metrics): Target {
     checkpoint: (schema, signal) => target.checkpoint(schema, signal),
     deadLetters: (schema, tableName) => target.deadLetters(schema, tableName),
     ping: (signal) => target.ping(signal),
+    ...(target.endSessionsOf && {
+      endSessionsOf: (sessionName, signal) =>
+        target.endSessionsOf!(sessionName, signal),
+    }),
     takesNul: (table, column) => target.takesNul(table, column),
     poolCounts: () => target.poolCounts(),
     statementCounts: () => target.statementCounts(),

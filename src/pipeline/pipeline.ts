@@ -24,6 +24,7 @@ import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
 import { FeedConflicts } from './feed-conflicts.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import { followStaging } from './follow-staging.ts';
+import { sessionNameOf } from './holder-name.ts';
 import { leadershipObserver } from './leadership-observer.ts';
 import { type Election, Leadership } from './leadership.ts';
 import { retireLoop } from './retirement.ts';
@@ -291,6 +292,7 @@ export class Pipeline implements Feed {
     this.status.state = 'starting';
     this.status.lastError = null;
     try {
+      await this.#endSessionsOf(term.predecessor, signal);
       // Its catalog may be old: nobody needed it here until now.
       await this.#watch.refresh().catch(() => {});
       while (!signal.aborted) {
@@ -320,6 +322,25 @@ export class Pipeline implements Feed {
     } finally {
       this.#sequencer = null;
       await this.#endRetiring();
+    }
+  }
+
+  /** Whoever was frozen or cut off may hold locks that nobody else gets. */
+  async #endSessionsOf(holder: string, signal: AbortSignal): Promise<void> {
+    if (holder === '') {
+      return;
+    }
+    try {
+      const name = sessionNameOf(holder);
+      const ended = await this.#house.target.endSessionsOf?.(name, signal);
+      if (ended) {
+        this.#logger.info(
+          { event: 'leadership', from: holder, ended },
+          'the sessions that it had left at the target were ended',
+        );
+      }
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'its sessions could not be ended');
     }
   }
 

@@ -9,6 +9,8 @@ export interface TermOptions {
   readonly leases: Leases;
   readonly holding: Holding;
   readonly leaseMs: number;
+  /** Who lost the lease to us without giving it back; empty: nobody did. */
+  readonly predecessor: string;
   /** When the statement that took the lease was sent, by performance.now(). */
   readonly takenAtMs: number;
   /** Rejects when the target cannot be reached. */
@@ -57,6 +59,10 @@ export class Term {
   /** Aborts when the term is over; its reason says why. */
   get signal(): AbortSignal {
     return this.#over.signal;
+  }
+
+  get predecessor(): string {
+    return this.#options.predecessor;
   }
 
   get epoch(): number {

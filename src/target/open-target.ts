@@ -22,6 +22,8 @@ export interface OpenTargetOptions {
   readonly pool: PoolOptions;
   /** `--applyTimeout`; 0 = none. */
   readonly applyTimeoutMs: number;
+  /** By which the server knows the sessions of this process, where it can. */
+  readonly sessionName?: string;
   /** `--targetStatementCacheSize`, on each connection. */
   readonly statementCacheSize: number;
   /** `--valuePolicy`. */

@@ -299,6 +299,13 @@ export interface Target extends AsyncDisposable {
   /** The dead letters of a schema, in its table of that name. */
   deadLetters(schema: SchemaName, tableName: string): DeadLetters;
   ping(signal?: AbortSignal): Promise<void>;
+  /**
+   * Ends the sessions that another process has opened under this name
+   * (`sessionName` of the options), and says how many: one that is frozen, or
+   * cut off, would keep its locks for as long as the server bears it. Absent
+   * where an ordinary account cannot do so.
+   */
+  endSessionsOf?(sessionName: string, signal?: AbortSignal): Promise<number>;
   /** Whether the column takes a text with U+0000, as it is or by policy. */
   takesNul(table: TableShape, column: ColumnShape): boolean;
   /** For the metrics. */

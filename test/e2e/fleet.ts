@@ -27,6 +27,7 @@ export interface FleetOptions {
   readonly mode?: 'consistent' | 'immediate';
   /** Of one of the daemons the wall clock is wrong by so much. */
   readonly clockShiftMs?: number;
+  readonly args?: readonly string[];
 }
 
 const memberCount = 3;
@@ -77,6 +78,7 @@ export class Fleet implements AsyncDisposable {
           `--stagingSchema=${staging.name}.staging`,
           '--stagingCreateSchema',
           ...(options.mode === 'immediate' ? ['--immediate'] : []),
+          ...(options.args ?? []),
         ],
         ...(index === 1 && options.clockShiftMs !== undefined
           ? { env: shiftedClock(options.clockShiftMs) }
@@ -202,6 +204,7 @@ export class Fleet implements AsyncDisposable {
         `--stagingConn=${member.toStaging.url(this.staging.url)}`,
         `--stagingSchema=${this.staging.name}.staging`,
         ...(this.#options.mode === 'immediate' ? ['--immediate'] : []),
+        ...(this.#options.args ?? []),
       ],
       port,
       metricsPort,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 
 import { until } from './arena.ts';
@@ -95,6 +96,39 @@ describe('three daemons behind a load balancer', () => {
       for (const count of fleet.balancer.answeredCounts) {
         expect(count).toBeGreaterThan(0);
       }
+    },
+  );
+
+  test(
+    'the one that leads is frozen with locks in its hands: the next one takes them from it',
+    { timeout: timeoutMs },
+    async () => {
+      // The server itself would not end the frozen one's transaction so soon.
+      await using fleet = await Fleet.open({ args: ['--applyTimeout=10m'] });
+      const workload = await fleet.workload();
+      const leader = await fleet.leader();
+      await fleet.movedBeyond(0);
+      const before = await fleet.latestEpoch();
+      const blocker = new pg.Client(fleet.target.url);
+      await blocker.connect();
+      try {
+        await blocker.query(
+          'begin; lock table workload_ledger in share row exclusive mode',
+        );
+        await until('the leader waits for the table', async () => {
+          const { rows } = await fleet.target.query(
+            "select 1 from pg_locks where not granted and relation = 'workload_ledger'::regclass",
+          );
+          return rows.length > 0;
+        });
+        signalDaemon(leader, 'SIGSTOP');
+        await blocker.query('commit');
+      } finally {
+        await blocker.end();
+      }
+      await fleet.movedBeyond(before);
+      signalDaemon(leader, 'SIGCONT');
+      await fleet.settle(workload);
     },
   );
 

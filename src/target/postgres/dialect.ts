@@ -40,6 +40,11 @@ export function openPostgresTarget(options: OpenTargetOptions): Target {
   return new PostgresTarget(options);
 }
 
+const endSessionsStatement = `select count(*) filter (where pg_terminate_backend(pid)) as ended
+from pg_stat_activity
+where usename = current_user and pid <> pg_backend_pid()
+  and right(application_name, length($1)) = $1`;
+
 class PostgresTarget implements Target {
   readonly engine = 'postgres';
   readonly schemaNameParts = 2;
@@ -53,6 +58,7 @@ class PostgresTarget implements Target {
     url,
     pool,
     applyTimeoutMs,
+    sessionName,
     statementCacheSize,
     valuePolicies,
     dlqTableName,
@@ -63,6 +69,7 @@ class PostgresTarget implements Target {
     this.examplePath = `/${encodeURIComponent(address.config.database ?? 'database')}/public`;
     const session = {
       applyTimeoutMs,
+      sessionName,
       statementCacheSize,
       statementCounts: this.#statementCounts,
     };
@@ -204,6 +211,18 @@ class PostgresTarget implements Target {
         }),
       ),
     );
+  }
+
+  async endSessionsOf(
+    sessionName: string,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    return this.#connections.use(signal, async (connection) => {
+      const { rows } = await connection.query(endSessionsStatement, [
+        ` ${sessionName}`,
+      ]);
+      return Number(rows[0]!['ended']);
+    });
   }
 
   async ping(signal?: AbortSignal): Promise<void> {

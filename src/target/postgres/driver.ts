@@ -11,6 +11,8 @@ import { isServerError, targetFailure } from './errors.ts';
 export interface SessionOptions {
   /** A statement, or a pause inside a transaction, that lasts longer fails. 0 = never. */
   readonly applyTimeoutMs: number;
+  /** Put behind the application name. */
+  readonly sessionName?: string | undefined;
   /** Prepared statements kept on each connection. */
   readonly statementCacheSize: number;
   /** Counted up by every connection. */
@@ -316,9 +318,17 @@ const asText = { getTypeParser: () => (text: string) => text };
  * that run for milliseconds cost a second each where a type's functions have
  * a high price (PostGIS).
  */
-function sessionSettings({ applyTimeoutMs }: SessionOptions): string {
+function sessionSettings({
+  applyTimeoutMs,
+  sessionName,
+}: SessionOptions): string {
   const timeoutMs = Math.trunc(applyTimeoutMs);
-  return `
+  const naming =
+    sessionName === undefined
+      ? ''
+      : `select set_config('application_name',
+        coalesce(nullif(current_setting('application_name'), ''), 'replicator') || ' ${sessionName}', false);`;
+  return `${naming}
     set client_encoding to 'UTF8';
     set timezone to 'UTC';
     set datestyle to 'ISO, YMD';
