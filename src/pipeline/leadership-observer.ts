@@ -2,7 +2,13 @@ import type { Logger } from 'pino';
 
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { LeadershipObserver, TakeoverCause } from './leadership.ts';
+import type { Target } from '../target/target.ts';
+import {
+  type Election,
+  Leadership,
+  type LeadershipObserver,
+  type TakeoverCause,
+} from './leadership.ts';
 import type { PipelineStatus } from './status.ts';
 
 const causeTexts: Readonly<Record<TakeoverCause, string>> = {
@@ -12,8 +18,43 @@ const causeTexts: Readonly<Record<TakeoverCause, string>> = {
   offered: 'the daemon that led it cannot reach the target',
 };
 
+interface LeadershipParts {
+  readonly schema: SchemaName;
+  readonly status: PipelineStatus;
+  readonly logger: Logger;
+  readonly onCannotLook: () => void;
+}
+
+/** Null where this daemon has staging to itself. */
+export function openLeadership(
+  house: {
+    readonly election?: Election;
+    readonly target: Target;
+    readonly metrics: Metrics;
+  },
+  { schema, status, logger, onCannotLook }: LeadershipParts,
+): Leadership | null {
+  const { election, target, metrics } = house;
+  if (election === undefined) {
+    return null;
+  }
+  const observer = leadershipObserver(schema, status, { metrics, logger });
+  return new Leadership({
+    ...election,
+    schema,
+    pingTarget: (signal) => target.ping(signal),
+    observer: {
+      ...observer,
+      cannotLook: (error) => {
+        observer.cannotLook(error);
+        onCannotLook();
+      },
+    },
+  });
+}
+
 /** Turns changes of leadership into log lines, metrics and status. */
-export function leadershipObserver(
+function leadershipObserver(
   schema: SchemaName,
   status: PipelineStatus,
   { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },

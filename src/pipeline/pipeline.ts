@@ -24,9 +24,9 @@ import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
 import { FeedConflicts } from './feed-conflicts.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import { followStaging } from './follow-staging.ts';
-import { sessionNameOf } from './holder-name.ts';
-import { leadershipObserver } from './leadership-observer.ts';
-import { type Election, Leadership } from './leadership.ts';
+import { endSessionsOf } from './left-sessions.ts';
+import { openLeadership } from './leadership-observer.ts';
+import type { Election, Leadership } from './leadership.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
 import { PacedLook } from './paced-look.ts';
@@ -116,29 +116,13 @@ export class Pipeline implements Feed {
       logger: this.#logger,
     });
     this.#underWay = new RequestsUnderWay(parts.checkpoint.resolved);
-    this.#leadership = this.#openLeadership();
-  }
-
-  #openLeadership(): Leadership | null {
-    const { election, target, metrics } = this.#house;
-    if (election === undefined) {
-      return null;
-    }
-    const observer = leadershipObserver(this.schema, this.status, {
-      metrics,
-      logger: this.#logger,
-    });
-    return new Leadership({
-      ...election,
+    this.#leadership = openLeadership(house, {
       schema: this.schema,
-      pingTarget: (signal) => target.ping(signal),
-      observer: {
-        ...observer,
-        cannotLook: (error) => {
-          observer.cannotLook(error);
-          this.#firstClaim.resolve();
-          this.#started.resolve();
-        },
+      status: this.status,
+      logger: this.#logger,
+      onCannotLook: () => {
+        this.#firstClaim.resolve();
+        this.#started.resolve();
       },
     });
   }
@@ -292,7 +276,7 @@ export class Pipeline implements Feed {
     this.status.state = 'starting';
     this.status.lastError = null;
     try {
-      await this.#endSessionsOf(term.predecessor, signal);
+      await endSessionsOf(term.predecessor, this.#house, signal);
       // Its catalog may be old: nobody needed it here until now.
       await this.#watch.refresh().catch(() => {});
       while (!signal.aborted) {
@@ -322,25 +306,6 @@ export class Pipeline implements Feed {
     } finally {
       this.#sequencer = null;
       await this.#endRetiring();
-    }
-  }
-
-  /** Whoever was frozen or cut off may hold locks that nobody else gets. */
-  async #endSessionsOf(holder: string, signal: AbortSignal): Promise<void> {
-    if (holder === '') {
-      return;
-    }
-    try {
-      const name = sessionNameOf(holder);
-      const ended = await this.#house.target.endSessionsOf?.(name, signal);
-      if (ended) {
-        this.#logger.info(
-          { event: 'leadership', from: holder, ended },
-          'the sessions that it had left at the target were ended',
-        );
-      }
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'its sessions could not be ended');
     }
   }
 
