@@ -2,6 +2,7 @@ import { SQLDialect, antlr4tsSQL } from 'antlr4ts-sql';
 import { describe, expect, test } from 'vitest';
 import { schemaName } from '../../../src/mutation/schema-name.ts';
 import type { OracleCodec } from '../../../src/target/oracle/codec.ts';
+import { deadLetterDialect } from '../../../src/target/oracle/dead-letter-statements.ts';
 import * as catalogQueries from '../../../src/target/oracle/catalog-queries.ts';
 import {
   columnsQuery,
@@ -36,6 +37,7 @@ import {
   readCheckpointStatement,
 } from '../../../src/target/oracle/watermark-statements.ts';
 import type { TableShape } from '../../../src/target/target.ts';
+import { deadLetterTexts } from '../dead-letter-texts.ts';
 import { column, number, tableShape, text } from './shapes.ts';
 
 const orders = tableShape('ORDERS', [
@@ -143,6 +145,7 @@ const statements: Readonly<Record<string, string>> = {
   'checkpoint-move': moveCheckpointStatement(schemaName(['"Odd Schema"'])),
   'checkpoint-fence': fenceStatement(schemaName(['SHOP'])),
   'checkpoint-read': readCheckpointStatement(schemaName(['shop'])),
+  ...deadLetterTexts(deadLetterDialect, schemaName(['SHOP'])),
   commit: commitStatement,
 };
 

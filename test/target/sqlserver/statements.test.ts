@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
+import { deadLetterDialect } from '../../../src/target/sqlserver/dead-letter-statements.ts';
 import { deleteEqualStatement } from '../../../src/target/sqlserver/equal-rows.ts';
 import {
   moveKeysPlan,
@@ -36,6 +37,7 @@ import {
   preparationStatements,
   type Unprepared,
 } from '../../../src/target/sqlserver/preparation.ts';
+import { deadLetterTexts } from '../dead-letter-texts.ts';
 import { syntaxErrors } from './parse-tsql.ts';
 import { column, tableShape } from './shapes.ts';
 
@@ -240,6 +242,7 @@ end`,
   ),
   'checkpoint-fence': fenceStatement('shop.dbo' as SchemaName),
   'checkpoint-read': readCheckpointStatement('shop.dbo' as SchemaName),
+  ...deadLetterTexts(deadLetterDialect, 'shop.dbo' as SchemaName),
 };
 
 /** The grammar's ALTER TABLE knows neither NOCHECK nor actions behind a key. */

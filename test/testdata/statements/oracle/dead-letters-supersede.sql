@@ -1,0 +1,1 @@
+update "SHOP"."REPLICATOR_DLQ" set superseded_at = localtimestamp where table_name = :1 and row_key_hash in (:2, :3) and code is not null and row_key_hash is not null and superseded_at is null

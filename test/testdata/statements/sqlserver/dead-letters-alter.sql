@@ -1,0 +1,2 @@
+alter table [dbo].[replicator_dlq] add table_name nvarchar(128) collate Latin1_General_BIN2 null, row_key nvarchar(max) null, row_key_hash nvarchar(64) collate Latin1_General_BIN2 null, key_columns nvarchar(max) null, moved_from nvarchar(max) null, code nvarchar(16) collate Latin1_General_BIN2 null, cause nvarchar(max) null, created_at datetime2 null, superseded_at datetime2 null;
+alter table [dbo].[replicator_dlq] add unique (table_name, row_key_hash, event)

@@ -1,0 +1,3 @@
+select top (10) event, source_nanos, source_logical, data_after, data_before, table_name, row_key, key_columns, moved_from, code, cause, convert(varchar(33), created_at, 126) + 'Z' as created_at, convert(varchar(33), superseded_at, 126) + 'Z' as superseded_at from [dbo].[replicator_dlq]
+where code is not null and row_key_hash is not null and superseded_at is null and event in (cast(@p0 as bigint), cast(@p1 as bigint)) and table_name = @p2 and row_key_hash = @p3 and code = @p4 and (source_nanos > cast(@p5 as bigint) or source_nanos = cast(@p6 as bigint) and source_logical >= cast(@p7 as bigint)) and (source_nanos < cast(@p8 as bigint) or source_nanos = cast(@p9 as bigint) and source_logical <= cast(@p10 as bigint)) and event > cast(@p11 as bigint)
+order by event

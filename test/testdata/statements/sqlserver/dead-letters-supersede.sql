@@ -1,0 +1,1 @@
+update [dbo].[replicator_dlq] with (rowlock, forceseek) set superseded_at = sysutcdatetime() where table_name = @p0 and row_key_hash in (@p1, @p2) and code is not null and row_key_hash is not null and superseded_at is null
