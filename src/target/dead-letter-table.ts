@@ -145,7 +145,7 @@ export class DeadLetterTable implements DeadLetters {
     const unfit = peerColumns.filter((name) => columns.get(name) !== true);
     if (unfit.length > 0) {
       throw new ReplicatorError('E4019', {
-        detail: `the table ${table} is no dead-letter table: ${unfit.join(', ')} is not there or has another type`,
+        detail: `the table ${table} is no dead-letter table: ${unfit.join(', ')} missing or of another type`,
         remedy: `rename it, or give another --dlqTableName; the daemon creates the table, or run as its owner:\n${dialect.createStatement(table)};`,
       });
     }
