@@ -108,5 +108,7 @@ test('rows of the dead-letter table that are JSON to the server are refused', as
     fixture.target.deadLetters(fixture.schema, 'replicator_dlq').prepare(),
   );
   expect(failure.code).toBe('E4019');
-  expect(failure.message).toContain('data_after, data_before missing or of another type');
+  expect(failure.message).toContain(
+    'data_after, data_before missing or of another type',
+  );
 });
