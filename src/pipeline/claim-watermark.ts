@@ -131,8 +131,8 @@ export async function refuseForeignWatermark(
   schema: SchemaName,
   signal: AbortSignal,
 ): Promise<void> {
-  const id = await store.memo(stagingIdMemo, signal);
-  if (id === null || (await target.checkpoint(schema, signal)) === null) {
+  const id = await stagingId(store, signal);
+  if ((await target.checkpoint(schema, signal)) === null) {
     return;
   }
   try {

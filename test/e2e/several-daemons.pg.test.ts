@@ -132,6 +132,42 @@ describe('three daemons behind a load balancer', () => {
     },
   );
 
+  test.for([
+    { name: 'is killed', isKilled: true },
+    {
+      name: 'is frozen for longer than its lease and wakes up',
+      isKilled: false,
+    },
+  ])(
+    'in immediate mode the one that leads $name: every accepted row is there, none older than it was',
+    { timeout: timeoutMs },
+    async ({ isKilled }) => {
+      await using fleet = await Fleet.open({ mode: 'immediate' });
+      const workload = await fleet.workload({ replayIntervalMs: 0 });
+      for (let round = 0; round < 2; round += 1) {
+        const leader = await fleet.leader();
+        await sleep(1_000);
+        if (isKilled) {
+          leader.daemon.kill('SIGKILL');
+          await fleet.leader(leader);
+          await fleet.restart(leader);
+        } else {
+          signalDaemon(leader, 'SIGSTOP');
+          await fleet.leader(leader);
+          signalDaemon(leader, 'SIGCONT');
+          await until('it stands by', async () => !(await leadsNow(leader)));
+        }
+        const { transactions } = await workload.nextProgress();
+        await until(
+          'the source gets on',
+          async () =>
+            (await workload.nextProgress()).transactions > transactions + 10,
+        );
+      }
+      await fleet.settle(workload);
+    },
+  );
+
   test(
     'no wall clock takes part: one that is an hour ahead neither takes the lease nor loses it for that',
     { timeout: timeoutMs },

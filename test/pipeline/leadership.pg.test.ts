@@ -10,9 +10,8 @@ import {
 } from '../../src/pipeline/leadership.ts';
 import type { Term } from '../../src/pipeline/term.ts';
 import type { Leases } from '../../src/staging/leases.ts';
-import { openStaging } from '../../src/staging/open.ts';
-import type { StagingStore } from '../../src/staging/staging.ts';
-import { type TestDatabase, testDatabase } from '../support/test-database.ts';
+import { openSharedStaging } from '../support/house.ts';
+import { testDatabase } from '../support/test-database.ts';
 
 const schema = schemaName(['shop', 'public']);
 const leaseMs = 400;
@@ -24,22 +23,6 @@ const silent: LeadershipObserver = {
   leadsNoMore() {},
   offers() {},
 };
-
-async function openStore(db: TestDatabase): Promise<StagingStore> {
-  return openStaging({
-    stagingConn: db.url,
-    stagingSchema: `${db.name}.staging`,
-    createSchema: true,
-    dataDir: '/nonexistent',
-    shared: true,
-    pool: {
-      idleTimeMs: 60_000,
-      jitterTimeMs: 0,
-      maxLifetimeMs: 0,
-      maxPoolSize: 4,
-    },
-  });
-}
 
 interface Daemon {
   readonly term: Term | null;
@@ -136,7 +119,7 @@ function flaky(leases: Leases, random: () => number): Leases {
 
 test('whatever happens to statements on their way, at most one daemon may commit, and epochs only rise', async () => {
   await using db = await testDatabase();
-  await using store = await openStore(db);
+  await using store = await openSharedStaging(db);
   const epochs: number[] = [];
   const daemons = ['a', 'b', 'c', 'd'].map((name) =>
     daemon(flaky(store.leases!, Math.random), name, {
@@ -167,7 +150,7 @@ test('whatever happens to statements on their way, at most one daemon may commit
 
 test('a lease that is given back is taken long before it would have run out', async () => {
   await using db = await testDatabase();
-  await using store = await openStore(db);
+  await using store = await openSharedStaging(db);
   const first = daemon(store.leases!, 'first');
   await until(() => mayCommit(first));
   const causes: string[] = [];
@@ -183,7 +166,7 @@ test('a lease that is given back is taken long before it would have run out', as
 
 test('a daemon that cannot reach its target offers the lease, and only one that reaches its own takes it', async () => {
   await using db = await testDatabase();
-  await using store = await openStore(db);
+  await using store = await openSharedStaging(db);
   let isReachable = false;
   const refused = (): Promise<void> =>
     Promise.reject(new ReplicatorError('E4001'));
@@ -211,7 +194,7 @@ test('a daemon that cannot reach its target offers the lease, and only one that 
 
 test('a lease that was offered to nobody is held again when the target is back', async () => {
   await using db = await testDatabase();
-  await using store = await openStore(db);
+  await using store = await openSharedStaging(db);
   let isReachable = false;
   const alone = daemon(store.leases!, 'alone', {
     pingTarget: () =>
@@ -233,7 +216,7 @@ test('a lease that was offered to nobody is held again when the target is back',
 
 test('a daemon that staging does not answer any more commits nothing after its lease', async () => {
   await using db = await testDatabase();
-  await using store = await openStore(db);
+  await using store = await openSharedStaging(db);
   let isCut = false;
   const leases = store.leases!;
   const cut: Leases = {

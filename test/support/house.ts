@@ -6,6 +6,7 @@ import type { House, PipelineOptions } from '../../src/pipeline/pipeline.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
 import { StagingBudget } from '../../src/pipeline/staging-budget.ts';
 import type { SequencerOptions } from '../../src/sequencer/sequencer.ts';
+import { openStaging } from '../../src/staging/open.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
 import {
@@ -57,10 +58,17 @@ export async function testHouse(
     readonly applyTimeoutMs?: number;
     /** Stands between the pipelines and the real target. */
     readonly wrapTarget?: (target: Target) => Target;
+    /** One of several on a staging schema and a target that the caller owns. */
+    readonly shared?: {
+      readonly name: string;
+      readonly database: TestDatabase;
+      readonly staging: TestDatabase;
+    };
   } = {},
 ): Promise<TestHouse> {
   const stack = new AsyncDisposableStack();
-  const database = stack.use(await testDatabase());
+  const { shared } = options;
+  const database = shared?.database ?? stack.use(await testDatabase());
   const dataDir = await mkdtemp(join(tmpdir(), 'house-'));
   stack.defer(() => rm(dataDir, { recursive: true }));
   const target = stack.use(
@@ -71,9 +79,20 @@ export async function testHouse(
       url: database.url,
     }),
   );
-  const store = stack.use(openSqliteStore({ dataDir, exclusive: true }));
+  const store = stack.use(
+    shared
+      ? await openSharedStaging(shared.staging)
+      : openSqliteStore({ dataDir, exclusive: true }),
+  );
   const house: House = {
     store,
+    ...(shared && {
+      election: {
+        leases: store.leases!,
+        holder: shared.name,
+        leaseMs: 1_000,
+      },
+    }),
     target: options.wrapTarget?.(target) ?? target,
     budget: new StagingBudget(store, options.stagingLimitBytes ?? 1 << 30),
     metrics: createMetrics(),
@@ -107,4 +126,23 @@ export async function testHouse(
     },
   };
   return test;
+}
+
+/** As the daemons of a fleet open it. */
+export async function openSharedStaging(
+  database: TestDatabase,
+): Promise<StagingStore> {
+  return openStaging({
+    stagingConn: database.url,
+    stagingSchema: `${database.name}.staging`,
+    createSchema: true,
+    dataDir: '/nonexistent',
+    shared: true,
+    pool: {
+      idleTimeMs: 60_000,
+      jitterTimeMs: 0,
+      maxLifetimeMs: 0,
+      maxPoolSize: 4,
+    },
+  });
 }
