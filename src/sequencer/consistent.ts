@@ -49,6 +49,8 @@ export class ConsistentSequencer {
   readonly #wakeup = new Wakeup();
   /** Where the sweep that has just failed stood; read by #standBack. */
   #failedThrough: Timestamp | null = null;
+  /** Each of its batches was one source transaction, or of one row. */
+  #isOneTransaction = false;
   #trouble: Trouble | null = null;
   readonly #stop = new AbortController();
   /** After transactions met at a row of the target's own (E3007). */
@@ -110,9 +112,11 @@ export class ConsistentSequencer {
           throw failure;
         }
         try {
-          if (await this.#setAside(failure, signal)) {
+          const found = await this.#setAside(failure, signal);
+          if (found === null) {
             continue;
           }
+          failure = found;
         } catch (trouble) {
           if (signal.aborted || isAbort(trouble)) {
             return;
@@ -145,6 +149,7 @@ export class ConsistentSequencer {
         parallelism:
           performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
       });
+    this.#isOneTransaction = plan.timestampLimit === 1;
     const shape = this.#context.shape();
     let hasCommitted = false;
     await using apply = new OrderedApply(
@@ -280,23 +285,24 @@ export class ConsistentSequencer {
     }
   }
 
-  /** True: the next sweep goes on with what was found out of this one. */
+  /** Null: the next sweep goes on with what was found out of this one. */
   async #setAside(
     failure: ReplicatorError,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<ReplicatorError | null> {
     const trouble = this.#trouble;
     const isSamePlace = trouble !== null && this.applied <= trouble.applied;
     const place = {
       applied: this.applied,
       through: this.#failedThrough,
       failureCount: isSamePlace ? trouble.failureCount + 1 : 1,
+      isOneTransaction: this.#isOneTransaction,
     };
-    const isFound = await this.#settingAside.handle(failure, place, signal);
-    if (isFound) {
+    if (await this.#settingAside.handle(failure, place, signal)) {
       this.#failedThrough = null;
+      return null;
     }
-    return isFound;
+    return await this.#settingAside.named(failure, place, signal);
   }
 
   /** Takes note of a failure and waits as long as it deserves. */

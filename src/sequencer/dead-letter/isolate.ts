@@ -18,7 +18,9 @@ export interface Isolation<Unit> {
   readonly aside: readonly Culprit<Unit>[];
 }
 
-export interface IsolateOptions {
+export interface IsolateOptions<Unit> {
+  /** Called with each unit that does not go as it is found. */
+  readonly onCulprit?: (culprit: Culprit<Unit>) => void;
   /** More culprits than this end the search (E3013). */
   readonly limit: number;
 }
@@ -45,9 +47,9 @@ const pairLimit = 10;
 export async function isolate<Unit>(
   units: readonly Unit[],
   trial: Trial<Unit>,
-  { limit }: IsolateOptions,
+  options: IsolateOptions<Unit>,
 ): Promise<Isolation<Unit>> {
-  const search = new Search(units, trial, limit);
+  const search = new Search(units, trial, options);
   await search.run();
   return search.result();
 }
@@ -55,15 +57,19 @@ export async function isolate<Unit>(
 class Search<Unit> {
   readonly #units: readonly Unit[];
   readonly #trial: Trial<Unit>;
-  readonly #limit: number;
+  readonly #options: IsolateOptions<Unit>;
   /** Places of what goes, ascending. */
   #goes: readonly number[] = [];
   readonly #aside = new Map<number, ReplicatorError>();
 
-  constructor(units: readonly Unit[], trial: Trial<Unit>, limit: number) {
+  constructor(
+    units: readonly Unit[],
+    trial: Trial<Unit>,
+    options: IsolateOptions<Unit>,
+  ) {
     this.#units = units;
     this.#trial = trial;
-    this.#limit = limit;
+    this.#options = options;
   }
 
   async run(): Promise<void> {
@@ -112,9 +118,11 @@ class Search<Unit> {
     }
     if (run.length === 1) {
       this.#aside.set(run[0]!, error);
-      if (this.#aside.size > this.#limit) {
+      const { limit, onCulprit } = this.#options;
+      onCulprit?.({ unit: this.#units[run[0]!]!, error });
+      if (this.#aside.size > limit) {
         throw new ReplicatorError('E3013', {
-          detail: `more than ${this.#limit} rows of one transaction would have to be set aside, the last one because ${error.message} (${error.code})`,
+          detail: `more than ${limit} rows of one transaction would have to be set aside, the last one because ${error.message} (${error.code})`,
           cause: error,
         });
       }

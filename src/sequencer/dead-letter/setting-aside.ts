@@ -1,6 +1,10 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { Batch, JsonText } from '../../mutation/mutation.ts';
-import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import {
+  previousTimestamp,
+  printTimestamp,
+  type Timestamp,
+} from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { AttemptPlan } from '../attempt-plan.ts';
 import { tablesInShape } from '../batch-tables.ts';
@@ -8,7 +12,7 @@ import { readBatches } from '../read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import { DeadLetterDesk, verdictName } from './desk.ts';
 import { stagedVersions } from './giant-rows.ts';
-import { isolate } from './isolate.ts';
+import { type Culprit, isolate } from './isolate.ts';
 import type { Verdict } from './route.ts';
 import { type RowUnit, rowsOfUnits, rowUnits } from './row-units.ts';
 import { findingsOf, takeApart, type TrialPlace, tryRows } from './trials.ts';
@@ -20,6 +24,8 @@ export interface FailedPlace {
   readonly through: Timestamp | null;
   /** Failures at this place, this one included. */
   readonly failureCount: number;
+  /** The batch was one source transaction, or of one row. */
+  readonly isOneTransaction: boolean;
 }
 
 /** The usual plan and the first three rungs of the ladder (attempt-plan.ts). */
@@ -27,6 +33,9 @@ const ladderFailures = 4;
 
 /** A transaction that fails so often after its rows were found halts. */
 const maxFindings = 3;
+
+/** So many rows that wait for others are gone through to name one of them. */
+const namingLimit = 20;
 
 /**
  * What the consistent mode does with a row that will not go, where the policy
@@ -52,6 +61,8 @@ export class SettingAside {
   #part: Batch | null = null;
   #last: { time: Timestamp; findingCount: number } | null = null;
   #hasRecounted = false;
+  /** In words, the row that the failures at one place are about. */
+  #row: { applied: Timestamp; code: string; row: string } | null = null;
 
   constructor(context: SequencerContext) {
     this.#context = context;
@@ -149,6 +160,77 @@ export class SettingAside {
     }
     this.#oneByOneThrough = place.through;
     return true;
+  }
+
+  /**
+   * The failure with the row that it is about, where one source transaction
+   * is to blame and its rows can be told apart. Asked of the same place again
+   * it says the same.
+   */
+  async named(
+    failure: ReplicatorError,
+    place: FailedPlace,
+    signal: AbortSignal,
+  ): Promise<ReplicatorError> {
+    const { disposition, code } = failure;
+    if (disposition !== 'set-aside' && disposition !== 'defer') {
+      return failure;
+    }
+    if (this.#row?.applied !== place.applied || this.#row.code !== code) {
+      this.#row = null;
+      if (place.through === null || !place.isOneTransaction || this.#part) {
+        return failure;
+      }
+      const row = await this.#firstCulprit(place.through, disposition, signal);
+      if (row === null) {
+        return failure;
+      }
+      this.#row = { applied: place.applied, code, row };
+    }
+    return new ReplicatorError(code, {
+      detail: `${failure.message}: ${this.#row.row}`,
+      cause: failure.cause,
+      remedy:
+        this.#context.options.onRowError === 'halt'
+          ? `${failure.remedy}; or have such rows set aside (--onRowError deadLetter)`
+          : failure.remedy,
+      disposition,
+    });
+  }
+
+  async #firstCulprit(
+    time: Timestamp,
+    disposition: 'set-aside' | 'defer',
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    const culprits: Culprit<RowUnit>[] = [];
+    try {
+      const batch = await this.#read(time, signal);
+      if (batch?.complete) {
+        const tables = await this.desk.withoutLetters(
+          tablesInShape(batch.tables, this.#context.shape()),
+          signal,
+        );
+        const { aside } = await takeApart(
+          this.#place(),
+          tables,
+          {
+            orders: ['upserts-first', 'deletes-first'],
+            // One that only seemed to be in the way may go with others.
+            limit: disposition === 'set-aside' ? 0 : namingLimit,
+            onCulprit: (culprit) => culprits.push(culprit),
+          },
+          signal,
+        );
+        culprits.splice(0, Infinity, ...aside);
+      }
+    } catch {
+      signal.throwIfAborted();
+    }
+    const unit = culprits[0]?.unit;
+    return unit
+      ? `row ${unit.mutations.at(-1)!.key} of ${this.desk.nameOf(unit.table)}, changed at ${printTimestamp(time)}`
+      : null;
   }
 
   async #takeTransaction(time: Timestamp, signal: AbortSignal): Promise<void> {

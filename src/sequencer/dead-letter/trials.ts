@@ -9,7 +9,7 @@ import type {
   Target,
 } from '../../target/target.ts';
 import { type Finding, verdictName } from './desk.ts';
-import { type Culprit, isolate } from './isolate.ts';
+import { type Culprit, isolate, type IsolateOptions } from './isolate.ts';
 import type { Verdict } from './route.ts';
 import {
   neededMutations,
@@ -25,11 +25,9 @@ export interface TrialPlace {
   readonly nameOf: (table: TableShape) => string;
 }
 
-export interface TakeApartOptions {
+export interface TakeApartOptions extends IsolateOptions<RowUnit> {
   /** Tried one after the other, where a row waits for another (`defer`). */
   readonly orders: readonly ApplyOrder[];
-  /** Culprits beyond which it is no matter of rows (E3013). */
-  readonly limit: number;
 }
 
 /** Finds out which rows of one source transaction do not go. */

@@ -243,6 +243,75 @@ test('a missing privilege sets nothing aside', async () => {
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 1']);
 });
 
+const halts: readonly {
+  readonly what: string;
+  readonly setup: string;
+  readonly rows: readonly TableMutations[];
+  readonly complaint: RegExp;
+  readonly mend: string;
+}[] = [
+  {
+    what: 'a check',
+    setup: 'create table t (id int primary key, v int check (v < 5))',
+    rows: [row('t', 1, 1, { v: 1 }), row('t', 1, 2, { v: 9 })],
+    complaint: /^halted: E4005 .*row \[2\] of t, .*deadLetter/,
+    mend: 'alter table t drop constraint t_v_check',
+  },
+  {
+    what: 'a value too long',
+    setup: 'create table t (id int primary key, v varchar(2))',
+    rows: [row('t', 1, 1, { v: 'a' }), row('t', 1, 2, { v: 'long' })],
+    complaint: /^halted: E4006 .*row \[2\] of t, .*deadLetter/,
+    mend: 'alter table t alter v type text',
+  },
+  {
+    what: 'a missing parent',
+    setup:
+      'create table p (id int primary key); create table t (id int primary key, p int references p)',
+    rows: [row('t', 1, 1, { p: null }), row('t', 1, 2, { p: 7 })],
+    complaint: /^halted: E4004 .*row \[2\] of t, .*deadLetter/,
+    mend: 'insert into p values (7)',
+  },
+  {
+    what: 'a unique value that is taken',
+    setup:
+      "create table t (id int primary key, u text unique); insert into t values (9, 'x')",
+    rows: [row('t', 1, 1, { u: 'a' }), row('t', 1, 2, { u: 'x' })],
+    complaint: /^halted: E4013 .*row \[2\] of t, .*deadLetter/,
+    mend: 'delete from t where id = 9',
+  },
+  {
+    what: 'a missing column',
+    setup: 'create table t (id int primary key, v int)',
+    rows: [row('t', 1, 1, { v: 1 }), row('t', 1, 2, { v: 2 })],
+    complaint: /^halted: E4012 .*table .*\.t/,
+    mend: 'alter table t add v int',
+  },
+];
+
+test.each(halts)(
+  'with the policy halt $what is told with table, key and remedy, and the pipeline goes on when it is mended',
+  async ({ setup, rows, complaint, mend, what }) => {
+    await using house = await testHouse({ sequencer: { maxRetries: 3 } });
+    await house.database.query(setup);
+    await send(house, rows);
+    if (what === 'a missing column') {
+      await house.database.query('alter table t drop v');
+    }
+    await send(house, [], 1);
+    await until(() => complaint.test(status(house).complaint ?? ''));
+    // Staging goes on meanwhile.
+    await send(house, [row('t', 2, 3, null)], 2);
+    await house.database.query(mend);
+    await applied(house, 2);
+    expect(
+      await rowsOf(house, 'select id from t where id < 9 order by id'),
+    ).toEqual(['1', '2']);
+    await state(house, 'running');
+    expect(status(house).complaint).toBeNull();
+  },
+);
+
 test('letters and watermark are one: a target that fails at the commit has neither', async () => {
   let failures = 3;
   await using house = await testHouse({
