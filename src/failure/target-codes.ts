@@ -139,4 +139,11 @@ export const targetCodes = {
     remedy:
       'let a column of one of the foreign keys be null at the target, or the foreign key be deferrable, or drop it',
   },
+  E4022: {
+    meaning: 'the target computes a column of a primary key',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'make it an ordinary column at the target, which takes the value of the source, or give the table a primary key without it',
+  },
 } as const satisfies Record<`E4${number}`, CodeEntry>;

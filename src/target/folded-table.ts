@@ -3,6 +3,7 @@ import type { Emptying } from '../mutation/emptied-table.ts';
 import { foldByContent } from '../mutation/fold-content.ts';
 import { foldByKey, type FoldedRow } from '../mutation/fold.ts';
 import type { JsonText, Mutation } from '../mutation/mutation.ts';
+import { requireWritableKey } from './require-key.ts';
 import { groupByShape, type KeyMove, wholeRowTest } from './row-shape.ts';
 import type { ShapeRows, TableShape } from './target.ts';
 
@@ -63,6 +64,9 @@ function foldKeyed(
     } else {
       (mutation.kind === 'replace' ? replaced : upserted).push(mutation);
     }
+  }
+  if (upserted.length > 0 || replaced.length > 0) {
+    requireWritableKey(table);
   }
   return {
     table,

@@ -10,3 +10,13 @@ export function requireKey(table: TableShape): void {
     });
   }
 }
+
+/** Throws E4022 where the target computes a column by which rows are found. */
+export function requireWritableKey(table: TableShape): void {
+  const computed = table.primaryKey.find(({ generated }) => generated);
+  if (computed) {
+    throw new ReplicatorError('E4022', {
+      detail: `column "${computed.name}" of the primary key of table ${table.schema}.${table.name}`,
+    });
+  }
+}
