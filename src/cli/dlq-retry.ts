@@ -10,7 +10,7 @@ import {
   groupLetters,
   type LetterGroup,
   retryLetters,
-} from '../sequencer/retry-letters.ts';
+} from '../sequencer/dead-letter/retry-letters.ts';
 import { createApplier } from '../target/applier.ts';
 import type { DeadLetter } from '../target/dead-letters.ts';
 import type { Command } from './command.ts';

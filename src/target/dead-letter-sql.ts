@@ -165,7 +165,7 @@ export class DeadLetterSql {
       long(movedFrom),
       bindings.bind(code),
       // No text of PostgreSQL holds U+0000.
-      long(cause.replaceAll('\0', '\u{fffd}')),
+      long(cause.replaceAll('\0', '\u{fffd}') || null),
       this.dialect.now,
     ];
     return `(${values.join(', ')})`;

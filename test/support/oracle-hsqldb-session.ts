@@ -3,11 +3,12 @@ import type { OracleSession } from '../../src/target/oracle/driver.ts';
 import type { Hsqldb } from './oracle-hsqldb.ts';
 
 /**
- * HSQLDB wants to know a parameter's type, and has the standard's place for
- * the condition of an update.
+ * HSQLDB wants to know a parameter's type, prints no three digits of a second,
+ * and has the standard's place for the condition of an update.
  */
 export function inHsqldb(statement: string): string {
   return statement
+    .replaceAll('SS.FF3"Z"', 'SS"Z"')
     .replaceAll(/:\d+/g, 'cast(? as varchar2(4000))')
     .replace(
       /when matched then update set([^]*)\nwhere (.*)\nwhen not/,
@@ -43,7 +44,10 @@ export function hsqldbSession(database: Hsqldb): OracleSession {
     usable: true,
     async query(text, values = []) {
       const rows = await run(text, values);
-      const names = /^select (.*?) from/.exec(text)![1]!.split(', ');
+      const names = /^select (.*?) from/
+        .exec(text)![1]!
+        .split(/, (?![^(]*\))/)
+        .map((column) => column.replace(/.* as /, ''));
       return (rows as (string | null)[][]).map((row) =>
         Object.fromEntries(row.map((value, index) => [names[index]!, value])),
       );

@@ -8,18 +8,18 @@
  * letter that the daemon has superseded meanwhile is not applied, and one that
  * somebody discarded is not there any more.
  */
-import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
-import type { SchemaName } from '../mutation/schema-name.ts';
-import type { DeadLetter } from '../target/dead-letters.ts';
-import { tableOrder } from '../target/table-order.ts';
+import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
+import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { DeadLetter } from '../../target/dead-letters.ts';
+import { tableOrder } from '../../target/table-order.ts';
 import type {
   Applier,
   ApplyOrder,
   SchemaShape,
   Target,
-} from '../target/target.ts';
+} from '../../target/target.ts';
 
-import { alignKeys } from './key-alignment.ts';
+import { alignKeys } from '../key-alignment.ts';
 
 /** The letters of one row; of several where a row went from key to key. */
 export interface LetterGroup {
