@@ -189,5 +189,5 @@ function placesOf(
 
 /** Numbers are more often a state or a count, for which a check may look. */
 function rank({ kind }: SpareKind): number {
-  return ['integer', 'text', 'uuid'].indexOf(kind);
+  return ['date', 'timestamp', 'integer', 'text', 'uuid'].indexOf(kind);
 }

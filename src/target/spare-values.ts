@@ -7,7 +7,7 @@ import type { JsonText } from '../mutation/mutation.ts';
 import type { SpareKind } from './target.ts';
 
 /** Fewer are not enough to draw from. */
-const leastCount = 10_000n;
+const leastCount = 1_000n;
 
 /** In one case, for collations that know no other; no blanks, no marks. */
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -43,20 +43,40 @@ export function decimalSpares({
   return integerSpares(-max, max);
 }
 
+function drawnBetween(min: bigint, max: bigint): bigint {
+  const drawn = randomBytes(9).reduce(
+    (sum, byte) => (sum << 8n) | BigInt(byte),
+    0n,
+  );
+  return min + (drawn % (max - min + 1n));
+}
+
 export function textSpares(maxLength: number): SpareKind | null {
   const length = Math.min(maxLength, mostCharacters);
   return length < leastCharacters ? null : { kind: 'text', length };
 }
 
+/** Behind the calendar's reform, and before what people keep. */
+const spareDays = {
+  firstMs: Date.UTC(1600, 0, 1),
+  lastMs: Date.UTC(1749, 11, 31, 23, 59, 59),
+};
+
 export function spareValue(kind: SpareKind): JsonText {
   switch (kind.kind) {
-    case 'integer': {
-      const drawn = randomBytes(9).reduce(
-        (sum, byte) => (sum << 8n) | BigInt(byte),
-        0n,
-      );
-      return String(
-        kind.min + (drawn % (kind.max - kind.min + 1n)),
+    case 'integer':
+      return String(drawnBetween(kind.min, kind.max)) as JsonText;
+    case 'date':
+    case 'timestamp': {
+      const { firstMs, lastMs } = spareDays;
+      const hasZone = kind.kind === 'timestamp' && kind.hasZone;
+      const timeMs = Number(drawnBetween(BigInt(firstMs), BigInt(lastMs)));
+      // Whole seconds, which every type holds.
+      const [seconds] = new Date(timeMs).toISOString().split('.');
+      return (
+        kind.kind === 'date'
+          ? `"${seconds!.slice(0, 10)}"`
+          : `"${seconds}${hasZone ? 'Z' : ''}"`
       ) as JsonText;
     }
     case 'text':

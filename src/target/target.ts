@@ -244,7 +244,8 @@ export interface ParkingRules {
 export type SpareKind =
   | { readonly kind: 'text'; readonly length: number }
   | { readonly kind: 'integer'; readonly min: bigint; readonly max: bigint }
-  | { readonly kind: 'uuid' };
+  | { readonly kind: 'uuid' | 'date' }
+  | { readonly kind: 'timestamp'; readonly hasZone: boolean };
 
 export type TargetEngine =
   | 'postgres'

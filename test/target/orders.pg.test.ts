@@ -7,7 +7,7 @@ import {
   mayBeRefused,
   type OrderWords,
   playModel,
-} from '../contract/target-orders.ts';
+} from '../contract/order-ladder.ts';
 import { type PostgresFixture, postgresFixture } from './postgres/fixture.ts';
 
 const kept = new URL('../testdata/orders/', import.meta.url);

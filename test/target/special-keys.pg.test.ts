@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { climb } from '../contract/target-orders.ts';
+import { climb } from '../contract/order-ladder.ts';
 import { applyTo, failureOf, row } from '../contract/target-fixture.ts';
 import { postgresFixture } from './postgres/fixture.ts';
 
@@ -57,3 +57,45 @@ test('a key column that the target computes is named, and nothing is written', a
   expect(failure.message).toContain('"part"');
   expect(await fixture.rows('select id from item')).toEqual([]);
 });
+
+test.each([
+  [
+    'uuid',
+    [
+      '"0b9a5f6e-0000-4000-8000-000000000001"',
+      '"0b9a5f6e-0000-4000-8000-000000000002"',
+    ],
+  ],
+  ['timestamp', ['"2024-01-01T01:00:00"', '"2024-01-02T02:00:00"']],
+  ['timestamptz', ['"2024-01-01T01:00:00Z"', '"2024-01-02T02:00:00Z"']],
+  ['numeric(6, 2)', ['1.5', '2.5']],
+  ['int2', ['1', '2']],
+])(
+  'values of %s pass between rows though children cascade',
+  async (type, [a, b]) => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(`
+    create table item (id int4 primary key, v ${type} not null unique);
+    create table child (id int4 primary key, item int4 references item on delete cascade);
+    insert into item values (1, '${a!.replaceAll('"', '')}'), (2, '${b!.replaceAll('"', '')}');
+    insert into child values (1, 1)`);
+    const before = await fixture.rows('select v from item order by id');
+    const { refused } = await climb(
+      fixture,
+      [
+        {
+          item: [
+            row(1, [1], { id: '1', v: b! }),
+            row(1, [2], { id: '2', v: a! }),
+          ],
+        },
+      ],
+      async () => {},
+    );
+    expect(refused).toBeNull();
+    expect(await fixture.rows('select v from item order by id')).toEqual(
+      before.toReversed(),
+    );
+    expect(await fixture.rows('select id from child')).toEqual([['1']]);
+  },
+);

@@ -17,5 +17,11 @@ function spareKind(column: ColumnShape): SpareKind | null {
   if (codec.kind === 'decimal') {
     return decimalSpares(codec);
   }
+  if (codec.kind === 'date') {
+    return { kind: 'date' };
+  }
+  if (codec.kind === 'datetime' && codec.until === null) {
+    return { kind: 'timestamp', hasZone: false };
+  }
   return codec.kind === 'text' ? textSpares(codec.maxLength ?? Infinity) : null;
 }

@@ -22,6 +22,12 @@ function spareKind(column: ColumnShape): SpareKind | null {
     const precision = Math.min(18, codec.digitCount);
     return decimalSpares({ precision, scale: 0 });
   }
+  if (codec.kind === 'date') {
+    return { kind: 'timestamp', hasZone: false };
+  }
+  if (codec.kind === 'timestamp') {
+    return { kind: 'timestamp', hasZone: codec.hasZone };
+  }
   return codec.kind === 'text' && !codec.booleans
     ? textSpares(codec.maxLength)
     : null;

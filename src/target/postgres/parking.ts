@@ -31,8 +31,11 @@ function spareKind(column: ColumnShape): SpareKind | null {
   if (limit.type === 'unlimited-numeric') {
     return decimalSpares({ precision: 18, scale: 0 });
   }
-  if (limit.type === 'uuid') {
-    return { kind: 'uuid' };
+  if (limit.type === 'uuid' || limit.type === 'date') {
+    return { kind: limit.type };
+  }
+  if (limit.type === 'timestamp' || limit.type === 'timestamptz') {
+    return { kind: 'timestamp', hasZone: limit.type === 'timestamptz' };
   }
   if (limit.type === 'limited-text') {
     return textSpares(limit.length);

@@ -24,8 +24,11 @@ function spareKind(column: ColumnShape): SpareKind | null {
   if (codec.kind === 'decimal') {
     return decimalSpares(codec);
   }
-  if (codec.kind === 'uuid') {
-    return { kind: 'uuid' };
+  if (codec.kind === 'uuid' || codec.kind === 'date') {
+    return { kind: codec.kind };
+  }
+  if (codec.kind === 'timestamp' && codec.type === 'datetime2') {
+    return { kind: 'timestamp', hasZone: false };
   }
   return codec.kind === 'text' ? textSpares(codec.maxLength ?? Infinity) : null;
 }

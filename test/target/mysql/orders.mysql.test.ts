@@ -7,7 +7,7 @@ import {
   mayBeRefused,
   type OrderWords,
   playModel,
-} from '../../contract/target-orders.ts';
+} from '../../contract/order-ladder.ts';
 import { MYSQL_PRODUCTS } from '../../support/mysql-test-database.ts';
 import { type MysqlFixture, mysqlFixture } from './fixture.ts';
 
