@@ -58,7 +58,7 @@ export async function runDaemon(
     {
       mode: values.immediate ? 'immediate' : 'consistent',
       isStatementOrder: false,
-      sharesStaging: true,
+      sharesStaging: values.immediate ? 'applied' : 'staged',
       metrics,
       logger,
       warnings,

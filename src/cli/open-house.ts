@@ -21,7 +21,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { collectProcessMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { logEveryMinute } from '../console/minute-line.ts';
 import type { CommandIo } from './command.ts';
-import { openStores } from './open-stores.ts';
+import { openStores, type OpenStoresOptions } from './open-stores.ts';
 import { replicatorVersion } from './version.ts';
 
 /** The options that every daemon has, whatever its source. */
@@ -38,7 +38,7 @@ export interface HouseOptions {
   /** See {@link OpenStoresOptions.onLockWait}. */
   readonly onLockWait?: () => void;
   /** See {@link OpenStoresOptions.sharesStaging}. */
-  readonly sharesStaging?: boolean;
+  readonly sharesStaging?: OpenStoresOptions['sharesStaging'];
   /** The target as this daemon's pipelines see it. */
   readonly targetView?: (target: Target) => Target;
   readonly metrics: Metrics;
@@ -72,7 +72,7 @@ export async function openHouse(
     metrics,
     signal: io.signal,
     ...(options.onLockWait && { onLockWait: options.onLockWait }),
-    sharesStaging: options.sharesStaging ?? false,
+    ...(options.sharesStaging && { sharesStaging: options.sharesStaging }),
     sessionName,
   });
   const metered = meteredTarget(stores.target, metrics);

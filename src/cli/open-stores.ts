@@ -25,8 +25,8 @@ export interface OpenStoresOptions {
    * up, and is told here that it does.
    */
   readonly onLockWait?: () => void;
-  /** Other daemons that say so too may use a staging server's schema beside this one. */
-  readonly sharesStaging?: boolean;
+  /** See {@link StagingOptions.shared}. */
+  readonly sharesStaging?: StagingOptions['shared'];
   /** See {@link OpenTargetOptions.sessionName}. */
   readonly sessionName?: string;
 }
@@ -84,7 +84,7 @@ export async function openStores(
     dataDir: values.dataDir,
     stagingSchema: values.stagingSchema,
     createSchema: values.stagingCreateSchema && targetFailure === null,
-    shared: sharesStaging ?? false,
+    ...(sharesStaging && { shared: sharesStaging }),
     pool: {
       maxPoolSize: values.stagingMaxPoolSize,
       idleTimeMs: values.stagingIdleTime,

@@ -241,7 +241,7 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 503,
     remedy:
-      'stop the other one, or give this one its own --dataDir or --stagingSchema',
+      'stop the other one, or give this one its own --dataDir or --stagingSchema; daemons that work together share a staging server (--stagingConn)',
   },
   E2006: {
     meaning: 'a staged entry is damaged',
@@ -271,6 +271,13 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'nothing is lost: this daemon stands by, and applies again when its turn comes',
+  },
+  E2012: {
+    meaning: 'daemons in the other mode use this staging schema',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'run all daemons of one --stagingSchema with --immediate, or all without; to change the mode stop all of them first',
   },
 
   // 3xxx: the sequencer.

@@ -1,6 +1,7 @@
 /** Opens the staging store that the options ask for. */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { StagingPoolOptions } from './postgres/connections.ts';
+import type { Acknowledging } from './postgres/daemon-lock.ts';
 import { openPostgresStore } from './postgres/postgres-store.ts';
 import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { StagingStore } from './staging.ts';
@@ -20,15 +21,16 @@ export interface StagingOptions {
    */
   readonly exclusive?: boolean;
   /**
-   * True: other daemons that say so too may use the staging schema at the same
-   * time. The embedded store is of one daemon all the same.
+   * Given: other daemons that say the same may use the staging schema at the
+   * same time; those that say otherwise are refused (E2012). The embedded store
+   * is of one daemon all the same.
    */
-  readonly shared?: boolean;
+  readonly shared?: Acknowledging;
 }
 
 /**
  * Resolves when the store has answered and its tables are of this version.
- * Rejects with E2001, E2003, E2004, E2005, E5002, E5005, E5007 or E5009, or
+ * Rejects with E2001, E2003, E2004, E2005, E2012, E5002, E5005, E5007 or E5009, or
  * the signal's reason.
  */
 export async function openStaging(
@@ -47,9 +49,5 @@ export async function openStaging(
         'give postgresql://<user>@<host>:<port>/<database> (PostgreSQL or CockroachDB), or leave it out for embedded staging',
     });
   }
-  const { shared = false } = options;
-  return openPostgresStore(
-    { ...options, stagingConn, exclusive, shared },
-    signal,
-  );
+  return openPostgresStore({ ...options, stagingConn, exclusive }, signal);
 }

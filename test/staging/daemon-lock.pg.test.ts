@@ -9,6 +9,7 @@ interface Place {
   readonly url: string;
   readonly schema: string;
   readonly exclusive?: boolean;
+  readonly shared?: 'staged' | 'applied';
 }
 
 function open(place: Place, signal?: AbortSignal): Promise<StagingStore> {
@@ -25,6 +26,7 @@ function open(place: Place, signal?: AbortSignal): Promise<StagingStore> {
         maxPoolSize: 2,
       },
       ...(place.exclusive === false && { exclusive: false }),
+      ...(place.shared && { shared: place.shared }),
     },
     signal,
   );
@@ -47,6 +49,53 @@ async function until(look: () => Promise<boolean>): Promise<void> {
     await sleep(20);
   }
 }
+
+test('daemons that share a staging schema start at the same moment, and make it together', async () => {
+  await using db = await testDatabase();
+  const place = {
+    url: db.url,
+    schema: `${db.name}.one`,
+    shared: 'staged',
+  } as const;
+  const stores = await Promise.all(
+    Array.from({ length: 6 }, () => open(place)),
+  );
+  expect(stores.map((store) => store.leases !== null)).not.toContain(false);
+  for (const store of stores) {
+    await store[Symbol.asyncDispose]();
+  }
+});
+
+test('one that needs staging for itself, and those that share it, keep each other out', async () => {
+  await using db = await testDatabase();
+  const alone = { url: db.url, schema: `${db.name}.one` };
+  const shared = { ...alone, shared: 'staged' } as const;
+  {
+    await using _first = await open(shared);
+    await using _second = await open(shared);
+    await expect(open(alone)).rejects.toMatchObject({ code: 'E2005' });
+  }
+  await using _alone = await open(alone);
+  await expect(open(shared)).rejects.toMatchObject({ code: 'E2005' });
+}, 60_000);
+
+test('daemons whose acknowledgements mean something else do not share a staging schema', async () => {
+  await using db = await testDatabase();
+  const place = { url: db.url, schema: `${db.name}.one` };
+  const staged = { ...place, shared: 'staged' } as const;
+  const applied = { ...place, shared: 'applied' } as const;
+  {
+    await using _first = await open(staged);
+    await expect(open(applied)).rejects.toMatchObject({
+      code: 'E2012',
+      disposition: 'halt',
+    });
+    await using _second = await open(staged);
+  }
+  await using _first = await open(applied);
+  await using _second = await open(applied);
+  await expect(open(staged)).rejects.toMatchObject({ code: 'E2012' });
+}, 60_000);
 
 test('a second daemon on a staging schema is refused, a command and another schema are not', async () => {
   await using db = await testDatabase();

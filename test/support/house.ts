@@ -137,7 +137,7 @@ export async function openSharedStaging(
     stagingSchema: `${database.name}.staging`,
     createSchema: true,
     dataDir: '/nonexistent',
-    shared: true,
+    shared: 'staged',
     pool: {
       idleTimeMs: 60_000,
       jitterTimeMs: 0,

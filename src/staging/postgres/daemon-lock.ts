@@ -16,17 +16,24 @@ import { cutClient } from '../../config/address/postgres-dial.ts';
 import { dialSession } from './connections.ts';
 import { sqlState } from './errors.ts';
 
-export type LockKind = 'shared' | 'exclusive';
+/**
+ * What an acknowledgement means to a daemon: that rows are staged, or that they
+ * are applied. Whoever means the one would take rows for applied that the
+ * other has but staged: the two do not share a staging schema.
+ */
+export type Acknowledging = 'staged' | 'applied';
+
+/** Daemons that acknowledge alike share the schema; one may have it alone. */
+export type LockKind = Acknowledging | 'exclusive';
 
 interface Lock {
-  readonly key: string;
   readonly kind: LockKind;
+  readonly schema: string;
+  readonly acknowledging: Readonly<Record<Acknowledging, string>>;
 }
 
-const tryLock = {
-  shared: 'pg_try_advisory_lock_shared',
-  exclusive: 'pg_try_advisory_lock',
-};
+/** `taken`: by one that has it alone, or that would have it so. */
+type Held = pg.Client | 'taken' | 'other-mode';
 
 /** How long the server may take to notice that the last holder is dead. */
 const takeOverMs = 5_000;
@@ -56,14 +63,29 @@ export async function lockStagingSchema(
   kind: LockKind,
   signal?: AbortSignal,
 ): Promise<AsyncDisposable> {
-  const lock = { key: lockKey(database, schema), kind };
+  const lock: Lock = {
+    kind,
+    schema: lockKey(database, schema),
+    acknowledging: {
+      staged: lockKey(database, schema, 'staged'),
+      applied: lockKey(database, schema, 'applied'),
+    },
+  };
   const deadline = performance.now() + takeOverMs;
   let held = await lockedSession(address, lock, signal);
-  while (held === null) {
+  while (typeof held === 'string') {
+    if (performance.now() >= deadline && held === 'other-mode') {
+      throw new ReplicatorError('E2012', {
+        detail: `daemons in the other mode use the staging schema ${JSON.stringify(schema)} in the database ${JSON.stringify(database)}`,
+      });
+    }
     if (performance.now() >= deadline) {
       throw new ReplicatorError('E2005', {
-        detail: `another replicator uses the staging schema ${JSON.stringify(schema)} in the database ${JSON.stringify(database)}`,
-        remedy: 'stop the other one, or give this one its own --stagingSchema',
+        detail: `another replicator uses the staging schema ${JSON.stringify(schema)} in the database ${JSON.stringify(database)}${kind === 'exclusive' ? '' : ' and does not share it'}`,
+        remedy:
+          kind === 'exclusive'
+            ? 'stop the other one, or give this one its own --stagingSchema'
+            : 'replicator pglogical, and versions that knew no other way, need it for themselves: stop the other one, or give this one its own --stagingSchema',
       });
     }
     await sleep(takeOverStepMs, undefined, { signal }).catch(() => {});
@@ -98,7 +120,8 @@ async function keepLocked(
       cutClient(held);
       retryMs = 100;
     }
-    held = await lockedSession(address, lock, signal).catch(() => null);
+    const again = await lockedSession(address, lock, signal).catch(() => null);
+    held = typeof again === 'string' ? null : again;
     if (held === null) {
       await sleep(retryMs, undefined, { signal }).catch(() => {});
       retryMs = Math.min(retryMs * 2, longestRetryMs);
@@ -129,16 +152,16 @@ async function lostOrAborted(
   signal.removeEventListener('abort', over);
 }
 
-/** Null where another session holds the lock. */
+/** Not a session where others hold what it needs. */
 async function lockedSession(
   address: PostgresAddress,
-  { key, kind }: Lock,
+  lock: Lock,
   signal: AbortSignal | undefined,
-): Promise<pg.Client | null> {
+): Promise<Held> {
   const session = await dialSession(address, signal);
   const cut = (): void => cutClient(session);
   signal?.addEventListener('abort', cut, { once: true });
-  let locked = false;
+  let held: Held = 'taken';
   try {
     await session.query(keepAliveSettings).catch((error: unknown) => {
       // A server that does not know them does without.
@@ -146,28 +169,52 @@ async function lockedSession(
         throw error;
       }
     });
-    const { rows } = await session.query<{ locked: boolean }>(
-      `select ${tryLock[kind]}($1::int8) as locked`,
-      [key],
-    );
+    held = await takeLocks(session, lock);
     signal?.throwIfAborted();
-    locked = rows[0]!.locked;
-    return locked ? session : null;
+    return held;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
     signal?.removeEventListener('abort', cut);
-    if (!locked) {
+    if (typeof held === 'string' || signal?.aborted) {
       cut();
     }
   }
 }
 
+async function takeLocks(session: pg.Client, lock: Lock): Promise<Held> {
+  const ask = async (call: string, key: string): Promise<boolean> => {
+    const { rows } = await session.query<{ done: boolean }>(
+      `select ${call}($1::int8) as done`,
+      [key],
+    );
+    return rows[0]!.done;
+  };
+  const { kind, schema, acknowledging } = lock;
+  if (kind === 'exclusive') {
+    return (await ask('pg_try_advisory_lock', schema)) ? session : 'taken';
+  }
+  const other = acknowledging[kind === 'staged' ? 'applied' : 'staged'];
+  // First one's own, then a look at the other: of two that come at the same
+  // moment one sees the other at least.
+  if (
+    !(await ask('pg_try_advisory_lock_shared', schema)) ||
+    !(await ask('pg_try_advisory_lock_shared', acknowledging[kind]))
+  ) {
+    return 'taken';
+  }
+  if (!(await ask('pg_try_advisory_lock', other))) {
+    return 'other-mode';
+  }
+  await ask('pg_advisory_unlock', other);
+  return session;
+}
+
 /** The lock's number: the first 64 bits of a hash of the names. */
-function lockKey(database: string, schema: string): string {
+function lockKey(...names: string[]): string {
   return createHash('sha256')
-    .update(JSON.stringify(['replicator staging', database, schema]))
+    .update(JSON.stringify(['replicator staging', ...names]))
     .digest()
     .readBigInt64BE(0)
     .toString();

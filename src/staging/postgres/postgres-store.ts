@@ -30,7 +30,7 @@ import {
   openConnections,
   type StagingPoolOptions,
 } from './connections.ts';
-import { lockStagingSchema } from './daemon-lock.ts';
+import { type Acknowledging, lockStagingSchema } from './daemon-lock.ts';
 import { entryIds, parseEntryId } from './entry-id.ts';
 import { postgresFailure, sqlState } from './errors.ts';
 import { leasesOn } from './leases.ts';
@@ -55,7 +55,7 @@ export interface PostgresStoreOptions {
   /** False: neither make, migrate nor lock anything. */
   readonly exclusive: boolean;
   /** See {@link StagingOptions.shared}. */
-  readonly shared: boolean;
+  readonly shared?: Acknowledging;
 }
 
 /** One connection's commit waits for the disk while the next one fills. */
@@ -79,7 +79,7 @@ export async function openPostgresStore(
         migrate: options.exclusive,
         ...(options.exclusive && {
           lock: async (...place) => {
-            const kind = options.shared ? 'shared' : 'exclusive';
+            const kind = options.shared ?? 'exclusive';
             opened.use(await lockStagingSchema(place, kind, signal));
           },
         }),
