@@ -23,6 +23,9 @@ export interface AttemptPlan {
   readonly isOneByOne?: true;
 }
 
+/** The usual plan, and every rung below that differs from it. */
+export const ladderFailures = 6;
+
 /**
  * What to do differently after a failure.
  *

@@ -1,11 +1,11 @@
 /** Rows that come without their transaction: requests, and what recovery finds. */
 import type { TableMutations } from '../../mutation/mutation.ts';
 import { createApplier } from '../../target/applier.ts';
-import type { ApplyOrder, TableShape } from '../../target/target.ts';
+import type { TableShape } from '../../target/target.ts';
 import { tablesInShape } from '../batch-tables.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import type { DeadLetterDesk } from './desk.ts';
-import { findingsOf, takeApart } from './trials.ts';
+import { findingsOf, takeApart, wholeOrders } from './trials.ts';
 
 /**
  * Finds the rows that can never go, and has the desk set them aside when the
@@ -29,9 +29,7 @@ export async function takeRowsApart(
     }),
     nameOf: (table: TableShape) => desk.nameOf(table),
   };
-  const orders: ApplyOrder[] = mayWait
-    ? ['upserts-first']
-    : ['upserts-first', 'deletes-first'];
+  const orders = mayWait ? (['upserts-first'] as const) : wholeOrders;
   const limit = await desk.room(signal);
   const rows = await desk.withoutLetters(
     tablesInShape(tables, context.shape()),

@@ -6,7 +6,7 @@ import {
   type Timestamp,
 } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
-import type { AttemptPlan } from '../attempt-plan.ts';
+import { type AttemptPlan, ladderFailures } from '../attempt-plan.ts';
 import { tablesInShape } from '../batch-tables.ts';
 import { readBatches } from '../read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
@@ -15,7 +15,13 @@ import { stagedVersions } from './giant-rows.ts';
 import { type Culprit, isolate } from './isolate.ts';
 import type { Verdict } from './route.ts';
 import { type RowUnit, rowsOfUnits, rowUnits } from './row-units.ts';
-import { findingsOf, takeApart, type TrialPlace, tryRows } from './trials.ts';
+import {
+  findingsOf,
+  takeApart,
+  type TrialPlace,
+  tryRows,
+  wholeOrders,
+} from './trials.ts';
 
 /** Where a sweep has failed. */
 export interface FailedPlace {
@@ -27,9 +33,6 @@ export interface FailedPlace {
   /** The batch was one source transaction, or of one row. */
   readonly isOneTransaction: boolean;
 }
-
-/** The usual plan and the first three rungs of the ladder (attempt-plan.ts). */
-const ladderFailures = 4;
 
 /** A transaction that fails so often after its rows were found halts. */
 const maxFindings = 3;
@@ -215,7 +218,7 @@ export class SettingAside {
           this.#place(),
           tables,
           {
-            orders: ['upserts-first', 'deletes-first'],
+            orders: wholeOrders,
             // One that only seemed to be in the way may go with others.
             limit: disposition === 'set-aside' ? 0 : namingLimit,
             onCulprit: (culprit) => culprits.push(culprit),
@@ -246,12 +249,11 @@ export class SettingAside {
       tablesInShape(batch.tables, shape),
       signal,
     );
-    const orders = ['upserts-first', 'deletes-first'] as const;
     const place = this.#place();
     const { aside, order } = await takeApart(
       place,
       tables,
-      { orders, limit },
+      { orders: wholeOrders, limit },
       signal,
     );
     const finding = findingsOf(place, aside, order).get(time);

@@ -30,6 +30,13 @@ export interface TakeApartOptions extends IsolateOptions<RowUnit> {
   readonly orders: readonly ApplyOrder[];
 }
 
+/** In which rows may go that are all there. */
+export const wholeOrders: readonly ApplyOrder[] = [
+  'upserts-first',
+  'deletes-first',
+  'values-parked',
+];
+
 /** Finds out which rows of one source transaction do not go. */
 export async function takeApart(
   place: TrialPlace,
