@@ -11,7 +11,7 @@ export function inHsqldb(statement: string): string {
     .replaceAll('SS.FF3"Z"', 'SS"Z"')
     .replaceAll(/:\d+/g, 'cast(? as varchar2(4000))')
     .replace(
-      /when matched then update set([^]*)\nwhere (.*)\nwhen not/,
+      /when matched then update set([^]*?)\nwhere ([^]*?)\nwhen not/,
       'when matched and ($2) then update set$1\nwhen not',
     );
 }
