@@ -228,18 +228,18 @@ export function registerOrdersCases(
         ],
         [`child_${place}`]: [row(1, [1], { id: '1', item: '1' })],
       });
-      const before = await fixture.rows(
-        `select v from item_${place} order by id`,
-      );
+      const held = async (): Promise<(string | null | undefined)[]> =>
+        (await fixture.rows(`select id, v from item_${place} order by id`)).map(
+          ([, value]) => value,
+        );
+      const before = await held();
       await carry(fixture, {
         [`item_${place}`]: [
           row(2, [1], { id: '1', v: b }),
           row(2, [2], { id: '2', v: a }),
         ],
       });
-      expect(
-        await fixture.rows(`select v from item_${place} order by id`),
-      ).toEqual(before.toReversed());
+      expect(await held()).toEqual(before.toReversed());
       expect(await fixture.rows(`select id from child_${place}`)).toEqual([
         ['1'],
       ]);
