@@ -57,6 +57,7 @@ export async function runDaemon(
     values,
     {
       mode: values.immediate ? 'immediate' : 'consistent',
+      modeValues: values,
       isStatementOrder: false,
       sharesStaging: values.immediate ? 'applied' : 'staged',
       metrics,

@@ -4,6 +4,7 @@ import type {
   GlobalValues,
   MetricsValues,
   SequencerValues,
+  SlotSequencerValues,
   StagingValues,
   TargetValues,
 } from '../config/options.ts';
@@ -27,12 +28,17 @@ import { replicatorVersion } from './version.ts';
 /** The options that every daemon has, whatever its source. */
 export type HouseValues = TargetValues &
   StagingValues &
-  Omit<SequencerValues, 'immediate'> &
+  SlotSequencerValues &
   MetricsValues &
   GlobalValues & { readonly memoryLimit: number };
 
 export interface HouseOptions {
   readonly mode: House['options']['mode'];
+  /** Null for a source whose transactions always stay whole. */
+  readonly modeValues: Pick<
+    SequencerValues,
+    'bestEffortOnly' | 'bestEffortWindow' | 'immediateForeignKeys'
+  > | null;
   /** See BatchLimits.isStatementOrder. */
   readonly isStatementOrder: boolean;
   /** See {@link OpenStoresOptions.onLockWait}. */
@@ -134,13 +140,21 @@ export function keepTelling(
 
 function pipelineOptions(
   values: HouseValues,
-  { mode, isStatementOrder }: HouseOptions,
+  { mode, modeValues, isStatementOrder }: HouseOptions,
 ): House['options'] {
+  // A key of the guard takes about 150 bytes with its map entry.
+  const maxKeys = values.memoryLimit / 4 / 150;
   return {
     mode,
+    immediateForeignKeys: modeValues?.immediateForeignKeys ?? false,
+    bestEffort: {
+      only: modeValues?.bestEffortOnly ?? false,
+      windowMs: modeValues?.bestEffortWindow ?? 0,
+      maxKeys,
+      nowMs: Date.now,
+    },
     retireOffsetMs: values.retireOffset,
-    // A key of the guard takes about 150 bytes with its map entry.
-    maxGuardKeys: values.assumeIdempotent ? 0 : values.memoryLimit / 4 / 150,
+    maxGuardKeys: values.assumeIdempotent ? 0 : maxKeys,
     sequencer: {
       flushSize: values.flushSize,
       parallelism: values.enableParallelApplies ? values.parallelism : 1,

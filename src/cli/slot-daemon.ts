@@ -87,6 +87,7 @@ export async function runSlotDaemon(
     values,
     {
       mode: 'consistent',
+      modeValues: null,
       isStatementOrder: true,
       onLockWait: () => {
         open = 'waiting';

@@ -9,7 +9,7 @@ import type {
   HttpValues,
   MetricsValues,
   PglogicalValues,
-  SequencerValues,
+  SlotSequencerValues,
   StartValues,
   TargetValues,
 } from './options.ts';
@@ -24,6 +24,7 @@ const minSnapshotPeriodMs = 15_000;
  */
 export function checkStartOptions(values: StartValues): string[] {
   checkDatabases(values);
+  checkModes(values);
   checkTls(values);
   checkCallers(values);
   checkAddresses(values);
@@ -72,7 +73,7 @@ export function checkTargetGiven({ targetConn }: { targetConn: string }): void {
 
 /** The part that concerns the databases alone, for preflight too. */
 export function checkDatabases(
-  values: TargetValues & Omit<SequencerValues, 'immediate'>,
+  values: TargetValues & SlotSequencerValues,
 ): void {
   checkTargetGiven(values);
   const most = Math.floor(values.targetMaxPoolSize * parallelismShare);
@@ -88,6 +89,32 @@ export function checkDatabases(
     throw contradiction(
       '--retryMaxBackoff is less than --retryInitialBackoff',
       'raise --retryMaxBackoff',
+    );
+  }
+}
+
+function checkModes(values: StartValues): void {
+  const bestEffort = values.bestEffortOnly
+    ? '--bestEffortOnly'
+    : values.bestEffortWindow > 0
+      ? '--bestEffortWindow'
+      : null;
+  if (bestEffort !== null && values.immediate) {
+    throw contradiction(
+      `--immediate and ${bestEffort} contradict each other`,
+      `leave --immediate out, so that tables linked by foreign keys keep their order, or give --immediate alone`,
+    );
+  }
+  if (bestEffort !== null && !values.collapseMutations) {
+    throw contradiction(
+      `--collapseMutations=false and ${bestEffort} contradict each other: a row that goes ahead passes over its older versions`,
+      `leave ${bestEffort} out where triggers at the target must see each change`,
+    );
+  }
+  if (values.immediateForeignKeys && !values.immediate) {
+    throw contradiction(
+      '--immediateForeignKeys means nothing without --immediate',
+      'leave it out',
     );
   }
 }

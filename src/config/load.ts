@@ -53,18 +53,11 @@ export async function loadOptions<const T extends OptionTable>(
   for (const [name, typed] of raw) {
     values[name] = optionValue(table[name]!, typed, env);
   }
-  refusePeerOptions(
-    [
-      ...flags.peerFlags.map((name) => [name, `--${name}`] as const),
-      ...fromEnv.peerNames.map(
-        (name) => [name, environmentName(name)] as const,
-      ),
-      ...fromFile.peerNames.map(
-        (name) => [name, `${name} in ${path}`] as const,
-      ),
-    ],
-    values,
-  );
+  refusePeerOptions([
+    ...flags.peerFlags.map((name) => [name, `--${name}`] as const),
+    ...fromEnv.peerNames.map((name) => [name, environmentName(name)] as const),
+    ...fromFile.peerNames.map((name) => [name, `${name} in ${path}`] as const),
+  ]);
   return {
     values: values as OptionValues<T>,
     positionals: flags.positionals,
@@ -84,15 +77,7 @@ export function defaultValues<const T extends OptionTable>(
 
 function refusePeerOptions(
   given: readonly (readonly [name: string, where: string])[],
-  values: Readonly<Record<string, OptionValue>>,
 ): void {
-  const bestEffort = given.find(([name]) => name === 'bestEffortOnly');
-  if (bestEffort && values['immediate'] === true) {
-    throw new ReplicatorError('E5003', {
-      detail: `--immediate and ${bestEffort[1]} contradict each other`,
-      remedy: 'leave both out for consistent mode, or give --immediate alone',
-    });
-  }
   const first = given[0];
   if (first) {
     throw new ReplicatorError('E5008', {

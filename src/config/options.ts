@@ -34,7 +34,13 @@ export const startOptions = {
 } as const satisfies OptionTable;
 
 /** Source transactions from a slot always stay whole: there is no other mode. */
-const { immediate: _immediate, ...slotSequencerOptions } = sequencerOptions;
+const {
+  immediate: _immediate,
+  immediateForeignKeys: _immediateForeignKeys,
+  bestEffortOnly: _bestEffortOnly,
+  bestEffortWindow: _bestEffortWindow,
+  ...slotSequencerOptions
+} = sequencerOptions;
 
 const { memoryLimit, healthCheckTimeout } = httpOptions;
 
@@ -125,6 +131,8 @@ export type PglogicalValues = OptionValues<typeof pglogicalOptions>;
 export type StagingValues = OptionValues<typeof stagingOptions>;
 export type TargetValues = OptionValues<typeof targetOptions>;
 export type SequencerValues = OptionValues<typeof sequencerOptions>;
+/** Of a source whose transactions always stay whole. */
+export type SlotSequencerValues = OptionValues<typeof slotSequencerOptions>;
 export type HttpValues = OptionValues<typeof httpOptions>;
 export type MetricsValues = OptionValues<typeof metricsOptions>;
 export type GlobalValues = OptionValues<typeof globalOptions>;

@@ -4,10 +4,6 @@
  * what does not happen.
  */
 export const peerOptions: Readonly<Record<string, string>> = {
-  bestEffortOnly:
-    'this version has the modes consistent (the default) and --immediate',
-  bestEffortWindow:
-    'this version never leaves consistent mode by itself, however large the lag is',
   userscript: 'this version runs no user scripts yet',
   enableCheckpointStream:
     'this version needs no checkpoint stream; progress is known as soon as it is made',

@@ -8,6 +8,28 @@ export const sequencerOptions = {
     about:
       'Apply every request when it arrives and answer it once its rows are committed at the target, without waiting for resolved timestamps. The rows are staged first, as in every mode. They are right in the end, but a reader of the target may see states that the source never had, and foreign keys between tables may be refused. For the first load of a table.',
   },
+  immediateForeignKeys: {
+    type: 'boolean',
+    default: false,
+    group: 'Sequencer',
+    about:
+      'With --immediate, take schemas whose tables are linked by foreign keys too. They are refused otherwise: rows are written as they come, so a child may come before its parent, or a parent be deleted before its children; the target then refuses the request, and it is sent again until the other one has been through, which may be never.',
+  },
+  bestEffortOnly: {
+    type: 'boolean',
+    default: false,
+    group: 'Sequencer',
+    about:
+      'Apply rows of tables that stand alone (a primary key, no other unique key, no foreign key to or from them) as they arrive, without waiting for resolved timestamps; tables linked by foreign keys keep their order and their transactions. An older version of a row never overwrites a newer one. Transactions that touch tables of the former kind may be seen torn.',
+  },
+  bestEffortWindow: {
+    type: 'duration',
+    default: 0,
+    min: 0,
+    group: 'Sequencer',
+    about:
+      'Do as with --bestEffortOnly while the target lags behind the source by this much, until the lag is down to a quarter of it; 0 never does.',
+  },
   flushSize: {
     type: 'int',
     default: 1000,

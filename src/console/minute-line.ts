@@ -20,6 +20,7 @@ export function logEveryMinute(
       logger.info(
         {
           schema,
+          mode: status.mode,
           stagedRows: status.stagedRowCount - last.staged,
           appliedRows: status.appliedRowCount - last.applied,
           backlogRows: status.backlogRowCount,

@@ -181,6 +181,7 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
   const { schema, status } = pipeline;
   return {
     schema,
+    mode: status.mode,
     state: status.state,
     leader: pipeline.leader,
     error: status.lastError?.line ?? null,

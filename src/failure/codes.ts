@@ -347,6 +347,15 @@ export const errorCodes = {
       'something at the target answers differently each time (a trigger, another writer): mend it; it is tried again by itself',
   },
 
+  E3010: {
+    meaning:
+      'immediate mode writes rows as they come, and foreign keys between tables would refuse some of them',
+    disposition: 'halt',
+    httpStatus: 503,
+    remedy:
+      'start without --immediate, or with --bestEffortOnly, which keeps the order of such tables; or take it as it is with --immediateForeignKeys',
+  },
+
   // 4xxx: the target (target-codes.ts).
   ...targetCodes,
 

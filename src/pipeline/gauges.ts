@@ -5,6 +5,7 @@ import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Pipelines } from './pipelines.ts';
+import type { PipelineMode } from './status.ts';
 import type { StagingBudget } from './staging-budget.ts';
 
 interface GaugeSources {
@@ -21,6 +22,12 @@ interface GaugeSources {
 }
 
 const tickMs = 1_000;
+
+const pipelineModes: readonly PipelineMode[] = [
+  'consistent',
+  'best-effort',
+  'immediate',
+];
 
 /** Keeps the gauges true until the signal aborts: once a second. */
 export function startGauges(
@@ -98,6 +105,12 @@ function setGauges(metrics: Metrics, sources: GaugeSources): void {
       { pipeline: schema },
       ageSeconds(status.lastResolvedAtMs),
     );
+    for (const mode of pipelineModes) {
+      metrics.replicator_mode_active_bool.set(
+        { schema, mode },
+        status.mode === mode ? 1 : 0,
+      );
+    }
     metrics.replicator_immediate_guard_keys.set({ schema }, guardKeyCount);
   }
   const pool = sources.target.poolCounts();

@@ -8,7 +8,10 @@ import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
+import { linkedTables } from '../sequencer/free-tables.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
+import type { BestEffortOptions } from '../sequencer/mode-switch.ts';
+import { RunAhead } from '../sequencer/run-ahead.ts';
 import type {
   ClaimedWatermark,
   SequencerContext,
@@ -56,6 +59,10 @@ export interface PipelineOptions {
   readonly sequencer: SequencerOptions;
   readonly retireOffsetMs: number;
   readonly maxGuardKeys: number;
+  /** In consistent mode: whether and when rows of free tables go ahead. */
+  readonly bestEffort: BestEffortOptions;
+  /** Immediate mode takes schemas whose tables refer to one another too. */
+  readonly immediateForeignKeys: boolean;
 }
 
 interface Parts {
@@ -84,6 +91,7 @@ export class Pipeline implements Feed {
   readonly #watch: SchemaWatch;
   readonly #logger: Logger;
   #sequencer: ConsistentSequencer | ImmediateSequencer | null = null;
+  #ahead: RunAhead | null = null;
   /** Ends what waits; the sequencer ends by its own stop(). */
   readonly #stop = new AbortController();
   /** Resolves when claiming the watermark was tried once, however it ended. */
@@ -109,6 +117,7 @@ export class Pipeline implements Feed {
     this.#watch = parts.watch;
     this.#look = new PacedLook(parts.watch, this.#stop.signal);
     this.#logger = house.logger.child({ schema: parts.schema });
+    this.status.mode = house.options.mode;
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
     this.#conflicts = new FeedConflicts(parts.schema, this.status, {
@@ -173,6 +182,7 @@ export class Pipeline implements Feed {
       this.#house.options.mode === 'immediate' ? await this.#immediate() : null;
     await stageRows(this.#house, this.schema, fresh);
     this.status.stagedRowCount += freshCount;
+    this.#ahead?.offer(fresh);
     await immediate?.accept(fresh);
   }
 
@@ -367,6 +377,7 @@ export class Pipeline implements Feed {
     signal: AbortSignal,
     term: Term | null,
   ): Promise<void> {
+    this.#refuseForeignKeys();
     this.#sequencer = await this.#startSequencer(signal, term);
     this.status.state = 'running';
     this.status.lastError = null;
@@ -380,10 +391,19 @@ export class Pipeline implements Feed {
     this.#retiring ??= this.#retire(
       AbortSignal.any([signal, this.#retireEnd.signal]),
     );
+    const ahead = this.#ahead;
     if (signal.aborted) {
       this.#sequencer.stop();
+      ahead?.stop();
     }
-    await this.#sequencer.run(abort);
+    const runningAhead = ahead?.run(abort);
+    try {
+      await this.#sequencer.run(abort);
+    } finally {
+      this.#ahead = null;
+      ahead?.stop();
+      await runningAhead;
+    }
   }
 
   async #failed(failure: ReplicatorError, signal: AbortSignal): Promise<void> {
@@ -406,12 +426,13 @@ export class Pipeline implements Feed {
   stop(): void {
     this.#stop.abort();
     this.#sequencer?.stop();
+    this.#ahead?.stop();
   }
 
   get guardKeyCount(): number {
     return this.#sequencer instanceof ImmediateSequencer
       ? this.#sequencer.guardKeyCount
-      : 0;
+      : (this.#ahead?.guardKeyCount ?? 0);
   }
 
   async #retire(signal: AbortSignal): Promise<void> {
@@ -463,9 +484,14 @@ export class Pipeline implements Feed {
         this.#firstClaim.resolve();
         observer.appliedThrough(claimed.applied);
         const context = this.#contextFor(tenure.observer(observer), tenure);
-        return options.mode === 'immediate'
-          ? new ImmediateSequencer(context, claimed, options.maxGuardKeys)
-          : new ConsistentSequencer(context, claimed);
+        if (options.mode === 'immediate') {
+          return new ImmediateSequencer(context, claimed, options.maxGuardKeys);
+        }
+        this.#ahead = await this.#openAhead(context, claimed.applied);
+        return new ConsistentSequencer(
+          { ...context, ahead: this.#ahead },
+          claimed,
+        );
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ReplicatorError) || tenure.isOver(error)) {
@@ -509,8 +535,46 @@ export class Pipeline implements Feed {
     };
   }
 
+  /** See `--immediateForeignKeys`. */
+  #refuseForeignKeys(): void {
+    const { mode, immediateForeignKeys } = this.#house.options;
+    const tables =
+      mode === 'immediate' && !immediateForeignKeys
+        ? linkedTables(this.shape())
+        : [];
+    if (tables.length > 0) {
+      throw new ReplicatorError('E3010', {
+        detail: `foreign keys link ${tables.slice(0, 5).join(', ')}${tables.length > 5 ? ` and ${tables.length - 5} more tables` : ''} of ${this.schema}`,
+      });
+    }
+  }
+
+  #openAhead(
+    context: SequencerContext,
+    applied: Timestamp,
+  ): Promise<RunAhead | null> {
+    this.status.mode = 'consistent';
+    return RunAhead.open(
+      context,
+      {
+        ...this.#house.options.bestEffort,
+        onSwitch: (isOn) => {
+          this.status.mode = isOn ? 'best-effort' : 'consistent';
+          this.#logger.info(
+            { mode: this.status.mode, applied: this.status.applied },
+            isOn
+              ? 'best effort: rows of tables without foreign keys go ahead of the resolved timestamps'
+              : 'consistent again: no more rows go ahead',
+          );
+        },
+      },
+      applied,
+    );
+  }
+
   /** Waits for a start that is under way; a target that is down is told. */
   async #immediate(): Promise<ImmediateSequencer> {
+    this.#refuseForeignKeys();
     if (this.#sequencer === null && this.status.complaint === null) {
       await this.#started.promise;
     }

@@ -24,10 +24,14 @@ export type PipelineState =
   | 'standby'
   | 'superseded';
 
+/** Which mode is in force now (docs/04-sequencing.md). */
+export type PipelineMode = 'consistent' | 'best-effort' | 'immediate';
+
 /** For so long after the last sign of a second changefeed health is bad. */
 const conflictMs = 300_000;
 
 export class PipelineStatus {
+  mode: PipelineMode = 'consistent';
   state: PipelineState = 'starting';
   lastError: ReplicatorError | null = null;
   lastErrorAtMs: number | null = null;

@@ -40,6 +40,7 @@ const carefulForMs = 300_000;
  * Invariant: everything at or before `applied` is committed at the target,
  * and nothing after it is, except inside the sweep's open transactions. So a
  * reader of the target only ever sees the source as it was at some instant.
+ * Rows that go ahead (run-ahead.ts) are the exception that is asked for.
  */
 export class ConsistentSequencer {
   readonly #context: SequencerContext;
@@ -130,8 +131,18 @@ export class ConsistentSequencer {
 
   /** One pass over what is resolved and not applied. */
   async #sweep(signal: AbortSignal): Promise<'idle' | 'moved'> {
-    const { store, schema, target, options, observer } = this.#context;
+    const { store, schema, target, options, observer, ahead } = this.#context;
+    const { desk } = this.#settingAside;
     const careful = await this.#settingAside.begin(this.applied, signal);
+    const shape =
+      (await ahead?.settle(
+        {
+          applied: this.applied,
+          epoch: this.#inTarget?.epoch ?? null,
+          isSetAside: (table, key) => desk.isSetAside(table, key),
+        },
+        signal,
+      )) ?? this.#context.shape();
     const checkpoint = await store.checkpoint(schema, signal);
     const resolved = this.#lookahead.endBehind(
       this.applied,
@@ -150,17 +161,17 @@ export class ConsistentSequencer {
           performance.now() < this.#serialUntilMs ? 1 : options.parallelism,
       });
     this.#isOneTransaction = plan.timestampLimit === 1;
-    const shape = this.#context.shape();
+    const applier = createApplier({
+      collapse: options.collapseMutations,
+      ignoreUnknownColumns: options.ignoreUnknownColumns,
+    });
     let hasCommitted = false;
     await using apply = new OrderedApply(
       {
         target,
-        applier: this.#settingAside.desk.applier(
-          createApplier({
-            collapse: options.collapseMutations,
-            ignoreUnknownColumns: options.ignoreUnknownColumns,
-          }),
-        ),
+        applier: ahead
+          ? ahead.behind(applier, (inner) => desk.applier(inner))
+          : desk.applier(applier),
         order: plan.order,
         shape,
         parallelism: plan.parallelism,
@@ -183,7 +194,7 @@ export class ConsistentSequencer {
           this.#inTarget &&= { ...this.#inTarget, applied: batch.through };
           this.#applied.committed(batch.through);
           this.#settingAside.committed(batch);
-          observer.batchCommitted(batch, durationMs);
+          observer.batchCommitted(ahead?.committed(batch) ?? batch, durationMs);
         },
         onOpenTransactions: (count) => observer.openTransactions(count),
         onFragment: (rowCount) => observer.writing(rowCount),
@@ -366,5 +377,6 @@ export class ConsistentSequencer {
     this.#inTarget = claimed.inTarget;
     this.#applied.fallBackTo(claimed.applied);
     this.#settingAside.desk.forget();
+    this.#context.ahead?.startOver(claimed.applied);
   }
 }

@@ -15,6 +15,7 @@ import type { EpochFence, SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { DeadLetterDesk } from './dead-letter/desk.ts';
 import { takeRowsApart } from './dead-letter/request.ts';
+import { rekeyedTables } from './free-tables.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
 import { alignKeys } from './key-alignment.ts';
 import { lastMode, noteMode } from './mode-memo.ts';
@@ -493,15 +494,4 @@ function wholeRows(
       ),
     };
   });
-}
-
-/** Tables whose primary key has other columns, or another order, than before. */
-function rekeyedTables(before: SchemaShape, after: SchemaShape): string[] {
-  const keyOf = (shape: SchemaShape, table: string): string =>
-    JSON.stringify(
-      shape.tables.get(table)?.primaryKey.map(({ name }) => name) ?? null,
-    );
-  return [...before.tables.keys()].filter(
-    (table) => keyOf(before, table) !== keyOf(after, table),
-  );
 }

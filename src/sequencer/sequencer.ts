@@ -3,6 +3,8 @@
  *
  * consistent.ts   applies staged mutations up to the resolved timestamp, whole
  *                 source transactions in source order (the default mode).
+ * run-ahead.ts    the best effort: rows of tables that no foreign key links go
+ *                 ahead of the consistent mode, which follows behind.
  * immediate.ts    applies mutations as they arrive, before the sender hears
  *                 "yes"; transactions of the source may be seen torn.
  */
@@ -18,6 +20,7 @@ import type {
   Target,
   TargetCheckpoint,
 } from '../target/target.ts';
+import type { RunAhead } from './run-ahead.ts';
 
 export interface SequencerOptions {
   /** Mutations aimed at in one target transaction (`--flushSize`). */
@@ -72,6 +75,8 @@ export interface SequencerContext {
   readonly assertLeading?: () => void;
   /** How often the checkpoint is looked at when nobody has called. */
   readonly pollMs?: number;
+  /** What goes ahead of the consistent mode, where anything does. */
+  readonly ahead?: RunAhead | null;
   /** Compares staging with the target again, after the target fell back. */
   claim(signal: AbortSignal): Promise<ClaimedWatermark>;
   /** The target's tables as last read. */

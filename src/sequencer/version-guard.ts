@@ -141,6 +141,11 @@ export class VersionGuard {
     this.#tables.delete(table);
   }
 
+  clear(): void {
+    this.#tables.clear();
+    this.#keyCount = 0;
+  }
+
   /** Everything at or before the time is below the watermark now. */
   forgetThrough(time: Timestamp): void {
     const limit = timeBucket(time);

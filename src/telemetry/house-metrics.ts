@@ -64,7 +64,7 @@ export const houseMetrics = {
   },
   replicator_immediate_guard_keys: {
     type: 'gauge',
-    help: 'Row versions remembered in immediate mode, to keep older ones from overwriting newer ones.',
+    help: 'Row versions remembered in immediate and best-effort mode, to keep older ones from overwriting newer ones.',
     labels: perSchema,
   },
   replicator_gave_way_total: {
@@ -81,6 +81,11 @@ export const houseMetrics = {
     type: 'gauge',
     help: 'Rows with dead letters that have been neither retried, discarded nor superseded; looked at every few seconds.',
     labels: perSchema,
+  },
+  replicator_mode_active_bool: {
+    type: 'gauge',
+    help: '1 for the mode that a schema is in: consistent, best-effort or immediate.',
+    labels: ['schema', 'mode'],
   },
 
   pglogical_dial_failure_total: {

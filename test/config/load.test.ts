@@ -226,15 +226,6 @@ describe('refusals', () => {
     },
   );
 
-  test('--immediate with --bestEffortOnly is a contradiction first', async () => {
-    expect(await refusal(['--bestEffortOnly', '--immediate'])).toBe(
-      'E5003 --immediate and --bestEffortOnly contradict each other: leave both out for consistent mode, or give --immediate alone',
-    );
-    expect(
-      await refusal(['--immediate'], { REPLICATOR_BEST_EFFORT_ONLY: 'true' }),
-    ).toContain('E5003');
-  });
-
   test('a password that slipped into another option is not printed', async () => {
     const line = await refusal(['--flushSize=postgresql://u:hunter2@h/db']);
     expect(line).toContain('E5002');

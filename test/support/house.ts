@@ -54,6 +54,7 @@ export async function testHouse(
   options: {
     readonly mode?: 'consistent' | 'immediate';
     readonly sequencer?: Partial<SequencerOptions>;
+    readonly bestEffort?: Partial<PipelineOptions['bestEffort']>;
     readonly stagingLimitBytes?: number;
     readonly applyTimeoutMs?: number;
     /** Stands between the pipelines and the real target. */
@@ -101,6 +102,14 @@ export async function testHouse(
       mode: options.mode ?? 'consistent',
       retireOffsetMs: 86_400_000,
       maxGuardKeys: 100_000,
+      bestEffort: {
+        only: false,
+        windowMs: 0,
+        maxKeys: 100_000,
+        nowMs: Date.now,
+        ...options.bestEffort,
+      },
+      immediateForeignKeys: false,
       sequencer: { ...testSequencerOptions, ...options.sequencer },
     },
   };

@@ -105,6 +105,11 @@ export class DeadLetterDesk {
     }
   }
 
+  /** Whether a letter of the row may be open, as far as is known here. */
+  isSetAside(table: string, key: JsonText): boolean {
+    return this.#open.get(table)?.has(key) ?? false;
+  }
+
   /** How many letters may still be written; makes their table where there is none. */
   async room(signal: AbortSignal): Promise<number> {
     const { letters } = this;

@@ -346,13 +346,15 @@ export class SettingAside {
   }
 
   #place(): TrialPlace {
-    const { target, options } = this.#context;
+    const { target, options, ahead } = this.#context;
+    const applier = createApplier({
+      collapse: options.collapseMutations,
+      ignoreUnknownColumns: options.ignoreUnknownColumns,
+    });
     return {
       target,
-      applier: createApplier({
-        collapse: options.collapseMutations,
-        ignoreUnknownColumns: options.ignoreUnknownColumns,
-      }),
+      // What has gone ahead is no matter of trials either.
+      applier: ahead?.behind(applier) ?? applier,
       nameOf: (table) => this.desk.nameOf(table),
     };
   }
