@@ -90,10 +90,12 @@ export class AheadScan {
   }
 
   async #take(entry: StagedEntry, signal: AbortSignal): Promise<boolean> {
-    const { admit, mayGoOn, isFull } = this.#taker;
-    while (mayGoOn() && isFull()) {
+    const taker = this.#taker;
+    while (taker.mayGoOn() && taker.isFull()) {
       await sleep(roomPollMs, undefined, { signal });
     }
-    return mayGoOn() && (isPartEnd(entry) || admit([decodeTable(entry)]));
+    return (
+      taker.mayGoOn() && (isPartEnd(entry) || taker.admit([decodeTable(entry)]))
+    );
   }
 }

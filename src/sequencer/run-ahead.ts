@@ -1,39 +1,29 @@
-import { backoffMs } from '../failure/backoff.ts';
-import { asReplicatorError, isAbort } from '../failure/failure.ts';
 import { Wakeup } from '../lib/wakeup.ts';
 import {
   type Batch,
   isTruncation,
+  type JsonText,
   type Mutation,
   type TableMutations,
 } from '../mutation/mutation.ts';
 import { type Timestamp, zeroTimestamp } from '../mutation/timestamp.ts';
-import { createApplier } from '../target/applier.ts';
 import { wholeRowTest } from '../target/row-shape.ts';
-import type {
-  Applier,
-  EpochFence,
-  SchemaShape,
-  TargetTransaction,
-} from '../target/target.ts';
+import type { Applier, EpochFence, SchemaShape } from '../target/target.ts';
 import { AheadCeiling } from './ahead-ceiling.ts';
-import { AheadClaims, type AheadCrossing } from './ahead-claims.ts';
+import { AheadClaims } from './ahead-claims.ts';
+import { AheadCrossings, gatherMs } from './ahead-crossings.ts';
 import { AheadPending, type PendingRow } from './ahead-pending.ts';
-import { applyNewest, recoverAhead } from './ahead-recovery.ts';
+import { type AheadTerms, recoverAhead } from './ahead-recovery.ts';
 import { AheadScan } from './ahead-scan.ts';
-import { tablesInShape } from './batch-tables.ts';
 import { freeTables, rekeyedTables } from './free-tables.ts';
-import { batchOf } from './immediate-recovery.ts';
 import { alignKeys } from './key-alignment.ts';
 import { type BestEffortOptions, choosesBestEffort } from './mode-switch.ts';
 import type { SequencerContext } from './sequencer.ts';
 
-/** How many transactions are opened for less than a full batch. */
-const eagerTransactions = 2;
-/** The longest that rows wait for others to share a transaction. */
-const gatherMs = 20;
 /** How often the mode is chosen, and the log looked at. */
 const tickMs = 500;
+/** Between two looks whether anything waits in staging. */
+const backlogPauseMs = 100;
 
 export interface RunAheadParts extends BestEffortOptions {
   /** Rows go ahead from now on, or no longer. */
@@ -45,38 +35,6 @@ export interface SweepStart {
   readonly applied: Timestamp;
   /** Ours at the target; null where it keeps none. */
   readonly epoch: number | null;
-}
-
-/** A transaction at work, or one of which nobody knows how it ended. */
-class Crossing implements AheadCrossing {
-  readonly rows: readonly PendingRow[];
-  readonly #settle = Promise.withResolvers<void>();
-  readonly #cancel: AbortController;
-  isCommitting = false;
-  doubt: unknown = null;
-
-  constructor(rows: readonly PendingRow[], cancel: AbortController) {
-    this.rows = rows;
-    this.#cancel = cancel;
-  }
-
-  get ended(): Promise<void> {
-    return this.#settle.promise;
-  }
-
-  end(): void {
-    this.#settle.resolve();
-  }
-
-  get hasGivenWay(): boolean {
-    return this.#cancel.signal.aborted;
-  }
-
-  giveWay(): void {
-    if (!this.isCommitting) {
-      this.#cancel.abort();
-    }
-  }
 }
 
 /**
@@ -110,26 +68,23 @@ export class RunAhead {
   readonly #ceiling: AheadCeiling;
   readonly #claims = new AheadClaims();
   readonly #pending = new AheadPending();
-  /** Refused together: each half goes by itself. */
-  #groups: (readonly PendingRow[])[] = [];
-  readonly #crossings = new Set<Crossing>();
-  #doubtful: Crossing[] = [];
+  readonly #crossings: AheadCrossings;
   readonly #scan: AheadScan;
   readonly #wakeup = new Wakeup();
   readonly #stop = new AbortController();
-  readonly #applier: Applier;
   /** As the last sweep began with it; nothing goes ahead under another one. */
   #shape: SchemaShape | null = null;
   #free: ReadonlySet<string> = new Set();
-  #isWhole = new Map<string, (after: string) => boolean>();
+  #isWhole = new Map<string, (after: JsonText) => boolean>();
   #applied: Timestamp;
   /** What every commit is held to, so that it is nobody else's turn. */
   #fence: EpochFence | null = null;
   #isOn = false;
   #isRecovered = false;
   #isSettling = false;
-  #failureCount = 0;
-  #waitsUntilMs = 0;
+  #backlogDueAtMs = 0;
+  /** What a recovery must reach, though it fails and is begun again. */
+  #recoverThrough = zeroTimestamp;
   /** What a sweep left out, by the end of the batch. */
   readonly #skipped = new Map<Timestamp, number>();
 
@@ -155,9 +110,14 @@ export class RunAhead {
     this.#parts = parts;
     this.#ceiling = ceiling;
     this.#applied = applied;
-    this.#applier = createApplier({
-      collapse: true,
-      ignoreUnknownColumns: context.options.ignoreUnknownColumns,
+    this.#crossings = new AheadCrossings(context, {
+      claims: this.#claims,
+      ceiling,
+      pending: this.#pending,
+      terms: () => (this.#mayAdmit() ? this.#terms() : null),
+      isNews: (row) => this.#isNews(row),
+      missed: () => this.#scan.missed(),
+      wake: () => this.#wakeup.notify(),
     });
     this.#scan = new AheadScan(context, {
       admit: (tables) => this.#admit(tables),
@@ -211,7 +171,7 @@ export class RunAhead {
     this.#advance(applied);
     this.#skipped.clear();
     this.#takeShape();
-    if (!this.#isRecovered || this.#doubtful.length > 0) {
+    if (!this.#isRecovered || this.#crossings.isInDoubt) {
       this.#isSettling = true;
       try {
         await this.#settleDoubts(signal);
@@ -299,54 +259,45 @@ export class RunAhead {
     this.#shape = shape;
     this.#free = freeTables(shape);
     this.#isWhole.clear();
-    this.#forgetWaiting();
+    this.#crossings.forgetWaiting();
   }
 
   async #settleDoubts(signal: AbortSignal): Promise<void> {
-    for (const crossing of this.#crossings) {
-      crossing.giveWay();
-    }
-    await Promise.all([...this.#crossings].map(({ ended }) => ended));
-    const { guard } = this.#claims;
-    const shape = this.#shape!;
+    await this.#crossings.giveWay();
     if (!this.#isRecovered) {
-      this.#forgetWaiting();
-      this.#doubtful = [];
-      const { tables } = this.#ceiling;
-      // A sweep of which the end is not known may have written later ones.
-      const through = latest(this.#ceiling.through, this.#claims.newestSwept);
-      this.#claims.clear();
-      if (through > this.#applied) {
-        await recoverAhead(
-          this.#context,
-          guard,
-          {
-            after: this.#applied,
-            through,
-            tables,
-            shape,
-            fence: this.#fence,
-          },
-          signal,
-        );
-      }
-      this.#isRecovered = true;
+      await this.#recover(signal);
     }
-    for (const crossing of [...this.#doubtful]) {
-      const rows = crossing.rows.map(({ table, mutation }) => ({
-        table,
-        versions: [mutation],
-      }));
-      await applyNewest(
+    await this.#crossings.settleDoubts(this.#terms(), signal);
+  }
+
+  async #recover(signal: AbortSignal): Promise<void> {
+    this.#crossings.forgetWaiting();
+    this.#crossings.forgetDoubts();
+    // A sweep of which the end is not known may have written later ones.
+    this.#recoverThrough = latest(
+      this.#recoverThrough,
+      latest(this.#ceiling.through, this.#claims.newestSwept),
+    );
+    this.#claims.clear();
+    if (this.#recoverThrough > this.#applied) {
+      await recoverAhead(
         this.#context,
-        guard,
-        rows,
-        { shape, fence: this.#fence },
+        this.#claims.guard,
+        {
+          ...this.#terms(),
+          after: this.#applied,
+          through: this.#recoverThrough,
+          tables: this.#ceiling.tables,
+        },
         signal,
       );
-      this.#release(crossing);
-      this.#doubtful = this.#doubtful.filter((other) => other !== crossing);
     }
+    this.#recoverThrough = zeroTimestamp;
+    this.#isRecovered = true;
+  }
+
+  #terms(): AheadTerms {
+    return { shape: this.#shape!, fence: this.#fence };
   }
 
   // — What goes ahead —
@@ -358,20 +309,20 @@ export class RunAhead {
     while (!end.aborted) {
       try {
         await this.#chooseMode();
-        while (this.#mayBegin()) {
-          await this.#begin(signal);
+        while (this.#crossings.mayBegin()) {
+          await this.#crossings.begin(signal);
         }
-        const waits = this.#groups.length > 0 || this.#pending.count > 0;
-        await this.#wakeup.wait(end, waits ? gatherMs : tickMs);
+        const waitMs = this.#crossings.isWaiting ? gatherMs : tickMs;
+        await this.#wakeup.wait(end, waitMs);
       } catch (error) {
         if (!end.aborted) {
-          this.#standBack(error);
+          this.#crossings.standBack(error);
           await this.#wakeup.wait(end, gatherMs).catch(() => {});
         }
       }
     }
     await scanning;
-    await Promise.all([...this.#crossings].map(({ ended }) => ended));
+    await this.#crossings.drain();
   }
 
   async #runScan(end: AbortSignal): Promise<void> {
@@ -386,7 +337,13 @@ export class RunAhead {
       this.#parts,
       this.#isOn,
       this.#applied,
-      async () => (await store.backlog(schema, this.#applied)).rowCount > 0,
+      async () => {
+        if (performance.now() < this.#backlogDueAtMs) {
+          return false;
+        }
+        this.#backlogDueAtMs = performance.now() + backlogPauseMs;
+        return (await store.backlog(schema, this.#applied)).rowCount > 0;
+      },
     );
     if (isOn !== this.#isOn) {
       this.#isOn = isOn;
@@ -394,7 +351,7 @@ export class RunAhead {
       if (isOn) {
         this.#scan.missed();
       } else {
-        this.#forgetWaiting();
+        this.#crossings.forgetWaiting();
       }
     }
   }
@@ -405,7 +362,7 @@ export class RunAhead {
       this.#isRecovered &&
       !this.#isSettling &&
       this.#context.shape() === this.#shape &&
-      performance.now() >= this.#waitsUntilMs
+      !this.#crossings.standsBack
     );
   }
 
@@ -448,12 +405,10 @@ export class RunAhead {
     return hasAll;
   }
 
-  #carriesAll(table: string, after: string): boolean {
+  #carriesAll(table: string, after: JsonText): boolean {
     let isWhole = this.#isWhole.get(table);
     if (!isWhole) {
-      isWhole = wholeRowTest(this.#shape!.tables.get(table)!) as (
-        after: string,
-      ) => boolean;
+      isWhole = wholeRowTest(this.#shape!.tables.get(table)!);
       this.#isWhole.set(table, isWhole);
     }
     return isWhole(after);
@@ -463,163 +418,6 @@ export class RunAhead {
     return (
       this.#claims.guard.fresh(table, [mutation], this.#applied).length > 0
     );
-  }
-
-  /** It may be claimed now, and there is reason to. */
-  #mayGo(row: PendingRow): boolean {
-    const { table, mutation } = row;
-    return (
-      this.#claims.isFree(table, mutation.key) &&
-      this.#ceiling.covers(table, mutation.time)
-    );
-  }
-
-  #mayBegin(): boolean {
-    const waitingCount = this.#pending.count + this.#groups.length;
-    const { flushSize, parallelism } = this.#context.options;
-    return (
-      waitingCount > 0 &&
-      this.#mayAdmit() &&
-      this.#doubtful.length === 0 &&
-      this.#crossings.size < parallelism &&
-      (this.#groups.length > 0 ||
-        this.#pending.count >= flushSize ||
-        this.#crossings.size < eagerTransactions ||
-        performance.now() - this.#pending.waitsSinceMs >= gatherMs) &&
-      (this.#groups.length > 0 ||
-        this.#pending.has(({ table, mutation }) =>
-          this.#claims.isFree(table, mutation.key),
-        ))
-    );
-  }
-
-  /** Resolves when a transaction has been begun, not when it has ended. */
-  async #begin(signal: AbortSignal): Promise<void> {
-    if (this.#pending.count > 0) {
-      const { tables, newest } = this.#pending;
-      await this.#ceiling.cover(tables, newest, signal);
-    }
-    const cancel = new AbortController();
-    const both = AbortSignal.any([signal, cancel.signal]);
-    const transaction = await this.#context.target.begin(both);
-    // Nothing is awaited between the look at the claims and the claim.
-    const rows = this.#mayAdmit() ? this.#take() : [];
-    if (rows.length === 0) {
-      await transaction[Symbol.asyncDispose]();
-      return;
-    }
-    const crossing = new Crossing(rows, cancel);
-    for (const { table, mutation } of rows) {
-      this.#claims.claimAhead(table, mutation.key, crossing);
-    }
-    this.#crossings.add(crossing);
-    void this.#cross(crossing, transaction, both);
-  }
-
-  #take(): readonly PendingRow[] {
-    const group = this.#groups.pop();
-    if (group) {
-      const going = group.filter(
-        (row) => this.#mayGo(row) && this.#isNews(row),
-      );
-      if (going.length < group.length) {
-        this.#scan.missed();
-      }
-      return going;
-    }
-    const { flushSize, readBudgetBytes, parallelism } = this.#context.options;
-    return this.#pending
-      .take(
-        { maxRows: flushSize, maxBytes: readBudgetBytes / parallelism },
-        (row) => this.#mayGo(row),
-      )
-      .filter((row) => this.#isNews(row));
-  }
-
-  async #cross(
-    crossing: Crossing,
-    transaction: TargetTransaction,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const startedAtMs = performance.now();
-    const batch = batchOf(
-      crossing.rows.map(({ table, mutation }) => ({
-        table,
-        mutations: [mutation],
-      })),
-    );
-    try {
-      await using held = transaction;
-      await this.#applier.apply(
-        tablesInShape(batch.tables, this.#shape!),
-        held,
-        signal,
-      );
-      crossing.isCommitting = true;
-      await held.commit(this.#fence);
-      this.#claims.guard.note(batch.tables);
-      this.#failureCount = 0;
-      this.#context.observer.batchCommitted(
-        batch,
-        performance.now() - startedAtMs,
-      );
-    } catch (error) {
-      this.#failed(crossing, error);
-    } finally {
-      this.#crossings.delete(crossing);
-      if (crossing.doubt === null) {
-        this.#release(crossing);
-      }
-      crossing.end();
-      this.#wakeup.notify();
-    }
-  }
-
-  #release({ rows }: Crossing): void {
-    for (const { table, mutation } of rows) {
-      this.#claims.releaseAhead(table, mutation.key);
-    }
-  }
-
-  #failed(crossing: Crossing, error: unknown): void {
-    const { disposition } = asReplicatorError(error);
-    const { rows } = crossing;
-    if (crossing.isCommitting && (disposition === 'retry' || isAbort(error))) {
-      crossing.doubt = error;
-      this.#doubtful.push(crossing);
-    } else if (crossing.hasGivenWay) {
-      for (const row of rows) {
-        this.#pending.add(row);
-      }
-    } else if (disposition === 'defer' || disposition === 'set-aside') {
-      if (rows.length > 1) {
-        const middle = Math.ceil(rows.length / 2);
-        this.#groups.push(rows.slice(0, middle), rows.slice(middle));
-      }
-    } else {
-      this.#scan.missed();
-      this.#standBack(error);
-    }
-  }
-
-  #standBack(error: unknown): void {
-    const { options } = this.#context;
-    this.#failureCount += 1;
-    this.#waitsUntilMs =
-      performance.now() +
-      (asReplicatorError(error).disposition === 'halt'
-        ? options.quiescentPeriodMs
-        : backoffMs(this.#failureCount, options.backoff));
-    this.#forgetWaiting();
-  }
-
-  /** The log has them. */
-  #forgetWaiting(): void {
-    if (this.#pending.count > 0 || this.#groups.length > 0) {
-      this.#scan.missed();
-    }
-    this.#pending.clear();
-    this.#groups = [];
   }
 }
 

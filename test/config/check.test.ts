@@ -38,6 +38,26 @@ describe.each([
     'E5003 --parallelism 9 is more than 80 % of --targetMaxPoolSize 10: lower --parallelism to 8, or raise --targetMaxPoolSize to 12',
   ],
   [
+    'two modes',
+    { immediate: true, bestEffortOnly: true },
+    'E5003 --immediate and --bestEffortOnly contradict each other: leave --immediate out',
+  ],
+  [
+    'a mode and a window for another one',
+    { immediate: true, bestEffortWindow: 1 },
+    'E5003 --immediate and --bestEffortWindow contradict each other',
+  ],
+  [
+    'rows that go ahead, and triggers that must see each change',
+    { bestEffortWindow: 1, collapseMutations: false },
+    'E5003 --collapseMutations=false and --bestEffortWindow contradict each other: a row that goes ahead passes over its older versions',
+  ],
+  [
+    'an exception to a mode that is not asked for',
+    { immediateForeignKeys: true },
+    'E5003 --immediateForeignKeys means nothing without --immediate: leave it out',
+  ],
+  [
     'a certificate without a key',
     { tlsPrivateKey: '' },
     'E5003 --tlsCertificate is given without --tlsPrivateKey: give --tlsPrivateKey too: the two belong together',
