@@ -8,21 +8,19 @@ import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
-import { linkedTables } from '../sequencer/free-tables.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
-import type { BestEffortOptions } from '../sequencer/mode-switch.ts';
-import { RunAhead } from '../sequencer/run-ahead.ts';
+import type { RunAhead } from '../sequencer/run-ahead.ts';
 import type {
   ClaimedWatermark,
   SequencerContext,
   SequencerObserver,
-  SequencerOptions,
 } from '../sequencer/sequencer.ts';
 import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
 import type { Checkpoint, StagingStore } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { openAhead, refuseForeignKeys, runBeside } from './chosen-mode.ts';
 import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
 import { FeedConflicts } from './feed-conflicts.ts';
 import type { FeedMemory } from './feed-memory.ts';
@@ -32,6 +30,7 @@ import { openLeadership } from './leadership-observer.ts';
 import type { Election, Leadership } from './leadership.ts';
 import { retireLoop } from './retirement.ts';
 import { pipelineObserver } from './observer.ts';
+import type { PipelineOptions } from './pipeline-options.ts';
 import { PacedLook } from './paced-look.ts';
 import type { Sifted } from './redelivery.ts';
 import { RequestsUnderWay } from './requests-under-way.ts';
@@ -52,17 +51,6 @@ export interface House {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly options: PipelineOptions;
-}
-
-export interface PipelineOptions {
-  readonly mode: 'consistent' | 'immediate';
-  readonly sequencer: SequencerOptions;
-  readonly retireOffsetMs: number;
-  readonly maxGuardKeys: number;
-  /** In consistent mode: whether and when rows of free tables go ahead. */
-  readonly bestEffort: BestEffortOptions;
-  /** Immediate mode takes schemas whose tables refer to one another too. */
-  readonly immediateForeignKeys: boolean;
 }
 
 interface Parts {
@@ -377,7 +365,7 @@ export class Pipeline implements Feed {
     signal: AbortSignal,
     term: Term | null,
   ): Promise<void> {
-    this.#refuseForeignKeys();
+    refuseForeignKeys(this.#house.options, this.shape());
     this.#sequencer = await this.#startSequencer(signal, term);
     this.status.state = 'running';
     this.status.lastError = null;
@@ -396,13 +384,10 @@ export class Pipeline implements Feed {
       this.#sequencer.stop();
       ahead?.stop();
     }
-    const runningAhead = ahead?.run(abort);
     try {
-      await this.#sequencer.run(abort);
+      await runBeside(ahead, this.#sequencer, abort);
     } finally {
       this.#ahead = null;
-      ahead?.stop();
-      await runningAhead;
     }
   }
 
@@ -487,7 +472,11 @@ export class Pipeline implements Feed {
         if (options.mode === 'immediate') {
           return new ImmediateSequencer(context, claimed, options.maxGuardKeys);
         }
-        this.#ahead = await this.#openAhead(context, claimed.applied);
+        this.#ahead = await openAhead(context, claimed.applied, {
+          options,
+          status: this.status,
+          logger: this.#logger,
+        });
         return new ConsistentSequencer(
           { ...context, ahead: this.#ahead },
           claimed,
@@ -535,46 +524,9 @@ export class Pipeline implements Feed {
     };
   }
 
-  /** See `--immediateForeignKeys`. */
-  #refuseForeignKeys(): void {
-    const { mode, immediateForeignKeys } = this.#house.options;
-    const tables =
-      mode === 'immediate' && !immediateForeignKeys
-        ? linkedTables(this.shape())
-        : [];
-    if (tables.length > 0) {
-      throw new ReplicatorError('E3010', {
-        detail: `foreign keys link ${tables.slice(0, 5).join(', ')}${tables.length > 5 ? ` and ${tables.length - 5} more tables` : ''} of ${this.schema}`,
-      });
-    }
-  }
-
-  #openAhead(
-    context: SequencerContext,
-    applied: Timestamp,
-  ): Promise<RunAhead | null> {
-    this.status.mode = 'consistent';
-    return RunAhead.open(
-      context,
-      {
-        ...this.#house.options.bestEffort,
-        onSwitch: (isOn) => {
-          this.status.mode = isOn ? 'best-effort' : 'consistent';
-          this.#logger.info(
-            { mode: this.status.mode, applied: this.status.applied },
-            isOn
-              ? 'best effort: rows of tables without foreign keys go ahead of the resolved timestamps'
-              : 'consistent again: no more rows go ahead',
-          );
-        },
-      },
-      applied,
-    );
-  }
-
   /** Waits for a start that is under way; a target that is down is told. */
   async #immediate(): Promise<ImmediateSequencer> {
-    this.#refuseForeignKeys();
+    refuseForeignKeys(this.#house.options, this.shape());
     if (this.#sequencer === null && this.status.complaint === null) {
       await this.#started.promise;
     }

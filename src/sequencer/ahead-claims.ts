@@ -84,14 +84,14 @@ export class AheadClaims {
   }
 
   /**
-   * Claims rows for the sweep, and resolves to those that have not gone ahead.
-   * Rejects while it is in doubt whether one of them has.
+   * Claims rows for the sweep; resolves when none of them is on its way ahead.
+   * Rejects while it is in doubt whether one of them has gone.
    */
   async claimForSweep(
     tables: readonly TableBatch[],
     isFreeTable: (table: string) => boolean,
     signal: AbortSignal,
-  ): Promise<{ tables: TableBatch[]; skippedCount: number }> {
+  ): Promise<void> {
     const blockers = new Set<AheadCrossing>();
     for (const { table, mutations } of tables) {
       const ahead = this.#ahead.get(table.name);
@@ -108,6 +108,13 @@ export class AheadClaims {
     for (const blocker of blockers) {
       await settled(blocker, signal);
     }
+  }
+
+  /** The mutations that have neither gone ahead nor been passed by later ones. */
+  withoutDone(tables: readonly TableBatch[]): {
+    fresh: TableBatch[];
+    skippedCount: number;
+  } {
     let skippedCount = 0;
     const fresh: TableBatch[] = [];
     for (const { table, mutations } of tables) {
@@ -117,7 +124,7 @@ export class AheadClaims {
         fresh.push({ table, mutations: kept });
       }
     }
-    return { tables: fresh, skippedCount };
+    return { fresh, skippedCount };
   }
 
   /** The watermark has passed everything at or before the time. */

@@ -247,6 +247,7 @@ export class AheadCrossings {
       await using held = transaction;
       const tables = tablesInShape(batch.tables, shape);
       await this.#applier.apply(tables, held, signal);
+      this.#context.assertLeading?.();
       crossing.isCommitting = true;
       await held.commit(fence);
       guard.note(batch.tables);

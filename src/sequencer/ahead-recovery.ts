@@ -34,6 +34,8 @@ export interface AheadWindow extends AheadTerms {
   readonly after: Timestamp;
   readonly through: Timestamp;
   readonly tables: ReadonlySet<string>;
+  /** Such rows have not gone ahead, and their versions may need one another. */
+  readonly isSetAside: (table: string, key: JsonText) => boolean;
 }
 
 /**
@@ -89,7 +91,7 @@ export async function applyNewest(
 /** Null when they do not fit into memory. */
 async function versionsOf(
   { store, schema, options }: SequencerContext,
-  { after, through, tables, shape }: AheadWindow,
+  { after, through, tables, shape, isSetAside }: AheadWindow,
   { index, count }: { index: number; count: number },
   signal: AbortSignal,
 ): Promise<RowVersions[] | null> {
@@ -111,7 +113,10 @@ async function versionsOf(
         continue;
       }
       for (const mutation of mutations) {
-        if (hashOf(mutation.key) % count !== index) {
+        if (
+          hashOf(mutation.key) % count !== index ||
+          isSetAside(table, mutation.key)
+        ) {
           continue;
         }
         const name = `${table}\u0000${mutation.key}`;
@@ -145,7 +150,7 @@ async function applyAlone(
 
 /** False when the target refuses one of the rows. */
 async function crosses(
-  { target, options, observer }: SequencerContext,
+  { target, options, observer, assertLeading }: SequencerContext,
   guard: VersionGuard,
   rows: readonly RowVersions[],
   terms: AheadTerms,
@@ -168,6 +173,7 @@ async function crosses(
       transaction,
       signal,
     );
+    assertLeading?.();
     await transaction.commit(terms.fence);
   } catch (error) {
     signal.throwIfAborted();

@@ -35,6 +35,8 @@ export interface SweepStart {
   readonly applied: Timestamp;
   /** Ours at the target; null where it keeps none. */
   readonly epoch: number | null;
+  /** Rows with dead letters wait for the sweep, which knows what to do. */
+  readonly isSetAside: (table: string, key: JsonText) => boolean;
 }
 
 /**
@@ -79,6 +81,7 @@ export class RunAhead {
   #applied: Timestamp;
   /** What every commit is held to, so that it is nobody else's turn. */
   #fence: EpochFence | null = null;
+  #isSetAside: SweepStart['isSetAside'] = () => false;
   #isOn = false;
   #isRecovered = false;
   #isSettling = false;
@@ -162,12 +165,11 @@ export class RunAhead {
    * Before each sweep: settles what may be at the target, or rejects. Resolves
    * to the schema under which this sweep must run.
    */
-  async settle(
-    { applied, epoch }: SweepStart,
-    signal: AbortSignal,
-  ): Promise<SchemaShape> {
+  async settle(start: SweepStart, signal: AbortSignal): Promise<SchemaShape> {
+    const { applied, epoch, isSetAside } = start;
     const { schema } = this.#context;
     this.#fence = epoch === null ? null : { schema, epoch };
+    this.#isSetAside = isSetAside;
     this.#advance(applied);
     this.#skipped.clear();
     this.#takeShape();
@@ -182,23 +184,33 @@ export class RunAhead {
     // While this waited the catalog may have been read again.
     this.#takeShape();
     if (!this.#isRecovered) {
-      return await this.settle({ applied, epoch }, signal);
+      return await this.settle(start, signal);
     }
     this.#wakeup.notify();
     return this.#shape!;
   }
 
-  /** The sweep's applier: claims its rows, and leaves out what is done. */
-  behind(applier: Applier): Applier {
+  /**
+   * The sweep's applier: claims its rows, then has `wrap` see all of them, and
+   * leaves out what is done before `inner` writes the rest.
+   */
+  behind(
+    inner: Applier,
+    wrap: (skipping: Applier) => Applier = (skipping) => skipping,
+  ): Applier {
+    const skipping: Applier = {
+      apply: async (tables, ...rest) => {
+        const { fresh, skippedCount } = this.#claims.withoutDone(tables);
+        this.#noteSkipped(skippedCount, tables);
+        return inner.apply(fresh, ...rest);
+      },
+    };
+    const wrapped = wrap(skipping);
     return {
       apply: async (tables, transaction, signal, order) => {
-        const claimed = await this.#claims.claimForSweep(
-          tables,
-          (table) => this.#free.has(table),
-          signal,
-        );
-        this.#noteSkipped(claimed.skippedCount, tables);
-        return applier.apply(claimed.tables, transaction, signal, order);
+        const isFree = (table: string): boolean => this.#free.has(table);
+        await this.#claims.claimForSweep(tables, isFree, signal);
+        return wrapped.apply(tables, transaction, signal, order);
       },
     };
   }
@@ -288,6 +300,7 @@ export class RunAhead {
           after: this.#applied,
           through: this.#recoverThrough,
           tables: this.#ceiling.tables,
+          isSetAside: this.#isSetAside,
         },
         signal,
       );
@@ -416,6 +429,7 @@ export class RunAhead {
 
   #isNews({ table, mutation }: PendingRow): boolean {
     return (
+      !this.#isSetAside(table, mutation.key) &&
       this.#claims.guard.fresh(table, [mutation], this.#applied).length > 0
     );
   }

@@ -1,5 +1,5 @@
 /** One case: a schema, what the source did, and how it comes about at the target. */
-import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import { type ModelDatabase, tableStatements } from './model-database.ts';
 import type { ModelSchema } from './random-schema.ts';
 import type { Commit } from './model-rows.ts';

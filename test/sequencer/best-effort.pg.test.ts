@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ReplicatorError } from '../../src/failure/failure.ts';
-import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import type { Target } from '../../src/target/target.ts';
 import { type TestHouse, testHouse } from '../support/house.ts';
 import {
@@ -12,51 +12,28 @@ import {
   TestSource,
   timeOf,
 } from './best-effort-source.ts';
+import { wrapBegin, wrapMember } from './wrapped-target.ts';
 
 type Chance = (below: number) => number;
 
 /** Fails as a network does, now and then, and after the commit too. */
 function faultyTarget(target: Target, hits: () => boolean): Target {
-  return {
-    ...target,
-    introspect: (schema, signal) => target.introspect(schema, signal),
-    claimCheckpoint: (...args) => target.claimCheckpoint(...args),
-    checkpoint: (...args) => target.checkpoint(...args),
-    ping: (signal) => target.ping(signal),
-    version: (signal) => target.version(signal),
-    takesNul: (table, column) => target.takesNul(table, column),
-    poolCounts: () => target.poolCounts(),
-    statementCounts: () => target.statementCounts(),
-    engine: target.engine,
-    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
-    async begin(signal) {
+  return wrapBegin(target, async (signal) => {
+    if (hits()) {
+      throw new ReplicatorError('E4002', { detail: 'a fault at begin' });
+    }
+    const transaction = await target.begin(signal);
+    return wrapMember(transaction, 'commit', async (mark) => {
       if (hits()) {
-        throw new ReplicatorError('E4002', { detail: 'a fault at begin' });
+        throw new ReplicatorError('E4002', { detail: 'not committed' });
       }
-      const transaction = await target.begin(signal);
-      return new Proxy(transaction, {
-        get(inner, name) {
-          const member: unknown = Reflect.get(inner, name);
-          if (typeof member !== 'function') {
-            return member;
-          }
-          if (name !== 'commit') {
-            return member.bind(inner);
-          }
-          return async (...args: unknown[]) => {
-            if (hits()) {
-              throw new ReplicatorError('E4002', { detail: 'not committed' });
-            }
-            await sleep(hits() ? 5 : 0);
-            await member.apply(inner, args);
-            if (hits()) {
-              throw new ReplicatorError('E4002', { detail: 'committed' });
-            }
-          };
-        },
-      });
-    },
-  };
+      await sleep(hits() ? 5 : 0);
+      await transaction.commit(mark);
+      if (hits()) {
+        throw new ReplicatorError('E4002', { detail: 'committed' });
+      }
+    });
+  });
 }
 
 const modes = [

@@ -1,6 +1,6 @@
 /** Meetings of what goes ahead and the sweep, one by one. */
 import { expect, test } from 'vitest';
-import type { PipelineOptions } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import type { PipelineMode } from '../../src/pipeline/status.ts';
 import type { ShapeRows, Target } from '../../src/target/target.ts';
 import {
@@ -13,6 +13,7 @@ import {
   until,
 } from '../support/fed-house.ts';
 import { type TestHouse, testHouse } from '../support/house.ts';
+import { wrapBegin, wrapMember } from './wrapped-target.ts';
 
 type BestEffort = PipelineOptions['bestEffort'];
 
@@ -31,43 +32,18 @@ class Gate {
   }
 
   wrap(target: Target): Target {
-    const gate = this;
-    return new Proxy(target, {
-      get(inner, name) {
-        const member: unknown = Reflect.get(inner, name);
-        if (typeof member !== 'function') {
-          return member;
+    return wrapBegin(target, async (signal) => {
+      const transaction = await target.begin(signal);
+      return wrapMember(transaction, 'upsert', async (rows) => {
+        if (this.#isHeld(rows)) {
+          this.reached.resolve();
+          const aborted = Promise.withResolvers<void>();
+          const abort = (): void => aborted.reject(new Error('cancelled'));
+          signal?.addEventListener('abort', abort, { once: true });
+          await Promise.race([this.#open.promise, aborted.promise]);
         }
-        return name === 'begin'
-          ? (signal: AbortSignal) => gate.#begin(inner, signal)
-          : member.bind(inner);
-      },
-    });
-  }
-
-  async #begin(
-    target: Target,
-    signal: AbortSignal,
-  ): ReturnType<Target['begin']> {
-    const transaction = await target.begin(signal);
-    const upsert = async (rows: ShapeRows): Promise<void> => {
-      if (this.#isHeld(rows)) {
-        this.reached.resolve();
-        const aborted = Promise.withResolvers<void>();
-        const abort = (): void => aborted.reject(signal.reason as Error);
-        signal.addEventListener('abort', abort, { once: true });
-        await Promise.race([this.#open.promise, aborted.promise]);
-      }
-      await transaction.upsert(rows);
-    };
-    return new Proxy(transaction, {
-      get(inner, name) {
-        const member: unknown = Reflect.get(inner, name);
-        if (name === 'upsert') {
-          return upsert;
-        }
-        return typeof member === 'function' ? member.bind(inner) : member;
-      },
+        await transaction.upsert(rows);
+      });
     });
   }
 }

@@ -1,0 +1,84 @@
+import type { Logger } from 'pino';
+
+import { ReplicatorError } from '../failure/failure.ts';
+import { count } from '../lib/count.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
+import { linkedTables } from '../sequencer/free-tables.ts';
+import type { BestEffortOptions } from '../sequencer/mode-switch.ts';
+import { RunAhead } from '../sequencer/run-ahead.ts';
+import type { SequencerContext } from '../sequencer/sequencer.ts';
+import type { SchemaShape } from '../target/target.ts';
+import type { PipelineOptions } from './pipeline-options.ts';
+import type { PipelineStatus } from './status.ts';
+
+const noBestEffort: BestEffortOptions = {
+  only: false,
+  windowMs: 0,
+  maxKeys: 0,
+  nowMs: Date.now,
+};
+
+/** So many tables are named in a refusal. */
+const namedCount = 5;
+
+/** See `--immediateForeignKeys`; throws E3010. */
+export function refuseForeignKeys(
+  { mode, immediateForeignKeys }: PipelineOptions,
+  shape: SchemaShape,
+): void {
+  if (mode !== 'immediate' || immediateForeignKeys) {
+    return;
+  }
+  const tables = linkedTables(shape);
+  if (tables.length > 0) {
+    const others = tables.length - namedCount;
+    throw new ReplicatorError('E3010', {
+      detail: `foreign keys link ${tables.slice(0, namedCount).join(', ')}${others > 0 ? ` and ${count(others, 'other table', 'other tables')}` : ''} of ${shape.name}`,
+    });
+  }
+}
+
+/** Null where nothing goes ahead of the consistent mode, nor ever has. */
+export async function openAhead(
+  context: SequencerContext,
+  applied: Timestamp,
+  pipeline: {
+    readonly options: PipelineOptions;
+    readonly status: PipelineStatus;
+    readonly logger: Logger;
+  },
+): Promise<RunAhead | null> {
+  const { status, options, logger } = pipeline;
+  status.mode = 'consistent';
+  return await RunAhead.open(
+    context,
+    {
+      ...(options.bestEffort ?? noBestEffort),
+      onSwitch: (isOn) => {
+        status.mode = isOn ? 'best-effort' : 'consistent';
+        logger.info(
+          { mode: status.mode, applied: status.applied },
+          isOn
+            ? 'best effort: rows of tables that stand alone go ahead of the resolved timestamps'
+            : 'consistent again: no more rows go ahead',
+        );
+      },
+    },
+    applied,
+  );
+}
+
+/** Runs both until the first has ended; what goes ahead never ends it. */
+export async function runBeside(
+  ahead: RunAhead | null,
+  sequencer: { run(abort: AbortSignal): Promise<void> },
+  abort: AbortSignal,
+): Promise<void> {
+  const running = ahead?.run(abort);
+  try {
+    await sequencer.run(abort);
+  } finally {
+    ahead?.stop();
+    await running;
+  }
+}
