@@ -72,10 +72,12 @@ export class FeedMemory {
     local: Progress,
   ): Promise<Sifted> {
     await this.#orders.save();
-    const marked: [TableMutations, TableMark][] = [];
-    for (const part of tables) {
-      marked.push([part, await this.#markFor(part, local)]);
-    }
+    const marked = await Promise.all(
+      tables.map(async (part): Promise<[TableMutations, TableMark]> => [
+        part,
+        await this.#markFor(part, local),
+      ]),
+    );
     return siftRows(marked, local.applied);
   }
 
@@ -95,11 +97,17 @@ export class FeedMemory {
         if (oldest > past) {
           return mark;
         }
+        const said = await this.#witness.testify(part, mark, past);
+        if (said.kind === 'seen') {
+          return mark;
+        }
         // A person may have asked for another scan meanwhile.
-        const seen = await this.#marks.look(table, local);
-        if (seen.isSettled) {
-          await this.#refuseStranger(part, seen, past);
-          return seen;
+        const now = await this.#marks.look(table, local);
+        if (now.isSettled && now.since === mark.since) {
+          if (said.kind === 'never') {
+            throw this.#stranger(part, said.time, past);
+          }
+          return now;
         }
       } else if (await this.#isScanned(mark, oldest, local)) {
         return mark;
@@ -125,18 +133,15 @@ export class FeedMemory {
     return resolved <= since;
   }
 
-  async #refuseStranger(
-    part: TableMutations,
-    mark: TableMark,
+  #stranger(
+    { table }: TableMutations,
+    time: Timestamp,
     past: Timestamp,
-  ): Promise<void> {
-    const time = await this.#witness.findStranger(part, mark, past);
-    if (time !== null) {
-      throw new ReplicatorError('E1029', {
-        detail: `a row of table ${JSON.stringify(part.table)} has the time ${printTimestamp(time)}, ${this.#schema} is resolved through ${printTimestamp(past)}, and staging has not seen the row before`,
-        remedy: `if a second changefeed sends to ${this.#schema}, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan --schema '${this.#schema}' --table '${part.table}'`,
-      });
-    }
+  ): ReplicatorError {
+    return new ReplicatorError('E1029', {
+      detail: `a row of table ${JSON.stringify(table)} has the time ${printTimestamp(time)}, ${this.#schema} is resolved through ${printTimestamp(past)}, and staging has not seen the row before`,
+      remedy: `if a second changefeed sends to ${this.#schema}, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan --schema '${this.#schema}' --table '${table}'`,
+    });
   }
 }
 

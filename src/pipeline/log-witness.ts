@@ -9,6 +9,11 @@ import {
 import { purgedMemo, type StagingStore } from '../staging/staging.ts';
 import type { TableMark } from './table-marks.ts';
 
+/** `silent`: what lies so far back is gone from the log. */
+export type Testimony =
+  | { readonly kind: 'seen' }
+  | { readonly kind: 'seen' | 'silent' | 'never'; readonly time: Timestamp };
+
 /**
  * Tells a redelivery from a row that was never here, by the log:
  *
@@ -34,29 +39,28 @@ export class LogWitness {
   }
 
   /**
-   * The time of a row that should have been here before and was not; null
-   * where there is none. One request comes from one changefeed, so that the
-   * latest row, the one that is least likely to be retired, speaks for all.
+   * What the log says of the rows at or before `resolved`. One request comes
+   * from one changefeed, so that the latest row, the one that is least likely
+   * to be retired, speaks for all.
    */
-  async findStranger(
+  async testify(
     part: TableMutations,
     mark: TableMark,
     resolved: Timestamp,
-  ): Promise<Timestamp | null> {
+  ): Promise<Testimony> {
     const row = latestThrough(part.mutations, resolved);
-    if (row === null || (await this.#isKnown(part, row, mark))) {
-      return null;
-    }
-    return row.time;
+    return row === null
+      ? { kind: 'seen' }
+      : { kind: await this.#sayOf(part, row, mark), time: row.time };
   }
 
-  async #isKnown(
+  async #sayOf(
     { table, keyColumns }: TableMutations,
     { time, key }: Mutation,
     mark: TableMark,
-  ): Promise<boolean> {
+  ): Promise<Testimony['kind']> {
     if (time <= this.#silentThrough || time <= mark.vagueThrough) {
-      return true;
+      return 'silent';
     }
     const sought = {
       schema: this.#schema,
@@ -66,12 +70,12 @@ export class LogWitness {
     };
     for (const staged of [time, ...scanTimes(time, mark)]) {
       if (await this.#store.holds({ ...sought, time: staged })) {
-        return true;
+        return 'seen';
       }
     }
     // Only now: what was retired meanwhile is covered.
     await this.#readSilence();
-    return time <= this.#silentThrough;
+    return time <= this.#silentThrough ? 'silent' : 'never';
   }
 
   async #readSilence(): Promise<void> {

@@ -24,15 +24,6 @@ export function logSearch(
   return async (row, signal) => {
     const { schema, table, time } = row;
     const place = [schema, timeBucket(time), time, table];
-    const [counted] = await run<{ entries: string }>(
-      countNear,
-      [...place, soughtEntriesLimit + 1],
-      signal,
-    );
-    const entries = Number(counted!.entries);
-    if (entries === 0 || entries > soughtEntriesLimit) {
-      return entries > 0;
-    }
     const bytes = soughtBytes(row);
     const wanted = [bytes.time, bytes.head, bytes.key, soughtPageEntries];
     let cursor = [timeBucket(time), ''];
@@ -47,10 +38,16 @@ export function logSearch(
       }
       const last = rows.at(-1);
       if (last === undefined || rows.length < soughtPageEntries) {
-        return false;
+        break;
       }
       const position = parseEntryId(readEntry(last).id)!;
       cursor = [position.minTime, position.stored];
     }
+    const [counted] = await run<{ entries: string }>(
+      countNear,
+      [...place, soughtEntriesLimit + 1],
+      signal,
+    );
+    return Number(counted!.entries) > soughtEntriesLimit;
   };
 }

@@ -6,6 +6,7 @@ import {
   filterSql,
   summaryColumns,
 } from './rows.ts';
+import { soughtEntriesLimit } from '../sought-row.ts';
 import type { EntryFilter } from '../staging.ts';
 import type { Tables } from './schema.ts';
 
@@ -40,7 +41,7 @@ export interface Statements {
   readonly raiseMemoToCheckpoint: string;
   /** Entries that may hold a row: $1 schema, $2 bucket, $3 time, $4 table, $5 limit. */
   readonly countNear: string;
-  /** $1–$4 as above, $5/$6 position, $7 time, $8 head, $9 key (bytes), $10 limit. */
+  /** Of the first of these: $1–$4 as above, $5/$6 position, $7 time, $8 head, $9 key (bytes), $10 limit. */
   readonly findNear: string;
   readonly ping: string;
   count(filter: EntryFilter): { text: string; values: string[] };
@@ -174,8 +175,11 @@ export function statementsOn(tables: Tables): Statements {
     countNear: `select count(*) as entries from (
         select 1 from ${log} where ${near} limit $5
       ) as page`,
-    findNear: `select ${summaryColumns}, ${body} from ${log}
-      where ${near} and (min_time, id) > ($5, $6)
+    findNear: `select ${summaryColumns}, ${body} from (
+        select ${summaryColumns}, body from ${log}
+        where ${near} order by min_time, id limit ${soughtEntriesLimit}
+      ) as page
+      where (min_time, id) > ($5, $6)
         and position($7::bytea in body) > 0
         and (substring(body from 6 for length($8::bytea)) <> $8::bytea or position($9::bytea in body) > 0)
       order by min_time, id limit $10`,
