@@ -78,7 +78,16 @@ export class DeadLetterDesk {
   async load(signal: AbortSignal): Promise<void> {
     this.#unsettledByTime.clear();
     if (!this.#isLoaded) {
-      await this.#open.load(this.letters, signal);
+      await this.#open.load(this.letters, signal).catch((error: unknown) => {
+        // A table that this account may not read holds nothing it has written.
+        const isForeign =
+          error instanceof ReplicatorError &&
+          error.code === 'E4007' &&
+          this.#context.options.onRowError === 'halt';
+        if (!isForeign) {
+          throw error;
+        }
+      });
       this.#isLoaded = true;
       this.#context.observer.foundSetAside(this.#open.rowCounts);
     }

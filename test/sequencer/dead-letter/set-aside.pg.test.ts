@@ -229,6 +229,33 @@ test('beyond --dlqLimit the schema halts, and goes on when letters are discarded
   expect(await rowsOf(house, 'select * from t')).toEqual(['5 1']);
 });
 
+test('a transaction that fails though all its rows go halts instead of setting rows aside, and goes on when that is mended', async () => {
+  await using house = await testHouse({ sequencer: deadLetter });
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await house.database.query(
+    "create function refuse() returns trigger language plpgsql as $$ begin raise exception using errcode = 'check_violation'; end $$; create trigger refuse before update on replicator_checkpoint for each row execute function refuse()",
+  );
+  await send(house, [row('t', 2, 2, { v: 2 })], 2);
+  await until(() => /^halted: E3014 /.test(status(house).complaint ?? ''));
+  expect(await lettersOf(house)).toEqual([]);
+  await house.database.query('drop trigger refuse on replicator_checkpoint');
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select count(*) from t')).toEqual(['2']);
+  await state(house, 'running');
+});
+
+test('a table of that name that others keep for themselves is no matter while nothing is to be set aside', async () => {
+  await using house = await testHouse();
+  await house.database.query(
+    'create table t (id int primary key, v int); create schema hidden; create table hidden.letters (id int); create view replicator_dlq as select * from hidden.letters;',
+  );
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await state(house, 'running');
+});
+
 test('a missing privilege sets nothing aside', async () => {
   await using house = await testHouse({ sequencer: deadLetter });
   await house.database.query(
