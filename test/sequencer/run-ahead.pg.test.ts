@@ -175,6 +175,31 @@ test('a row that the target refuses is left to the sweep, and those beside it go
   expect(await shown(house)).toEqual(['0 1', '1 2', '2 3', '3 4', '4 5']);
 });
 
+test('a row with a dead letter waits for the sweep, which supersedes the letter, and goes ahead again', async () => {
+  await using house = await testHouse({
+    bestEffort: { only: true },
+    sequencer: { onRowError: 'deadLetter' },
+  });
+  await house.database.query(
+    'create table t (id int primary key, v int check (v < 10))',
+  );
+  const { dlqTableName } = house.house.options.sequencer;
+  const openCount = (): Promise<number> =>
+    house.target.deadLetters(house.schema, dlqTableName).count({});
+  await send(house, [row('t', 1, 1, { v: 30 }), row('t', 1, 2, { v: 1 })], 1);
+  await applied(house, 1);
+  expect(await openCount()).toBe(1);
+  await send(house, [row('t', 2, 1, { v: 2 }), row('t', 2, 2, { v: 2 })]);
+  // The row beside it has gone: had this one been free, it would have too.
+  await until(async () => (await shown(house)).join() === '2 2');
+  await send(house, [], 2);
+  await applied(house, 2);
+  expect(await shown(house)).toEqual(['1 2', '2 2']);
+  expect(await openCount()).toBe(0);
+  await send(house, [row('t', 3, 1, { v: 3 })]);
+  await until(async () => (await shown(house)).join() === '1 3,2 2');
+});
+
 test('with a full memory rows wait for the sweep, and go ahead again when it has passed', async () => {
   await using house = await openHouse({ only: true, maxKeys: 20 });
   const ids = Array.from({ length: 60 }, (_, index) => index + 1);
