@@ -3,13 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { nextTimestamp, type Timestamp } from '../../src/mutation/timestamp.ts';
 import { createRandom } from '../../src/workload/random.ts';
+import { badFrom } from './bad-rows.ts';
 import type { CaseSettings, ModelCase } from './model-case.ts';
-import { type ModelDatabase, type Noted, stateText } from './model-database.ts';
+import type { ModelDatabase, Noted } from './model-database.ts';
+import { retryLetters } from './retried-letters.ts';
 import { ModelHouse } from './model-house.ts';
 import { commitTimes, deliver } from './random-delivery.ts';
 import type { ModelSchema } from './random-schema.ts';
 import {
   commitComplaint,
+  difference,
   SourceStates,
   watchTarget,
   writeComplaint,
@@ -41,10 +44,10 @@ export async function runCase(
   const random = createRandom(settings.seed);
   const times = commitTimes(commits.length, random);
   const states = new SourceStates(schema, commits, times);
-  await using target = await database.create(
-    schema,
-    notedIn(database, settings),
-  );
+  await using target = await database.create(schema, {
+    noted: notedIn(database, settings),
+    limit: settings.hasBadRows ? badFrom : null,
+  });
   await using house = await ModelHouse.open(database, target, settings);
   const reader = isConsistent ? watchTarget(target, states) : null;
   await using stack = new AsyncDisposableStack();
@@ -65,7 +68,7 @@ export async function runCase(
     commits,
     times,
     random: createRandom(settings.seed + 1),
-    tableName: (table) => house.tableName(schema, table),
+    tableName: (table) => target.feedName(table),
     hasBefore: settings.hasBefore,
     isSparse: settings.isSparse,
     feedRestarts: settings.feedRestarts,
@@ -75,6 +78,8 @@ export async function runCase(
       await house.restartPerhaps();
     },
   });
+  // A search for bad rows takes many transactions.
+  const hopeless = hopelessCount * (settings.hasBadRows ? 30 : 1);
   let last = times.at(-1)!;
   let kind: Outcome['kind'] = 'equal';
   let halted: { applied?: Timestamp | undefined; beginCount: number } = {
@@ -92,12 +97,13 @@ export async function runCase(
       isAllowedRefusal(status.lastError, schema)
     ) {
       kind = 'refused';
+      house.sayRefusal(status.lastError);
       break;
     }
     if (status?.state !== 'halted' || status.applied !== halted.applied) {
       halted = { applied: status?.applied, beginCount: house.beginCount };
     }
-    if (house.beginCount > halted.beginCount + hopelessCount) {
+    if (house.beginCount > halted.beginCount + hopeless) {
       throw new Error(`no end in sight${log()}`);
     }
     await sleep(2);
@@ -107,11 +113,9 @@ export async function runCase(
     }
   }
   if (kind === 'equal') {
-    const seen = stateText((await target.snapshot()).tables);
-    if (seen !== states.last) {
-      throw new Error(
-        `the source ended as\n${states.last}\nand the target as\n${seen}${log()}`,
-      );
+    const different = difference(await target.snapshot(), states.last);
+    if (different) {
+      throw new Error(`at the end the target had\n${different}${log()}`);
     }
     const { status } = house;
     if (status?.state !== 'running' || status.lastError !== null) {
@@ -126,6 +130,18 @@ export async function runCase(
   await stack.disposeAsync();
   if (complaint ?? reader?.complaint) {
     throw new Error(`${complaint ?? reader?.complaint}${log()}`);
+  }
+  if (kind === 'equal' && settings.hasBadRows) {
+    await target.mend();
+    kind = await retryLetters(house.target, target);
+    const { rows } = await target.snapshot();
+    const different =
+      kind === 'equal'
+        ? difference({ rows, setAside: new Set() }, states.last)
+        : null;
+    if (different) {
+      throw new Error(`after all was retried\n${different}${log()}`);
+    }
   }
   return {
     kind,

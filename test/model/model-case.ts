@@ -1,5 +1,6 @@
 /** One case: a schema, what the source did, and how it comes about at the target. */
 import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
+import { badFrom } from './bad-rows.ts';
 import { type ModelDatabase, tableStatements } from './model-database.ts';
 import type { ModelSchema } from './random-schema.ts';
 import type { Commit } from './model-rows.ts';
@@ -19,6 +20,8 @@ export interface CaseSettings {
   readonly feedRestarts: number;
   readonly pipelineRestarts: number;
   readonly faultCount: number;
+  /** Some rows hold what the target refuses, and are set aside (`--onRowError`). */
+  readonly hasBadRows: boolean;
 }
 
 export interface ModelCase {
@@ -34,6 +37,7 @@ export function describeCase(
   const { schema, commits, settings } = model;
   const sql = tableStatements(schema, {
     quote: (name) => name,
+    limit: settings.hasBadRows ? badFrom : null,
     qualified: ({ name, schema: place }) => (place === 1 ? `x.${name}` : name),
   });
   const changes = commits.map(

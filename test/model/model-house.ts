@@ -2,10 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import {
-  joinedTableName,
-  withJoinedSchemas,
-} from '../../src/pipeline/joined-schemas.ts';
+import type { ReplicatorError } from '../../src/failure/failure.ts';
+import { withJoinedSchemas } from '../../src/pipeline/joined-schemas.ts';
 import { meteredTarget } from '../../src/pipeline/metered-target.ts';
 import type { House } from '../../src/pipeline/pipeline.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
@@ -18,12 +16,12 @@ import {
   defaultTargetOptions,
   openTarget,
 } from '../../src/target/open-target.ts';
+import type { Target } from '../../src/target/target.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createRandom, type Random } from '../../src/workload/random.ts';
 import { testSequencerOptions } from '../support/house.ts';
 import type { ModelDatabase, ModelTarget } from './model-database.ts';
 import type { CaseSettings } from './model-case.ts';
-import type { ModelSchema } from './random-schema.ts';
 import { faultyTarget, type TargetFaults } from './target-faults.ts';
 
 /** The rooms behind the listener, which may be dropped and begun again. */
@@ -36,6 +34,7 @@ export class ModelHouse implements AsyncDisposable {
   readonly #random: Random;
   readonly #faults: TargetFaults;
   #store!: StagingStore;
+  #house!: House;
   #pipelines!: Pipelines;
   #restartsLeft: number;
   #restarting: Promise<void> | null = null;
@@ -115,13 +114,25 @@ export class ModelHouse implements AsyncDisposable {
             mode: settings.mode,
             retireOffsetMs: settings.seed % 2 === 0 ? 0 : 86_400_000,
             maxGuardKeys: 100_000,
-            sequencer: { ...testSequencerOptions, ...settings },
+            sequencer: {
+              ...testSequencerOptions,
+              ...settings,
+              onRowError: settings.hasBadRows ? 'deadLetter' : 'halt',
+            },
           },
         };
       },
     });
     await house.#begin();
     return house;
+  }
+
+  /** In a soak, so that it is seen what is refused and where. */
+  sayRefusal({ line }: ReplicatorError): void {
+    if (process.env['REPLICATOR_SOAK'] !== undefined) {
+      const isGiant = this.lines.some((each) => each.includes('one large'));
+      console.log(`refused${isGiant ? ', a giant' : ''}: ${line}`);
+    }
   }
 
   get beginCount(): number {
@@ -136,10 +147,9 @@ export class ModelHouse implements AsyncDisposable {
     return this.#pipelines.all[0]?.status;
   }
 
-  tableName({ tables }: ModelSchema, place: number): string {
-    const { main, others } = this.#target;
-    const { name, schema } = tables[place]!;
-    return joinedTableName(main, schema === 1 ? others[0]! : main, name);
+  /** The target as the pipelines have it. */
+  get target(): Target {
+    return this.#house.target;
   }
 
   async feed(): Promise<Feed> {
@@ -178,7 +188,8 @@ export class ModelHouse implements AsyncDisposable {
   }
 
   async #beginOn(store: StagingStore): Promise<void> {
-    this.#pipelines = new Pipelines(this.#furnish(store), 0);
+    this.#house = this.#furnish(store);
+    this.#pipelines = new Pipelines(this.#house, 0);
     await this.#pipelines.resume();
   }
 

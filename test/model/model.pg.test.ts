@@ -1,7 +1,7 @@
 /** Whatever the source does and whatever befalls the pipeline, design section 5 holds. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runCase } from './check.ts';
+import { type RefusalTest, runCase } from './check.ts';
 import type { ModelCase } from './model-case.ts';
 import { foundCases } from './found-seeds.ts';
 import type { ModelDatabase } from './model-database.ts';
@@ -19,6 +19,10 @@ const everything: SchemaLimits = {
   otherSchema: true,
 };
 
+/** What no order of statements can do today. */
+const isKnownRefusal: RefusalTest = ({ code }) =>
+  code === 'E4013' || code === 'E4004';
+
 let database: ModelDatabase;
 beforeAll(async () => {
   database = await postgresModel();
@@ -28,28 +32,48 @@ afterAll(async () => {
 });
 
 test.for([
-  { parallelism: 1, hasFaults: false, runs: 20 },
-  { parallelism: 8, hasFaults: false, runs: 30 },
-  { parallelism: 8, hasFaults: true, runs: 30 },
+  { how: 'one by one', parallelism: 1, hasFaults: false, runs: 20 },
+  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 30 },
+  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 30 },
 ] as const)(
-  'in consistent mode every reader sees what the source was: %o',
+  'in consistent mode every reader sees what the source was, applied $how',
   { timeout: soakTimeoutMs(1) },
-  async ({ runs, ...settings }) => {
+  async ({ runs, how: _, ...settings }) => {
     const outcome = await checkRandomCases(database, {
       runs,
       limits: everything,
       settings: { mode: 'consistent', ...settings },
-      isAllowedRefusal: ({ code }) => code === 'E4013' || code === 'E4004',
+      isAllowedRefusal: isKnownRefusal,
     });
     expect(outcome.lookCount).toBeGreaterThan(outcome.runCount);
     expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
   },
 );
 
-test.for([{ hasFaults: false }, { hasFaults: true }])(
-  'in immediate mode no older version of a row follows a newer one, and the end is the same: %o',
+test.for([
+  { parallelism: 1, hasFaults: false },
+  { parallelism: 8, hasFaults: true },
+])(
+  'rows that the target refuses are set aside, a reader sees all others as they were, and retrying makes all equal, with parallelism $parallelism',
   { timeout: soakTimeoutMs(1) },
   async (settings) => {
+    const outcome = await checkRandomCases(database, {
+      runs: 20,
+      limits: { ...everything, actions: false },
+      settings: { mode: 'consistent', hasBadRows: true, ...settings },
+      isAllowedRefusal: isKnownRefusal,
+    });
+    expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
+  },
+);
+
+test.for([
+  { how: 'undisturbed', hasFaults: false },
+  { how: 'under faults', hasFaults: true },
+])(
+  'in immediate mode no older version of a row follows a newer one, and the end is the same, $how',
+  { timeout: soakTimeoutMs(1) },
+  async ({ hasFaults }) => {
     await checkRandomCases(database, {
       runs: 20,
       limits: {
@@ -58,7 +82,7 @@ test.for([{ hasFaults: false }, { hasFaults: true }])(
         uniqueKeys: false,
         otherSchema: false,
       },
-      settings: { mode: 'immediate', parallelism: 8, ...settings },
+      settings: { mode: 'immediate', parallelism: 8, hasFaults },
       isAllowedRefusal: () => false,
     });
   },

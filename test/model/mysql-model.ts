@@ -1,5 +1,6 @@
 import { schemaName } from '../../src/mutation/schema-name.ts';
-import { type Timestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
+import { joinedTableName } from '../../src/pipeline/joined-schemas.ts';
+import { deadLetterDialect } from '../../src/target/mysql/dead-letter-statements.ts';
 import { createCheckpointStatement } from '../../src/target/mysql/watermark-statements.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import type { MysqlProduct } from '../support/mysql-binaries.ts';
@@ -8,10 +9,12 @@ import {
   testMysqlDatabase,
 } from '../support/mysql-test-database.ts';
 import {
+  type CreateOptions,
+  limitName,
   type ModelDatabase,
   type ModelTarget,
-  type Noted,
-  type TableRows,
+  type RawSnapshot,
+  snapshotOf,
   tableStatements,
 } from './model-database.ts';
 import type { ModelSchema, ModelTable } from './random-schema.ts';
@@ -31,11 +34,11 @@ export async function mysqlModel(
     url: proxy.url(database.url),
     stagingUrl: null,
     cut: () => proxy.cut(),
-    async create(schema, noted) {
+    async create(schema, options) {
       count += 1;
       return await createTables(database, `${database.name}_${count}`, {
+        ...options,
         schema,
-        noted,
       });
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -45,7 +48,7 @@ export async function mysqlModel(
 async function createTables(
   database: MysqlTestDatabase,
   name: string,
-  options: { readonly schema: ModelSchema; readonly noted: Noted },
+  options: CreateOptions & { readonly schema: ModelSchema },
 ): Promise<ModelTarget> {
   const { tables } = options.schema;
   const main = schemaName([name]);
@@ -59,7 +62,12 @@ async function createTables(
       `create database ${name}`,
       `create database ${name}x`,
       createCheckpointStatement(main),
-      ...tableStatements(options.schema, { quote: (text) => text, qualified }),
+      deadLetterDialect.createStatement(`${name}.replicator_dlq`),
+      ...tableStatements(options.schema, {
+        quote: (text) => text,
+        qualified,
+        limit: options.limit,
+      }),
     ].join(';'),
   );
   for (const statement of options.noted === 'writes'
@@ -70,17 +78,33 @@ async function createTables(
   const rowsOf = (table: ModelTable): string =>
     `(select json_arrayagg(json_array(${table.columns.join(', ')})) from ${qualified(table)})`;
   // One statement sees one snapshot.
-  const look = `select (select applied from ${name}.replicator_checkpoint), ${tables.map(rowsOf).join(', ')}`;
+  const look = `select (select applied from ${name}.replicator_checkpoint), ${tables.map(rowsOf).join(', ')},
+    (select json_arrayagg(json_array(table_name, row_key)) from ${name}.replicator_dlq where superseded_at is null)`;
+  const feedName = (place: number): string =>
+    tables[place]!.schema === 1
+      ? joinedTableName(main, others[0]!, tables[place]!.name)
+      : tables[place]!.name;
   return {
     main,
     others,
+    feedName,
+    async mend() {
+      for (const table of tables) {
+        await database.query(
+          `alter table ${qualified(table)} drop constraint ${limitName(table)}`,
+        );
+      }
+    },
     async snapshot() {
       const [row] = await database.query(look);
       const [applied, ...texts] = row!;
-      return {
-        applied: (applied ?? zeroTimestamp) as Timestamp,
-        tables: texts.map((text) => JSON.parse(text ?? '[]') as TableRows),
-      };
+      const parsed = texts.map((text) => JSON.parse(text ?? '[]') as unknown);
+      const raw = {
+        applied,
+        tables: parsed.slice(0, -1),
+        letters: parsed.at(-1),
+      } as RawSnapshot;
+      return snapshotOf(options.schema, raw, feedName);
     },
     async writes() {
       const rows = await database.query(

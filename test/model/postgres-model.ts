@@ -1,14 +1,17 @@
 import pg from 'pg';
 import { schemaName } from '../../src/mutation/schema-name.ts';
-import { type Timestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
+import { joinedTableName } from '../../src/pipeline/joined-schemas.ts';
+import { deadLetterDialect } from '../../src/target/postgres/dead-letter-statements.ts';
 import { createCheckpointStatement } from '../../src/target/postgres/watermark-statements.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { testDatabase } from '../support/test-database.ts';
 import {
+  type CreateOptions,
+  limitName,
   type ModelDatabase,
   type ModelTarget,
-  type Noted,
-  type Snapshot,
+  type RawSnapshot,
+  snapshotOf,
   tableStatements,
 } from './model-database.ts';
 import type { ModelSchema, ModelTable } from './random-schema.ts';
@@ -25,9 +28,9 @@ export async function postgresModel(): Promise<ModelDatabase> {
     url: proxy.url(database.url),
     stagingUrl: database.url,
     cut: () => proxy.cut(),
-    async create(schema, noted) {
+    async create(schema, options) {
       count += 1;
-      return await createTables(database, `m${count}`, { schema, noted });
+      return await createTables(database, `m${count}`, { ...options, schema });
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -36,7 +39,7 @@ export async function postgresModel(): Promise<ModelDatabase> {
 async function createTables(
   database: { readonly name: string; readonly url: string },
   name: string,
-  options: { readonly schema: ModelSchema; readonly noted: Noted },
+  options: CreateOptions & { readonly schema: ModelSchema },
 ): Promise<ModelTarget> {
   const { tables } = options.schema;
   const main = schemaName([database.name, name]);
@@ -54,14 +57,25 @@ async function createTables(
       `create schema ${name}`,
       `create schema ${name}x`,
       createCheckpointStatement(main),
-      ...tableStatements(options.schema, { quote, qualified }),
+      deadLetterDialect.createStatement(`${name}.replicator_dlq`),
+      ...tableStatements(options.schema, {
+        quote,
+        qualified,
+        limit: options.limit,
+      }),
     ].join(';'),
   );
   const rowsOf = (table: ModelTable): string =>
     `(select coalesce(json_agg(json_build_array(${table.columns.map(quote).join(', ')})), '[]') from ${qualified(table)})`;
   // One statement sees one snapshot.
   const look = `select (select applied from ${name}.replicator_checkpoint) as applied,
-    json_build_array(${tables.map(rowsOf).join(', ')}) as tables`;
+    json_build_array(${tables.map(rowsOf).join(', ')}) as tables,
+    (select coalesce(json_agg(json_build_array(table_name, row_key)), '[]')
+      from ${name}.replicator_dlq where superseded_at is null) as letters`;
+  const feedName = (place: number): string =>
+    tables[place]!.schema === 1
+      ? joinedTableName(main, others[0]!, tables[place]!.name)
+      : tables[place]!.name;
   if (options.noted === 'writes') {
     await client.query(writeNotes(name, tables, qualified).join(';'));
   } else if (options.noted === 'commits') {
@@ -70,13 +84,20 @@ async function createTables(
   return {
     main,
     others,
+    feedName,
+    async mend() {
+      for (const table of tables) {
+        await client.query(
+          `alter table ${qualified(table)} drop constraint ${limitName(table)}`,
+        );
+      }
+    },
     async snapshot() {
-      const { rows } = await client.query<{
-        applied: Timestamp | null;
-        tables: (number | null)[][][];
-      }>({ name: 'look', text: look });
-      const [row] = rows;
-      return { applied: row!.applied ?? zeroTimestamp, tables: row!.tables };
+      const { rows } = await client.query<RawSnapshot & pg.QueryResultRow>({
+        name: 'look',
+        text: look,
+      });
+      return snapshotOf(options.schema, rows[0]!, feedName);
     },
     async writes() {
       const { rows } = await client.query<{ row: string; version: number }>(
@@ -85,12 +106,12 @@ async function createTables(
       return rows;
     },
     async commits() {
-      const { rows } = await client.query<Snapshot>(
+      const { rows } = await client.query<RawSnapshot & pg.QueryResultRow>(
         options.noted === 'commits'
-          ? `select applied, tables from ${name}x.commits order by place`
+          ? `select applied, tables, letters from ${name}x.commits order by place`
           : 'select where false',
       );
-      return rows;
+      return rows.map((row) => snapshotOf(options.schema, row, feedName));
     },
     async [Symbol.asyncDispose]() {
       await client.query(
@@ -121,9 +142,9 @@ function writeNotes(
 /** At its commit every transaction sees all as it will be behind it. */
 function commitNotes(name: string, look: string): string[] {
   return [
-    `create table ${name}x.commits (place bigserial primary key, applied text, tables json)`,
+    `create table ${name}x.commits (place bigserial primary key, applied text, tables json, letters json)`,
     `create function ${name}x.note() returns trigger language plpgsql as $$ begin
-      insert into ${name}x.commits (applied, tables) ${look};
+      insert into ${name}x.commits (applied, tables, letters) ${look};
       return null; end $$`,
     `create constraint trigger note after update on ${name}.replicator_checkpoint
       deferrable initially deferred for each row execute function ${name}x.note()`,

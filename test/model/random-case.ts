@@ -11,6 +11,7 @@ import {
 } from './model-case.ts';
 import type { ModelDatabase } from './model-database.ts';
 import { randomSchema, type SchemaLimits } from './random-schema.ts';
+import { withBadRows } from './bad-rows.ts';
 import { commitsOf } from './source-model.ts';
 import { strokes } from './strokes.ts';
 
@@ -33,6 +34,7 @@ export interface Draw {
     readonly mode: CaseSettings['mode'];
     readonly parallelism: number;
     readonly hasFaults: boolean;
+    readonly hasBadRows?: boolean;
   };
   readonly isAllowedRefusal: RefusalTest;
 }
@@ -129,12 +131,15 @@ function randomCase(
     feedRestarts: fc.nat({ max: 3 }),
     pipelineRestarts: fc.constantFrom(0, 0, 1, 3),
     faultCount: settings.hasFaults ? fc.constantFrom(1, 3, 10) : fc.constant(0),
+    hasBadRows: fc.constant(settings.hasBadRows ?? false),
   });
   return fc
     .record({ schema: randomSchema(limits), strokes, settings: drawn })
     .map(({ schema, strokes: all, settings: own }) => ({
       schema,
-      commits: commitsOf(schema, all),
+      commits: own.hasBadRows
+        ? withBadRows(commitsOf(schema, all), own.seed)
+        : commitsOf(schema, all),
       settings: own,
     }));
 }

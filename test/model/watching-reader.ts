@@ -1,17 +1,13 @@
 /** Looks at the target all the time, each time at everything at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Timestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
-import {
-  type ModelTarget,
-  type Snapshot,
-  stateText,
-} from './model-database.ts';
+import type { ModelTarget, RowTexts, Snapshot } from './model-database.ts';
 import type { Commit } from './model-rows.ts';
 import type { ModelSchema } from './random-schema.ts';
 
 /** The state of the source at every time that it ever had. */
 export class SourceStates {
-  readonly #states: readonly string[];
+  readonly #states: readonly RowTexts[];
   readonly #times: readonly Timestamp[];
 
   constructor(
@@ -19,43 +15,50 @@ export class SourceStates {
     commits: readonly Commit[],
     times: readonly Timestamp[],
   ) {
-    const tables = schema.tables.map(
-      () => new Map<string, (number | null)[]>(),
-    );
-    const text = (): string =>
-      stateText(tables.map((rows) => [...rows.values()]));
-    const states = [text()];
+    const states = [new Map<string, string>()];
     for (const commit of commits) {
+      const state = new Map(states.at(-1));
       for (const { table, key, after } of commit) {
+        const name = `t${table} ${key}`;
         if (after) {
           const { columns } = schema.tables[table]!;
-          tables[table]!.set(
-            key,
-            columns.map((name) => after[name]!),
-          );
+          const values = columns.map((column) => after[column]!);
+          state.set(name, JSON.stringify(values));
         } else {
-          tables[table]!.delete(key);
+          state.delete(name);
         }
       }
-      states.push(text());
+      states.push(state);
     }
     this.#states = states;
     this.#times = times;
   }
 
-  at(time: Timestamp): string {
+  at(time: Timestamp): RowTexts {
     const later = this.#times.findIndex((each) => each > time);
     return this.#states[later < 0 ? this.#times.length : later]!;
   }
 
-  get last(): string {
+  get last(): RowTexts {
     return this.#states.at(-1)!;
   }
+}
 
-  /** Whether the source ever was so. */
-  has(state: string): boolean {
-    return this.#states.includes(state);
-  }
+/** Where the two differ, but for rows that are set aside; null where nowhere. */
+export function difference(
+  seen: Omit<Snapshot, 'applied'>,
+  wanted: RowTexts,
+): string | null {
+  const lines = [...new Set([...seen.rows.keys(), ...wanted.keys()])]
+    .filter(
+      (name) =>
+        !seen.setAside.has(name) && seen.rows.get(name) !== wanted.get(name),
+    )
+    .map(
+      (name) =>
+        `  ${name}: ${seen.rows.get(name) ?? 'nothing'}, at the source ${wanted.get(name) ?? 'nothing'}`,
+    );
+  return lines.length === 0 ? null : lines.join('\n');
 }
 
 export interface WatchingReader extends AsyncDisposable {
@@ -118,18 +121,16 @@ export async function commitComplaint(
 }
 
 function complaintOf(
-  { applied, tables }: Snapshot,
+  seen: Snapshot,
   before: Timestamp,
   states: SourceStates,
 ): string | null {
+  const { applied } = seen;
   if (applied < before) {
     return `the watermark went back from ${before} to ${applied}`;
   }
-  const seen = stateText(tables);
-  const wanted = states.at(applied);
-  return seen === wanted
-    ? null
-    : `at ${applied} the source was\n${wanted}\nand the target, which it ${states.has(seen) ? 'was at another time' : 'never was'},\n${seen}`;
+  const different = difference(seen, states.at(applied));
+  return different && `at ${applied} the target had\n${different}`;
 }
 
 /** What triggers have noted: of no row an older version after a newer one. */
