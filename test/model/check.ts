@@ -132,6 +132,7 @@ export async function runCase(
     throw new Error(`${complaint ?? reader?.complaint}${log()}`);
   }
   if (kind === 'equal' && settings.hasBadRows) {
+    house.endFaults();
     await target.mend();
     kind = await retryLetters(house.target, target);
     const { rows } = await target.snapshot();

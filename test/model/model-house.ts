@@ -135,6 +135,10 @@ export class ModelHouse implements AsyncDisposable {
     }
   }
 
+  endFaults(): void {
+    this.#faults.left = 0;
+  }
+
   get beginCount(): number {
     return this.#faults.beginCount;
   }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RefusalTest, runCase } from './check.ts';
 import type { ModelCase } from './model-case.ts';
-import { foundCases } from './found-seeds.ts';
+import { foundCases, readCase } from './found-seeds.ts';
 import type { ModelDatabase } from './model-database.ts';
 import { postgresModel } from './postgres-model.ts';
 import { checkRandomCases, soakTimeoutMs } from './random-case.ts';
@@ -13,7 +13,7 @@ const everything: SchemaLimits = {
   foreignKeys: true,
   uniqueKeys: true,
   deferrable: true,
-  cycles: 'deferrable',
+  cycles: 'all',
   actions: true,
   notNullUniqueKeys: true,
   otherSchema: true,
@@ -32,9 +32,9 @@ afterAll(async () => {
 });
 
 test.for([
-  { how: 'one by one', parallelism: 1, hasFaults: false, runs: 20 },
-  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 30 },
-  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 30 },
+  { how: 'one by one', parallelism: 1, hasFaults: false, runs: 15 },
+  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 25 },
+  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 25 },
 ] as const)(
   'in consistent mode every reader sees what the source was, applied $how',
   { timeout: soakTimeoutMs(1) },
@@ -58,10 +58,12 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async (settings) => {
     const outcome = await checkRandomCases(database, {
-      runs: 20,
+      runs: 15,
       limits: { ...everything, actions: false },
       settings: { mode: 'consistent', hasBadRows: true, ...settings },
-      isAllowedRefusal: isKnownRefusal,
+      // Of a giant transaction in parts it is not always found what is bad.
+      isAllowedRefusal: (failure, schema) =>
+        failure.code === 'E3014' || isKnownRefusal(failure, schema),
     });
     expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
   },
@@ -75,7 +77,7 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async ({ hasFaults }) => {
     await checkRandomCases(database, {
-      runs: 20,
+      runs: 15,
       limits: {
         ...everything,
         foreignKeys: false,
@@ -119,7 +121,12 @@ test.runIf(givenCase)(
 
 test.for(foundCases)(
   'what was found once stays mended: $found',
-  async ({ model }) => {
-    await runCase(database, model, () => false);
+  async (found) => {
+    const { kind } = await runCase(
+      database,
+      await readCase(found),
+      () => false,
+    );
+    expect(kind).toBe('equal');
   },
 );

@@ -120,8 +120,17 @@ function randomCase(
     parallelism: fc.constant(settings.parallelism),
     flushSize: fc.constantFrom(1, 2, 3, 5, 8, 1_000),
     timestampLimit: fc.constantFrom(1, 2, 3, 1_000),
-    scanSize: fc.constantFrom(4, 20, 10_000, 10_000),
-    readBudgetBytes: fc.constantFrom(400, 4_000, 1 << 24, 1 << 24),
+    // Small ones make giant transactions, which are written in parts.
+    scanSize: fc.constantFrom(
+      4,
+      20,
+      ...Array.from({ length: 8 }, () => 10_000),
+    ),
+    readBudgetBytes: fc.constantFrom(
+      400,
+      4_000,
+      ...Array.from({ length: 8 }, () => 1 << 24),
+    ),
     collapseMutations: fc.nat({ max: 5 }).map((n) => n > 0),
     staging: hasStaging
       ? fc.constantFrom<CaseSettings['staging']>('sqlite', 'sqlite', 'postgres')
