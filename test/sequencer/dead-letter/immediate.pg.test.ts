@@ -82,6 +82,7 @@ test('in immediate mode a child whose parent may yet come is not set aside', asy
   await house.database.query(
     'create table p (id int primary key); create table c (id int primary key, p int references p)',
   );
+  await house.restart({ immediateForeignKeys: true });
   await expect(send(house, [row('c', 1, 1, { p: 7 })])).rejects.toMatchObject({
     code: 'E4004',
   });
@@ -114,7 +115,7 @@ test('what consistent mode had staged is gone through by immediate mode, with ba
     row('c', 2, 5, { t: 2 }),
     row('c', 2, 6, { t: 1 }),
   ]);
-  await house.restart({ mode: 'immediate' });
+  await house.restart({ mode: 'immediate', immediateForeignKeys: true });
   await send(house, [row('t', 3, 3, { v: 3, w: 3 })], 3);
   await applied(house, 3);
   expect((await lettersOf(house)).toSorted()).toEqual([
