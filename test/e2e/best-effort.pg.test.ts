@@ -1,7 +1,11 @@
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
+import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { testDatabase } from '../support/test-database.ts';
 import { Arena, soakKillCount, sayRound } from './arena.ts';
 
@@ -72,3 +76,38 @@ test(
     );
   },
 );
+
+test('rows that another daemon has staged go ahead too', async () => {
+  await using target = await testDatabase();
+  await using staging = await testDatabase();
+  await target.query('create table t (id int8 primary key, v int8)');
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'ahead-'));
+  const start = (name: string): Promise<Daemon> =>
+    startDaemon({
+      args: [
+        '--disableAuthentication',
+        `--targetConn=${target.url}`,
+        `--stagingConn=${staging.url}`,
+        '--stagingCreateSchema',
+        '--bestEffortOnly',
+      ],
+      dataDir: join(folder.path, name),
+      waitFor: 'listening',
+    });
+  await using first = await start('first');
+  await using second = await start('second');
+  const baseMs = Date.now();
+  for (const [id, daemon] of [first, second, first, second].entries()) {
+    const updated = `${baseMs + id}000000.0000000000`;
+    const body = { topic: 't', updated, key: [id], after: { id, v: id } };
+    const response = await fetch(`${daemon.url}/${target.name}/public`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ payload: [body], length: 1 }),
+    });
+    expect(response.status, await response.text()).toBe(200);
+  }
+  await expect
+    .poll(async () => (await target.query('select id from t')).rows.length)
+    .toBe(4);
+});
