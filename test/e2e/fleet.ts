@@ -105,9 +105,10 @@ export class Fleet implements AsyncDisposable {
     const workload = startWorkload(
       url,
       { targetUrl: this.target.url, ...this.#options },
-      // Every request until it is taken: a third of them may find a daemon
-      // that takes none, and a feed that starts over would never get on.
-      { tries: 0, ...changes },
+      // Every request until it is taken, and none anew: a third of them may
+      // find a daemon that takes none, and a feed that starts over again and
+      // again would never get on.
+      { tries: 0, replayIntervalMs: 0, ...changes },
     );
     await until('the target has a watermark', async () => {
       const { rows } = await this.target.query(

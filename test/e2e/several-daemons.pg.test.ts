@@ -143,7 +143,7 @@ describe('three daemons behind a load balancer', () => {
     { timeout: timeoutMs },
     async ({ isKilled }) => {
       await using fleet = await Fleet.open({ mode: 'immediate' });
-      const workload = await fleet.workload({ replayIntervalMs: 0 });
+      const workload = await fleet.workload();
       for (let round = 0; round < 2; round += 1) {
         const leader = await fleet.leader();
         await sleep(1_000);

@@ -16,7 +16,7 @@ export interface RoundRobin extends AsyncDisposable {
 }
 
 /** An address that fails is left out for so long, as after a failed health check. */
-const outMs = 500;
+const outMs = 2_000;
 
 /**
  * Whoever does not answer within `timeoutMs` has failed, and the sender hears
