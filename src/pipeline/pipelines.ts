@@ -19,6 +19,8 @@ import { PipelineTransactions } from './transaction-feed.ts';
 
 /** A schema that is not there is looked for again at most this often. */
 const absentForMs = 1_000;
+/** How often a daemon that shares staging looks for schemas of others. */
+const newSchemasMs = 2_000;
 /** Whoever asks for many schemas that are not there is forgotten in turn. */
 const maxAbsent = 1_000;
 
@@ -63,8 +65,31 @@ export class Pipelines implements Feeds, AsyncDisposable {
     for (const schema of await this.#house.store.schemas()) {
       await this.#resumeSchema(schema);
     }
-    if (this.#unopened.size > 0) {
+    if (this.#house.election) {
+      this.#running.push(this.#resumeNew());
+    } else if (this.#unopened.size > 0) {
       this.#running.push(this.#resumeOthers());
+    }
+  }
+
+  /**
+   * What others have begun to stage since, too: when they are gone, and no
+   * request names the schema here, nobody else would go on with it.
+   */
+  async #resumeNew(): Promise<void> {
+    const { signal } = this.#stopResuming;
+    while (!signal.aborted) {
+      await sleep(newSchemasMs, undefined, { signal }).catch(() => {});
+      try {
+        const schemas = signal.aborted ? [] : await this.#house.store.schemas();
+        for (const schema of schemas) {
+          if (!signal.aborted && !this.#pipelines.has(schema)) {
+            await this.#resumeSchema(schema);
+          }
+        }
+      } catch {
+        // Staging's own errors are told where rows are staged and read.
+      }
     }
   }
 

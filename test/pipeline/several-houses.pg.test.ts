@@ -77,6 +77,29 @@ test('a leader that ends hands over, and the next one goes on under a later epoc
   expect(epoch).toBe(await leaseEpoch(two.other));
 });
 
+test('a daemon that no request has told of a schema takes it over all the same', async () => {
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(await testDatabase());
+  const staging = stack.use(await testDatabase());
+  await database.query('create table t (id int primary key, v int)');
+  const open = async (name: string): Promise<TestHouse> =>
+    stack.use(await testHouse({ shared: { name, database, staging } }));
+  const idle = await open('idle');
+  await idle.pipelines.resume();
+  expect(idle.pipelines.all).toEqual([]);
+  const leader = await open('leader');
+  await send(leader, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(leader, 1);
+  // Staged, and never applied by the one that has accepted it.
+  await leader.database.query('alter table t rename to hidden');
+  await send(leader, [row('t', 2, 1, { v: 2 })], 2);
+  await leader.pipelines[Symbol.asyncDispose]();
+  await database.query('alter table hidden rename to t');
+  await until(() => idle.pipelines.all.length === 1);
+  await applied(idle, 2);
+  expect(await rowsOf(idle, 'select * from t')).toEqual(['1 2']);
+});
+
 test('a late claim of the target by another is answered with a later one while the lease is held', async () => {
   await using two = await pair();
   const id = (await two.leader.store.memo('staging-id'))!;
