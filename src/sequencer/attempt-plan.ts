@@ -19,8 +19,6 @@ export interface AttemptPlan {
   /** Source timestamps in one target transaction. */
   readonly timestampLimit: number;
   readonly order: ApplyOrder;
-  /** Each batch is one source transaction, also where versions would fold. */
-  readonly isOneByOne?: true;
 }
 
 /** The usual plan, and every rung below that differs from it. */

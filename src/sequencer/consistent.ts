@@ -207,11 +207,7 @@ export class ConsistentSequencer {
       schema,
       this.applied,
       resolved,
-      {
-        ...options,
-        timestampLimit: plan.timestampLimit,
-        ...(plan.isOneByOne && { collapseMutations: false }),
-      },
+      { ...options, timestampLimit: plan.timestampLimit },
       shape,
       signal,
     );

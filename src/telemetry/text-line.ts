@@ -18,7 +18,7 @@ const framed = new Set(['level', 'time', 'msg', 'err']);
  * is always a record.
  */
 export function textLine(record: Readonly<Record<string, unknown>>): string {
-  const time = new Date(Number(record['time'])).toISOString();
+  const time = printTime(record['time']);
   const level = levelNames[Number(record['level'])] ?? String(record['level']);
   let line = `${time} ${level} ${singleLine(printMessage(record['msg']))}`;
   for (const [name, value] of Object.entries(record)) {
@@ -31,6 +31,14 @@ export function textLine(record: Readonly<Record<string, unknown>>): string {
     line += errorText(error as Readonly<Record<string, unknown>>);
   }
   return `${line}\n`;
+}
+
+/** A field of that name must not make the line's own time unreadable. */
+function printTime(time: unknown): string {
+  const at = new Date(Number(time));
+  return Number.isNaN(at.getTime())
+    ? new Date().toISOString()
+    : at.toISOString();
 }
 
 function errorText(error: Readonly<Record<string, unknown>>): string {

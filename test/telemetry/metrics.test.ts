@@ -78,6 +78,8 @@ test.each(entries)('%s has a help sentence and bounded labels', (_, entry) => {
       'version',
       'node',
       'platform',
+      'cause',
+      'mode',
     ]).toContain(label);
   }
 });

@@ -88,7 +88,6 @@ export class SettingAside {
       parallelism: 1,
       timestampLimit: 1,
       order: 'upserts-first',
-      isOneByOne: true,
     };
   }
 
