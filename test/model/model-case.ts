@@ -22,6 +22,8 @@ export interface CaseSettings {
   readonly faultCount: number;
   /** Some rows hold what the target refuses, and are set aside (`--onRowError`). */
   readonly hasBadRows: boolean;
+  /** Whether rows of tables that stand alone go ahead, or now and then. */
+  readonly bestEffort: 'off' | 'always' | 'sometimes';
 }
 
 export interface ModelCase {

@@ -6,6 +6,7 @@ import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { withJoinedSchemas } from '../../src/pipeline/joined-schemas.ts';
 import { meteredTarget } from '../../src/pipeline/metered-target.ts';
 import type { House } from '../../src/pipeline/pipeline.ts';
+import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
 import { StagingBudget } from '../../src/pipeline/staging-budget.ts';
 import type { PipelineStatus } from '../../src/pipeline/status.ts';
@@ -112,6 +113,7 @@ export class ModelHouse implements AsyncDisposable {
           ),
           options: {
             mode: settings.mode,
+            bestEffort: bestEffortOf(settings),
             retireOffsetMs: settings.seed % 2 === 0 ? 0 : 86_400_000,
             maxGuardKeys: 100_000,
             sequencer: {
@@ -203,4 +205,19 @@ export class ModelHouse implements AsyncDisposable {
     await this.#store[Symbol.asyncDispose]();
     await this.#stack.disposeAsync();
   }
+}
+
+/** The lag, by which the mode changes, is whatever this clock says. */
+function bestEffortOf({
+  bestEffort,
+  seed,
+}: CaseSettings): NonNullable<PipelineOptions['bestEffort']> {
+  const random = createRandom(seed + 4);
+  const farMs = 2_000_000_000_000;
+  return {
+    only: bestEffort === 'always',
+    windowMs: bestEffort === 'sometimes' ? 600_000 : 0,
+    maxKeys: random.pick([3, 100_000]),
+    nowMs: () => (random.chance(0.5) ? 0 : farMs),
+  };
 }

@@ -35,6 +35,7 @@ export interface Draw {
     readonly parallelism: number;
     readonly hasFaults: boolean;
     readonly hasBadRows?: boolean;
+    readonly isBestEffort?: boolean;
   };
   readonly isAllowedRefusal: RefusalTest;
 }
@@ -141,6 +142,9 @@ function randomCase(
     pipelineRestarts: fc.constantFrom(0, 0, 1, 3),
     faultCount: settings.hasFaults ? fc.constantFrom(1, 3, 10) : fc.constant(0),
     hasBadRows: fc.constant(settings.hasBadRows ?? false),
+    bestEffort: settings.isBestEffort
+      ? fc.constantFrom<CaseSettings['bestEffort']>('always', 'sometimes')
+      : fc.constant<CaseSettings['bestEffort']>('off'),
   });
   return fc
     .record({ schema: randomSchema(limits), strokes, settings: drawn })

@@ -52,6 +52,8 @@ export interface SchemaLimits {
   readonly notNullUniqueKeys: boolean;
   readonly otherSchema: boolean;
   readonly maxTables?: number;
+  /** Half of the tables have neither foreign keys nor unique ones. */
+  readonly sparseLinks?: boolean;
 }
 
 interface DrawnLink {
@@ -108,8 +110,9 @@ export function randomSchema(limits: SchemaLimits): fc.Arbitrary<ModelSchema> {
       ? fc.array(link, { maxLength: 3 })
       : fc.constant([]),
   });
+  const alone = table.map((drawn) => ({ ...drawn, uniques: [], links: [] }));
   return fc
-    .array(table, {
+    .array(limits.sparseLinks ? fc.oneof(table, alone) : table, {
       minLength: 1,
       maxLength: limits.maxTables ?? 5,
       size: 'max',

@@ -9,12 +9,16 @@ import type { ModelSchema } from './random-schema.ts';
 export class SourceStates {
   readonly #states: readonly RowTexts[];
   readonly #times: readonly Timestamp[];
+  /** Rows of these tables are not held to the watermark. */
+  readonly #free: ReadonlySet<string>;
 
   constructor(
     schema: ModelSchema,
     commits: readonly Commit[],
     times: readonly Timestamp[],
+    free: ReadonlySet<string> = new Set(),
   ) {
+    this.#free = free;
     const states = [new Map<string, string>()];
     for (const commit of commits) {
       const state = new Map(states.at(-1));
@@ -39,20 +43,43 @@ export class SourceStates {
     return this.#states[later < 0 ? this.#times.length : later]!;
   }
 
+  isHeld(row: string): boolean {
+    return !this.#free.has(row.slice(0, row.indexOf(' ')));
+  }
+
   get last(): RowTexts {
     return this.#states.at(-1)!;
   }
+}
+
+/** Tables that stand alone: in best-effort mode their rows go ahead. */
+export function freeTables({ tables }: ModelSchema): ReadonlySet<string> {
+  const parents = new Set(
+    tables.flatMap(({ foreignKeys }) =>
+      foreignKeys.map(({ parent }) => parent),
+    ),
+  );
+  return new Set(
+    tables.flatMap(({ foreignKeys, uniqueKeys }, place) =>
+      foreignKeys.length + uniqueKeys.length > 0 || parents.has(place)
+        ? []
+        : [`t${place}`],
+    ),
+  );
 }
 
 /** Where the two differ, but for rows that are set aside; null where nowhere. */
 export function difference(
   seen: Omit<Snapshot, 'applied'>,
   wanted: RowTexts,
+  isHeld: (row: string) => boolean = () => true,
 ): string | null {
   const lines = [...new Set([...seen.rows.keys(), ...wanted.keys()])]
     .filter(
       (name) =>
-        !seen.setAside.has(name) && seen.rows.get(name) !== wanted.get(name),
+        isHeld(name) &&
+        !seen.setAside.has(name) &&
+        seen.rows.get(name) !== wanted.get(name),
     )
     .map(
       (name) =>
@@ -129,7 +156,9 @@ function complaintOf(
   if (applied < before) {
     return `the watermark went back from ${before} to ${applied}`;
   }
-  const different = difference(seen, states.at(applied));
+  const different = difference(seen, states.at(applied), (row) =>
+    states.isHeld(row),
+  );
   return different && `at ${applied} the target had\n${different}`;
 }
 
