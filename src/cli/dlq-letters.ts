@@ -11,7 +11,7 @@ import { arrayElements } from '../mutation/json-text.ts';
 import type { JsonText } from '../mutation/mutation.ts';
 import { type SchemaName, schemaName } from '../mutation/schema-name.ts';
 import { printTimestamp } from '../mutation/timestamp.ts';
-import { valuePolicies } from '../pipeline/replaced-values.ts';
+import { valuePolicies } from '../pipeline/watching/replaced-values.ts';
 import type {
   DeadLetter,
   DeadLetterFilter,

@@ -8,14 +8,14 @@ import type {
   StagingValues,
   TargetValues,
 } from '../config/options.ts';
-import { startGauges } from '../pipeline/gauges.ts';
-import { holderName } from '../pipeline/holder-name.ts';
-import { defaultLeaseMs } from '../pipeline/leadership.ts';
-import { meteredStore } from '../pipeline/metered-store.ts';
-import { meteredTarget } from '../pipeline/metered-target.ts';
+import { startGauges } from '../pipeline/watching/gauges.ts';
+import { holderName } from '../pipeline/leading/holder-name.ts';
+import { defaultLeaseMs } from '../pipeline/leading/leadership.ts';
+import { meteredStore } from '../pipeline/watching/metered-store.ts';
+import { meteredTarget } from '../pipeline/watching/metered-target.ts';
 import type { House } from '../pipeline/pipeline.ts';
 import { Pipelines } from '../pipeline/pipelines.ts';
-import { StagingBudget } from '../pipeline/staging-budget.ts';
+import { StagingBudget } from '../pipeline/feed/staging-budget.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';

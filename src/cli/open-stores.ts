@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StagingValues, TargetValues } from '../config/options.ts';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
-import { valuePolicies } from '../pipeline/replaced-values.ts';
+import { valuePolicies } from '../pipeline/watching/replaced-values.ts';
 import { openStaging, type StagingOptions } from '../staging/open.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import { openTarget } from '../target/open-target.ts';

@@ -4,7 +4,7 @@ import {
   valuesOf,
 } from '../config/options.ts';
 import { ReplicatorError } from '../failure/failure.ts';
-import { forgetMark, hasMark } from '../pipeline/table-marks.ts';
+import { forgetMark, hasMark } from '../pipeline/feed/table-marks.ts';
 import type { Command } from './command.ts';
 import { confirmed } from './confirm.ts';
 import { jsonOption, openStagingBeside, typedSchema } from './staging-store.ts';

@@ -3,13 +3,13 @@ import type { Logger } from 'pino';
 import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
-import { linkedTables } from '../sequencer/free-tables.ts';
-import type { BestEffortOptions } from '../sequencer/mode-switch.ts';
-import { RunAhead } from '../sequencer/run-ahead.ts';
+import { linkedTables } from '../sequencer/ahead/free-tables.ts';
+import type { BestEffortOptions } from '../sequencer/ahead/mode-switch.ts';
+import { RunAhead } from '../sequencer/ahead/run-ahead.ts';
 import type { SequencerContext } from '../sequencer/sequencer.ts';
 import type { SchemaShape } from '../target/target.ts';
 import type { PipelineOptions } from './pipeline-options.ts';
-import type { PipelineStatus } from './status.ts';
+import type { PipelineStatus } from './watching/status.ts';
 
 const noBestEffort: BestEffortOptions = {
   only: false,

@@ -1,4 +1,4 @@
-import type { BestEffortOptions } from '../sequencer/mode-switch.ts';
+import type { BestEffortOptions } from '../sequencer/ahead/mode-switch.ts';
 import type { SequencerOptions } from '../sequencer/sequencer.ts';
 
 export interface PipelineOptions {

@@ -9,7 +9,7 @@ import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
 import { ImmediateSequencer } from '../sequencer/immediate.ts';
-import type { RunAhead } from '../sequencer/run-ahead.ts';
+import type { RunAhead } from '../sequencer/ahead/run-ahead.ts';
 import type {
   ClaimedWatermark,
   SequencerContext,
@@ -21,25 +21,28 @@ import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape, Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { openAhead, refuseForeignKeys, runBeside } from './chosen-mode.ts';
-import { claimWatermark, refuseForeignWatermark } from './claim-watermark.ts';
-import { FeedConflicts } from './feed-conflicts.ts';
-import type { FeedMemory } from './feed-memory.ts';
-import { followStaging } from './follow-staging.ts';
-import { endSessionsOf } from './left-sessions.ts';
-import { openLeadership } from './leadership-observer.ts';
-import type { Election, Leadership } from './leadership.ts';
+import {
+  claimWatermark,
+  refuseForeignWatermark,
+} from './leading/claim-watermark.ts';
+import { FeedConflicts } from './feed/feed-conflicts.ts';
+import type { FeedMemory } from './feed/feed-memory.ts';
+import { followStaging } from './leading/follow-staging.ts';
+import { endSessionsOf } from './leading/left-sessions.ts';
+import { openLeadership } from './leading/leadership-observer.ts';
+import type { Election, Leadership } from './leading/leadership.ts';
 import { retireLoop } from './retirement.ts';
-import { pipelineObserver } from './observer.ts';
+import { pipelineObserver } from './watching/observer.ts';
 import type { PipelineOptions } from './pipeline-options.ts';
 import { PacedLook } from './paced-look.ts';
-import type { Sifted } from './redelivery.ts';
-import { RequestsUnderWay } from './requests-under-way.ts';
-import { stageRows } from './stage-rows.ts';
-import { watchSetAside } from './set-aside-rows.ts';
-import type { StagingBudget } from './staging-budget.ts';
-import { PipelineStatus } from './status.ts';
-import { Tenure } from './tenure.ts';
-import type { Term } from './term.ts';
+import type { Sifted } from './feed/redelivery.ts';
+import { RequestsUnderWay } from './feed/requests-under-way.ts';
+import { stageRows } from './feed/stage-rows.ts';
+import { watchSetAside } from './watching/set-aside-rows.ts';
+import type { StagingBudget } from './feed/staging-budget.ts';
+import { PipelineStatus } from './watching/status.ts';
+import { Tenure } from './leading/tenure.ts';
+import type { Term } from './leading/term.ts';
 
 /** What all pipelines of a daemon share. */
 export interface House {

@@ -13,9 +13,9 @@ import {
   watchSchema,
 } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
-import { FeedMemory } from './feed-memory.ts';
+import { FeedMemory } from './feed/feed-memory.ts';
 import { type House, Pipeline, shapeMemo } from './pipeline.ts';
-import { PipelineTransactions } from './transaction-feed.ts';
+import { PipelineTransactions } from './feed/transaction-feed.ts';
 
 /** A schema that is not there is looked for again at most this often. */
 const absentForMs = 1_000;

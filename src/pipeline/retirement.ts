@@ -6,7 +6,7 @@ import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timestampFromMs } from '../mutation/timestamp.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { StagingBudget } from './staging-budget.ts';
+import type { StagingBudget } from './feed/staging-budget.ts';
 
 const everyMs = 5_000;
 /** While staging is short of room: what is applied must go, or nothing moves. */

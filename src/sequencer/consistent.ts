@@ -13,9 +13,9 @@ import type { TargetCheckpoint } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
 import { SettingAside } from './dead-letter/setting-aside.ts';
-import { Lookahead } from './lookahead.ts';
-import { OrderedApply } from './ordered-apply.ts';
-import { readBatches } from './read-batches.ts';
+import { Lookahead } from './reading/lookahead.ts';
+import { OrderedApply } from './ordering/ordered-apply.ts';
+import { readBatches } from './reading/read-batches.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 
 /** Where nobody else resolves. */

@@ -9,10 +9,10 @@ import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
 import { wholeRowTest } from '../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../target/target.ts';
-import { tablesInShape } from './batch-tables.ts';
+import { tablesInShape } from './reading/batch-tables.ts';
 import type { DeadLetterDesk } from './dead-letter/desk.ts';
 import { takeRowsApart } from './dead-letter/request.ts';
-import { readBatches } from './read-batches.ts';
+import { readBatches } from './reading/read-batches.ts';
 import type { SequencerContext } from './sequencer.ts';
 import type { VersionGuard } from './version-guard.ts';
 

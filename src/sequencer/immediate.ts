@@ -15,11 +15,11 @@ import type { EpochFence, SchemaShape } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { DeadLetterDesk } from './dead-letter/desk.ts';
 import { takeRowsApart } from './dead-letter/request.ts';
-import { rekeyedTables } from './free-tables.ts';
+import { rekeyedTables } from './ahead/free-tables.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
-import { alignKeys } from './key-alignment.ts';
+import { alignKeys } from './reading/key-alignment.ts';
 import { lastMode, noteMode } from './mode-memo.ts';
-import { OrderedApply } from './ordered-apply.ts';
+import { OrderedApply } from './ordering/ordered-apply.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 import { VersionGuard } from './version-guard.ts';
 

@@ -20,7 +20,7 @@ import type {
   Target,
   TargetCheckpoint,
 } from '../target/target.ts';
-import type { RunAhead } from './run-ahead.ts';
+import type { RunAhead } from './ahead/run-ahead.ts';
 
 export interface SequencerOptions {
   /** Mutations aimed at in one target transaction (`--flushSize`). */

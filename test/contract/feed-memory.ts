@@ -7,8 +7,8 @@ import {
   type Timestamp,
   zeroTimestamp,
 } from '../../src/mutation/timestamp.ts';
-import { FeedMemory } from '../../src/pipeline/feed-memory.ts';
-import { forgetMark, hasMark } from '../../src/pipeline/table-marks.ts';
+import { FeedMemory } from '../../src/pipeline/feed/feed-memory.ts';
+import { forgetMark, hasMark } from '../../src/pipeline/feed/table-marks.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { purgedMemo, type StagingStore } from '../../src/staging/staging.ts';
 import { tableShape } from '../source/changefeed/shapes.ts';

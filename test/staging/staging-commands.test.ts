@@ -11,7 +11,7 @@ import { stagingRescanCommand } from '../../src/cli/staging-rescan.ts';
 import { loadOptions } from '../../src/config/load.ts';
 import { ReplicatorError } from '../../src/failure/failure.ts';
 import { type JsonText, truncation } from '../../src/mutation/mutation.ts';
-import { hasMark } from '../../src/pipeline/table-marks.ts';
+import { hasMark } from '../../src/pipeline/feed/table-marks.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';

@@ -7,7 +7,7 @@ import {
 import type {
   PipelineState,
   PipelineStatus,
-} from '../../src/pipeline/status.ts';
+} from '../../src/pipeline/watching/status.ts';
 import type { TestHouse } from './house.ts';
 
 const baseMs = 1_700_000_000_000;

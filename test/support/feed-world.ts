@@ -14,7 +14,7 @@ import {
   timestampFromMs,
   zeroTimestamp,
 } from '../../src/mutation/timestamp.ts';
-import { FeedMemory } from '../../src/pipeline/feed-memory.ts';
+import { FeedMemory } from '../../src/pipeline/feed/feed-memory.ts';
 import { decodeEntry, encodeEntries } from '../../src/staging/batch-codec.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
 

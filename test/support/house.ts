@@ -5,7 +5,7 @@ import { schemaName, type SchemaName } from '../../src/mutation/schema-name.ts';
 import type { House } from '../../src/pipeline/pipeline.ts';
 import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
-import { StagingBudget } from '../../src/pipeline/staging-budget.ts';
+import { StagingBudget } from '../../src/pipeline/feed/staging-budget.ts';
 import type { SequencerOptions } from '../../src/sequencer/sequencer.ts';
 import { openStaging } from '../../src/staging/open.ts';
 import { openSqliteStore } from '../../src/staging/sqlite/sqlite-store.ts';

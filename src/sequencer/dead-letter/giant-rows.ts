@@ -2,7 +2,7 @@ import type { JsonText, Mutation } from '../../mutation/mutation.ts';
 import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { decodeTable, isPartEnd } from '../../staging/batch-codec.ts';
 import type { EntrySummary } from '../../staging/staging.ts';
-import { alignKeys } from '../key-alignment.ts';
+import { alignKeys } from '../reading/key-alignment.ts';
 import type { SequencerContext } from '../sequencer.ts';
 
 /**

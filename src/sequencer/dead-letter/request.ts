@@ -2,7 +2,7 @@
 import type { TableMutations } from '../../mutation/mutation.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { TableShape } from '../../target/target.ts';
-import { tablesInShape } from '../batch-tables.ts';
+import { tablesInShape } from '../reading/batch-tables.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import type { DeadLetterDesk } from './desk.ts';
 import { findingsOf, takeApart, wholeOrders } from './trials.ts';

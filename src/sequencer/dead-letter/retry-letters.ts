@@ -19,7 +19,7 @@ import type {
   Target,
 } from '../../target/target.ts';
 
-import { alignKeys } from '../key-alignment.ts';
+import { alignKeys } from '../reading/key-alignment.ts';
 
 /** The letters of one row; of several where a row went from key to key. */
 export interface LetterGroup {

@@ -7,8 +7,8 @@ import {
 } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import { type AttemptPlan, ladderFailures } from '../attempt-plan.ts';
-import { tablesInShape } from '../batch-tables.ts';
-import { readBatches } from '../read-batches.ts';
+import { tablesInShape } from '../reading/batch-tables.ts';
+import { readBatches } from '../reading/read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import { DeadLetterDesk, verdictName } from './desk.ts';
 import { stagedVersions } from './giant-rows.ts';

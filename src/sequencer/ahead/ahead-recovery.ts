@@ -1,0 +1,201 @@
+import { asReplicatorError } from '../../failure/failure.ts';
+import {
+  type JsonText,
+  type Mutation,
+  rowBytes,
+  type TableMutations,
+} from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import { createApplier } from '../../target/applier.ts';
+import type { EpochFence, SchemaShape } from '../../target/target.ts';
+import { tablesInShape } from '../reading/batch-tables.ts';
+import { batchOf } from '../immediate-recovery.ts';
+import { readBatches } from '../reading/read-batches.ts';
+import type { SequencerContext } from '../sequencer.ts';
+import type { VersionGuard } from '../version-guard.ts';
+
+/** One row, and the versions of it that may be at the target, in time order. */
+interface RowVersions {
+  readonly table: string;
+  versions: readonly Mutation[];
+}
+
+/** So often a part of the rows is halved, at most, until it fits into memory. */
+const maxPartCount = 4_096;
+
+/** Under what rows are applied. */
+export interface AheadTerms {
+  readonly shape: SchemaShape;
+  /** What every commit is held to; null where the target keeps no epoch. */
+  readonly fence: EpochFence | null;
+}
+
+export interface AheadWindow extends AheadTerms {
+  readonly after: Timestamp;
+  readonly through: Timestamp;
+  readonly tables: ReadonlySet<string>;
+  /** Such rows have not gone ahead, and their versions may need one another. */
+  readonly isSetAside: (table: string, key: JsonText) => boolean;
+}
+
+/**
+ * Brings the rows of some tables to the newest version that is staged in the
+ * window, and notes these in the guard. It is not known which of them are at
+ * the target already, so no version crosses that is older than another one:
+ * all of one row are folded into one, which is right over any of them, sparse
+ * rows and deletes included.
+ *
+ * A row that the target refuses is not there: then the version before it is
+ * tried. What is refused is left to the sweep, which comes to it in its turn.
+ *
+ * The log is read once for each part of the rows that fits into memory.
+ */
+export async function recoverAhead(
+  context: SequencerContext,
+  guard: VersionGuard,
+  window: AheadWindow,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts: { index: number; count: number }[] = [{ index: 0, count: 1 }];
+  for (let part = parts.pop(); part; part = parts.pop()) {
+    const { index, count } = part;
+    const rows = await versionsOf(context, window, part, signal);
+    if (rows === null) {
+      parts.push({ index: index + count, count: 2 * count });
+      parts.push({ index, count: 2 * count });
+    } else {
+      await applyNewest(context, guard, rows, window, signal);
+    }
+  }
+}
+
+/** The rows are folded, applied and noted; refused versions are left out. */
+export async function applyNewest(
+  context: SequencerContext,
+  guard: VersionGuard,
+  rows: readonly RowVersions[],
+  terms: AheadTerms,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let start = 0; start < rows.length;) {
+    const chunk = rows.slice(start, start + context.options.flushSize);
+    start += chunk.length;
+    if (!(await crosses(context, guard, chunk, terms, signal))) {
+      for (const row of chunk) {
+        await applyAlone(context, guard, row, terms, signal);
+      }
+    }
+  }
+}
+
+/** Null when they do not fit into memory. */
+async function versionsOf(
+  { store, schema, options }: SequencerContext,
+  { after, through, tables, shape, isSetAside }: AheadWindow,
+  { index, count }: { index: number; count: number },
+  signal: AbortSignal,
+): Promise<RowVersions[] | null> {
+  const rows = new Map<string, RowVersions & { versions: Mutation[] }>();
+  let heldBytes = 0;
+  const batches = readBatches(
+    store,
+    schema,
+    after,
+    through,
+    options,
+    shape,
+    signal,
+  );
+  for await (const batch of batches) {
+    for (const { table, mutations } of batch.tables) {
+      // A table that is gone halts the sweep, by name.
+      if (!tables.has(table) || !shape.tables.has(table)) {
+        continue;
+      }
+      for (const mutation of mutations) {
+        if (
+          hashOf(mutation.key) % count !== index ||
+          isSetAside(table, mutation.key)
+        ) {
+          continue;
+        }
+        const name = `${table}\u0000${mutation.key}`;
+        const row = rows.get(name) ?? { table, versions: [] };
+        rows.set(name, row);
+        row.versions.push(mutation);
+        heldBytes += rowBytes(mutation);
+      }
+    }
+    if (heldBytes > options.readBudgetBytes && count < maxPartCount) {
+      return null;
+    }
+  }
+  return [...rows.values()];
+}
+
+async function applyAlone(
+  context: SequencerContext,
+  guard: VersionGuard,
+  { table, versions }: RowVersions,
+  terms: AheadTerms,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let count = versions.length; count > 0; count -= 1) {
+    const row = { table, versions: versions.slice(0, count) };
+    if (await crosses(context, guard, [row], terms, signal)) {
+      return;
+    }
+  }
+}
+
+/** False when the target refuses one of the rows. */
+async function crosses(
+  { target, options, observer, assertLeading }: SequencerContext,
+  guard: VersionGuard,
+  rows: readonly RowVersions[],
+  terms: AheadTerms,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const tables: TableMutations[] = rows.map(({ table, versions }) => ({
+    table,
+    mutations: versions,
+  }));
+  const batch = batchOf(tables);
+  const applier = createApplier({
+    collapse: true,
+    ignoreUnknownColumns: options.ignoreUnknownColumns,
+  });
+  const startedAtMs = performance.now();
+  try {
+    await using transaction = await target.begin(signal);
+    await applier.apply(
+      tablesInShape(batch.tables, terms.shape),
+      transaction,
+      signal,
+    );
+    assertLeading?.();
+    await transaction.commit(terms.fence);
+  } catch (error) {
+    signal.throwIfAborted();
+    const { disposition } = asReplicatorError(error);
+    if (disposition === 'defer' || disposition === 'set-aside') {
+      return false;
+    }
+    throw error;
+  }
+  guard.note(batch.tables);
+  observer.batchCommitted(
+    { ...batch, rowCount: rows.length },
+    performance.now() - startedAtMs,
+  );
+  return true;
+}
+
+/** FNV-1a, so that rows fall into parts evenly. */
+function hashOf(key: JsonText): number {
+  let hash = 2_166_136_261;
+  for (let index = 0; index < key.length; index += 1) {
+    hash = Math.imul(hash ^ key.charCodeAt(index), 16_777_619) >>> 0;
+  }
+  return hash;
+}

@@ -1,0 +1,447 @@
+import {
+  asReplicatorError,
+  isAbort,
+  ReplicatorError,
+} from '../../failure/failure.ts';
+import type { Batch } from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import type {
+  Applier,
+  ApplyOrder,
+  SchemaShape,
+  Target,
+  TargetTransaction,
+  CommitMark,
+} from '../../target/target.ts';
+import { tablesInShape } from '../reading/batch-tables.ts';
+import { HeldLocks } from './held-locks.ts';
+import { emptiesTable, type LockGrain, lockNames } from './row-locks.ts';
+
+export interface OrderedApplyOptions {
+  readonly target: Target;
+  readonly applier: Applier;
+  readonly order: ApplyOrder;
+  readonly shape: SchemaShape;
+  readonly parallelism: number;
+  /** Where batches begin; after one has given way they become `coarse`. */
+  readonly lockGrain: LockGrain;
+  /** Characters of rows in open transactions, beyond which none is begun. */
+  readonly budgetLength: number;
+  /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
+  readonly taskGracePeriodMs: number;
+  /** True: commits happen in the order of `submit`. */
+  readonly commitInOrder: boolean;
+  /** Asked right before a commit; null writes no watermark into the target. */
+  markFor(through: Timestamp): CommitMark | null;
+  /** Called right after a commit, in commit order. */
+  onCommitted(batch: Batch, durationMs: number): void;
+  onOpenTransactions(count: number): void;
+  /** A batch failed beside elder ones; it runs again when they have ended. */
+  onGaveWay?(error: ReplicatorError): void;
+  /** A part of one transaction is written, of which so many rows are by now. */
+  onFragment?(rowCount: number): void;
+}
+
+/** One batch on its way, in the order of `submit`. */
+interface Crossing {
+  readonly index: number;
+  readonly batch: Batch;
+  /** Resolves when it has ended either way. */
+  readonly ended: Promise<void>;
+  /** Neither starts beside others nor lets others start. */
+  readonly isAlone: boolean;
+  state: 'waiting' | 'open' | 'committing';
+  /** The transaction while its statements run; null before and after. */
+  executing: TargetTransaction | null;
+}
+
+/** One transaction of fragments, until the last of them. */
+interface Giant extends AsyncDisposable {
+  readonly transaction: TargetTransaction;
+  readonly startedAtMs: number;
+  rowCount: number;
+}
+
+/** Far below any timeout that a server may have for idle transactions. */
+const keepAliveMs = 2_000;
+
+/**
+ * Its rows may lie far apart in the log, so that longer than --applyTimeout
+ * may pass between two of its fragments.
+ */
+function giantOf(transaction: TargetTransaction): Giant {
+  const timer = setInterval(() => {
+    // Who writes next hears of a failure.
+    transaction.keepAlive().catch(() => {});
+  }, keepAliveMs);
+  return {
+    transaction,
+    startedAtMs: performance.now(),
+    rowCount: 0,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await transaction[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What a batch waits for: its begin for the first, its commit for the second. */
+interface Elders {
+  readonly blockers: readonly Promise<void>[];
+  readonly lastCommit: Promise<void>;
+}
+
+/** A commit that waits this long for its turn asks what it is waiting for. */
+const stallMs = 1_000;
+
+/** So long where the target's account may not ask; then it is taken for a lock. */
+const unexplainedStallMs = 5_000;
+
+/**
+ * Applies batches in parallel transactions and commits them in source order
+ * (design D5). A batch begins when no unfinished elder shares a lock with it
+ * (row-locks.ts), so that statements of two open transactions hardly meet.
+ * One that has to wait does not keep those behind it from beginning:
+ *
+ *     batch 1  begin ─ statements ─ commit
+ *     batch 2  (shares a row with 1)       begin ─ statements ─ commit
+ *     batch 3  begin ─ statements ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ commit
+ *
+ * Where they meet all the same, the younger one fails, or holds what an elder
+ * waits for. It is rolled back and runs again as the eldest, beside no other:
+ *
+ *     batch 2  begin ─ statements ✗ ─ (elders commit) ─ begin ─ … ─ commit
+ *
+ * Only a failure without elders counts. As the elders' commits come first in
+ * any case, the target ends as if all had been applied one after the other.
+ *
+ * What the locks cannot know is a row that the target writes by itself, a
+ * counter kept by a trigger: a younger transaction may hold it and wait for
+ * the commit of an elder, which waits for the row. No server sees that
+ * deadlock. The younger one asks after a second, and gives way (E3007); from
+ * then on batches go one after the other.
+ *
+ * Fragments of one giant transaction (`complete: false`) run alone, in one
+ * transaction, until the fragment that completes it. A batch that empties a
+ * table runs alone too.
+ *
+ * After a failure that counts nothing later commits: every younger crossing is
+ * rolled back and `submit` and `drain` reject with the first error. The
+ * instance is then of no more use; the caller goes back to its checkpoint.
+ */
+export class OrderedApply {
+  readonly #options: OrderedApplyOptions;
+  readonly #signal: AbortSignal;
+  readonly #cancel = new AbortController();
+  readonly #crossings = new Set<Crossing>();
+  readonly #held = new HeldLocks<Crossing>();
+  #grain: LockGrain;
+  /** One has met an elder at a row that no lock tells of (E3007). */
+  #isSerial = false;
+  /** Wakes who waits for his turn to commit. */
+  readonly #turns = new Set<() => void>();
+  #giant: Giant | null = null;
+  #lastCommit: Promise<void> = Promise.resolve();
+  #failure: { error: unknown; index: number; through: Timestamp } | null = null;
+  #submitCount = 0;
+
+  constructor(options: OrderedApplyOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([signal, this.#cancel.signal]);
+    this.#grain = options.lockGrain;
+  }
+
+  /**
+   * Resolves when there is room for the batch (not when it is committed):
+   * this is the back-pressure on the reader. `committed` of the answer tells
+   * its end.
+   */
+  async submit(batch: Batch): Promise<{ committed: Promise<void> }> {
+    if (this.#giant || !batch.complete) {
+      await this.#applyFragment(batch);
+      return { committed: Promise.resolve() };
+    }
+    while (this.#isFull(batch)) {
+      await Promise.race(
+        [...this.#crossings].map((crossing) => crossing.ended),
+      );
+    }
+    this.#throwIfFailed();
+    const locks = lockNames(this.#options.shape, this.#grain)(batch.tables);
+    const isAlone = emptiesTable(batch.tables);
+    // Promises only: a crossing must not keep those before it in memory.
+    const elders = {
+      blockers: this.#blockers(isAlone, this.#held.blockers(locks)),
+      lastCommit: this.#lastCommit,
+    };
+    const settle = Promise.withResolvers<void>();
+    const crossing: Crossing = {
+      index: this.#submitCount,
+      batch,
+      ended: settle.promise,
+      isAlone,
+      state: 'waiting',
+      executing: null,
+    };
+    this.#submitCount += 1;
+    this.#crossings.add(crossing);
+    this.#held.take(locks, crossing);
+    void crossing.ended.then(() => {
+      this.#crossings.delete(crossing);
+      this.#held.release(locks, crossing);
+      this.#tellOpen();
+    });
+    if (this.#options.commitInOrder) {
+      this.#lastCommit = crossing.ended;
+    }
+    const committed = this.#cross(crossing, elders);
+    committed.then(settle.resolve, settle.resolve);
+    return { committed };
+  }
+
+  /** The end of the batch that failed first; null while none has. */
+  get failedThrough(): Timestamp | null {
+    return this.#failure?.through ?? null;
+  }
+
+  /** Resolves when everything submitted is committed. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
+    this.#throwIfFailed();
+  }
+
+  /** Rolls an open giant transaction back; waits for all others to end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const late = setTimeout(
+      () => this.#cancel.abort(),
+      this.#options.taskGracePeriodMs,
+    );
+    await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
+    await this.#giant?.[Symbol.asyncDispose]();
+    this.#giant = null;
+    clearTimeout(late);
+  }
+
+  async #cross(
+    crossing: Crossing,
+    { blockers, lastCommit }: Elders,
+  ): Promise<void> {
+    const startedAtMs = performance.now();
+    try {
+      await Promise.all(blockers);
+      if (!(await this.#wentThroughBesideElders(crossing, lastCommit))) {
+        await lastCommit;
+        this.#throwIfFailedBefore(crossing.index);
+        await this.#attempt(crossing, lastCommit);
+      }
+      this.#options.onCommitted(
+        crossing.batch,
+        performance.now() - startedAtMs,
+      );
+    } catch (error) {
+      this.#fail(error, crossing.index, crossing.batch.through);
+      throw error;
+    }
+  }
+
+  /** False: it failed in a way that may be due to elders, and is undone. */
+  async #wentThroughBesideElders(
+    crossing: Crossing,
+    lastCommit: Promise<void>,
+  ): Promise<boolean> {
+    const [eldest] = this.#crossings;
+    const hasElders = this.#options.commitInOrder && eldest !== crossing;
+    try {
+      this.#throwIfFailedBefore(crossing.index);
+      await this.#attempt(crossing, lastCommit);
+      return true;
+    } catch (error) {
+      const hasElderFailed =
+        this.#failure !== null && this.#failure.index < crossing.index;
+      if (
+        !hasElders ||
+        hasElderFailed ||
+        crossing.state === 'committing' ||
+        this.#signal.aborted ||
+        isAbort(error)
+      ) {
+        throw error;
+      }
+      this.#gaveWay(asReplicatorError(error));
+      return false;
+    }
+  }
+
+  /** Batches that met once meet again: those that come take more care. */
+  #gaveWay(error: ReplicatorError): void {
+    if (error.code === 'E3007') {
+      this.#isSerial = true;
+      for (const wake of this.#turns) {
+        wake();
+      }
+    } else if (error.disposition !== 'retry') {
+      this.#grain = 'coarse';
+    }
+    this.#options.onGaveWay?.(error);
+  }
+
+  /** One transaction, committed or undone. */
+  async #attempt(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+    const { batch } = crossing;
+    try {
+      await using transaction = await this.#options.target.begin(this.#signal);
+      crossing.state = 'open';
+      crossing.executing = transaction;
+      this.#tellOpen();
+      await this.#options.applier.apply(
+        tablesInShape(batch.tables, this.#options.shape),
+        transaction,
+        this.#signal,
+        this.#options.order,
+      );
+      crossing.executing = null;
+      if (this.#options.commitInOrder) {
+        await this.#turn(crossing, lastCommit);
+      }
+      crossing.state = 'committing';
+      await transaction.commit(this.#options.markFor(batch.through));
+    } finally {
+      crossing.executing = null;
+      if (crossing.state === 'open') {
+        crossing.state = 'waiting';
+        this.#tellOpen();
+      }
+    }
+  }
+
+  #tellOpen(): void {
+    let count = 0;
+    for (const { state } of this.#crossings) {
+      count += state === 'waiting' ? 0 : 1;
+    }
+    this.#options.onOpenTransactions(count);
+  }
+
+  /**
+   * Resolves when every elder has committed. Once one has met an elder (E3007)
+   * all who wait give way: whatever they hold, the elders may want it too.
+   */
+  async #turn(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+    const news = Promise.withResolvers<void>();
+    let isOver = false;
+    void lastCommit.then(() => {
+      isOver = true;
+      news.resolve();
+    });
+    this.#turns.add(news.resolve);
+    try {
+      let eldest: Crossing | undefined;
+      let stalledMs = 0;
+      for (;;) {
+        await settlesWithin(news.promise, stallMs);
+        this.#throwIfFailedBefore(crossing.index);
+        if (isOver) {
+          return;
+        }
+        const [oldest] = this.#crossings;
+        stalledMs = oldest === eldest ? stalledMs + stallMs : stallMs;
+        eldest = oldest;
+        const waits =
+          this.#isSerial || (await eldest?.executing?.waitsForLock());
+        if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
+          throw new ReplicatorError('E3007');
+        }
+      }
+    } finally {
+      this.#turns.delete(news.resolve);
+    }
+  }
+
+  /** Elders of what failed still commit; of several failures the eldest counts. */
+  #fail(error: unknown, index: number, through: Timestamp): void {
+    if (
+      this.#options.commitInOrder &&
+      (this.#failure === null || index < this.#failure.index)
+    ) {
+      this.#failure = { error, index, through };
+    }
+  }
+
+  async #applyFragment(batch: Batch): Promise<void> {
+    await this.drain();
+    const { order } = this.#options;
+    try {
+      this.#giant ??= giantOf(await this.#options.target.begin(this.#signal));
+      const giant = this.#giant;
+      const { transaction, startedAtMs } = giant;
+      await this.#options.applier.apply(
+        tablesInShape(batch.tables, this.#options.shape),
+        transaction,
+        this.#signal,
+        order === 'upserts-first' ? 'part' : order,
+      );
+      this.#giant.rowCount += batch.rowCount;
+      const { rowCount } = this.#giant;
+      if (batch.complete) {
+        await transaction.commit(this.#options.markFor(batch.through));
+        this.#giant = null;
+        await giant[Symbol.asyncDispose]();
+        this.#options.onCommitted(
+          { ...batch, rowCount },
+          performance.now() - startedAtMs,
+        );
+      } else {
+        this.#options.onFragment?.(rowCount);
+      }
+    } catch (error) {
+      this.#fail(error, this.#submitCount, batch.through);
+      throw error;
+    }
+  }
+
+  /** No room for another transaction, or for the rows of this one. */
+  #isFull(batch: Batch): boolean {
+    let heldLength = batch.textLength;
+    for (const crossing of this.#crossings) {
+      heldLength += crossing.batch.textLength;
+    }
+    return (
+      this.#crossings.size >=
+        (this.#isSerial ? 1 : this.#options.parallelism) ||
+      (this.#crossings.size > 0 && heldLength > this.#options.budgetLength)
+    );
+  }
+
+  /** The ends of those that must have ended before the batch begins. */
+  #blockers(
+    isAlone: boolean,
+    holders: ReadonlySet<Crossing>,
+  ): readonly Promise<void>[] {
+    return [...this.#crossings]
+      .filter((elder) => isAlone || elder.isAlone || holders.has(elder))
+      .map(({ ended }) => ended);
+  }
+
+  #throwIfFailed(): void {
+    this.#throwIfFailedBefore(Number.POSITIVE_INFINITY);
+  }
+
+  #throwIfFailedBefore(index: number): void {
+    if (this.#failure && this.#failure.index < index) {
+      throw this.#failure.error;
+    }
+  }
+}
+
+async function settlesWithin(
+  promise: Promise<void>,
+  timeMs: number,
+): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), timeMs);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
