@@ -75,6 +75,19 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
   ];
 }
 
+/**
+ * The same where no foreign key ties the tables. Deletes come last, as what
+ * is written tells which of them to leave out (`sharesKey`).
+ */
+export function untiedPasses({ tables }: SchemaShape): GiantPass[] {
+  const names = new Set(tables.keys());
+  const leftOut = new Map<string, Set<string>>();
+  return [
+    { kind: 'upserts', tables: names, leftOut },
+    { kind: 'deletes', tables: names, leftOut },
+  ];
+}
+
 /** The row without some of its members: a sparse row. */
 export function withoutMembers(
   after: JsonText,

@@ -14,7 +14,12 @@ import type {
   StagingStore,
 } from '../../staging/staging.ts';
 import type { SchemaShape } from '../../target/target.ts';
-import { type GiantPass, giantPasses, withoutMembers } from './giant-passes.ts';
+import {
+  type GiantPass,
+  giantPasses,
+  untiedPasses,
+  withoutMembers,
+} from './giant-passes.ts';
 import { alignKeys } from './key-alignment.ts';
 
 export interface BatchLimits {
@@ -41,7 +46,7 @@ interface StagedRow {
    * of two rows of one transaction the deleted one must not win. Where rows
    * come in the order of their statements, that order is right as it is.
    */
-  readonly goesLast: boolean;
+  readonly sharesKey: boolean;
   /** Behind it a part of its transaction ends (batch-codec.ts `partEnd`). */
   endsPart?: boolean;
 }
@@ -147,11 +152,11 @@ export async function* readBatches(
     ) {
       continue;
     }
-    if (passes && !limits.isStatementOrder) {
+    if (!limits.isStatementOrder) {
       held = held.slice(giant.length);
       passed = horizon;
       yield* readGiant(store, schema, horizon, {
-        passes,
+        passes: passes ?? untiedPasses(shape),
         limits,
         shape,
         signal,
@@ -219,8 +224,9 @@ function countOfParts(rows: readonly StagedRow[]): number {
 
 /**
  * One transaction that does not fit into memory, in as many readings of its
- * time as its foreign keys need (giant-passes.ts): all but the last batch are
- * fragments. The first reading tells which of the others have rows.
+ * time as its foreign keys and deletes need (giant-passes.ts): all but the
+ * last batch are fragments. The first reading tells which of the others have
+ * rows.
  */
 async function* readGiant(
   store: StagingStore,
@@ -245,6 +251,8 @@ async function* readGiant(
     limitBytes: limits.readBudgetBytes,
   };
   const present = { upserts: new Set<string>(), deletes: new Set<string>() };
+  const readEntries = (cursor: EntrySummary | null): Promise<StagedEntry[]> =>
+    store.read(schema, { ...window, cursor }, signal);
   for (const pass of passes) {
     const isFirst = pass === passes[0];
     if (!isFirst && pass.tables.isDisjointFrom(present[pass.kind])) {
@@ -253,7 +261,7 @@ async function* readGiant(
     let held: StagedRow[] = [];
     let cursor: EntrySummary | null = null;
     for (;;) {
-      const entries = await store.read(schema, { ...window, cursor }, signal);
+      const entries = await readEntries(cursor);
       for (const entry of entries) {
         if (!isFirst && !pass.tables.has(entry.table)) {
           continue;
@@ -263,7 +271,12 @@ async function* readGiant(
           if (rowTime === time) {
             const kind = after === null ? 'deletes' : 'upserts';
             present[kind].add(row.table);
-            if (kind === pass.kind && pass.tables.has(row.table)) {
+            if (
+              shape.tables.has(row.table)
+                ? kind === pass.kind && pass.tables.has(row.table)
+                : // Whoever applies it refuses it: it must not be left out.
+                  isFirst
+            ) {
               held.push(partOfPass(row, pass));
             }
           }
@@ -271,12 +284,22 @@ async function* readGiant(
       }
       cursor = entries.at(-1) ?? cursor;
       const isLast = entries.length === 0;
+      // Deletes that have to be looked up come in as few parts as may be.
+      const isLookedUp = pass.kind === 'deletes' && held[0]?.sharesKey === true;
       if (
-        held.length >= limits.scanSize ||
+        (held.length >= limits.scanSize && !isLookedUp) ||
         textLength(held) >= limits.readBudgetBytes ||
         (isLast && held.length > 0)
       ) {
-        yield { ...batchOf(held), complete: false };
+        const part =
+          pass.kind === 'deletes'
+            ? await withoutWritten(held, readEntries, (entry) =>
+                rowsOf(entry, shape, limits),
+              )
+            : held;
+        if (part.length > 0) {
+          yield { ...batchOf(part), complete: false };
+        }
         held = [];
       }
       if (isLast) {
@@ -285,6 +308,47 @@ async function* readGiant(
     }
   }
   yield emptyBatch(time);
+}
+
+/**
+ * Of deletes of one transaction, whose writes went before: those that do not
+ * share their key with a row that it wrote.
+ */
+async function withoutWritten(
+  deletes: readonly StagedRow[],
+  readEntries: (cursor: EntrySummary | null) => Promise<StagedEntry[]>,
+  rowsOfEntry: (entry: StagedEntry) => readonly StagedRow[],
+): Promise<readonly StagedRow[]> {
+  const shared = new Map<string, Set<string>>();
+  for (const { table, mutation, sharesKey } of deletes) {
+    if (sharesKey) {
+      const keys = shared.get(table) ?? new Set();
+      shared.set(table, keys.add(mutation.key));
+    }
+  }
+  if (shared.size === 0) {
+    return deletes;
+  }
+  const { time } = deletes[0]!.mutation;
+  let cursor: EntrySummary | null = null;
+  for (;;) {
+    const entries = await readEntries(cursor);
+    if (entries.length === 0) {
+      return deletes.filter(
+        ({ table, mutation, sharesKey }) =>
+          !sharesKey || shared.get(table)!.has(mutation.key),
+      );
+    }
+    for (const entry of entries) {
+      const keys = shared.get(entry.table);
+      for (const { mutation } of keys ? rowsOfEntry(entry) : []) {
+        if (mutation.time === time && mutation.after !== null) {
+          keys!.delete(mutation.key);
+        }
+      }
+    }
+    cursor = entries.at(-1)!;
+  }
 }
 
 function partOfPass(row: StagedRow, { leftOut }: GiantPass): StagedRow {
@@ -309,7 +373,7 @@ function rowsOf(
   return mutations.map((mutation) => ({
     table,
     mutation,
-    goesLast: isShorter && !isStatementOrder && mutation.after !== null,
+    sharesKey: isShorter && !isStatementOrder,
   }));
 }
 
@@ -429,7 +493,11 @@ function byTime(left: StagedRow, right: StagedRow): number {
     ? -1
     : leftTime > rightTime
       ? 1
-      : Number(left.goesLast) - Number(right.goesLast);
+      : Number(goesLast(left)) - Number(goesLast(right));
+}
+
+function goesLast({ sharesKey, mutation }: StagedRow): boolean {
+  return sharesKey && mutation.after !== null;
 }
 
 /** How many of the sorted rows lie before the time. */

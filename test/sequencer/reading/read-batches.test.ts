@@ -317,3 +317,129 @@ test('in the order of statements rows stay as they came also when their key has 
     ]);
   });
 });
+
+const id = column('id', 'pg_catalog.int8', { keyOrdinal: 0, nullable: false });
+const untied: SchemaShape = {
+  name: schema,
+  tables: new Map([['c', tableShape('c', [id])]]),
+};
+const tied: SchemaShape = {
+  name: schema,
+  tables: new Map([
+    ['p', tableShape('p', [id])],
+    [
+      'c',
+      tableShape('c', [id, column('p', 'pg_catalog.int8')], {
+        foreignKeys: [
+          {
+            name: 'c_p',
+            columns: ['p'],
+            parentSchema: tableShape('p', [id]).schema,
+            parentTable: 'p',
+            parentColumns: ['id'],
+            deferrable: false,
+          },
+        ],
+      }),
+    ],
+  ]),
+};
+
+test.each([
+  ['foreign keys', tied],
+  ['no foreign key', untied],
+])(
+  'rows of a giant transaction that move within a key of which the target has a part are there at its end, with %s',
+  async (_, shape) => {
+    await withStore(async (store) => {
+      const time = timestampFromMs(5_000);
+      const ids = Array.from({ length: 60 }, (_each, index) => index);
+      const change = (key: string, after: object | null): Mutation => ({
+        time,
+        key: key as JsonText,
+        after: after && (JSON.stringify(after) as JsonText),
+        before: null,
+      });
+      const mutations = [
+        ...ids.map((each) => change(`["us",${each}]`, { id: each, p: null })),
+        ...ids.map((each) => change(`["eu",${each}]`, null)),
+        change('["eu",1000]', null),
+      ];
+      const keyColumns = ['region', 'id'];
+      for (let at = 0; at < mutations.length; at += 10) {
+        await store.append(
+          encodeEntries(schema, [
+            {
+              table: 'c',
+              keyColumns,
+              mutations: mutations.slice(at, at + 10),
+            },
+          ]),
+        );
+      }
+      const batches = await readAll(
+        store,
+        0,
+        7_000,
+        { ...wide, flushSize: 10, scanSize: 25 },
+        shape,
+      );
+      expect(batches.some(({ complete }) => !complete)).toBe(true);
+      const left = new Set<string>();
+      for (const { tables } of batches) {
+        const rowsOfBatch = tables.flatMap((each) => each.mutations);
+        for (const { key, after } of rowsOfBatch) {
+          if (after === null) {
+            left.delete(key);
+          } else {
+            left.add(key);
+          }
+        }
+      }
+      expect([...left]).toEqual(ids.map((each) => `[${each}]`));
+      expect(
+        batches.flatMap(({ tables }) =>
+          tables.flatMap((each) =>
+            each.mutations.flatMap(({ key, after }) =>
+              after === null ? key : [],
+            ),
+          ),
+        ),
+      ).toContain('[1000]');
+    });
+  },
+);
+
+test('rows of a giant transaction whose table is gone from the target are not left out', async () => {
+  await withStore(async (store) => {
+    for (let at = 0; at < 100; at += 10) {
+      await stage(
+        store,
+        ['p', 'gone'].flatMap((table) =>
+          Array.from({ length: 5 }, (_, index) => ({
+            table,
+            timeMs: 5_000,
+            id: at + index,
+          })),
+        ),
+      );
+    }
+    const batches = await readAll(
+      store,
+      0,
+      7_000,
+      { ...wide, flushSize: 10, scanSize: 25 },
+      tied,
+    );
+    const counts = new Map<string, number>();
+    for (const { table, mutations } of batches.flatMap(
+      ({ tables }) => tables,
+    )) {
+      counts.set(table, (counts.get(table) ?? 0) + mutations.length);
+    }
+    expect([...counts].toSorted()).toEqual([
+      ['gone', 50],
+      ['p', 50],
+    ]);
+  });
+});
