@@ -50,9 +50,12 @@ interface Crossing {
   readonly ended: Promise<void>;
   /** Neither starts beside others nor lets others start. */
   readonly isAlone: boolean;
-  state: 'waiting' | 'open' | 'committing';
-  /** The transaction while its statements run; null before and after. */
-  executing: TargetTransaction | null;
+  /** Of its locks: those of another grain have other names. */
+  readonly grain: LockGrain;
+  /** Beginning: it waits for a connection. */
+  state: 'waiting' | 'beginning' | 'open' | 'committing';
+  /** The transaction while it is open. */
+  transaction: TargetTransaction | null;
 }
 
 /** One transaction of fragments, until the last of them. */
@@ -65,21 +68,38 @@ interface Giant extends AsyncDisposable {
 /** Far below any timeout that a server may have for idle transactions. */
 const keepAliveMs = 2_000;
 
+/** Speaks for a transaction that waits for us, until it is disposed. */
+function keptAlive(
+  transaction: TargetTransaction,
+): Disposable & { throwIfLost(): void } {
+  let lost: { error: unknown } | null = null;
+  const timer = setInterval(() => {
+    transaction.keepAlive().catch((error: unknown) => {
+      lost ??= { error };
+    });
+  }, keepAliveMs);
+  return {
+    throwIfLost() {
+      if (lost) {
+        throw lost.error;
+      }
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
 /**
  * Its rows may lie far apart in the log, so that longer than --applyTimeout
- * may pass between two of its fragments.
+ * may pass between two of its fragments. Who writes next hears of a failure.
  */
 function giantOf(transaction: TargetTransaction): Giant {
-  const timer = setInterval(() => {
-    // Who writes next hears of a failure.
-    transaction.keepAlive().catch(() => {});
-  }, keepAliveMs);
+  const alive = keptAlive(transaction);
   return {
     transaction,
     startedAtMs: performance.now(),
     rowCount: 0,
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      alive[Symbol.dispose]();
       await transaction[Symbol.asyncDispose]();
     },
   };
@@ -94,7 +114,10 @@ interface Elders {
 /** A commit that waits this long for its turn asks what it is waiting for. */
 const stallMs = 1_000;
 
-/** So long where the target's account may not ask; then it is taken for a lock. */
+/**
+ * So long where nobody can tell, for the target's account may not ask or there
+ * is no connection to ask on; then it is taken for a lock.
+ */
 const unexplainedStallMs = 5_000;
 
 /**
@@ -119,7 +142,8 @@ const unexplainedStallMs = 5_000;
  * counter kept by a trigger: a younger transaction may hold it and wait for
  * the commit of an elder, which waits for the row. No server sees that
  * deadlock. The younger one asks after a second, and gives way (E3007); from
- * then on batches go one after the other.
+ * then on batches go one after the other. The same where younger ones hold all
+ * connections of the target, and the eldest waits for one.
  *
  * Fragments of one giant transaction (`complete: false`) run alone, in one
  * transaction, until the fragment that completes it. A batch that empties a
@@ -167,11 +191,12 @@ export class OrderedApply {
       );
     }
     this.#throwIfFailed();
-    const locks = lockNames(this.#options.shape, this.#grain)(batch.tables);
+    const grain = this.#grain;
+    const locks = lockNames(this.#options.shape, grain)(batch.tables);
     const isAlone = emptiesTable(batch.tables);
     // Promises only: a crossing must not keep those before it in memory.
     const elders = {
-      blockers: this.#blockers(isAlone, this.#held.blockers(locks)),
+      blockers: this.#blockers({ isAlone, grain }, this.#held.blockers(locks)),
       lastCommit: this.#lastCommit,
     };
     const settle = Promise.withResolvers<void>();
@@ -180,8 +205,9 @@ export class OrderedApply {
       batch,
       ended: settle.promise,
       isAlone,
+      grain,
       state: 'waiting',
-      executing: null,
+      transaction: null,
     };
     this.#submitCount += 1;
     this.#crossings.add(crossing);
@@ -289,9 +315,10 @@ export class OrderedApply {
   async #attempt(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
     const { batch } = crossing;
     try {
+      crossing.state = 'beginning';
       await using transaction = await this.#options.target.begin(this.#signal);
       crossing.state = 'open';
-      crossing.executing = transaction;
+      crossing.transaction = transaction;
       this.#tellOpen();
       await this.#options.applier.apply(
         tablesInShape(batch.tables, this.#options.shape),
@@ -299,15 +326,14 @@ export class OrderedApply {
         this.#signal,
         this.#options.order,
       );
-      crossing.executing = null;
       if (this.#options.commitInOrder) {
-        await this.#turn(crossing, lastCommit);
+        await this.#turn(crossing, transaction, lastCommit);
       }
       crossing.state = 'committing';
       await transaction.commit(this.#options.markFor(batch.through));
     } finally {
-      crossing.executing = null;
-      if (crossing.state === 'open') {
+      crossing.transaction = null;
+      if (crossing.state !== 'committing') {
         crossing.state = 'waiting';
         this.#tellOpen();
       }
@@ -317,7 +343,7 @@ export class OrderedApply {
   #tellOpen(): void {
     let count = 0;
     for (const { state } of this.#crossings) {
-      count += state === 'waiting' ? 0 : 1;
+      count += state === 'open' || state === 'committing' ? 1 : 0;
     }
     this.#options.onOpenTransactions(count);
   }
@@ -326,7 +352,11 @@ export class OrderedApply {
    * Resolves when every elder has committed. Once one has met an elder (E3007)
    * all who wait give way: whatever they hold, the elders may want it too.
    */
-  async #turn(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+  async #turn(
+    crossing: Crossing,
+    transaction: TargetTransaction,
+    lastCommit: Promise<void>,
+  ): Promise<void> {
     const news = Promise.withResolvers<void>();
     let isOver = false;
     void lastCommit.then(() => {
@@ -334,27 +364,51 @@ export class OrderedApply {
       news.resolve();
     });
     this.#turns.add(news.resolve);
+    using alive = keptAlive(transaction);
     try {
       let eldest: Crossing | undefined;
-      let stalledMs = 0;
+      let sinceMs = 0;
       for (;;) {
-        await settlesWithin(news.promise, stallMs);
+        await within(news.promise, stallMs);
         this.#throwIfFailedBefore(crossing.index);
+        alive.throwIfLost();
         if (isOver) {
           return;
         }
         const [oldest] = this.#crossings;
-        stalledMs = oldest === eldest ? stalledMs + stallMs : stallMs;
-        eldest = oldest;
-        const waits =
-          this.#isSerial || (await eldest?.executing?.waitsForLock());
+        if (oldest !== eldest) {
+          eldest = oldest;
+          sinceMs = performance.now() - stallMs;
+        }
+        const waits = this.#isSerial || (eldest && (await this.#waits(eldest)));
+        const stalledMs = performance.now() - sinceMs;
         if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
-          throw new ReplicatorError('E3007');
+          throw eldest?.state === 'beginning'
+            ? new ReplicatorError('E3007', {
+                detail:
+                  'younger transactions hold all connections of the target, and the eldest waits for one',
+                remedy:
+                  'nothing is lost: for some minutes they are applied one after the other; if it comes again, raise --targetMaxPoolSize or lower --parallelism',
+              })
+            : new ReplicatorError('E3007');
         }
       }
     } finally {
       this.#turns.delete(news.resolve);
     }
+  }
+
+  /** Whether an elder waits for what younger ones may hold; null: nobody knows. */
+  async #waits({ state, transaction }: Crossing): Promise<boolean | null> {
+    if (
+      state === 'beginning' &&
+      this.#options.target.poolCounts().waiting > 0
+    ) {
+      return null;
+    }
+    return transaction
+      ? await within(transaction.waitsForLock(), unexplainedStallMs)
+      : false;
   }
 
   /** Elders of what failed still commit; of several failures the eldest counts. */
@@ -414,11 +468,17 @@ export class OrderedApply {
 
   /** The ends of those that must have ended before the batch begins. */
   #blockers(
-    isAlone: boolean,
+    { isAlone, grain }: Pick<Crossing, 'isAlone' | 'grain'>,
     holders: ReadonlySet<Crossing>,
   ): readonly Promise<void>[] {
     return [...this.#crossings]
-      .filter((elder) => isAlone || elder.isAlone || holders.has(elder))
+      .filter(
+        (elder) =>
+          isAlone ||
+          elder.isAlone ||
+          elder.grain !== grain ||
+          holders.has(elder),
+      )
       .map(({ ended }) => ended);
   }
 
@@ -433,14 +493,15 @@ export class OrderedApply {
   }
 }
 
-async function settlesWithin(
-  promise: Promise<void>,
+/** Null where it takes longer; what becomes of it then is no matter. */
+async function within<T>(
+  promise: Promise<T>,
   timeMs: number,
-): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => late.resolve(false), timeMs);
+): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), timeMs);
   try {
-    return await Promise.race([promise.then(() => true), late.promise]);
+    return await Promise.race([promise, late.promise]);
   } finally {
     clearTimeout(timer);
   }

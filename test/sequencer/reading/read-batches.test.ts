@@ -437,9 +437,6 @@ test('rows of a giant transaction whose table is gone from the target are not le
     )) {
       counts.set(table, (counts.get(table) ?? 0) + mutations.length);
     }
-    expect([...counts].toSorted()).toEqual([
-      ['gone', 50],
-      ['p', 50],
-    ]);
+    expect(Object.fromEntries(counts)).toEqual({ gone: 50, p: 50 });
   });
 });
