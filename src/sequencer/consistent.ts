@@ -366,6 +366,8 @@ export class ConsistentSequencer {
       if (there.applied > this.applied) {
         this.#applied.committed(there.applied);
         await this.#applied.record();
+        // What that commit did to the letters was not noted.
+        this.#settingAside.desk.forget();
       }
       return;
     }

@@ -4,6 +4,7 @@ import type {
   JsonText,
   TableMutations,
 } from '../../../src/mutation/mutation.ts';
+import { ReplicatorError } from '../../../src/failure/failure.ts';
 import { createApplier } from '../../../src/target/applier.ts';
 import {
   lettersInShort,
@@ -21,6 +22,7 @@ import {
   until,
 } from '../../support/fed-house.ts';
 import { testHouse } from '../../support/house.ts';
+import { wrapBegin } from '../wrapped-target.ts';
 
 const deadLetter = { onRowError: 'deadLetter' } as const;
 
@@ -379,6 +381,55 @@ test('letters and watermark are one: a target that fails at the commit has neith
   );
   await applied(house, 1);
   expect(await lettersInShort(house)).toEqual(['t [1] E4005 {"id":1,"v":500}']);
+  expect(await rowsOf(house, 'select * from t')).toEqual(['2 2']);
+});
+
+test('a letter whose commit was answered by silence is known with all that its row was to do', async () => {
+  let isLost = false;
+  await using house = await testHouse({
+    sequencer: deadLetter,
+    wrapTarget: (target) =>
+      wrapBegin(target, async (signal) => {
+        const transaction = await target.begin(signal);
+        const commit = transaction.commit.bind(transaction);
+        transaction.commit = async (mark) => {
+          await commit(mark);
+          if (!isLost && mark && 'checkpoint' in mark) {
+            isLost = mark.checkpoint.applied === at(2);
+            if (isLost) {
+              throw new ReplicatorError('E4002');
+            }
+          }
+        };
+        return transaction;
+      }),
+  });
+  await house.database.query(
+    'create table t (id int primary key, v int check (v < 100))',
+  );
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  const [gone] = row('t', 2, 1, null).mutations;
+  const [moved] = row('t', 2, 2, { v: 500 }).mutations;
+  await send(
+    house,
+    [
+      {
+        table: 't',
+        mutations: [gone!, { ...moved!, movedFrom: '[1]' as JsonText }],
+      },
+    ],
+    2,
+  );
+  await applied(house, 2);
+  expect(isLost).toBe(true);
+  expect(await lettersInShort(house)).toEqual([
+    't [1] E4005 gone',
+    't [2] E4005 {"id":2,"v":500}',
+  ]);
+  await send(house, [row('t', 3, 2, { v: 2 })], 3);
+  await applied(house, 3);
+  expect(await lettersInShort(house)).toEqual([]);
   expect(await rowsOf(house, 'select * from t')).toEqual(['2 2']);
 });
 
