@@ -207,7 +207,11 @@ export class ConsistentSequencer {
       schema,
       this.applied,
       resolved,
-      { ...options, timestampLimit: plan.timestampLimit },
+      {
+        ...options,
+        timestampLimit: plan.timestampLimit,
+        deletesEarly: plan.order === 'deletes-first',
+      },
       shape,
       signal,
     );

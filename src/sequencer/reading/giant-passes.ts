@@ -88,6 +88,41 @@ export function untiedPasses({ tables }: SchemaShape): GiantPass[] {
   ];
 }
 
+/**
+ * The same with deletes before the writes, for rows that take over unique
+ * values of deleted ones. A delete that takes other rows along stays behind,
+ * and so do those of the tables that its table refers to.
+ */
+export function deletesEarly(
+  passes: readonly GiantPass[],
+  shape: SchemaShape,
+): GiantPass[] {
+  const places = namesByPlace(shape);
+  const late = new Set(
+    [...shape.tables].flatMap(([name, { deleteTakes }]) =>
+      deleteTakes === true ? name : [],
+    ),
+  );
+  for (const name of late) {
+    for (const parent of parentsOf(shape.tables.get(name)!, places)) {
+      late.add(parent);
+    }
+  }
+  const deletes = passes.filter(({ kind }) => kind === 'deletes');
+  const only = (wanted: (name: string) => boolean): GiantPass[] =>
+    deletes
+      .map((pass) => ({
+        ...pass,
+        tables: new Set([...pass.tables].filter(wanted)),
+      }))
+      .filter(({ tables }) => tables.size > 0);
+  return [
+    ...only((name) => !late.has(name)),
+    ...passes.filter(({ kind }) => kind === 'upserts'),
+    ...only((name) => late.has(name)),
+  ];
+}
+
 /** The row without some of its members: a sparse row. */
 export function withoutMembers(
   after: JsonText,

@@ -15,6 +15,7 @@ import type {
 } from '../../staging/staging.ts';
 import type { SchemaShape } from '../../target/target.ts';
 import {
+  deletesEarly,
   type GiantPass,
   giantPasses,
   untiedPasses,
@@ -36,6 +37,8 @@ export interface BatchLimits {
   readonly collapseMutations: boolean;
   readonly scanSize: number;
   readonly readBudgetBytes: number;
+  /** Of a transaction that does not fit into memory deletes come first, where they may. */
+  readonly deletesEarly?: boolean;
 }
 
 interface StagedRow {
@@ -155,8 +158,9 @@ export async function* readBatches(
     if (!limits.isStatementOrder) {
       held = held.slice(giant.length);
       passed = horizon;
+      const usual = passes ?? untiedPasses(shape);
       yield* readGiant(store, schema, horizon, {
-        passes: passes ?? untiedPasses(shape),
+        passes: limits.deletesEarly ? deletesEarly(usual, shape) : usual,
         limits,
         shape,
         signal,
@@ -311,8 +315,8 @@ async function* readGiant(
 }
 
 /**
- * Of deletes of one transaction, whose writes went before: those that do not
- * share their key with a row that it wrote.
+ * Of deletes of one transaction those that do not share their key with a row
+ * that it writes.
  */
 async function withoutWritten(
   deletes: readonly StagedRow[],

@@ -1,0 +1,62 @@
+/** Transactions too large for memory whose rows take over what deleted ones had. */
+import { expect, test } from 'vitest';
+import type { TableMutations } from '../../../src/mutation/mutation.ts';
+import { applied, row, rowsOf, send } from '../../support/fed-house.ts';
+import { testHouse } from '../../support/house.ts';
+
+const ids = Array.from({ length: 60 }, (_, index) => index);
+
+/** One request for every ten rows. */
+function requestsOf(parts: readonly TableMutations[]): TableMutations[] {
+  const requests: TableMutations[] = [];
+  for (let at = 0; at < parts.length; at += 10) {
+    const byTable = Map.groupBy(parts.slice(at, at + 10), ({ table }) => table);
+    for (const [table, rows] of byTable) {
+      requests.push({
+        table,
+        mutations: rows.flatMap(({ mutations }) => mutations),
+      });
+    }
+  }
+  return requests;
+}
+
+test.each([
+  [
+    'no foreign key',
+    'create table p (id int primary key); create table t (id int primary key, code text not null unique, p int)',
+  ],
+  [
+    'foreign keys',
+    'create table p (id int primary key); create table t (id int primary key, code text not null unique, p int references p)',
+  ],
+])(
+  'a giant transaction that deletes all rows and inserts them under other keys arrives, with %s',
+  async (_, ddl) => {
+    await using house = await testHouse({
+      sequencer: { scanSize: 25, flushSize: 10 },
+    });
+    await house.database.query(ddl);
+    await send(
+      house,
+      requestsOf([
+        row('p', 1, 1, {}),
+        ...ids.map((id) => row('t', 1, id, { code: `c${id}`, p: 1 })),
+      ]),
+      1,
+    );
+    await applied(house, 1);
+    await send(
+      house,
+      requestsOf([
+        ...ids.map((id) => row('t', 2, 100 + id, { code: `c${id}`, p: 1 })),
+        ...ids.map((id) => row('t', 2, id, null)),
+      ]),
+      2,
+    );
+    await applied(house, 2);
+    expect(await rowsOf(house, 'select id, code from t order by id')).toEqual(
+      ids.map((id) => `${100 + id} c${id}`),
+    );
+  },
+);
