@@ -126,6 +126,10 @@ export class SettingAside {
       if (!isFound) {
         // Whoever mends the cause while it waits shall find nothing left out.
         this.desk.dropFindings();
+        if (failure.disposition === 'retry') {
+          // They are found again, and were not wrong.
+          this.#last = null;
+        }
       }
     }
     return isFound;
@@ -151,7 +155,12 @@ export class SettingAside {
       return false;
     }
     if (this.#part?.through === place.through) {
-      return disposition === 'set-aside' && (await this.#takePart(signal));
+      if (disposition === 'defer') {
+        // Of its parts another order is the only remedy, and the ladder's.
+        this.#oneByOneThrough = null;
+        return false;
+      }
+      return await this.#takePart(signal);
     }
     if (this.#isOneByOne) {
       await this.#takeTransaction(place.through, signal);
