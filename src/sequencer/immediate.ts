@@ -18,6 +18,7 @@ import { takeRowsApart } from './dead-letter/request.ts';
 import { rekeyedTables } from './ahead/free-tables.ts';
 import { batchOf, recoverImmediate } from './immediate-recovery.ts';
 import { alignKeys } from './reading/key-alignment.ts';
+import { nameInShape } from './reading/shape-names.ts';
 import { lastMode, noteMode } from './mode-memo.ts';
 import { OrderedApply } from './ordering/ordered-apply.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
@@ -287,6 +288,7 @@ export class ImmediateSequencer {
 
   #openApply(signal: AbortSignal): OrderedApply {
     const { target, options, observer } = this.#context;
+    const shape = this.#context.shape();
     const applier = this.#desk.applier(
       createApplier({
         collapse: options.collapseMutations,
@@ -304,7 +306,7 @@ export class ImmediateSequencer {
               .map(({ table, mutations }) => ({
                 table,
                 mutations: this.#guard.fresh(
-                  table.name,
+                  nameInShape(table, shape),
                   mutations,
                   this.applied,
                 ),
@@ -314,7 +316,7 @@ export class ImmediateSequencer {
           },
         },
         order: 'upserts-first',
-        shape: this.#context.shape(),
+        shape,
         parallelism: options.parallelism,
         lockGrain: 'coarse',
         commitInOrder: false,

@@ -48,7 +48,6 @@ test.for(MYSQL_PRODUCTS)(
         ...everything,
         foreignKeys: false,
         uniqueKeys: false,
-        otherSchema: false,
       },
       settings: { mode: 'immediate', parallelism: 8, hasFaults: true },
       isAllowedRefusal: () => false,

@@ -79,7 +79,7 @@ test.for([
     const outcome = await checkRandomCases(database, {
       runs: 15,
       // Many tables stand alone.
-      limits: { ...everything, sparseLinks: true, otherSchema: false },
+      limits: { ...everything, sparseLinks: true },
       settings: {
         mode: 'consistent',
         parallelism: 8,
@@ -105,7 +105,6 @@ test.for([
         ...everything,
         foreignKeys: false,
         uniqueKeys: false,
-        otherSchema: false,
       },
       settings: { mode: 'immediate', parallelism: 8, hasFaults },
       isAllowedRefusal: () => false,

@@ -54,6 +54,12 @@ export class AheadClaims {
   readonly #swept = new Map<string, SweptTable>();
   readonly #ahead = new Map<string, Map<string, AheadCrossing>>();
   #aheadCount = 0;
+  readonly #nameOf: (table: TableShape) => string;
+
+  /** `nameOf`: what the log calls a table that the sweep writes. */
+  constructor(nameOf: (table: TableShape) => string) {
+    this.#nameOf = nameOf;
+  }
 
   /** Rows that are on their way ahead. */
   get aheadCount(): number {
@@ -94,15 +100,16 @@ export class AheadClaims {
   ): Promise<void> {
     const blockers = new Set<AheadCrossing>();
     for (const { table, mutations } of tables) {
-      const ahead = this.#ahead.get(table.name);
+      const name = this.#nameOf(table);
+      const ahead = this.#ahead.get(name);
       for (const { key } of ahead && ahead.size > 0 ? mutations : []) {
         const blocker = ahead!.get(key);
         if (blocker) {
           blockers.add(blocker);
         }
       }
-      if (isFreeTable(table.name)) {
-        this.#claimSwept(table.name, mutations);
+      if (isFreeTable(name)) {
+        this.#claimSwept(name, mutations);
       }
     }
     for (const blocker of blockers) {
@@ -118,7 +125,11 @@ export class AheadClaims {
     let skippedCount = 0;
     const fresh: TableBatch[] = [];
     for (const { table, mutations } of tables) {
-      const kept = this.guard.fresh(table.name, mutations, zeroTimestamp);
+      const kept = this.guard.fresh(
+        this.#nameOf(table),
+        mutations,
+        zeroTimestamp,
+      );
       skippedCount += mutations.length - kept.length;
       if (kept.length > 0) {
         fresh.push({ table, mutations: kept });

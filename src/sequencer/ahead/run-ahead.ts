@@ -17,6 +17,7 @@ import { type AheadTerms, recoverAhead } from './ahead-recovery.ts';
 import { AheadScan } from './ahead-scan.ts';
 import { freeTables, rekeyedTables } from './free-tables.ts';
 import { alignKeys } from '../reading/key-alignment.ts';
+import { nameInShape } from '../reading/shape-names.ts';
 import { type BestEffortOptions, choosesBestEffort } from './mode-switch.ts';
 import type { SequencerContext } from '../sequencer.ts';
 
@@ -68,7 +69,9 @@ export class RunAhead {
   readonly #context: SequencerContext;
   readonly #parts: RunAheadParts;
   readonly #ceiling: AheadCeiling;
-  readonly #claims = new AheadClaims();
+  readonly #claims = new AheadClaims((table) =>
+    nameInShape(table, this.#shape ?? this.#context.shape()),
+  );
   readonly #pending = new AheadPending();
   readonly #crossings: AheadCrossings;
   readonly #scan: AheadScan;

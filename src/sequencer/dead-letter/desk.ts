@@ -15,10 +15,10 @@ import type {
 import type {
   Applier,
   ApplyOrder,
-  SchemaShape,
   TableShape,
   TargetTransaction,
 } from '../../target/target.ts';
+import { nameInShape } from '../reading/shape-names.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import { type OpenLetter, OpenLetters, type OpenRows } from './open-letters.ts';
 import { routeTable, type TableRoute, type Verdict } from './route.ts';
@@ -62,7 +62,6 @@ export class DeadLetterDesk {
   readonly #unsettledByTime = new Map<Timestamp, Notes>();
   readonly #unsettledByRow = new WeakMap<Mutation, Notes>();
   readonly #commitInOrder: boolean;
-  #names: { shape: SchemaShape; of: Map<TableShape, string> } | null = null;
 
   constructor(context: SequencerContext, commitInOrder: boolean) {
     this.#context = context;
@@ -146,20 +145,7 @@ export class DeadLetterDesk {
 
   /** The name under which the schema knows the table. */
   nameOf(table: TableShape): string {
-    const shape = this.#context.shape();
-    if (this.#names?.shape !== shape) {
-      this.#names = {
-        shape,
-        of: new Map([...shape.tables].map(([name, each]) => [each, name])),
-      };
-    }
-    // Of a shape that was read anew meanwhile: its own name, or a joined one.
-    return (
-      this.#names.of.get(table) ??
-      (table.schema === shape.name
-        ? table.name
-        : `${table.schema}.${table.name}`)
-    );
+    return nameInShape(table, this.#context.shape());
   }
 
   applier(inner: Applier): Applier {
