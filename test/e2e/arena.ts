@@ -96,7 +96,12 @@ export class Arena implements AsyncDisposable {
       '--disableAuthentication',
       `--targetConn=${targetUrl}`,
       ...(stagingUrl
-        ? [`--stagingConn=${stagingUrl}`, '--stagingCreateSchema']
+        ? [
+            `--stagingConn=${stagingUrl}`,
+            '--stagingCreateSchema',
+            // One database of that name would be everybody's on the server.
+            `--stagingSchema=${new URL(stagingUrl).pathname.slice(1)}.staging`,
+          ]
         : []),
       ...(mode === 'immediate' ? ['--immediate'] : []),
       ...args,

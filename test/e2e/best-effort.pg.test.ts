@@ -89,6 +89,7 @@ test('rows that another daemon has staged go ahead too', async () => {
         `--targetConn=${target.url}`,
         `--stagingConn=${staging.url}`,
         '--stagingCreateSchema',
+        `--stagingSchema=${staging.name}.staging`,
         '--bestEffortOnly',
       ],
       dataDir: join(folder.path, name),

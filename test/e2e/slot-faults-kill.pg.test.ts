@@ -25,7 +25,11 @@ test.for(['sqlite', 'postgres'] as const)(
       server,
       setup: checkerSetup,
       args: stagingDatabase
-        ? [`--stagingConn=${stagingDatabase.url}`, '--stagingCreateSchema']
+        ? [
+            `--stagingConn=${stagingDatabase.url}`,
+            '--stagingCreateSchema',
+            `--stagingSchema=${stagingDatabase.name}.staging`,
+          ]
         : [],
     });
     await using checker = await startSlotChecker({ house });

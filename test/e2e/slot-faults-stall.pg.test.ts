@@ -83,8 +83,10 @@ test(
     await server.stop('fast');
     // Little more than there is room for: room is made every five seconds.
     await fill(house, 14);
-    await until('the daemon says that staging is full', () =>
-      /E2002/.test(house.daemon.logs()),
+    await until(
+      'the daemon says that staging is full',
+      () => /E2002/.test(house.daemon.logs()),
+      120_000,
     );
     await using checker = await startSlotChecker({ house, pauseMs: 800 });
     // Several times as long as the source would wait for a dead reader.

@@ -144,7 +144,11 @@ test.for(['postgres', 'sqlite'] as const)(
     await using stagingDatabase =
       staging === 'postgres' ? await testDatabase() : undefined;
     const args = stagingDatabase
-      ? [`--stagingConn=${stagingDatabase.url}`, '--stagingCreateSchema']
+      ? [
+          `--stagingConn=${stagingDatabase.url}`,
+          '--stagingCreateSchema',
+          `--stagingSchema=${stagingDatabase.name}.staging`,
+        ]
       : [];
     await using house = await slotHouse({ server, setup: checkerSetup, args });
     expect(await house.stop()).toBe(0);
@@ -176,7 +180,11 @@ test(
   { timeout: timeoutMs },
   async () => {
     await using staging = await testDatabase();
-    const args = [`--stagingConn=${staging.url}`, '--stagingCreateSchema'];
+    const args = [
+      `--stagingConn=${staging.url}`,
+      '--stagingCreateSchema',
+      `--stagingSchema=${staging.name}.staging`,
+    ];
     await using house = await slotHouse({ server, setup: checkerSetup, args });
     expect(await house.stop()).toBe(0);
     await using crew = new Crew(house, args);

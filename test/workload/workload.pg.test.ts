@@ -93,7 +93,7 @@ test('half a transaction visible at the target is a violation at once', async ()
     damage: (rows) => {
       count += 1;
       const last = rows.at(-1);
-      return count > 5 && last
+      return count > 1 && last
         ? rows.filter(
             (row) =>
               row.updated !== last.updated || row.topic === 'workload_ledger',

@@ -68,7 +68,7 @@ ${Object.entries(ownColumnTypes)
     `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
   isMissingTable: (error) => hasCode(error, ['42P01', '42703', '3F000']),
   mayNotCreate: (error) => hasCode(error, ['42501']),
-  isAlreadyThere: (error) => hasCode(error, ['42P07', '23505']),
+  isAlreadyThere: (error) => hasCode(error, ['42P07', '42710', '23505']),
 };
 
 const parameterTypes: Readonly<Record<ValueKind, string>> = {

@@ -206,10 +206,12 @@ test('a lease that was offered to nobody is held again when the target is back',
   const { epoch } = (await store.leases!.read(schema))!;
   isReachable = true;
   await until(() => mayCommit(alone));
+  await until(
+    async () => (await store.leases!.read(schema))?.offered === false,
+  );
   expect(await store.leases!.read(schema)).toMatchObject({
     holder: 'alone',
     epoch,
-    offered: false,
   });
   await alone.stop();
 });
