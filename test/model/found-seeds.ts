@@ -31,6 +31,15 @@ export const foundCases: readonly FoundCase[] = [
   },
 ];
 
+/** The same of MySQL and MariaDB. */
+export const foundMysqlCases: readonly FoundCase[] = [
+  {
+    found:
+      'a value that was taken away for a moment was lost to rows of another database',
+    file: 'value-referred-from-another-database.json',
+  },
+];
+
 export async function readCase({ file }: FoundCase): Promise<ModelCase> {
   const url = new URL(`../testdata/model/${file}`, import.meta.url);
   return JSON.parse(await readFile(url, 'utf8')) as ModelCase;

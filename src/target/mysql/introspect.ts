@@ -22,6 +22,11 @@ import { columnCodec } from './column-codec.ts';
 import type { MysqlConnection, TextRow } from './driver.ts';
 import { cyclicReferences } from './reference-cycles.ts';
 import { quoteText } from './quoting.ts';
+import {
+  readReferrers,
+  type ReferredColumn,
+  referredColumns,
+} from './referrers.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** Tables of our own, which no feed may write to. */
@@ -56,17 +61,24 @@ export async function introspectSchema(
     return null;
   }
   const tableRows = await ask(tablesQuery(schema));
-  const keyColumns = await ask(foreignKeysQuery(schema, isMariadb));
+  const known = await readReferrers(connection, there);
+  const isWithin = isMariadb && known !== null;
+  const keyColumns = await ask(foreignKeysQuery(schema, isWithin));
   const parts = {
     columns: byTable(await ask(columnsQuery(schema, isMariadb))),
     indexes: byTable(await ask(indexesQuery(schema, isMariadb))),
     foreignKeys: byTable(
       keyColumns.filter((row) => row['child_schema'] === there),
     ),
-    referring: referringColumns(
-      await ask(referringKeysQuery(schema, isMariadb)),
-      keyColumns,
-    ),
+    referring: [
+      ...(known ?? []),
+      ...referredColumns(
+        await ask(referringKeysQuery(schema, isWithin)),
+        keyColumns,
+      ),
+    ],
+    knowsReferrers: known !== null,
+    foldsNames: foldsTableNames,
     triggers: await ask(deleteTriggersQuery(schema)),
     jsonChecks: isMariadb ? byTable(await ask(jsonChecksQuery(schema))) : null,
   };
@@ -92,7 +104,10 @@ interface CatalogParts {
   readonly columns: ReadonlyMap<string, readonly TextRow[]>;
   readonly indexes: ReadonlyMap<string, readonly TextRow[]>;
   readonly foreignKeys: ReadonlyMap<string, readonly TextRow[]>;
-  readonly referring: readonly TextRow[];
+  readonly referring: readonly ReferredColumn[];
+  /** Else there may be more of them. */
+  readonly knowsReferrers: boolean;
+  readonly foldsNames: boolean;
   readonly triggers: readonly TextRow[];
   /** Null for MySQL, which has a type for JSON. */
   readonly jsonChecks: ReadonlyMap<string, readonly TextRow[]> | null;
@@ -102,29 +117,6 @@ type TableDraft = Omit<
   TableShape,
   'columnByName' | 'primaryKey' | 'fingerprint'
 > & { readonly keyNames: readonly string[] };
-
-/** Each column that a foreign key ends at, with what the key does on delete and on update. */
-function referringColumns(
-  keys: readonly TextRow[],
-  keyColumns: readonly TextRow[],
-): TextRow[] {
-  const idOf = (row: TextRow, table: string): string =>
-    [row['child_schema'], row[table], row['name']].join('\0');
-  const columns = Map.groupBy(keyColumns, (row) => idOf(row, 'table_name'));
-  return keys.flatMap((key) =>
-    (columns.get(idOf(key, 'child_table')) ?? []).map((column) => ({
-      parent_table: key['parent_table']!,
-      delete_rule: key['delete_rule']!,
-      update_rule: key['update_rule']!,
-      parent_column: column['parent_column']!,
-      is_own:
-        column['child_schema'] === column['parent_schema'] &&
-        column['table_name'] === column['parent_table']
-          ? '1'
-          : '0',
-    })),
-  );
-}
 
 function byTable(
   rows: readonly TextRow[],
@@ -149,7 +141,16 @@ function tableDraft(
   const keyed = primary.filter((row) => row['column_name'] !== hidden);
   const keyNames = keyed.map((row) => row['column_name']!);
   const referring = parts.referring.filter(
-    (row) => row['parent_table'] === name,
+    ({ parentTable }) =>
+      parentTable === name ||
+      (parts.foldsNames && parentTable.toLowerCase() === name.toLowerCase()),
+  );
+  const otherKeys = [...indexes].filter(([index]) => index !== 'PRIMARY');
+  // What may be referred to and would be taken out of the way.
+  const unsure = new Set(
+    parts.knowsReferrers
+      ? []
+      : otherKeys.flatMap(([, rows]) => rows.map((row) => row['column_name'])),
   );
   const jsonColumns = new Set(
     (parts.jsonChecks?.get(name) ?? []).map(
@@ -160,31 +161,24 @@ function tableDraft(
     .filter((row) => row['name'] !== hidden)
     .map((row): ColumnShape => {
       const ordinal = keyNames.indexOf(row['name']!);
+      const ending = referring.filter(
+        ({ parentColumn }) => parentColumn === row['name'],
+      );
       return columnShape(row, {
         ordinal: ordinal < 0 ? null : ordinal,
         prefix: keyed[ordinal]?.['prefix'] ?? null,
         isMariadb: parts.jsonChecks !== null,
         isJson: jsonColumns.has(row['name']!),
-        isReferred: referring.some(
-          (key) =>
-            key['parent_column'] === row['name'] && key['is_own'] !== '1',
-        ),
-        isReferredAtAll: referring.some(
-          (key) => key['parent_column'] === row['name'],
-        ),
-        isFollowed: referring.some(
-          (key) =>
-            key['parent_column'] === row['name'] &&
-            !['NO ACTION', 'RESTRICT'].includes(key['update_rule']!),
-        ),
+        isReferred: ending.some(({ isOwn }) => !isOwn),
+        isReferredAtAll: ending.length > 0 || unsure.has(row['name']!),
+        isFollowed:
+          ending.some(({ follows }) => follows) || unsure.has(row['name']!),
       });
     });
   const names = columns.map((column) => column.name);
   const deleteTakes =
     parts.triggers.some((row) => row['table_name'] === name) ||
-    referring.some(
-      (row) => !['NO ACTION', 'RESTRICT'].includes(row['delete_rule']!),
-    );
+    referring.some(({ takes }) => takes);
   return {
     schema,
     name,
@@ -195,11 +189,10 @@ function tableDraft(
     deleteTakes,
     deleteHasEffects:
       deleteTakes ||
+      !parts.knowsReferrers ||
       // A key that is not the primary one may change while a row is away.
-      referring.some((row) => !keyNames.includes(row['parent_column']!)),
-    uniqueKeys: [...indexes]
-      .filter(([index]) => index !== 'PRIMARY')
-      .map(([, rows]) => uniqueColumns(rows, names)),
+      referring.some(({ parentColumn }) => !keyNames.includes(parentColumn)),
+    uniqueKeys: otherKeys.map(([, rows]) => uniqueColumns(rows, names)),
     foreignKeys: foreignKeys(parts.foreignKeys.get(name) ?? [], schema),
   };
 }

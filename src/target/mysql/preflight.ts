@@ -266,7 +266,7 @@ function grantFindings(
     findings.push({
       level: 'warn',
       subject: 'target',
-      text: 'the account lacks PROCESS, without which nobody can tell which transaction waits for a lock: a younger one gives way after five seconds',
+      text: 'the account lacks PROCESS, without which nobody can tell which transaction waits for a lock, nor which rows of other databases refer to a row: a younger transaction gives way after five seconds, and rows that swap keys or unique values are refused',
       remedy: 'grant process on *.* to the account',
     });
   }

@@ -12,7 +12,10 @@ import {
   shapeOf,
 } from '../../contract/target-fixture.ts';
 import { startMysqlServer } from '../../support/mysql-server.ts';
-import { MYSQL_PRODUCTS } from '../../support/mysql-test-database.ts';
+import {
+  MYSQL_PRODUCTS,
+  testMysqlDatabase,
+} from '../../support/mysql-test-database.ts';
 import { openMysqlTarget } from '../../../src/target/mysql/dialect.ts';
 import { defaultTargetOptions } from '../../../src/target/open-target.ts';
 import { type MysqlFixture, mysqlFixture } from './fixture.ts';
@@ -162,6 +165,90 @@ describe.each(MYSQL_PRODUCTS)('the catalog of %s', (product) => {
       'create trigger t before delete on child for each row set @x = 1',
     );
     expect((await tableOf(fixture, 'child')).deleteHasEffects).toBe(true);
+  });
+
+  test('tells who follows a row from another database', async () => {
+    await using fixture = await mysqlFixture(product);
+    await using other = await testMysqlDatabase(product);
+    const parent = `${fixture.database.name}.\`é-parent t\``;
+    await fixture.sql(
+      'create table `é-parent t` (id int primary key, code int unique, side int unique)',
+    );
+    await fixture.sql(
+      'create table alone (id int primary key, code int unique)',
+    );
+    await other.query(
+      `create table \`a.child\` (id int primary key, code int, foreign key (code) references ${parent} (code) on delete set null on update cascade)`,
+    );
+    await other.query(
+      `create table kin (id int primary key, side int, foreign key (side) references ${parent} (side))`,
+    );
+    const told = ({ columns, ...table }: TableShape): unknown => ({
+      takes: table.deleteTakes,
+      hasEffects: table.deleteHasEffects,
+      columns: columns.map(({ name, referred, codec }) =>
+        [name, referred, 'followed' in codec, 'referred' in codec].join(' '),
+      ),
+    });
+    expect(told(await tableOf(fixture, 'é-parent t'))).toEqual({
+      takes: true,
+      hasEffects: true,
+      columns: [
+        'id  false false',
+        'code true true true',
+        'side true false true',
+      ],
+    });
+    expect(told(await tableOf(fixture, 'alone'))).toEqual({
+      takes: false,
+      hasEffects: false,
+      columns: ['id  false false', 'code  false false'],
+    });
+    await other.sql('drop table `a.child`; drop table kin');
+  });
+
+  test('without PROCESS any value of a unique key may be followed from a database that the account cannot see', async () => {
+    await using fixture = await mysqlFixture(product);
+    await using other = await testMysqlDatabase(product);
+    const { name } = fixture.database;
+    await fixture.sql(
+      'create table parent (id int primary key, code int unique)',
+    );
+    await fixture.sql('insert into parent values (1, 10), (2, 20)');
+    await other.query(
+      `create table child (id int primary key, code int, foreign key (code) references ${name}.parent (code) on delete set null on update cascade)`,
+    );
+    await other.query('insert into child values (1, 20), (2, 10)');
+    const user = `v_${name.slice(0, 20)}`;
+    await fixture.sql(`create user ${user} identified by 'pw'`);
+    try {
+      await fixture.sql(
+        `grant select, insert, update, delete, create, create temporary tables on ${name}.* to ${user}`,
+      );
+      const url = new URL(fixture.url);
+      url.username = user;
+      url.password = 'pw';
+      await using target = await fixture.reopen({ url: url.href });
+      const swap = {
+        parent: [
+          row(2, [1], { id: '1', code: '20' }),
+          row(2, [2], { id: '2', code: '10' }),
+        ],
+      };
+      for (const order of ['deletes-first', 'values-parked'] as const) {
+        const failure = await failureOf(
+          applyTo(fixture, swap, { target, order }),
+        );
+        expect(failure.code).toBe('E4013');
+      }
+      expect(await other.query('select * from child order by id')).toEqual([
+        ['1', '20'],
+        ['2', '10'],
+      ]);
+    } finally {
+      await fixture.sql(`drop user ${user}`);
+      await other.query('drop table child');
+    }
   });
 
   test('survives JSON, and a fingerprint changes with anything it tells', async () => {
