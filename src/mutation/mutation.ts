@@ -98,6 +98,11 @@ export interface Batch {
   readonly rowCount: number;
   /** Characters of the rows' keys and of what they were and became. */
   readonly textLength: number;
+  /**
+   * A part of a transaction whose deletes come again in a later one: now their
+   * rows only lose what they refer to.
+   */
+  readonly onlyUnlinks?: true;
 }
 
 /** What an object and its strings take beside their text. */

@@ -76,13 +76,14 @@ export async function recoverImmediate(
   return resolved > applied ? resolved : applied;
 }
 
-function stagedBatches(
+/** Without those that are of use inside one transaction only. */
+async function* stagedBatches(
   { store, schema, options }: SequencerContext,
   applied: Timestamp,
   shape: SchemaShape,
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
-  return readBatches(
+  for await (const batch of readBatches(
     store,
     schema,
     applied,
@@ -90,7 +91,11 @@ function stagedBatches(
     options,
     shape,
     signal,
-  );
+  )) {
+    if (!batch.onlyUnlinks) {
+      yield batch;
+    }
+  }
 }
 
 function noteSparse(

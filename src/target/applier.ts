@@ -14,6 +14,7 @@ import {
   linkWrites,
   refuseCircle,
   unlinks,
+  unlinksOfAll,
   withoutLinks,
 } from './circular-links.ts';
 import { type FoldedTable, foldTable } from './folded-table.ts';
@@ -115,6 +116,10 @@ function* statements(
   transaction: TargetTransaction,
   order: ApplyOrder,
 ): Generator<Statement> {
+  if (order === 'unlinks') {
+    yield* unlinksOfAll(folded, transaction);
+    return;
+  }
   const taking = takingTables(folded);
   refuseFreed(folded, taking, order);
   yield* truncations(folded, transaction);

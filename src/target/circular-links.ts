@@ -207,28 +207,48 @@ export function* unlinks(
   links: CircularLinks,
   transaction: TargetTransaction,
 ): Generator<Statement> {
-  for (const { table, deleted } of links.size === 0 ? [] : folded) {
-    const columns = [
-      ...new Set(
-        links
-          .get(table)
-          ?.filter(({ parent }) => parent.deleteCount > 0)
-          .map(({ column }) => column),
-      ),
-    ];
-    if (columns.length === 0 || deleted.length === 0) {
-      continue;
-    }
-    const { keys, rowCount } = keyRows(table, deleted);
-    const nulls = Array.from({ length: rowCount }, () => sqlNull);
-    const rows: ShapeRows = {
-      table,
-      columns: [...table.primaryKey, ...columns],
-      values: [...keys, ...columns.map(() => nulls)],
-      rowCount,
-    };
-    for (const chunk of shapeChunks(rows)) {
-      yield () => transaction.update(chunk);
-    }
+  for (const entry of links.size === 0 ? [] : folded) {
+    const columns = links
+      .get(entry.table)
+      ?.filter(({ parent }) => parent.deleteCount > 0)
+      .map(({ column }) => column);
+    yield* nulled(entry, new Set(columns), transaction);
+  }
+}
+
+/** The same where those others may come in other parts of the transaction. */
+export function* unlinksOfAll(
+  folded: readonly FoldedTable[],
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const entry of folded) {
+    const { table } = entry;
+    const columns = table.foreignKeys
+      .filter(({ deferrable }) => !deferrable)
+      .map((key) => linkColumn(key, table))
+      .filter((column) => column !== null && !column.referred);
+    yield* nulled(entry, new Set(columns), transaction);
+  }
+}
+
+function* nulled(
+  { table, deleted }: FoldedTable,
+  columns: ReadonlySet<ColumnShape | null>,
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  const links = [...columns].filter((column) => column !== null);
+  if (links.length === 0 || deleted.length === 0) {
+    return;
+  }
+  const { keys, rowCount } = keyRows(table, deleted);
+  const nulls = Array.from({ length: rowCount }, () => sqlNull);
+  const rows: ShapeRows = {
+    table,
+    columns: [...table.primaryKey, ...links],
+    values: [...keys, ...links.map(() => nulls)],
+    rowCount,
+  };
+  for (const chunk of shapeChunks(rows)) {
+    yield () => transaction.update(chunk);
   }
 }

@@ -342,12 +342,14 @@ export interface StatementCounts {
  * for both, and tried when neither is.
  * `part`: as the first, for a part of a transaction, whose deletes come before
  * the upserts of the parts behind it.
+ * `unlinks`: rows that are to be deleted lose their references, no more.
  */
 export type ApplyOrder =
   | 'upserts-first'
   | 'deletes-first'
   | 'values-parked'
-  | 'part';
+  | 'part'
+  | 'unlinks';
 
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {

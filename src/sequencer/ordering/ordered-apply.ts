@@ -432,7 +432,11 @@ export class OrderedApply {
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
         this.#signal,
-        order === 'upserts-first' ? 'part' : order,
+        batch.onlyUnlinks
+          ? 'unlinks'
+          : order === 'upserts-first'
+            ? 'part'
+            : order,
       );
       this.#giant.rowCount += batch.rowCount;
       const { rowCount } = this.#giant;

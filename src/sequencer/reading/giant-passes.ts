@@ -8,12 +8,19 @@ import type {
 } from '../../target/target.ts';
 import { namesByPlace, placeOf } from '../ordering/table-links.ts';
 
+/**
+ * By name: columns that refer to rows of the same level, and whether they must
+ * be null meanwhile, as a default, or half of the reference, would be wrong.
+ */
+type LevelLinks = ReadonlyMap<string, boolean>;
+
 /** One reading of a giant transaction: which of its rows come now. */
 export interface GiantPass {
-  readonly kind: 'upserts' | 'deletes';
+  /** Unlinks: of rows that are deleted, before any of them is. */
+  readonly kind: 'upserts' | 'unlinks' | 'deletes';
   readonly tables: ReadonlySet<string>;
-  /** By table: columns that come later, in a pass of their own. */
-  readonly leftOut: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By table: columns that come in a later pass. */
+  readonly links: ReadonlyMap<string, LevelLinks>;
 }
 
 /**
@@ -24,6 +31,7 @@ export interface GiantPass {
  *               references within a level (to the table itself, or around a
  *               cycle) are left out where they may be null
  *     upserts   once more, whole, of the tables with something left out
+ *     unlinks   rows that go lose their references within a level
  *     deletes   children before parents
  */
 export function giantPasses(shape: SchemaShape): GiantPass[] | null {
@@ -32,8 +40,7 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
   if (!tables.some((table) => parentsOf(table, places).length > 0)) {
     return null;
   }
-  const levels: { names: Set<string>; leftOut: Map<string, Set<string>> }[] =
-    [];
+  const levels: { names: Set<string>; links: Map<string, LevelLinks> }[] = [];
   const levelOf = new Map<string, number>();
   for (const group of tableOrder(tables)) {
     const inGroup = new Set(group.map((table) => nameOf(table, places)));
@@ -44,36 +51,44 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
         .filter((parent) => !inGroup.has(parent))
         .map((parent) => levelOf.get(parent)! + 1),
     );
-    levels[level] ??= { names: new Set(), leftOut: new Map() };
+    levels[level] ??= { names: new Set(), links: new Map() };
     for (const table of group) {
       const name = nameOf(table, places);
       levelOf.set(name, level);
       levels[level].names.add(name);
-      const columns = referencesWithin(table, inGroup, places);
-      if (columns.size > 0) {
-        levels[level].leftOut.set(name, columns);
+      const links = referencesWithin(table, inGroup, places);
+      if (links.size > 0) {
+        levels[level].links.set(name, links);
       }
     }
   }
-  const upserts = levels.map(({ names, leftOut }): GiantPass => ({
+  const upserts = levels.map(({ names, links }): GiantPass => ({
     kind: 'upserts',
     tables: names,
-    leftOut,
+    links,
   }));
-  const again = new Set(levels.flatMap(({ leftOut }) => [...leftOut.keys()]));
-  const nothing = new Map<string, Set<string>>();
+  const linkedTables = new Set(
+    levels.flatMap(({ links }) => [...links.keys()]),
+  );
+  const second: readonly GiantPass[] =
+    linkedTables.size === 0
+      ? []
+      : [
+          { kind: 'upserts', tables: linkedTables, links: noLinks },
+          { kind: 'unlinks', tables: linkedTables, links: noLinks },
+        ];
   return [
     ...upserts,
-    ...(again.size > 0
-      ? [{ kind: 'upserts' as const, tables: again, leftOut: nothing }]
-      : []),
+    ...second,
     ...levels.toReversed().map(({ names }) => ({
       kind: 'deletes' as const,
       tables: names,
-      leftOut: nothing,
+      links: noLinks,
     })),
   ];
 }
+
+const noLinks: GiantPass['links'] = new Map();
 
 /**
  * The same where no foreign key ties the tables. Deletes come last, as what
@@ -81,10 +96,9 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
  */
 export function untiedPasses({ tables }: SchemaShape): GiantPass[] {
   const names = new Set(tables.keys());
-  const leftOut = new Map<string, Set<string>>();
   return [
-    { kind: 'upserts', tables: names, leftOut },
-    { kind: 'deletes', tables: names, leftOut },
+    { kind: 'upserts', tables: names, links: noLinks },
+    { kind: 'deletes', tables: names, links: noLinks },
   ];
 }
 
@@ -117,20 +131,21 @@ export function deletesEarly(
       }))
       .filter(({ tables }) => tables.size > 0);
   return [
+    ...passes.filter(({ kind }) => kind === 'unlinks'),
     ...only((name) => !late.has(name)),
     ...passes.filter(({ kind }) => kind === 'upserts'),
     ...only((name) => late.has(name)),
   ];
 }
 
-/** The row without some of its members: a sparse row. */
-export function withoutMembers(
-  after: JsonText,
-  names: ReadonlySet<string>,
-): JsonText {
-  const kept = objectMembers(after)
-    .filter(({ name }) => !names.has(name))
-    .map(({ name, value }) => `${JSON.stringify(name)}:${value}`);
+/** The row without the links: a sparse row, unless all of them are null. */
+export function withoutLinks(after: JsonText, links: LevelLinks): JsonText {
+  const kept = objectMembers(after).flatMap(({ name, value }) => {
+    const isNulled = links.get(name);
+    return isNulled === false
+      ? []
+      : `${JSON.stringify(name)}:${isNulled ? 'null' : value}`;
+  });
   return `{${kept.join(',')}}` as JsonText;
 }
 
@@ -158,14 +173,21 @@ function referencesWithin(
   table: TableShape,
   group: ReadonlySet<string>,
   places: NamesByPlace,
-): Set<string> {
-  return new Set(
-    table.foreignKeys
-      .filter((link) => group.has(parentNameOf(link, places) ?? ''))
-      .flatMap(({ columns }) => columns)
-      .filter((name) => {
-        const column = table.columnByName.get(name);
-        return column?.nullable && column.keyOrdinal === null;
-      }),
-  );
+): Map<string, boolean> {
+  const links = new Map<string, boolean>();
+  for (const link of table.foreignKeys) {
+    if (!group.has(parentNameOf(link, places) ?? '')) {
+      continue;
+    }
+    for (const name of link.columns) {
+      const column = table.columnByName.get(name);
+      if (column?.nullable && column.keyOrdinal === null) {
+        const isHalf = column.hasDefault || link.columns.length > 1;
+        // Whoever follows it into null would not follow it back.
+        const isNulled = isHalf && !column.referred;
+        links.set(name, isNulled || links.get(name) === true);
+      }
+    }
+  }
+  return links;
 }

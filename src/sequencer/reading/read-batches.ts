@@ -19,7 +19,7 @@ import {
   type GiantPass,
   giantPasses,
   untiedPasses,
-  withoutMembers,
+  withoutLinks,
 } from './giant-passes.ts';
 import { alignKeys } from './key-alignment.ts';
 
@@ -259,7 +259,8 @@ async function* readGiant(
     store.read(schema, { ...window, cursor }, signal);
   for (const pass of passes) {
     const isFirst = pass === passes[0];
-    if (!isFirst && pass.tables.isDisjointFrom(present[pass.kind])) {
+    const passKind = pass.kind === 'upserts' ? 'upserts' : 'deletes';
+    if (!isFirst && pass.tables.isDisjointFrom(present[passKind])) {
       continue;
     }
     let held: StagedRow[] = [];
@@ -277,7 +278,7 @@ async function* readGiant(
             present[kind].add(row.table);
             if (
               shape.tables.has(row.table)
-                ? kind === pass.kind && pass.tables.has(row.table)
+                ? kind === passKind && pass.tables.has(row.table)
                 : // Whoever applies it refuses it: it must not be left out.
                   isFirst
             ) {
@@ -289,20 +290,24 @@ async function* readGiant(
       cursor = entries.at(-1) ?? cursor;
       const isLast = entries.length === 0;
       // Deletes that have to be looked up come in as few parts as may be.
-      const isLookedUp = pass.kind === 'deletes' && held[0]?.sharesKey === true;
+      const isLookedUp = passKind === 'deletes' && held[0]?.sharesKey === true;
       if (
         (held.length >= limits.scanSize && !isLookedUp) ||
         textLength(held) >= limits.readBudgetBytes ||
         (isLast && held.length > 0)
       ) {
         const part =
-          pass.kind === 'deletes'
+          passKind === 'deletes'
             ? await withoutWritten(held, readEntries, (entry) =>
                 rowsOf(entry, shape, limits),
               )
             : held;
         if (part.length > 0) {
-          yield { ...batchOf(part), complete: false };
+          yield {
+            ...batchOf(part),
+            complete: false,
+            ...(pass.kind === 'unlinks' && { onlyUnlinks: true }),
+          };
         }
         held = [];
       }
@@ -355,13 +360,13 @@ async function withoutWritten(
   }
 }
 
-function partOfPass(row: StagedRow, { leftOut }: GiantPass): StagedRow {
-  const columns = leftOut.get(row.table);
+function partOfPass(row: StagedRow, { links }: GiantPass): StagedRow {
+  const ofTable = links.get(row.table);
   const { after } = row.mutation;
-  return columns && after !== null
+  return ofTable && after !== null
     ? {
         ...row,
-        mutation: { ...row.mutation, after: withoutMembers(after, columns) },
+        mutation: { ...row.mutation, after: withoutLinks(after, ofTable) },
       }
     : row;
 }

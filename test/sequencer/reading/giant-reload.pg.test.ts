@@ -60,3 +60,47 @@ test.each([
     );
   },
 );
+
+test.each([
+  ['refer to one another', 'parent int references t'],
+  [
+    'refer to one another and have a default',
+    'parent int default 0 references t',
+  ],
+])(
+  'giant transactions that insert and delete rows of one table that %s arrive',
+  async (_, parent) => {
+    await using house = await testHouse({
+      sequencer: { scanSize: 25, flushSize: 10 },
+    });
+    await house.database.query(
+      `create table t (id int primary key, v text not null, ${parent})`,
+    );
+    const parentOf = (id: number): number | null => (id === 0 ? null : id - 1);
+    await send(
+      house,
+      requestsOf(
+        ids
+          .toReversed()
+          .map((id) => row('t', 1, id, { v: 'x', parent: parentOf(id) })),
+      ),
+      1,
+    );
+    await applied(house, 1);
+    expect(await rowsOf(house, 'select parent from t order by id')).toEqual(
+      ids.map((id) => String(parentOf(id) ?? '')),
+    );
+    await send(
+      house,
+      requestsOf(
+        ids
+          .slice(0, 59)
+          .map((id) => row('t', 2, id, null))
+          .concat(row('t', 2, 59, { v: 'y', parent: null })),
+      ),
+      2,
+    );
+    await applied(house, 2);
+    expect(await rowsOf(house, 'select id, v from t')).toEqual(['59 y']);
+  },
+);
