@@ -11,6 +11,7 @@ import {
   letterFilter,
   letterFilterOptions,
   letterTable,
+  nothingFits,
   openLetters,
   stateOf,
 } from './dlq-letters.ts';
@@ -55,7 +56,8 @@ export const dlqDiscardCommand: Command = {
     const values = valuesOf(discardOptions, invocation.values);
     const filter = { ...letterFilter(values), includeSuperseded: true };
     await using stack = new AsyncDisposableStack();
-    const { target, schema, letters } = await openLetters(values, stack, io);
+    const open = await openLetters(values, stack, io);
+    const { target, schema, letters } = open;
     const ids: string[] = [];
     const first = [];
     let openCount = 0;
@@ -79,8 +81,12 @@ export const dlqDiscardCommand: Command = {
     // With --json the words go where they do not disturb.
     const words = values.json ? io.stderr : io.stdout;
     if (ids.length === 0) {
+      const selected = values.superseded
+        ? 'superseded dead letters'
+        : 'dead letters';
+      const text = await nothingFits(open, selected, filter, io.signal);
       report(0);
-      words.write(`No dead letters in ${schema} are selected.\n`);
+      words.write(text);
       return 0;
     }
     words.write(letterTable(first));

@@ -1,4 +1,5 @@
 /** What the commands `dlq list`, `show`, `retry` and `discard` have in common. */
+import { checkDeadLetterTable } from '../config/check.ts';
 import type {
   deadLetterCommandOptions,
   OptionTable,
@@ -18,7 +19,7 @@ import type {
   DeadLetters,
 } from '../target/dead-letters.ts';
 import { openTarget } from '../target/open-target.ts';
-import type { Target } from '../target/target.ts';
+import type { SchemaShape, Target } from '../target/target.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { CommandIo } from './command.ts';
@@ -100,6 +101,7 @@ export async function openLetters(
       remedy: 'give the address of the database whose dead letters to look at',
     });
   }
+  checkDeadLetterTable(values.dlqTableName);
   const metrics = createMetrics();
   const logger = createLogger(
     { logFormat: 'text', verbose: 0 },
@@ -144,7 +146,7 @@ export function letterFilter(
     ...(values.id !== '' && { ids: typedIds(values.id) }),
     ...(values.table !== '' && { table: values.table }),
     ...(values.key !== '' && { key: typedKey(values.key) }),
-    ...(values.code !== '' && { code: values.code.toUpperCase() }),
+    ...(values.code !== '' && { code: typedCode(values.code) }),
     ...(from !== undefined && { from }),
     ...(through !== undefined && { through }),
   };
@@ -163,6 +165,17 @@ function typedIds(text: string): string[] {
   });
 }
 
+function typedCode(text: string): string {
+  const code = text.toUpperCase();
+  if (!/^E\d{4}$/.test(code)) {
+    throw new ReplicatorError('E5002', {
+      detail: `--code ${JSON.stringify(text)} is not a code`,
+      remedy: 'give one as replicator dlq list prints it, such as E4006',
+    });
+  }
+  return code;
+}
+
 /** As the source's key is written, whatever blanks a person puts into it. */
 function typedKey(text: string): JsonText {
   let isArray: boolean;
@@ -178,6 +191,41 @@ function typedKey(text: string): JsonText {
     });
   }
   return canonicalKey(arrayElements(text as JsonText));
+}
+
+/**
+ * What to say where nothing fits. E4012 where the target has no such schema:
+ * a typing error must not pass for good news.
+ */
+export async function nothingFits(
+  { target, schema }: OpenLetters,
+  letters: 'dead letters' | 'open dead letters' | 'superseded dead letters',
+  filter: DeadLetterFilter,
+  signal: AbortSignal,
+): Promise<string> {
+  await requireSchema(target, schema, signal);
+  const isFiltered = Object.keys(filter).some(
+    (key) => key !== 'includeSuperseded',
+  );
+  return isFiltered
+    ? `No ${letters} in ${schema} are selected.\n`
+    : `There are no ${letters} in ${schema}.\n`;
+}
+
+/** E4012 where the target does not have it. */
+export async function requireSchema(
+  target: Target,
+  schema: SchemaName,
+  signal: AbortSignal,
+): Promise<SchemaShape> {
+  const shape = await target.introspect(schema, signal);
+  if (shape === null) {
+    throw new ReplicatorError('E4012', {
+      detail: `there is no schema ${schema} at the target`,
+      remedy: 'name it with --schema, as shop.public or shop/public',
+    });
+  }
+  return shape;
 }
 
 /** All that fit, page by page. */

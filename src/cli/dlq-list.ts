@@ -10,6 +10,7 @@ import {
   letterFilterOptions,
   letterJson,
   letterTable,
+  nothingFits,
   openLetters,
 } from './dlq-letters.ts';
 import { jsonOption } from './staging-store.ts';
@@ -47,7 +48,8 @@ export const dlqListCommand: Command = {
       includeSuperseded: values.superseded,
     };
     await using stack = new AsyncDisposableStack();
-    const { schema, letters } = await openLetters(values, stack, io);
+    const open = await openLetters(values, stack, io);
+    const { schema, letters } = open;
     const listed = await letters.list(
       filter,
       values.limit + 1,
@@ -56,14 +58,17 @@ export const dlqListCommand: Command = {
     );
     const more = listed.length > values.limit;
     const shown = listed.slice(0, values.limit);
+    if (shown.length === 0) {
+      const words = await nothingFits(open, 'dead letters', filter, io.signal);
+      if (!values.json) {
+        io.stdout.write(words);
+        return 0;
+      }
+    }
     if (values.json) {
       io.stdout.write(
         `${JSON.stringify({ schema, letters: shown.map(letterJson), more })}\n`,
       );
-      return 0;
-    }
-    if (shown.length === 0) {
-      io.stdout.write(`No dead letters in ${schema} are selected.\n`);
       return 0;
     }
     io.stdout.write(letterTable(shown));

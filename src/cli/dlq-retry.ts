@@ -19,7 +19,9 @@ import {
   letterFilter,
   letterFilterOptions,
   letterTable,
+  nothingFits,
   openLetters,
+  requireSchema,
 } from './dlq-letters.ts';
 import { jsonOption } from './staging-store.ts';
 
@@ -45,7 +47,8 @@ export const dlqRetryCommand: Command = {
     const values = valuesOf(retryOptions, invocation.values);
     const filter = letterFilter(values);
     await using stack = new AsyncDisposableStack();
-    const { target, schema, letters } = await openLetters(values, stack, io);
+    const open = await openLetters(values, stack, io);
+    const { target, schema, letters } = open;
     const selected = new Set<string>();
     for await (const { id } of everyLetter(letters, filter, io.signal)) {
       selected.add(id);
@@ -76,24 +79,24 @@ export const dlqRetryCommand: Command = {
       }
     };
     if (groups.length === 0) {
+      const text = await nothingFits(
+        open,
+        'open dead letters',
+        filter,
+        io.signal,
+      );
       report([]);
-      words.write(`No open dead letters in ${schema} are selected.\n`);
+      words.write(text);
       return 0;
     }
     if (values['dry-run']) {
       const ids = new Set(groups.flatMap(idsOf));
       words.write(letterTable(all.filter(({ id }) => ids.has(id))));
       report([]);
-      words.write('Dry run: nothing was applied.\n');
+      words.write('Dry run: nothing was tried.\n');
       return 0;
     }
-    const shape = await target.introspect(schema, io.signal);
-    if (shape === null) {
-      throw new ReplicatorError('E4012', {
-        detail: `there is no schema ${schema} at the target`,
-        remedy: 'name it with --schema, as shop.public or shop/public',
-      });
-    }
+    const shape = await requireSchema(target, schema, io.signal);
     const outcomes = await retryLetters(groups, {
       target,
       schema,

@@ -132,11 +132,13 @@ function unknownCommand(words: readonly string[]): ReplicatorError {
     });
   }
   const names = Object.keys(commands);
-  const nearest =
-    nearestName(typed.slice(0, 2).join(' '), names) ??
-    nearestName(first, names);
+  const two = typed.slice(0, 2).join(' ');
+  const meant = names.some((name) => name.startsWith(`${first} `))
+    ? two
+    : first;
+  const nearest = nearestName(two, names) ?? nearestName(first, names);
   return new ReplicatorError('E5001', {
-    detail: `there is no command ${JSON.stringify(redactText(first))}`,
+    detail: `there is no command ${JSON.stringify(redactText(meant))}`,
     ...(nearest === null ? {} : { remedy: `did you mean ${nearest}?` }),
   });
 }

@@ -69,7 +69,7 @@ export const stagingRescanCommand: Command = {
     if (!isKnown) {
       report(false);
       words.write(
-        `Nothing to forget: table ${JSON.stringify(table)} has not delivered into ${schema}; its next rows are a first scan anyway.\n`,
+        `Nothing to forget: table ${JSON.stringify(table)} has not delivered into ${schema}, as far as this staging knows; its next rows are a first scan anyway. Are the names right, and is it the staging of the daemon (--dataDir, --stagingConn)?\n`,
       );
       return 0;
     }

@@ -71,11 +71,28 @@ export function checkTargetGiven({ targetConn }: { targetConn: string }): void {
   }
 }
 
+/** Throws E5002 or E5003 where rows set aside would have no table of their own. */
+export function checkDeadLetterTable(dlqTableName: string): void {
+  if (dlqTableName === '') {
+    throw new ReplicatorError('E5002', {
+      detail: '--dlqTableName is empty',
+      remedy: 'leave it out, or name a table: its schema is the target schema',
+    });
+  }
+  if (dlqTableName.toLowerCase() === 'replicator_checkpoint') {
+    throw contradiction(
+      `--dlqTableName ${dlqTableName} is the table of the watermark`,
+      'choose another name',
+    );
+  }
+}
+
 /** The part that concerns the databases alone, for preflight too. */
 export function checkDatabases(
   values: TargetValues & SlotSequencerValues,
 ): void {
   checkTargetGiven(values);
+  checkDeadLetterTable(values.dlqTableName);
   const most = Math.floor(values.targetMaxPoolSize * parallelismShare);
   if (values.parallelism > most) {
     throw contradiction(

@@ -1,6 +1,7 @@
 /**
  * The name that was probably meant, or null: at most a third of the letters
- * may differ, so that no far-fetched guess is printed.
+ * may differ, or it goes on where the typed one ends, so that no far-fetched
+ * guess is printed.
  */
 export function nearestName(
   typed: string,
@@ -16,7 +17,21 @@ export function nearestName(
       nearestDistance = distance;
     }
   }
-  return nearest;
+  return nearest ?? (typed.length >= 4 ? nameThatGoesOn(lower, names) : null);
+}
+
+/** The shortest that begins so, for who has typed half of it. */
+function nameThatGoesOn(lower: string, names: Iterable<string>): string | null {
+  let shortest: string | null = null;
+  for (const name of names) {
+    if (
+      name.toLowerCase().startsWith(lower) &&
+      (shortest === null || name.length < shortest.length)
+    ) {
+      shortest = name;
+    }
+  }
+  return shortest;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours, each one. */

@@ -15,7 +15,15 @@ describe('a command line that is not understood is one line on stderr and exit c
     ],
     [
       ['workload', 'rnu'],
-      'replicator: E5001 there is no command "workload": did you mean workload run?\n',
+      'replicator: E5001 there is no command "workload rnu": did you mean workload run?\n',
+    ],
+    [
+      ['dlq', 'lst'],
+      'replicator: E5001 there is no command "dlq lst": did you mean dlq list?\n',
+    ],
+    [
+      ['start', '--bestEffort'],
+      'replicator: E5001 there is no option --bestEffort: did you mean --bestEffortOnly?\n',
     ],
     [
       ['version', '--dpes'],

@@ -38,6 +38,16 @@ describe.each([
     'E5003 --parallelism 9 is more than 80 % of --targetMaxPoolSize 10: lower --parallelism to 8, or raise --targetMaxPoolSize to 12',
   ],
   [
+    'dead letters without a table',
+    { dlqTableName: '' },
+    'E5002 --dlqTableName is empty',
+  ],
+  [
+    'dead letters in the table of the watermark',
+    { dlqTableName: 'replicator_checkpoint' },
+    'E5003 --dlqTableName replicator_checkpoint is the table of the watermark',
+  ],
+  [
     'two modes',
     { immediate: true, bestEffortOnly: true },
     'E5003 --immediate and --bestEffortOnly contradict each other: leave --immediate out',

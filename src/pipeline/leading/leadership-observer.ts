@@ -9,6 +9,7 @@ import {
   type LeadershipObserver,
   type TakeoverCause,
 } from './leadership.ts';
+import { givenBack } from './term.ts';
 import type { PipelineStatus } from '../watching/status.ts';
 
 const causeTexts: Readonly<Record<TakeoverCause, string>> = {
@@ -79,7 +80,7 @@ function leadershipObserver(
     cannotLook(error) {
       if (status.lastError?.line !== error.line) {
         logger.warn(
-          { code: error.code, err: error },
+          { code: error.code, err: error.cause },
           `staging does not say who leads: ${error.line}`,
         );
       }
@@ -96,7 +97,8 @@ function leadershipObserver(
     },
     leadsNoMore(reason) {
       metrics.replicator_leader.set(labels, 0);
-      logger.warn(
+      const isEnd = reason === givenBack;
+      logger[isEnd ? 'info' : 'warn'](
         { event: 'leadership', reason },
         `this daemon applies the changes of this schema no more: ${reason}`,
       );

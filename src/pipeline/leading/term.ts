@@ -19,6 +19,9 @@ export interface TermOptions {
   readonly onOffered: (isOffered: boolean) => void;
 }
 
+/** Why a term is over that nothing but its own end has ended. */
+export const givenBack = 'the lease is given back';
+
 /**
  * One time of leading: the lease is held, renewed, and given back.
  *
@@ -115,7 +118,7 @@ export class Term {
     await this.#keeping;
     clearTimeout(this.#expiry);
     if (!this.signal.aborted) {
-      this.#lose('given back');
+      this.#lose(givenBack);
       const { leases, leaseMs } = this.#options;
       await withinMs(leases.release(this.#holding), leaseMs).catch(() => {});
     }
