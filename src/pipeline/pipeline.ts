@@ -401,13 +401,8 @@ export class Pipeline implements Feed {
       failure,
       failure.code === 'E4009' ? 'superseded' : 'halted',
     );
-    this.#logger.error(
-      {
-        code: failure.code,
-        ...(failure.cause !== undefined && { err: failure.cause }),
-      },
-      failure.line,
-    );
+    const { code, cause: err } = failure;
+    this.#logger.error({ code, err }, failure.line);
     // A target that has fallen back is claimed again at once.
     const waitMs =
       failure.code === 'E4017'

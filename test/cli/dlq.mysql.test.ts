@@ -83,7 +83,7 @@ describe.each(MYSQL_PRODUCTS)('dead letters in %s', (product) => {
       openCount: 1,
       deletedCount: 1,
     });
-    expect((await dlq('list')).stdout).toContain('No dead letters');
+    expect((await dlq('list')).stdout).toContain('no dead letters');
   });
 
   test('an account that may not create the table hears the statement to run', async () => {
