@@ -69,6 +69,8 @@ export class ImmediateSequencer {
   #searchingCount = 0;
   #failureCount = 0;
   #isReady = false;
+  /** Whoever comes now, having waited for staging, is refused. */
+  #hasEnded = false;
   /** Under which commits are fenced; null where the target keeps none. */
   readonly #epoch: number | null;
   /** Another daemon has claimed the schema, or the target has fallen back. */
@@ -113,6 +115,9 @@ export class ImmediateSequencer {
 
   /** Resolves when the rows are committed; rejects when the sender must repeat. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
+    if (this.#hasEnded) {
+      throw new ReplicatorError('E3005');
+    }
     const settle = Promise.withResolvers<void>();
     const rowCount = tables.reduce(
       (sum, part) => sum + part.mutations.length,
@@ -128,6 +133,18 @@ export class ImmediateSequencer {
     });
     this.#wakeup.notify();
     await settle.promise;
+  }
+
+  /** For requests that failed; nobody takes any more of them after the end. */
+  #queueAgain(requests: readonly Waiting[]): void {
+    if (this.#hasEnded) {
+      for (const { settle } of requests) {
+        settle.reject(new ReplicatorError('E3005'));
+      }
+      return;
+    }
+    this.#queue.unshift(...requests);
+    this.#wakeup.notify();
   }
 
   /**
@@ -159,6 +176,7 @@ export class ImmediateSequencer {
       }
     } finally {
       this.#isReady = false;
+      this.#hasEnded = true;
       this.#ready.resolve();
       for (const waiting of this.#queue.splice(0)) {
         waiting.settle.reject(new ReplicatorError('E3005'));
@@ -385,7 +403,7 @@ export class ImmediateSequencer {
         signal,
       );
       settle.promise.then(dropFindings, dropFindings);
-      this.#queue.unshift(request);
+      this.#queueAgain([request]);
     } catch (error) {
       this.#refuse([request], error);
     } finally {
@@ -402,8 +420,7 @@ export class ImmediateSequencer {
       for (const request of requests) {
         request.alone = true;
       }
-      this.#queue.unshift(...requests);
-      this.#wakeup.notify();
+      this.#queueAgain(requests);
       return;
     }
     for (const request of requests) {

@@ -12,6 +12,7 @@ import {
 } from '../../support/fed-house.ts';
 import { type TestHouse, testHouse } from '../../support/house.ts';
 import { testDatabase } from '../../support/test-database.ts';
+import { Pipelines } from '../../../src/pipeline/pipelines.ts';
 
 interface Pair extends AsyncDisposable {
   readonly leader: TestHouse;
@@ -188,4 +189,50 @@ test('in immediate mode a leader that is fenced off claims again, and its sender
   );
   expect(await rowsOf(two.leader, 'select * from t')).toEqual(['1 2']);
   expect(await targetEpoch(two.leader)).toBeGreaterThan(late);
+});
+
+test('in immediate mode a row that is staged just when the daemon stops leading is refused, and holds up no resolved timestamp', async () => {
+  await using two = await pair('immediate');
+  const { leader } = two;
+  const gate = Promise.withResolvers<void>();
+  let stagedCount = 0;
+  await leader.pipelines[Symbol.asyncDispose]();
+  await state(two.other, 'running');
+  await two.other.pipelines[Symbol.asyncDispose]();
+  const store: TestHouse['store'] = {
+    ...leader.store,
+    async append(...given) {
+      await leader.store.append(...given);
+      stagedCount += 1;
+      if (stagedCount === 1) {
+        await gate.promise;
+      }
+    },
+  };
+  leader.pipelines = new Pipelines({ ...leader.house, store }, 0);
+  await leader.pipelines.resume();
+  await state(leader, 'running');
+  const late = send(leader, [row('t', 2, 2, { v: 2 })]);
+  const outcome = expect(late).rejects.toMatchObject({ httpStatus: 503 });
+  await until(() => stagedCount === 1);
+  const id = (await leader.store.memo('staging-id'))!;
+  await leader.target.claimCheckpoint(leader.schema, id, null);
+  await expect(
+    send(leader, [row('t', 2, 1, { v: 2 })]),
+  ).rejects.toMatchObject({ httpStatus: 503 });
+  gate.resolve();
+  await outcome;
+  const again = [row('t', 2, 1, { v: 2 }), row('t', 2, 2, { v: 2 })];
+  await until(() =>
+    send(leader, again).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await send(leader, [], 3);
+  await applied(leader, 3);
+  expect(await rowsOf(leader, 'select * from t order by id')).toEqual([
+    '1 2',
+    '2 2',
+  ]);
 });
