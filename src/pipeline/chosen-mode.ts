@@ -2,11 +2,14 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
-import { linkedTables } from '../sequencer/ahead/free-tables.ts';
+import { type Timestamp, timestampFromMs } from '../mutation/timestamp.ts';
+import { AheadCeiling } from '../sequencer/ahead/ahead-ceiling.ts';
+import { freeTables, linkedTables } from '../sequencer/ahead/free-tables.ts';
 import type { BestEffortOptions } from '../sequencer/ahead/mode-switch.ts';
 import { RunAhead } from '../sequencer/ahead/run-ahead.ts';
+import { lastMode, noteMode } from '../sequencer/mode-memo.ts';
 import type { SequencerContext } from '../sequencer/sequencer.ts';
+import type { StagingStore } from '../staging/staging.ts';
 import type { SchemaShape } from '../target/target.ts';
 import type { PipelineOptions } from './pipeline-options.ts';
 import type { PipelineStatus } from './watching/status.ts';
@@ -66,6 +69,31 @@ export async function openAhead(
     },
     applied,
   );
+}
+
+/**
+ * Notes, before the first acknowledgement, that this mode acknowledges from now
+ * on. What immediate mode has applied beyond the watermark counts as gone ahead,
+ * where rows may go ahead: nothing must bring their older versions back.
+ */
+export async function noteConsistent(
+  store: StagingStore,
+  shape: SchemaShape,
+  { bestEffort }: PipelineOptions,
+): Promise<void> {
+  const schema = shape.name;
+  const goesAhead = bestEffort && (bestEffort.only || bestEffort.windowMs > 0);
+  if (goesAhead && (await lastMode(store, schema)) === 'immediate') {
+    const ceiling = await AheadCeiling.load(store, schema);
+    await ceiling.cover([...freeTables(shape)], noRowIsLater());
+  }
+  await noteMode(store, schema, 'consistent');
+}
+
+/** Rows with later times are refused, E1028, if our clocks are this far apart. */
+function noRowIsLater(): Timestamp {
+  const hourMs = 3_600_000;
+  return timestampFromMs(Date.now() + 2 * hourMs);
 }
 
 /** Runs both until the first has ended; what goes ahead never ends it. */

@@ -192,6 +192,7 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.resolve}. */
   async resolve(time: Timestamp): Promise<void> {
+    const cameAtMs = performance.now();
     this.#refuseOtherSource();
     await this.#refuseForeignWatermark();
     this.status.lastResolvedAtMs = Date.now();
@@ -201,7 +202,7 @@ export class Pipeline implements Feed {
       time,
     );
     this.status.resolved = checkpoint.resolved;
-    this.#conflicts.heard(time, accepted);
+    this.#conflicts.heard(time, accepted, performance.now() - cameAtMs);
     if (!accepted) {
       this.#house.metrics.checkpoint_proposed_going_backwards_errors_total.inc({
         schema: this.schema,

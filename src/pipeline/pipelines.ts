@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
-import { noteMode } from '../sequencer/mode-memo.ts';
 import type { Feed, Feeds, TransactionFeed } from '../source/source.ts';
 import {
   type SchemaWatch,
@@ -13,6 +12,7 @@ import {
   watchSchema,
 } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
+import { noteConsistent } from './chosen-mode.ts';
 import { FeedMemory } from './feed/feed-memory.ts';
 import { type House, Pipeline, shapeMemo } from './pipeline.ts';
 import { PipelineTransactions } from './feed/transaction-feed.ts';
@@ -201,7 +201,7 @@ export class Pipelines implements Feeds, AsyncDisposable {
       return null;
     }
     if (this.#house.options.mode === 'consistent') {
-      await noteMode(store, schema, 'consistent');
+      await noteConsistent(store, shape, this.#house.options);
     }
     const pipeline = new Pipeline(this.#house, {
       schema,

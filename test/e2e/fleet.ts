@@ -3,6 +3,7 @@
  * of its own to staging and target, which may be cut. Every change of the
  * target's watermark row is written down in the order in which it took effect.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
@@ -31,6 +32,8 @@ export interface FleetOptions {
 }
 
 const memberCount = 3;
+/** Ten times what a take-over takes, and more, for machines that are busy. */
+const stallMs = 120_000;
 const schemaLabel = /^replicator_leader\{.*\} 1$/m;
 
 export interface Member {
@@ -153,12 +156,31 @@ export class Fleet implements AsyncDisposable {
     );
   }
 
+  /** Gives up when nobody has taken a lease or committed for `stallMs`. */
   async #until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    try {
-      await until(what, isSo, 60_000);
-    } catch (error) {
-      throw new Error(this.logs(), { cause: error });
+    let seen = '';
+    let seenAtMs = performance.now();
+    for (;;) {
+      if (await isSo()) {
+        return;
+      }
+      const progress = await this.#progress();
+      if (progress !== seen) {
+        seen = progress;
+        seenAtMs = performance.now();
+      } else if (performance.now() - seenAtMs > stallMs) {
+        throw new Error(`waited in vain until ${what}\n${this.logs()}`);
+      }
+      await sleep(50);
     }
+  }
+
+  async #progress(): Promise<string> {
+    const { rows } = await this.staging.query<{ epoch: string }>(
+      'select epoch from staging.staging_lease order by schema_name',
+    );
+    const leases = rows.map(({ epoch }) => epoch);
+    return [...leases, 'committed', (await this.epochs()).length].join(' ');
   }
 
   async latestEpoch(): Promise<number> {

@@ -6,7 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { until } from './arena.ts';
 import { diagOf, Fleet, leadsNow, type Member, signalDaemon } from './fleet.ts';
 
-const timeoutMs = 240_000;
+/** Of a machine that has other things to do; what stands still ends sooner. */
+const timeoutMs = 600_000;
+const busyMs = 120_000;
 
 interface LeaderFault {
   readonly name: string;
@@ -35,6 +37,7 @@ const leaderFaults: readonly LeaderFault[] = [
       await until(
         'the one that woke stands by',
         async () => (await diagOf(leader)).pipelines[0]!.state === 'standby',
+        busyMs,
       );
     },
   },
@@ -115,12 +118,16 @@ describe('three daemons behind a load balancer', () => {
         await blocker.query(
           'begin; lock table workload_ledger in share row exclusive mode',
         );
-        await until('the leader waits for the table', async () => {
-          const { rows } = await fleet.target.query(
-            "select 1 from pg_locks where not granted and relation = 'workload_ledger'::regclass",
-          );
-          return rows.length > 0;
-        });
+        await until(
+          'the leader waits for the table',
+          async () => {
+            const { rows } = await fleet.target.query(
+              "select 1 from pg_locks where not granted and relation = 'workload_ledger'::regclass",
+            );
+            return rows.length > 0;
+          },
+          busyMs,
+        );
         signalDaemon(leader, 'SIGSTOP');
         await blocker.query('commit');
       } finally {
@@ -128,42 +135,6 @@ describe('three daemons behind a load balancer', () => {
       }
       await fleet.movedBeyond(before);
       signalDaemon(leader, 'SIGCONT');
-      await fleet.settle(workload);
-    },
-  );
-
-  test.for([
-    { name: 'is killed', isKilled: true },
-    {
-      name: 'is frozen for longer than its lease and wakes up',
-      isKilled: false,
-    },
-  ])(
-    'in immediate mode the one that leads $name: every accepted row is there, none older than it was',
-    { timeout: timeoutMs },
-    async ({ isKilled }) => {
-      await using fleet = await Fleet.open({ mode: 'immediate' });
-      const workload = await fleet.workload();
-      for (let round = 0; round < 2; round += 1) {
-        const leader = await fleet.leader();
-        await sleep(1_000);
-        if (isKilled) {
-          leader.daemon.kill('SIGKILL');
-          await fleet.leader(leader);
-          await fleet.restart(leader);
-        } else {
-          signalDaemon(leader, 'SIGSTOP');
-          await fleet.leader(leader);
-          signalDaemon(leader, 'SIGCONT');
-          await until('it stands by', async () => !(await leadsNow(leader)));
-        }
-        const { transactions } = await workload.nextProgress();
-        await until(
-          'the source gets on',
-          async () =>
-            (await workload.nextProgress()).transactions > transactions + 10,
-        );
-      }
       await fleet.settle(workload);
     },
   );
@@ -177,8 +148,8 @@ describe('three daemons behind a load balancer', () => {
       const leader = await fleet.leader();
       await fleet.movedBeyond(0);
       const before = await fleet.latestEpoch();
-      // Twice the lease.
-      await sleep(10_000);
+      // Longer than the lease.
+      await sleep(7_000);
       expect(await fleet.latestEpoch()).toBe(before);
       expect(await leadsNow(leader)).toBe(true);
       leader.daemon.kill('SIGKILL');

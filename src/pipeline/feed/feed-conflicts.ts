@@ -7,6 +7,12 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import { ResolvedTrack } from './resolved-track.ts';
 import type { PipelineStatus } from '../watching/status.ts';
 
+/**
+ * A resolved message that was held up here for longer may have been sent again
+ * and overtaken, at another daemon perhaps: its place says nothing.
+ */
+const overtakenAfterMs = 1_000;
+
 /** Signs of a second changefeed, told in status, metric and log. */
 export class FeedConflicts {
   readonly #schema: SchemaName;
@@ -33,8 +39,14 @@ export class FeedConflicts {
     }
   }
 
-  /** A resolved message came; it is not accepted where it goes backwards. */
-  heard(time: Timestamp, accepted: boolean): void {
+  /**
+   * A resolved message came, and was recorded after so long; it is not
+   * accepted where it goes backwards.
+   */
+  heard(time: Timestamp, accepted: boolean, tookMs: number): void {
+    if (!accepted && tookMs >= overtakenAfterMs) {
+      return;
+    }
     if (this.#track.seesTwoFeeds(time, accepted)) {
       this.#tell(
         new ReplicatorError('E1030', {

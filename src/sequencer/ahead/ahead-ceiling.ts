@@ -68,7 +68,7 @@ export class AheadCeiling {
   async cover(
     tables: readonly string[],
     time: Timestamp,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<void> {
     const step = timestampFromMs(wallTimeMs(time) + stepMs);
     while (!tables.every((table) => this.covers(table, time))) {

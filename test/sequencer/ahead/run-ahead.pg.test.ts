@@ -259,6 +259,30 @@ test.each(['consistent', 'immediate'] as const)(
   },
 );
 
+test('what immediate mode has applied beyond the watermark is not set back by best effort', async () => {
+  await using house = await testHouse({ mode: 'immediate' });
+  await house.database.query(
+    "create table t (id int primary key, v int); create table seen (n serial, v int); create function note() returns trigger language plpgsql as 'begin insert into seen (v) values (new.v); return null; end'; create trigger note after insert or update on t for each row execute function note()",
+  );
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await send(house, [row('t', 2, 1, { v: 2 }), row('t', 9, 1, { v: 9 })]);
+  expect(await shown(house)).toEqual(['1 9']);
+  await house.pipelines[Symbol.asyncDispose]();
+  // Recorded, and killed before it was acted upon.
+  await house.store.resolve(house.schema, at(5));
+  await house.restart({
+    mode: 'consistent',
+    bestEffort: { only: true, windowMs: 0, maxKeys: 9, nowMs: Date.now },
+  });
+  await applied(house, 5);
+  expect(await shown(house)).toEqual(['1 9']);
+  await send(house, [], 9);
+  await applied(house, 9);
+  const seen = await rowsOf(house, 'select v from seen order by n');
+  expect(seen.map(Number)).toEqual(seen.map(Number).toSorted((a, b) => a - b));
+});
+
 test('a target restored to a state in which rows were ahead is brought further, never back', async () => {
   await using house = await openHouse({ only: true });
   await send(house, [row('t', 1, 1, { v: 1 })], 1);
