@@ -96,7 +96,12 @@ export class Leadership {
     for (;;) {
       signal.throwIfAborted();
       try {
-        const lease = await withinMs(leases.read(schema, signal), leaseMs);
+        // Cut in the end: else they would pile up while staging is silent.
+        const stop = AbortSignal.any([
+          signal,
+          AbortSignal.timeout(2 * leaseMs),
+        ]);
+        const lease = await withinMs(leases.read(schema, stop), leaseMs);
         this.#note(lease);
         const cause = await this.#causeToTake(lease, signal);
         const takenAtMs = performance.now();

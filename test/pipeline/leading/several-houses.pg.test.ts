@@ -217,9 +217,9 @@ test('in immediate mode a row that is staged just when the daemon stops leading 
   await until(() => stagedCount === 1);
   const id = (await leader.store.memo('staging-id'))!;
   await leader.target.claimCheckpoint(leader.schema, id, null);
-  await expect(
-    send(leader, [row('t', 2, 1, { v: 2 })]),
-  ).rejects.toMatchObject({ httpStatus: 503 });
+  await expect(send(leader, [row('t', 2, 1, { v: 2 })])).rejects.toMatchObject({
+    httpStatus: 503,
+  });
   gate.resolve();
   await outcome;
   const again = [row('t', 2, 1, { v: 2 }), row('t', 2, 2, { v: 2 })];
