@@ -1,11 +1,13 @@
 /** Cases of the target contract: what one source transaction may do. */
 import { expect } from 'vitest';
 import type { Mutation } from '../../src/mutation/mutation.ts';
+import { createApplier } from '../../src/target/applier.ts';
 import { climb } from './order-ladder.ts';
 import {
   applyTo,
   type RegisterCase,
   row,
+  shapeOf,
   type TargetFixture,
 } from './target-fixture.ts';
 
@@ -148,6 +150,59 @@ export function registerOrdersCases(
     });
     expect(await rows()).toEqual([]);
     expect(await fixture.rows('select id from person')).toEqual([]);
+  });
+
+  test('rows that refer to one another go in parts of one transaction, in any order, once they have lost their references', async () => {
+    await using fixture = await open();
+    const { integer } = fixture.ddl;
+    await fixture.sql(
+      `create table division (id ${integer} not null primary key, head ${integer}, up ${integer}, foreign key (up) references division (id))`,
+    );
+    await fixture.sql(
+      `create table person (id ${integer} not null primary key, division ${integer}, foreign key (division) references division (id))`,
+    );
+    await fixture.sql(
+      'alter table division add constraint head_key foreign key (head) references person (id)',
+    );
+    const ids = [1, 2, 3, 4];
+    for (const id of ids) {
+      await fixture.sql(
+        `insert into division values (${id}, null, ${id > 1 ? id - 1 : 'null'})`,
+      );
+    }
+    for (const id of ids) {
+      await fixture.sql(`insert into person values (${id}, ${5 - id})`);
+    }
+    await fixture.sql('update division set head = id where id < 4');
+    await fixture.sql('update division set up = null where id = 4');
+    const shape = await shapeOf(fixture);
+    const applier = createApplier({ collapse: true });
+    await using transaction = await fixture.target.begin();
+    for (const order of ['unlinks', 'part'] as const) {
+      for (const [name, ...keys] of [
+        ['division', 1, 2],
+        ['person', 3, 4],
+        ['division', 3],
+        ['person', 1, 2],
+      ] as const) {
+        await applier.apply(
+          [
+            {
+              table: shape.tables.get(name)!,
+              mutations: keys.map((id) => row(2, [id], null)),
+            },
+          ],
+          transaction,
+          new AbortController().signal,
+          order,
+        );
+      }
+    }
+    await transaction.commit(null);
+    expect(await fixture.rows('select id from person')).toEqual([]);
+    expect(await fixture.rows('select id, head, up from division')).toEqual([
+      ['4', null, null],
+    ]);
   });
 
   test('a tree whose rows must have a parent grows, is turned over and goes in one transaction each', async () => {
