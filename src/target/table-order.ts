@@ -15,7 +15,7 @@ export function tableOrder(tables: readonly TableShape[]): TableShape[][] {
 }
 
 /** Whether rows can neither wait for the commit nor be without their parent. */
-function isHard(key: ForeignKey, table: TableShape): boolean {
+export function isHard(key: ForeignKey, table: TableShape): boolean {
   return !key.deferrable && linkColumn(key, table) === null;
 }
 

@@ -1,6 +1,6 @@
 import { objectMembers } from '../../mutation/json-text.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
-import { tableOrder } from '../../target/table-order.ts';
+import { isHard, tableOrder } from '../../target/table-order.ts';
 import type {
   ForeignKey,
   SchemaShape,
@@ -9,7 +9,7 @@ import type {
 import { namesByPlace, placeOf } from '../ordering/table-links.ts';
 
 /**
- * By name: columns that refer to rows of the same level, and whether they must
+ * By name: columns that refer to rows of the same circle, and whether they must
  * be null meanwhile, as a default, or half of the reference, would be wrong.
  */
 type LevelLinks = ReadonlyMap<string, boolean>;
@@ -28,10 +28,10 @@ export interface GiantPass {
  * sorted in memory. Null where no foreign key ties the tables: any order does.
  *
  *     upserts   parents before children, one pass for each level of the graph;
- *               references within a level (to the table itself, or around a
- *               cycle) are left out where they may be null
+ *               references to the table itself, or around a circle, are left
+ *               out where they may be null
  *     upserts   once more, whole, of the tables with something left out
- *     unlinks   rows that go lose their references within a level
+ *     unlinks   rows that go lose such references
  *     deletes   children before parents
  */
 export function giantPasses(shape: SchemaShape): GiantPass[] | null {
@@ -44,15 +44,19 @@ export function giantPasses(shape: SchemaShape): GiantPass[] | null {
   const levelOf = new Map<string, number>();
   for (const group of tableOrder(tables)) {
     const inGroup = new Set(group.map((table) => nameOf(table, places)));
-    const level = Math.max(
-      0,
-      ...group
-        .flatMap((table) => parentsOf(table, places))
-        .filter((parent) => !inGroup.has(parent))
-        .map((parent) => levelOf.get(parent)! + 1),
-    );
-    levels[level] ??= { names: new Set(), links: new Map() };
+    const outer = group
+      .flatMap((table) => parentsOf(table, places))
+      .filter((parent) => !inGroup.has(parent));
     for (const table of group) {
+      // In a circle those that they must have from the start go before them.
+      const inner = table.foreignKeys.flatMap((link) =>
+        isHard(link, table) ? (parentNameOf(link, places) ?? []) : [],
+      );
+      const level = Math.max(
+        0,
+        ...[...outer, ...inner].map((each) => (levelOf.get(each) ?? -1) + 1),
+      );
+      levels[level] ??= { names: new Set(), links: new Map() };
       const name = nameOf(table, places);
       levelOf.set(name, level);
       levels[level].names.add(name);

@@ -104,3 +104,37 @@ test.each([
     expect(await rowsOf(house, 'select id, v from t')).toEqual(['59 y']);
   },
 );
+
+test('giant transactions that insert and delete rows of tables that refer to one another arrive', async () => {
+  await using house = await testHouse({
+    sequencer: { scanSize: 25, flushSize: 10 },
+  });
+  await house.database.query(
+    `create table division (id int primary key, head int);
+     create table person (id int primary key, division int not null references division);
+     alter table division add foreign key (head) references person`,
+  );
+  await send(
+    house,
+    requestsOf([
+      ...ids.map((id) => row('person', 1, id, { division: 59 - id })),
+      ...ids.map((id) => row('division', 1, id, { head: id })),
+    ]),
+    1,
+  );
+  await applied(house, 1);
+  expect(
+    await rowsOf(house, 'select count(*) from division where head = id'),
+  ).toEqual(['60']);
+  await send(
+    house,
+    requestsOf([
+      ...ids.map((id) => row('division', 2, id, null)),
+      ...ids.map((id) => row('person', 2, id, null)),
+    ]),
+    2,
+  );
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select id from person')).toEqual([]);
+  expect(await rowsOf(house, 'select id from division')).toEqual([]);
+});
