@@ -30,9 +30,9 @@ export const ladderFailures = 6;
  * Folding many source transactions into one target transaction is right for
  * keys and parents, but two rows that pass a unique value between them may
  * need the order in which the source did it. So when a constraint stands in
- * the way, the work is tried again with deletes before upserts, then one
- * source transaction at a time in either order. Any other failure is simply
- * repeated, on one connection, until the sequencer is past it.
+ * the way, the work is tried again with deletes before upserts and with values
+ * parked, then one source transaction at a time in each order. Any other
+ * failure is simply repeated, on one connection, until the sequencer is past it.
  *
  * Every rung is safe: the applier does what the source did or refuses. So the
  * first is the one that gets past most places at once. One transaction at a
