@@ -4,10 +4,12 @@ import {
   deletes,
   lateVacations,
   moves,
+  type PassedValues,
   type Statement,
   truncations,
   vacations,
   writes,
+  writesAndDeletes,
 } from './apply-steps.ts';
 import {
   circularLinks,
@@ -18,6 +20,7 @@ import {
   withoutLinks,
 } from './circular-links.ts';
 import { type FoldedTable, foldTable } from './folded-table.ts';
+import { stepsWithDeletes } from './late-deletes.ts';
 import { canPark, parkings } from './parked-values.ts';
 import { tableOrder } from './table-order.ts';
 import {
@@ -107,6 +110,8 @@ async function send(
  *
  * References that close a circle of tables, and can neither be null nor wait
  * for the commit, are written when all rows are there (circular-links.ts).
+ * Late deletes of rows that refer to a unique value which is about to change
+ * come between the writes, in the last two orders (late-deletes.ts).
  *
  * Invariant, in every order: the target ends as if all had been applied one by
  * one, or the batch is refused and nothing has changed.
@@ -141,10 +146,16 @@ function* statements(
     const held = new Set<TableShape>();
     yield* lateVacations(last, transaction, held);
     yield* vacations(folded, transaction);
-    yield* writes(written, transaction, {
+    const passed: PassedValues = {
       passes: ({ table }) => table.uniqueKeys.length > 0,
       held,
-    });
+    };
+    const steps = links.size === 0 ? stepsWithDeletes(folded, last) : null;
+    if (steps) {
+      yield* writesAndDeletes(steps, transaction, passed);
+      return;
+    }
+    yield* writes(written, transaction, passed);
   } else {
     yield* writes(written, transaction);
   }
@@ -175,10 +186,16 @@ function* withParking(
   yield* unlinks(folded, links, transaction);
   yield* deletes([...early], transaction);
   yield* parkings(folded, { early, transaction });
-  yield* writes(withoutLinks(folded, links), transaction, {
+  const passed: PassedValues = {
     passes: ({ table, columns }) =>
       !canPark(table, columns, transaction.parking),
-  });
+  };
+  const steps = links.size === 0 ? stepsWithDeletes(folded, last) : null;
+  if (steps) {
+    yield* writesAndDeletes(steps, transaction, passed);
+    return;
+  }
+  yield* writes(withoutLinks(folded, links), transaction, passed);
   yield* linkWrites(folded, links, transaction);
   yield* deletes(last, transaction);
 }

@@ -1,6 +1,7 @@
 /** The steps that an order of the applier is made of. */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { FoldedTable } from './folded-table.ts';
+import type { Step } from './late-deletes.ts';
 import { keyMoves, keyRows } from './row-shape.ts';
 import {
   circleChunks,
@@ -112,6 +113,19 @@ export function* deletes(
     for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
       yield () => transaction.deleteEqual(chunk);
     }
+  }
+}
+
+/** Writes and deletes in an order of late-deletes.ts. */
+export function* writesAndDeletes(
+  steps: readonly Step[],
+  transaction: TargetTransaction,
+  passed: PassedValues,
+): Generator<Statement> {
+  for (const { kind, entry } of steps) {
+    yield* kind === 'write'
+      ? writes([entry], transaction, passed)
+      : deletes([entry], transaction);
   }
 }
 
