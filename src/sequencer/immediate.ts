@@ -449,6 +449,13 @@ export class ImmediateSequencer {
     }
   }
 
+  /** What was resolved while this was not ready; the next one says it too. */
+  async #resolveUnheard(): Promise<void> {
+    const { store, schema } = this.#context;
+    const { resolved } = await store.checkpoint(schema);
+    await this.resolve(resolved);
+  }
+
   async #recoverUntilDone(signal: AbortSignal): Promise<void> {
     for (
       let attempt = 1;
@@ -472,6 +479,7 @@ export class ImmediateSequencer {
         this.#ready.resolve();
         this.#isReady = true;
         this.#succeeded();
+        await this.#resolveUnheard().catch(() => {});
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof ReplicatorError && isFencedOff(error)) {
