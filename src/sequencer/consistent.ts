@@ -144,10 +144,9 @@ export class ConsistentSequencer {
         signal,
       )) ?? this.#context.shape();
     const checkpoint = await store.checkpoint(schema, signal);
-    const resolved = this.#lookahead.endBehind(
-      this.applied,
-      checkpoint.resolved,
-    );
+    const resolved =
+      careful?.through ??
+      this.#lookahead.endBehind(this.applied, checkpoint.resolved);
     if (resolved <= this.applied) {
       this.#endTrouble();
       return 'idle';
@@ -210,6 +209,7 @@ export class ConsistentSequencer {
       {
         ...options,
         timestampLimit: plan.timestampLimit,
+        scanSize: careful?.scanSize ?? options.scanSize,
         deletesEarly: plan.order === 'deletes-first',
       },
       shape,

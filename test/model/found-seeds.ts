@@ -34,6 +34,16 @@ export const foundCases: readonly FoundCase[] = [
       'rows of a joined schema went ahead of the sweep, which then brought older versions back over them',
     file: 'best-effort-over-two-schemas.json',
   },
+  {
+    found:
+      'a transaction was written whole and read in parts when its bad rows were looked for, so that none were found',
+    file: 'bad-rows-in-large-transactions.json',
+  },
+  {
+    found:
+      'children of a row that was set aside out of a transaction in parts stood in the way of it',
+    file: 'child-of-bad-row-in-large-transaction.json',
+  },
 ];
 
 /** The same of MySQL and MariaDB. */

@@ -61,9 +61,7 @@ test.for([
       runs: 15,
       limits: { ...everything, actions: false },
       settings: { mode: 'consistent', hasBadRows: true, ...settings },
-      // Of a giant transaction in parts it is not always found what is bad.
-      isAllowedRefusal: (failure, schema) =>
-        failure.code === 'E3014' || isKnownRefusal(failure, schema),
+      isAllowedRefusal: isKnownRefusal,
     });
     expect(outcome.equalCount).toBeGreaterThan(outcome.runCount / 4);
   },

@@ -127,6 +127,10 @@ export class DeadLetterDesk {
     return Math.max(0, this.#context.options.dlqLimit - openCount);
   }
 
+  hasFinding(time: Timestamp): boolean {
+    return this.#findings.has(time);
+  }
+
   drop(time: Timestamp): void {
     this.#findings.delete(time);
   }

@@ -34,6 +34,25 @@ export interface FailedPlace {
   readonly isOneTransaction: boolean;
 }
 
+/**
+ * So many times a giant transaction is tried: enough for ten bad rows among a
+ * hundred thousand, and not for rows in an order against their references.
+ */
+const giantTrials = 500;
+
+/** How a sweep goes about its work while bad rows are looked for. */
+export interface CarefulPlan extends AttemptPlan {
+  readonly scanSize: number;
+  /** Where the sweep must end; null where anything will do. */
+  readonly through: Timestamp | null;
+}
+
+/** With as many rows as memory has room for. */
+const wholeTransactions = {
+  timestampLimit: 1,
+  scanSize: 2 ** 31 - 1,
+} as const;
+
 /** A transaction that fails so often after its rows were found halts. */
 const maxFindings = 3;
 
@@ -52,14 +71,24 @@ const namingLimit = 20;
  *     it comes again    without them; their letters are in its transaction
  *
  * Of a transaction that is written in parts only a part is in memory. Rows of
- * it that can never go are found in that part alone; those that wait for
- * others cannot be told, and halt.
+ * it that can never go are found in that part alone. Where that does not help
+ * it is written and tried as a whole, if it fits into memory; else rows that
+ * wait for others cannot be told, and halt.
+ *
+ * Invariant: a trial and the sweep after it read one transaction alone, with
+ * the same limits. So what was tried is what is written.
  */
 export class SettingAside {
   readonly #context: SequencerContext;
   readonly desk: DeadLetterDesk;
   #oneByOneThrough: Timestamp | null = null;
   #isOneByOne = false;
+  /** The transaction that was tried: the next sweep ends with it. */
+  #tried: Timestamp | null = null;
+  /** One that came in parts, and comes as a whole while it is looked through. */
+  #giant: Timestamp | null = null;
+  /** One that does not fit into memory, or whose rows need one another too much. */
+  #tooLarge: Timestamp | null = null;
   /** The part of a giant transaction that is being written. */
   #part: Batch | null = null;
   #last: { time: Timestamp; findingCount: number } | null = null;
@@ -76,18 +105,23 @@ export class SettingAside {
   async begin(
     applied: Timestamp,
     signal: AbortSignal,
-  ): Promise<AttemptPlan | null> {
+  ): Promise<CarefulPlan | null> {
     await this.desk.load(signal);
     this.#part = null;
     this.#isOneByOne = this.#oneByOneThrough !== null && !this.isPast(applied);
     if (!this.#isOneByOne) {
       this.#oneByOneThrough = null;
+      this.#tried = null;
       return null;
+    }
+    if (this.#tried !== null && this.#tried <= applied) {
+      this.#tried = null;
     }
     return {
       parallelism: 1,
-      timestampLimit: 1,
       order: 'upserts-first',
+      ...wholeTransactions,
+      through: this.#tried,
     };
   }
 
@@ -154,22 +188,32 @@ export class SettingAside {
     ) {
       return false;
     }
-    if (this.#part?.through === place.through) {
-      if (disposition === 'defer') {
+    const isPart = this.#part?.through === place.through;
+    if (isPart) {
+      if (disposition === 'set-aside' && (await this.#takePart(signal))) {
+        return true;
+      }
+      if (this.#isOneByOne) {
+        this.#tooLarge = place.through;
+      }
+      if (this.#tooLarge === place.through) {
         // Of its parts another order is the only remedy, and the ladder's.
         this.#oneByOneThrough = null;
         return false;
       }
-      return await this.#takePart(signal);
+    } else if (this.#isOneByOne) {
+      return await this.#takeTransaction(place.through, signal);
     }
-    if (this.#isOneByOne) {
-      await this.#takeTransaction(place.through, signal);
-      return true;
-    }
-    if (disposition === 'defer' && place.failureCount < ladderFailures) {
+    // Rows of a part most likely wait for those that were found in another one.
+    const mayPass =
+      disposition === 'defer' &&
+      place.failureCount < ladderFailures &&
+      !this.desk.hasFinding(place.through);
+    if (mayPass) {
       return false;
     }
     this.#oneByOneThrough = place.through;
+    this.#giant = isPart ? place.through : null;
     return true;
   }
 
@@ -189,7 +233,8 @@ export class SettingAside {
     }
     if (this.#row?.applied !== place.applied || this.#row.code !== code) {
       this.#row = null;
-      if (place.through === null || !place.isOneTransaction || this.#part) {
+      const isPart = this.#part?.through === place.through;
+      if (place.through === null || !place.isOneTransaction || isPart) {
         return failure;
       }
       const row = await this.#firstCulprit(place.through, disposition, signal);
@@ -244,28 +289,45 @@ export class SettingAside {
       : null;
   }
 
-  async #takeTransaction(time: Timestamp, signal: AbortSignal): Promise<void> {
+  /** False: the search has been given up. */
+  async #takeTransaction(
+    time: Timestamp,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     this.#countFinding(time);
     this.desk.drop(time);
+    this.#tried = time;
     const limit = await this.desk.room(signal);
     const shape = this.#context.shape();
     const batch = await this.#read(time, signal);
     if (!batch?.complete) {
-      return;
+      // The next sweep reads it so too, and a part of it is taken instead.
+      return true;
     }
     const tables = await this.desk.withoutLetters(
       tablesInShape(batch.tables, shape),
       signal,
     );
     const place = this.#place();
-    const { aside, order } = await takeApart(
-      place,
-      tables,
-      { orders: wholeOrders, limit },
-      signal,
-    );
-    const finding = findingsOf(place, aside, order).get(time);
-    this.desk.add(time, finding ?? { verdicts: new Map(), order });
+    const trialLimit = this.#giant === time ? giantTrials : undefined;
+    try {
+      const { aside, order } = await takeApart(
+        place,
+        tables,
+        { orders: wholeOrders, limit, ...(trialLimit && { trialLimit }) },
+        signal,
+      );
+      const finding = findingsOf(place, aside, order).get(time);
+      this.desk.add(time, finding ?? { verdicts: new Map(), order });
+      return true;
+    } catch (error) {
+      if (error instanceof ReplicatorError && error.disposition === 'defer') {
+        this.#tooLarge = time;
+        this.#oneByOneThrough = null;
+        return false;
+      }
+      throw error;
+    }
   }
 
   /**
@@ -338,7 +400,7 @@ export class SettingAside {
 
   async #read(time: Timestamp, signal: AbortSignal): Promise<Batch | null> {
     const { store, schema, options } = this.#context;
-    const limits = { ...options, timestampLimit: 1, collapseMutations: false };
+    const limits = { ...options, ...wholeTransactions };
     for await (const batch of readBatches(
       store,
       schema,

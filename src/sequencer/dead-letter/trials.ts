@@ -28,6 +28,8 @@ export interface TrialPlace {
 export interface TakeApartOptions extends IsolateOptions<RowUnit> {
   /** Tried one after the other, where a row waits for another (`defer`). */
   readonly orders: readonly ApplyOrder[];
+  /** After so many trials the search rejects with the failure of the last (`defer`). */
+  readonly trialLimit?: number;
 }
 
 /** In which rows may go that are all there. */
@@ -46,6 +48,8 @@ export async function takeApart(
 ): Promise<{ aside: readonly Culprit<RowUnit>[]; order: ApplyOrder | null }> {
   await requireTruncations(place, tables, options.orders, signal);
   let order: ApplyOrder | null = null;
+  let trialCount = 0;
+  const { trialLimit = Number.POSITIVE_INFINITY } = options;
   const { aside } = await isolate(
     rowUnits(tables),
     async (units) => {
@@ -55,7 +59,11 @@ export async function takeApart(
         options.orders,
         signal,
       );
+      trialCount += 1;
       if (answer instanceof ReplicatorError) {
+        if (trialCount >= trialLimit && answer.disposition === 'defer') {
+          throw answer;
+        }
         return answer;
       }
       order = answer;
