@@ -14,7 +14,7 @@ import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
 import { SettingAside } from './dead-letter/setting-aside.ts';
 import { Lookahead } from './reading/lookahead.ts';
-import { OrderedApply } from './ordering/ordered-apply.ts';
+import { mayBeMeeting, OrderedApply } from './ordering/ordered-apply.ts';
 import { readBatches } from './reading/read-batches.ts';
 import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 
@@ -279,7 +279,7 @@ export class ConsistentSequencer {
     const untilMs = performance.now() + carefulForMs;
     if (error.code === 'E3007') {
       this.#serialUntilMs = untilMs;
-    } else if (error.disposition !== 'retry') {
+    } else if (mayBeMeeting(error)) {
       this.#coarseUntilMs = untilMs;
     }
     this.#context.observer.gaveWay(error);
@@ -331,6 +331,9 @@ export class ConsistentSequencer {
       through: this.#failedThrough ?? this.#trouble?.through ?? this.applied,
     };
     this.#failedThrough = null;
+    if (failure.code === 'E4003') {
+      this.#coarseUntilMs = performance.now() + carefulForMs;
+    }
     const halted = failure.disposition === 'halt' || count > options.maxRetries;
     observer.attemptFailed(failure, count, halted);
     // What can pass by itself is tried at the usual pace for ever: a target

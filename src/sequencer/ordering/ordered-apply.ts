@@ -305,7 +305,7 @@ export class OrderedApply {
       for (const wake of this.#turns) {
         wake();
       }
-    } else if (error.disposition !== 'retry') {
+    } else if (mayBeMeeting(error)) {
       this.#grain = 'coarse';
     }
     this.#options.onGaveWay?.(error);
@@ -509,4 +509,12 @@ async function within<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Whether batches side by side may be the cause: a value that another holds,
+ * or a deadlock (E4003), of which the server may choose the eldest to undo.
+ */
+export function mayBeMeeting({ code, disposition }: ReplicatorError): boolean {
+  return disposition !== 'retry' || code === 'E4003';
 }
