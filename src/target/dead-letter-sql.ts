@@ -56,7 +56,7 @@ export interface DeadLetterDialect {
   /** In place of binding, where an engine writes values into the text. */
   literal?(value: string, kind: ValueKind): string;
   selectStatement(table: string, parts: SelectParts): string;
-  /** The table as it stands in an UPDATE by keys, in a DELETE by ids. */
+  /** The table as it stands in an UPDATE by keys, in an UPDATE or DELETE by ids. */
   updated(table: string): string;
   deleted(table: string): string;
   /** The instant of the statement, as `created_at` keeps it. */
@@ -164,8 +164,7 @@ export class DeadLetterSql {
       long(JSON.stringify(keyColumns)),
       long(movedFrom),
       bindings.bind(code),
-      // No text of PostgreSQL holds U+0000.
-      long(cause.replaceAll('\0', '\u{fffd}') || null),
+      long(plainText(cause) || null),
       this.dialect.now,
     ];
     return `(${values.join(', ')})`;
@@ -234,6 +233,22 @@ export class DeadLetterSql {
     );
   }
 
+  explain(
+    ids: readonly string[],
+    { code, cause }: Pick<NewDeadLetter, 'code' | 'cause'>,
+  ): DeadLetterStatement[] {
+    const table = this.dialect.deleted(this.table);
+    let set = '';
+    return this.#byIds(
+      ids,
+      (where) =>
+        `update ${table} set ${set} where ${where} and superseded_at is null`,
+      (bindings) => {
+        set = `code = ${bindings.bind(code)}, cause = ${bindings.bind(plainText(cause), 'long')}`;
+      },
+    );
+  }
+
   get #letter(): string[] {
     const instants = ['created_at', 'superseded_at'];
     return [...peerColumns, ...ownColumns]
@@ -274,13 +289,15 @@ export class DeadLetterSql {
 
   #byIds(
     ids: readonly string[],
-    textOf: (where: string) => string,
+    statementOf: (where: string) => string,
+    bindFirst: (bindings: Bindings) => void = () => {},
   ): DeadLetterStatement[] {
     const ascending = [...new Set(ids.filter(isId))].toSorted(byId);
     return chunked(ascending, this.dialect.idsPerStatement).map((chunk) => {
       const bindings = new Bindings(this.dialect);
+      bindFirst(bindings);
       const list = chunk.map((id) => bindings.bind(id, 'number')).join(', ');
-      return bindings.statement(textOf(`event in (${list}) and ${isOwn}`));
+      return bindings.statement(statementOf(`event in (${list}) and ${isOwn}`));
     });
   }
 }
@@ -288,6 +305,11 @@ export class DeadLetterSql {
 const insertedColumns = [...peerColumns, ...ownColumns].filter(
   (name) => name !== 'event' && name !== 'superseded_at',
 );
+
+/** No text of PostgreSQL holds U+0000. */
+function plainText(cause: string): string {
+  return cause.replaceAll('\0', '\u{fffd}');
+}
 
 /** Never empty: somebody else's rows are not ours to show. */
 function filterConditions(

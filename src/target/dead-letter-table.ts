@@ -210,6 +210,13 @@ export class TransactionDeadLetters implements DeadLetterBox {
     await this.#runAll(this.#sql.remove(ids));
   }
 
+  async explain(
+    ids: readonly string[],
+    why: Pick<NewDeadLetter, 'code' | 'cause'>,
+  ): Promise<void> {
+    await this.#runAll(this.#sql.explain(ids, why));
+  }
+
   async #runAll(
     statements: readonly DeadLetterStatement[],
   ): Promise<DeadLetterRow[]> {

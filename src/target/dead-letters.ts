@@ -84,4 +84,9 @@ export interface DeadLetterBox {
   /** The letters that are still there, locked, in the order of their ids. */
   take(ids: readonly string[]): Promise<DeadLetter[]>;
   remove(ids: readonly string[]): Promise<void>;
+  /** What stands in the way of those that are open by now. */
+  explain(
+    ids: readonly string[],
+    why: Pick<NewDeadLetter, 'code' | 'cause'>,
+  ): Promise<void>;
 }

@@ -67,6 +67,10 @@ describe.each(MYSQL_PRODUCTS)('dead letters in %s', (product) => {
     expect(first.stdout).toContain('Applied 1 letter of 1 row.');
     expect(first.stdout).toMatch(/child \[1\] \(1\): E4004/);
     expect(first.stdout).toMatch(/parent \[1\] \(2, 3, 4\): E4006/);
+    // Each says why it has failed now.
+    expect((await dlq('show', '3')).stdout).toMatch(
+      /the value is longer than 3 characters/,
+    );
     await database.sql('alter table parent modify code varchar(4)');
     const second = await dlq('retry');
     expect(second.stdout).toContain('Applied 3 letters of 1 row.');

@@ -157,6 +157,10 @@ test('a letter goes through once its cause is mended, and what fails again stays
   expect(first.exitCode).toBe(1);
   expect(first.stderr).toContain('E5013 2 rows');
   expect(first.stdout).toMatch(/item \[1\] \(1, 3\): E4006/);
+  // Each says why it has failed now.
+  expect((await here.dlq('show', '3')).stdout).toMatch(
+    /the value is longer than 3 characters/,
+  );
   await here.database.query('alter table item alter code type varchar(4)');
   const dry = await here.dlq('retry', '--dry-run');
   expect(dry.stdout).toContain('Dry run: nothing was tried.');

@@ -316,6 +316,31 @@ export function registerDeadLettersCases(
     expect(await dead.count({ includeSuperseded: true })).toBe(4);
   });
 
+  test('open letters are told what stands in their way by now, and no others', async () => {
+    await using fixture = await open();
+    const dead = fixture.target.deadLetters(fixture.schema, tableName);
+    await dead.prepare();
+    await inTransaction(fixture, (box) =>
+      box.add([
+        letter(row(1, [1], { id: '1' })),
+        letter(row(1, [2], { id: '2' })),
+        letter(row(1, [3], { id: '3' })),
+      ]),
+    );
+    const [first, second] = await dead.list({}, 10, null);
+    await inTransaction(fixture, async (box) => {
+      await box.lockKeys('item', [second!.mutation.key]);
+      await box.supersede('item', [second!.mutation.key]);
+      await box.explain([first!.id, second!.id], {
+        code: 'E4004',
+        cause: `it's ? :1 @p0 ${'long '.repeat(2_000)}`,
+      });
+    });
+    const all = await dead.list({ includeSuperseded: true }, 10, null);
+    expect(all.map(({ code }) => code)).toEqual(['E4004', 'E4006', 'E4006']);
+    expect(all[0]!.cause).toBe(`it's ? :1 @p0 ${'long '.repeat(2_000)}`);
+  });
+
   test('letters are found by each part of a filter, page by page', async () => {
     await using fixture = await open();
     const dead = fixture.target.deadLetters(fixture.schema, tableName);

@@ -45,5 +45,9 @@ export function deadLetterTexts(
     'dead-letters-supersede': sql.supersede('item', keys)[0]!.text,
     'dead-letters-take': sql.take(['1', '2'])[0]!.text,
     'dead-letters-remove': sql.remove(['1', '2'])[0]!.text,
+    'dead-letters-explain': sql.explain(['1', '2'], {
+      code: 'E4004',
+      cause: 'no parent',
+    })[0]!.text,
   };
 }

@@ -16,10 +16,12 @@ import type {
   Applier,
   ApplyOrder,
   SchemaShape,
+  TableShape,
   Target,
 } from '../../target/target.ts';
 
 import { alignKeys } from '../reading/key-alignment.ts';
+import { nameInShape } from '../reading/shape-names.ts';
 
 /** The letters of one row; of several where a row went from key to key. */
 export interface LetterGroup {
@@ -113,7 +115,32 @@ export async function retryLetters(
     idleCount = hasProgress ? 0 : idleCount + 1;
     left = failed;
   }
-  return groups.map((group) => outcomes.get(group)!);
+  const inOrder = groups.map((group) => outcomes.get(group)!);
+  for (const outcome of inOrder) {
+    await explain(outcome, context);
+  }
+  return inOrder;
+}
+
+/** A letter that has failed again says why it has now. */
+async function explain(
+  { group, failure }: GroupOutcome,
+  { target, schema, tableName, signal }: RetryContext,
+): Promise<void> {
+  if (failure === null || failure.disposition === 'retry') {
+    return;
+  }
+  try {
+    await using transaction = await target.begin(signal);
+    await transaction.deadLetters(schema, tableName).explain(
+      group.letters.map(({ id }) => id),
+      { code: failure.code, cause: failure.message },
+    );
+    await transaction.commit(null);
+  } catch {
+    // The failure is the news, and whoever retries hears of it in any case.
+    signal.throwIfAborted();
+  }
 }
 
 async function retryGroup(
@@ -180,10 +207,11 @@ function inTableOrder(
 ): LetterGroup[] {
   const names = new Set(groups.map(({ table }) => table));
   const known = [...names].flatMap((name) => shape.tables.get(name) ?? []);
+  const nameOf = (each: TableShape): string => nameInShape(each, shape);
   const places = new Map(
     tableOrder(known)
       .flat()
-      .map(({ name }, place) => [name, place]),
+      .map((each, place) => [nameOf(each), place]),
   );
   const placeOf = ({ table }: LetterGroup): number =>
     places.get(table) ?? places.size;

@@ -1,0 +1,1 @@
+update [dbo].[replicator_dlq] with (rowlock, forceseek) set code = @p0, cause = @long1 where event in (cast(@p2 as bigint), cast(@p3 as bigint)) and code is not null and row_key_hash is not null and superseded_at is null
