@@ -103,6 +103,12 @@ export interface Batch {
    * rows only lose what they refer to.
    */
   readonly onlyUnlinks?: true;
+  /**
+   * Of fragments of which all rows give up their unique values before any is
+   * written: `only` does nothing but that, and its rows come again in the
+   * others (`done`).
+   */
+  readonly parking?: 'only' | 'done';
 }
 
 /** What an object and its strings take beside their text. */

@@ -210,7 +210,7 @@ export class ConsistentSequencer {
         ...options,
         timestampLimit: plan.timestampLimit,
         scanSize: careful?.scanSize ?? options.scanSize,
-        deletesEarly: plan.order === 'deletes-first',
+        giantOrder: plan.order,
       },
       shape,
       signal,

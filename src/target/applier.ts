@@ -64,7 +64,9 @@ export function createApplier(options: ApplierOptions): Applier {
         } catch (error) {
           throw refuseCircle(folded, error);
         }
-        for (const { upsertCount, deleteCount } of folded) {
+        for (const { upsertCount, deleteCount } of order === 'park'
+          ? []
+          : folded) {
           counts.upsertCount += upsertCount;
           counts.deleteCount += deleteCount;
         }
@@ -106,7 +108,9 @@ async function send(
  * of their rows are taken away before others are written.
  *
  * With `values-parked` all rows give up their unique values before any is
- * written, and deletes stay last, save of rows that cannot give theirs up.
+ * written, and deletes stay last, save of rows that cannot give theirs up. Of
+ * a transaction in parts `park` is that step for one part, and `parked` the
+ * others.
  *
  * References that close a circle of tables, and can neither be null nor wait
  * for the commit, are written when all rows are there (circular-links.ts).
@@ -125,12 +129,16 @@ function* statements(
     yield* unlinksOfAll(folded, transaction);
     return;
   }
+  if (order === 'park') {
+    yield* parkings(folded, { early: new Set(), transaction });
+    return;
+  }
   const taking = takingTables(folded);
   refuseFreed(folded, taking, order);
   yield* truncations(folded, transaction);
   yield* moves(folded, transaction);
-  if (order === 'values-parked') {
-    yield* withParking(folded, taking, transaction);
+  if (order === 'values-parked' || order === 'parked') {
+    yield* withParking(folded, { taking, order, transaction });
     return;
   }
   const links = circularLinks(folded);
@@ -166,8 +174,15 @@ function* statements(
 
 function* withParking(
   folded: readonly FoldedTable[],
-  taking: ReadonlySet<FoldedTable>,
-  transaction: TargetTransaction,
+  {
+    taking,
+    order,
+    transaction,
+  }: {
+    readonly taking: ReadonlySet<FoldedTable>;
+    readonly order: ApplyOrder;
+    readonly transaction: TargetTransaction;
+  },
 ): Generator<Statement> {
   const links = circularLinks(folded, { own: true });
   const late = withParents(folded, taking);
@@ -185,7 +200,9 @@ function* withParking(
   const last = without(folded, early);
   yield* unlinks(folded, links, transaction);
   yield* deletes([...early], transaction);
-  yield* parkings(folded, { early, transaction });
+  if (order === 'values-parked') {
+    yield* parkings(folded, { early, transaction });
+  }
   const passed: PassedValues = {
     passes: ({ table, columns }) =>
       !canPark(table, columns, transaction.parking),

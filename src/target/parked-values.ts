@@ -12,8 +12,9 @@ import type { JsonText } from '../mutation/mutation.ts';
 import type { Statement } from './apply-steps.ts';
 import type { FoldedTable } from './folded-table.ts';
 import { keyRows } from './row-shape.ts';
-import { spareValue } from './spare-values.ts';
+import { SpareValues } from './spare-values.ts';
 import { shapeChunks } from './statement-chunks.ts';
+import { tableKey } from './table-order.ts';
 import type {
   ColumnShape,
   ParkingRules,
@@ -22,6 +23,11 @@ import type {
   TableShape,
   TargetTransaction,
 } from './target.ts';
+
+const sqlNull = 'null' as JsonText;
+
+/** Of each open transaction, so that none comes twice in its parts. */
+const sparesOf = new WeakMap<TargetTransaction, SpareValues>();
 
 /** What a column holds meanwhile; null: nothing. */
 type Stand = SpareKind | null;
@@ -46,6 +52,8 @@ export function* parkings(
     readonly transaction: TargetTransaction;
   },
 ): Generator<Statement> {
+  const spares = sparesOf.get(transaction) ?? new SpareValues();
+  sparesOf.set(transaction, spares);
   for (const entry of folded) {
     const { table, rows, deleted } = entry;
     if (table.uniqueKeys.length === 0) {
@@ -62,6 +70,15 @@ export function* parkings(
       const carried = replace === true ? table.columns : columns;
       yield* park({ table, keys, rowCount, carried });
     }
+  }
+
+  function standIns(
+    stand: Stand,
+    { place, rowCount }: { readonly place: string; readonly rowCount: number },
+  ): JsonText[] {
+    return Array.from({ length: rowCount }, () =>
+      stand === null ? sqlNull : spares.next(place, stand),
+    );
   }
 
   function* park({
@@ -84,7 +101,12 @@ export function* parkings(
       columns: [...table.primaryKey, ...places.keys()],
       values: [
         ...keys,
-        ...places.values().map((stand) => standIns(stand, rowCount)),
+        ...[...places].map(([column, stand]) =>
+          standIns(stand, {
+            place: `${tableKey(table.schema, table.name)}\u0000${column.name}`,
+            rowCount,
+          }),
+        ),
       ],
       rowCount,
     };
@@ -111,22 +133,6 @@ function parkingRefusal({ schema, name }: TableShape, error: unknown): unknown {
         cause: error,
       })
     : error;
-}
-
-function standIns(stand: Stand, rowCount: number): JsonText[] {
-  const values = new Set<JsonText>();
-  if (stand === null) {
-    return Array.from({ length: rowCount }, () => 'null' as JsonText);
-  }
-  // In pairs that are one the server refuses the second: none is wrong.
-  for (let tries = 0; values.size < rowCount && tries < 4 * rowCount; tries++) {
-    values.add(spareValue(stand));
-  }
-  const drawn = [...values];
-  while (drawn.length < rowCount) {
-    drawn.push(spareValue(stand));
-  }
-  return drawn;
 }
 
 /** By column what stands in; of several that could, one for each key. */

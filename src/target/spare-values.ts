@@ -1,6 +1,6 @@
 /**
- * Values that stand in for others for a moment: drawn from so many that
- * nobody will have them. Should somebody, his unique key says so.
+ * Values that stand in for others for a moment: from so many that hardly
+ * anybody has them. Should somebody, his unique key says so.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { JsonText } from '../mutation/mutation.ts';
@@ -43,14 +43,6 @@ export function decimalSpares({
   return integerSpares(-max, max);
 }
 
-function drawnBetween(min: bigint, max: bigint): bigint {
-  const drawn = randomBytes(9).reduce(
-    (sum, byte) => (sum << 8n) | BigInt(byte),
-    0n,
-  );
-  return min + (drawn % (max - min + 1n));
-}
-
 export function textSpares(maxLength: number): SpareKind | null {
   const length = Math.min(maxLength, mostCharacters);
   return length < leastCharacters ? null : { kind: 'text', length };
@@ -61,29 +53,77 @@ const spareDays = {
   firstMs: Date.UTC(1600, 0, 1),
   lastMs: Date.UTC(1749, 11, 31, 23, 59, 59),
 };
+const dayMs = 86_400_000;
 
-export function spareValue(kind: SpareKind): JsonText {
+/**
+ * From a random one on one after the other, for each place by itself: none
+ * comes twice at one place before all of its kind have come.
+ */
+export class SpareValues {
+  readonly #drawn = new Map<string, bigint>();
+
+  next(place: string, kind: SpareKind): JsonText {
+    if (kind.kind === 'uuid') {
+      return `"${randomUUID()}"` as JsonText;
+    }
+    const count = countOf(kind);
+    const index = (this.#drawn.get(place) ?? drawnBelow(count)) % count;
+    this.#drawn.set(place, index + 1n);
+    return valueAt(kind, index);
+  }
+}
+
+type CountedKind = Exclude<SpareKind, { readonly kind: 'uuid' }>;
+
+function countOf(kind: CountedKind): bigint {
+  const { firstMs, lastMs } = spareDays;
   switch (kind.kind) {
     case 'integer':
-      return String(drawnBetween(kind.min, kind.max)) as JsonText;
+      return kind.max - kind.min + 1n;
     case 'date':
+      return BigInt(Math.ceil((lastMs - firstMs) / dayMs));
+    case 'timestamp':
+      return BigInt((lastMs - firstMs) / 1_000);
+    case 'text':
+      return BigInt(alphabet.length) ** BigInt(kind.length);
+  }
+}
+
+function valueAt(kind: CountedKind, index: bigint): JsonText {
+  const { firstMs } = spareDays;
+  switch (kind.kind) {
+    case 'integer':
+      return String(kind.min + index) as JsonText;
+    case 'date': {
+      const day = new Date(firstMs + Number(index) * dayMs).toISOString();
+      return `"${day.slice(0, 10)}"` as JsonText;
+    }
     case 'timestamp': {
-      const { firstMs, lastMs } = spareDays;
-      const hasZone = kind.kind === 'timestamp' && kind.hasZone;
-      const timeMs = Number(drawnBetween(BigInt(firstMs), BigInt(lastMs)));
       // Whole seconds, which every type holds.
-      const [seconds] = new Date(timeMs).toISOString().split('.');
-      return (
-        kind.kind === 'date'
-          ? `"${seconds!.slice(0, 10)}"`
-          : `"${seconds}${hasZone ? 'Z' : ''}"`
-      ) as JsonText;
+      const time = new Date(firstMs + Number(index) * 1_000).toISOString();
+      return `"${time.slice(0, 19)}${kind.hasZone ? 'Z' : ''}"` as JsonText;
     }
     case 'text':
-      return `"${[...randomBytes(kind.length)]
-        .map((byte) => alphabet[byte % alphabet.length])
-        .join('')}"` as JsonText;
-    case 'uuid':
-      return `"${randomUUID()}"` as JsonText;
+      return `"${digitsOf(index, kind.length)}"` as JsonText;
   }
+}
+
+function digitsOf(index: bigint, length: number): string {
+  const base = BigInt(alphabet.length);
+  let rest = index;
+  let text = '';
+  while (text.length < length) {
+    text = alphabet[Number(rest % base)]! + text;
+    rest /= base;
+  }
+  return text;
+}
+
+/** Of up to 120 bits, as the texts have. */
+function drawnBelow(count: bigint): bigint {
+  const drawn = randomBytes(20).reduce(
+    (sum, byte) => (sum << 8n) | BigInt(byte),
+    0n,
+  );
+  return drawn % count;
 }

@@ -244,7 +244,8 @@ export interface ParkingRules {
 export type SpareKind =
   | { readonly kind: 'text'; readonly length: number }
   | { readonly kind: 'integer'; readonly min: bigint; readonly max: bigint }
-  | { readonly kind: 'uuid' | 'date' }
+  | { readonly kind: 'uuid' }
+  | { readonly kind: 'date' }
   | { readonly kind: 'timestamp'; readonly hasZone: boolean };
 
 export type TargetEngine =
@@ -343,13 +344,17 @@ export interface StatementCounts {
  * `part`: as the first, for a part of a transaction, whose deletes come before
  * the upserts of the parts behind it.
  * `unlinks`: rows that are to be deleted lose their references, no more.
+ * `park`, `parked`: the third one, for parts of a transaction all of which give
+ * up their values first and are written or deleted when they come again.
  */
 export type ApplyOrder =
   | 'upserts-first'
   | 'deletes-first'
   | 'values-parked'
   | 'part'
-  | 'unlinks';
+  | 'unlinks'
+  | 'park'
+  | 'parked';
 
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {

@@ -2,13 +2,15 @@ import { describe, expect, test } from 'vitest';
 import {
   decimalSpares,
   integerSpares,
-  spareValue,
+  SpareValues,
   textSpares,
 } from '../../src/target/spare-values.ts';
 import type { SpareKind } from '../../src/target/target.ts';
 
-const draw = (kind: SpareKind | null): string[] =>
-  Array.from({ length: 500 }, () => spareValue(kind!));
+const draw = (kind: SpareKind | null, count = 500): string[] => {
+  const spares = new SpareValues();
+  return Array.from({ length: count }, () => spares.next('t.a', kind!));
+};
 
 describe('values that stand in for others', () => {
   test('numbers lie within their type, where it is least in use', () => {
@@ -46,14 +48,30 @@ describe('values that stand in for others', () => {
     }
   });
 
-  test('hardly one comes twice', () => {
+  test('none comes twice, and nobody knows which are next', () => {
     for (const kind of [
+      integerSpares(-(2n ** 15n), 2n ** 15n - 1n),
       integerSpares(-(2n ** 31n), 2n ** 31n - 1n),
-      textSpares(8),
+      textSpares(5),
+      textSpares(24),
+      { kind: 'date' } as const,
       { kind: 'uuid' } as const,
       { kind: 'timestamp', hasZone: false } as const,
     ]) {
-      expect(new Set(draw(kind)).size).toBeGreaterThan(495);
+      const drawn = draw(kind, 16_000);
+      expect(new Set(drawn).size).toBe(16_000);
+      const starts = Array.from({ length: 5 }, () => draw(kind, 1)[0]);
+      expect(new Set(starts).size).toBeGreaterThan(1);
     }
+  });
+
+  test('each place has its own, as many as there are of the kind', () => {
+    const spares = new SpareValues();
+    const kind = integerSpares(0n, 4_000n)!;
+    const take = (place: string): Set<string> =>
+      new Set(Array.from({ length: 1_001 }, () => spares.next(place, kind)));
+    expect(take('t.a').size).toBe(1_001);
+    expect(take('t.b').size).toBe(1_001);
+    expect(take('t.a').size).toBe(1_001);
   });
 });

@@ -155,8 +155,13 @@ export class DeadLetterDesk {
   applier(inner: Applier): Applier {
     return {
       apply: async (tables, transaction, signal, order) =>
-        this.#isIdle
-          ? inner.apply(tables, transaction, signal, order)
+        this.#isIdle || order === 'park'
+          ? inner.apply(
+              this.#isIdle ? tables : this.#surelyWritten(tables),
+              transaction,
+              signal,
+              order,
+            )
           : inner.apply(
               await this.#sortOut(tables, transaction),
               transaction,
@@ -164,6 +169,24 @@ export class DeadLetterDesk {
               this.#orderOf(tables) ?? order,
             ),
     };
+  }
+
+  /**
+   * Rows that give up their values are written later on in any case: one that
+   * may go to the letters keeps what it has.
+   */
+  #surelyWritten(tables: readonly TableRows[]): TableRows[] {
+    return tables.map(({ table, mutations }) => {
+      const name = this.nameOf(table);
+      return {
+        table,
+        mutations: mutations.filter(
+          ({ key, time }) =>
+            !this.isSetAside(name, key) &&
+            !this.#findings.get(time)?.verdicts.has(verdictName(name, key)),
+        ),
+      };
+    });
   }
 
   /** Of rows that are about to be tried, those that do not go to the letters. */

@@ -423,7 +423,6 @@ export class OrderedApply {
 
   async #applyFragment(batch: Batch): Promise<void> {
     await this.drain();
-    const { order } = this.#options;
     try {
       this.#giant ??= giantOf(await this.#options.target.begin(this.#signal));
       const giant = this.#giant;
@@ -432,13 +431,11 @@ export class OrderedApply {
         tablesInShape(batch.tables, this.#options.shape),
         transaction,
         this.#signal,
-        batch.onlyUnlinks
-          ? 'unlinks'
-          : order === 'upserts-first'
-            ? 'part'
-            : order,
+        partOrder(batch, this.#options.order),
       );
-      this.#giant.rowCount += batch.rowCount;
+      if (batch.parking !== 'only') {
+        this.#giant.rowCount += batch.rowCount;
+      }
       const { rowCount } = this.#giant;
       if (batch.complete) {
         await transaction.commit(this.#options.markFor(batch.through));
@@ -495,6 +492,19 @@ export class OrderedApply {
       throw this.#failure.error;
     }
   }
+}
+
+function partOrder(
+  { parking, onlyUnlinks }: Batch,
+  order: ApplyOrder,
+): ApplyOrder {
+  if (onlyUnlinks) {
+    return 'unlinks';
+  }
+  if (parking) {
+    return parking === 'only' ? 'park' : 'parked';
+  }
+  return order === 'upserts-first' ? 'part' : order;
 }
 
 /** Null where it takes longer; what becomes of it then is no matter. */

@@ -2,6 +2,7 @@ import { objectMembers } from '../../mutation/json-text.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 import { isHard, tableOrder } from '../../target/table-order.ts';
 import type {
+  ApplyOrder,
   ForeignKey,
   SchemaShape,
   TableShape,
@@ -16,11 +17,16 @@ type LevelLinks = ReadonlyMap<string, boolean>;
 
 /** One reading of a giant transaction: which of its rows come now. */
 export interface GiantPass {
-  /** Unlinks: of rows that are deleted, before any of them is. */
-  readonly kind: 'upserts' | 'unlinks' | 'deletes';
+  /**
+   * Unlinks: of rows that are deleted, before any of them is. Parkings: rows
+   * give up their unique values, written or deleted.
+   */
+  readonly kind: 'upserts' | 'unlinks' | 'deletes' | 'parkings';
   readonly tables: ReadonlySet<string>;
   /** By table: columns that come in a later pass. */
   readonly links: ReadonlyMap<string, LevelLinks>;
+  /** Of `parkings`: tables whose deletes have come. */
+  readonly deletedBefore?: ReadonlySet<string>;
 }
 
 /**
@@ -106,12 +112,24 @@ export function untiedPasses({ tables }: SchemaShape): GiantPass[] {
   ];
 }
 
+/** The passes as a rung of the ladder would have them (attempt-plan.ts). */
+export function passesInOrder(
+  passes: readonly GiantPass[],
+  shape: SchemaShape,
+  order: ApplyOrder = 'upserts-first',
+): readonly GiantPass[] {
+  if (order === 'values-parked') {
+    return valuesParked(passes, shape);
+  }
+  return order === 'deletes-first' ? deletesEarly(passes, shape) : passes;
+}
+
 /**
  * The same with deletes before the writes, for rows that take over unique
  * values of deleted ones. A delete that takes other rows along stays behind,
  * and so do those of the tables that its table refers to.
  */
-export function deletesEarly(
+function deletesEarly(
   passes: readonly GiantPass[],
   shape: SchemaShape,
 ): GiantPass[] {
@@ -126,20 +144,74 @@ export function deletesEarly(
       late.add(parent);
     }
   }
-  const deletes = passes.filter(({ kind }) => kind === 'deletes');
-  const only = (wanted: (name: string) => boolean): GiantPass[] =>
-    deletes
-      .map((pass) => ({
-        ...pass,
-        tables: new Set([...pass.tables].filter(wanted)),
-      }))
-      .filter(({ tables }) => tables.size > 0);
   return [
     ...passes.filter(({ kind }) => kind === 'unlinks'),
-    ...only((name) => !late.has(name)),
+    ...deletesOf(passes, (name) => !late.has(name)),
     ...passes.filter(({ kind }) => kind === 'upserts'),
-    ...only((name) => late.has(name)),
+    ...deletesOf(passes, (name) => late.has(name)),
   ];
+}
+
+/**
+ * The same where unique values pass between rows in any way: all rows give
+ * up theirs before any is written, and deletes stay last, for whatever still
+ * refers to their rows. Where nothing can refer to them or goes with them, so
+ * that it is the same when they go, they go before all else: what they had,
+ * and what they referred to, is free then.
+ *
+ * Whoever gives up a value in a column gets one there when it is written, as
+ * it carries the column (parked-values.ts), or is deleted.
+ */
+function valuesParked(
+  passes: readonly GiantPass[],
+  shape: SchemaShape,
+): GiantPass[] {
+  const places = namesByPlace(shape);
+  const parents = new Set(
+    [...shape.tables.values()].flatMap((table) => parentsOf(table, places)),
+  );
+  const isLeaf = (name: string): boolean => {
+    const { primaryKey, columns, deleteTakes } = shape.tables.get(name)!;
+    return (
+      primaryKey.length > 0 &&
+      deleteTakes !== true &&
+      !parents.has(name) &&
+      !columns.some(({ referred }) => referred)
+    );
+  };
+  const parked = new Set(
+    [...shape.tables].flatMap(([name, { uniqueKeys, primaryKey }]) =>
+      uniqueKeys.length > 0 && primaryKey.length > 0 ? name : [],
+    ),
+  );
+  return [
+    ...deletesOf(passes, isLeaf),
+    ...(parked.size > 0
+      ? [
+          {
+            kind: 'parkings' as const,
+            tables: parked,
+            links: noLinks,
+            deletedBefore: new Set([...parked].filter(isLeaf)),
+          },
+        ]
+      : []),
+    ...passes.filter(({ kind }) => kind === 'upserts' || kind === 'unlinks'),
+    ...deletesOf(passes, (name) => !isLeaf(name)),
+  ];
+}
+
+function deletesOf(
+  passes: readonly GiantPass[],
+  isWanted: (name: string) => boolean,
+): GiantPass[] {
+  return passes
+    .filter(({ kind }) => kind === 'deletes')
+    .map((pass) => ({
+      ...pass,
+      tables: new Set([...pass.tables].filter(isWanted)),
+    }))
+    .filter(({ tables }) => tables.size > 0);
 }
 
 /** The row without the links: a sparse row, unless all of them are null. */

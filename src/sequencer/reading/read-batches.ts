@@ -1,5 +1,6 @@
 import {
   type Batch,
+  isTruncation,
   type Mutation,
   rowBytes,
   type TableMutations,
@@ -13,11 +14,11 @@ import type {
   StagedEntry,
   StagingStore,
 } from '../../staging/staging.ts';
-import type { SchemaShape } from '../../target/target.ts';
+import type { ApplyOrder, SchemaShape } from '../../target/target.ts';
 import {
-  deletesEarly,
   type GiantPass,
   giantPasses,
+  passesInOrder,
   untiedPasses,
   withoutLinks,
 } from './giant-passes.ts';
@@ -37,8 +38,8 @@ export interface BatchLimits {
   readonly collapseMutations: boolean;
   readonly scanSize: number;
   readonly readBudgetBytes: number;
-  /** Of a transaction that does not fit into memory deletes come first, where they may. */
-  readonly deletesEarly?: boolean;
+  /** In which order a transaction goes that does not fit into memory. */
+  readonly giantOrder?: ApplyOrder;
 }
 
 interface StagedRow {
@@ -160,7 +161,7 @@ export async function* readBatches(
       passed = horizon;
       const usual = passes ?? untiedPasses(shape);
       yield* readGiant(store, schema, horizon, {
-        passes: limits.deletesEarly ? deletesEarly(usual, shape) : usual,
+        passes: passesInOrder(usual, shape, limits.giantOrder),
         limits,
         shape,
         signal,
@@ -259,8 +260,12 @@ async function* readGiant(
     store.read(schema, { ...window, cursor }, signal);
   for (const pass of passes) {
     const isFirst = pass === passes[0];
-    const passKind = pass.kind === 'upserts' ? 'upserts' : 'deletes';
-    if (!isFirst && pass.tables.isDisjointFrom(present[passKind])) {
+    // Unique values that nobody writes are in nobody's way.
+    const presentKind =
+      pass.kind === 'deletes' || pass.kind === 'unlinks'
+        ? 'deletes'
+        : 'upserts';
+    if (!isFirst && pass.tables.isDisjointFrom(present[presentKind])) {
       continue;
     }
     let held: StagedRow[] = [];
@@ -278,7 +283,7 @@ async function* readGiant(
             present[kind].add(row.table);
             if (
               shape.tables.has(row.table)
-                ? kind === passKind && pass.tables.has(row.table)
+                ? isOfPass(row, pass)
                 : // Whoever applies it refuses it: it must not be left out.
                   isFirst
             ) {
@@ -290,14 +295,15 @@ async function* readGiant(
       cursor = entries.at(-1) ?? cursor;
       const isLast = entries.length === 0;
       // Deletes that have to be looked up come in as few parts as may be.
-      const isLookedUp = passKind === 'deletes' && held[0]?.sharesKey === true;
+      const isLookedUp =
+        presentKind === 'deletes' && held[0]?.sharesKey === true;
       if (
         (held.length >= limits.scanSize && !isLookedUp) ||
         textLength(held) >= limits.readBudgetBytes ||
         (isLast && held.length > 0)
       ) {
         const part =
-          passKind === 'deletes'
+          presentKind === 'deletes'
             ? await withoutWritten(held, readEntries, (entry) =>
                 rowsOf(entry, shape, limits),
               )
@@ -307,6 +313,9 @@ async function* readGiant(
             ...batchOf(part),
             complete: false,
             ...(pass.kind === 'unlinks' && { onlyUnlinks: true }),
+            ...(limits.giantOrder === 'values-parked' && {
+              parking: pass.kind === 'parkings' ? 'only' : 'done',
+            }),
           };
         }
         held = [];
@@ -358,6 +367,24 @@ async function withoutWritten(
     }
     cursor = entries.at(-1)!;
   }
+}
+
+/**
+ * A deleted row whose key another one may share that is written, and may not
+ * carry all columns, keeps its values: it would not get them back.
+ */
+function isOfPass(
+  { table, mutation, sharesKey }: StagedRow,
+  { kind, tables, deletedBefore }: GiantPass,
+): boolean {
+  const isDelete = mutation.after === null;
+  if (kind !== 'parkings') {
+    return tables.has(table) && isDelete === (kind !== 'upserts');
+  }
+  const keeps =
+    isDelete &&
+    (sharesKey || isTruncation(mutation) || deletedBefore?.has(table));
+  return tables.has(table) && !keeps;
 }
 
 function partOfPass(row: StagedRow, { links }: GiantPass): StagedRow {
