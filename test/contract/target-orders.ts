@@ -205,6 +205,69 @@ export function registerOrdersCases(
     ]);
   });
 
+  test('of a transaction in parts all give up their unique values before any is written, and each gets those that others had', async () => {
+    await using fixture = await open();
+    const { integer, shortText } = fixture.ddl;
+    await fixture.sql(
+      `create table account (id ${integer} not null primary key, email ${shortText(40)} not null unique, place ${integer} not null unique, note ${shortText(20)})`,
+    );
+    await fixture.sql(
+      `create table item (id ${integer} not null primary key, account ${integer} not null, foreign key (account) references account (id) on delete cascade)`,
+    );
+    for (const n of [1, 2, 3, 4, 5]) {
+      await fixture.sql(
+        `insert into account values (${n}, 'e${n}', ${n}, 'n')`,
+      );
+      await fixture.sql(`insert into item values (${n}, ${n})`);
+    }
+    const account = (id: number, place: number): Mutation =>
+      row(2, [id], { id: `${id}`, email: `"e${place}"`, place: `${place}` });
+    const shape = await shapeOf(fixture);
+    const applier = createApplier({ collapse: true });
+    await using transaction = await fixture.target.begin();
+    const parts: [string, Mutation][] = [
+      // Without its unique columns it keeps them.
+      ['account', row(2, [5], { id: '5', note: '"m"' })],
+      ['account', account(1, 2)],
+      ['account', account(2, 1)],
+      ['account', account(6, 3)],
+      ['account', account(4, 4)],
+      ['item', row(2, [3], { id: '3', account: '6' })],
+      ['account', row(2, [3], null)],
+    ];
+    for (const order of ['park', 'parked'] as const) {
+      for (const [name, mutation] of parts) {
+        await applier.apply(
+          [{ table: shape.tables.get(name)!, mutations: [mutation] }],
+          transaction,
+          new AbortController().signal,
+          order,
+        );
+      }
+    }
+    await transaction.commit(null);
+    expect(
+      await fixture.rows(
+        'select id, email, place, note from account order by id',
+      ),
+    ).toEqual([
+      ['1', 'e2', '2', 'n'],
+      ['2', 'e1', '1', 'n'],
+      ['4', 'e4', '4', 'n'],
+      ['5', 'e5', '5', 'm'],
+      ['6', 'e3', '3', null],
+    ]);
+    expect(
+      await fixture.rows('select id, account from item order by id'),
+    ).toEqual([
+      ['1', '1'],
+      ['2', '2'],
+      ['3', '6'],
+      ['4', '4'],
+      ['5', '5'],
+    ]);
+  });
+
   test('a tree whose rows must have a parent grows, is turned over and goes in one transaction each', async () => {
     await using fixture = await open();
     const { integer } = fixture.ddl;
