@@ -20,6 +20,7 @@ import {
   withoutLinks,
 } from './circular-links.ts';
 import { type FoldedTable, foldTable } from './folded-table.ts';
+import { followedWrites } from './followed-links.ts';
 import { stepsWithDeletes } from './late-deletes.ts';
 import { canPark, parkings } from './parked-values.ts';
 import { tableOrder } from './table-order.ts';
@@ -161,6 +162,7 @@ function* statements(
     const steps = links.size === 0 ? stepsWithDeletes(folded, last) : null;
     if (steps) {
       yield* writesAndDeletes(steps, transaction, passed);
+      yield* followedWrites(folded, transaction);
       return;
     }
     yield* writes(written, transaction, passed);
@@ -168,6 +170,7 @@ function* statements(
     yield* writes(written, transaction);
   }
   yield* linkWrites(folded, links, transaction);
+  yield* followedWrites(folded, transaction);
   yield* unlinks(last, links, transaction);
   yield* deletes(last, transaction);
 }
@@ -210,10 +213,12 @@ function* withParking(
   const steps = links.size === 0 ? stepsWithDeletes(folded, last) : null;
   if (steps) {
     yield* writesAndDeletes(steps, transaction, passed);
+    yield* followedWrites(folded, transaction);
     return;
   }
   yield* writes(withoutLinks(folded, links), transaction, passed);
   yield* linkWrites(folded, links, transaction);
+  yield* followedWrites(folded, transaction);
   yield* deletes(last, transaction);
 }
 

@@ -44,6 +44,11 @@ export const foundCases: readonly FoundCase[] = [
       'children of a row that was set aside out of a transaction in parts stood in the way of it',
     file: 'child-of-bad-row-in-large-transaction.json',
   },
+  {
+    found:
+      'a reference of a table to itself followed a value to the row that had it before, though it was to stay with the value',
+    file: 'reference-that-followed-its-value.json',
+  },
 ];
 
 /** The same of MySQL and MariaDB. */
