@@ -215,7 +215,31 @@ export function mayBeRefused({ tables }: Pick<Model, 'tables'>): boolean {
     }
     return false;
   };
-  return tables.some((_, place) => reaches(place, place));
+  return tables.some(
+    (_, place) => reaches(place, place) || isUnparkable(tables, place),
+  );
+}
+
+/**
+ * A gap that is known: a unique key of nothing but references that may not be
+ * null has no value to stand in for another, and where deleting its rows may
+ * take others along they are not deleted first.
+ */
+function isUnparkable(tables: Model['tables'], place: number): boolean {
+  const { references, uniqueKeys } = tables[place]!;
+  const fixed = new Set(
+    references
+      .filter(({ nullable }) => !nullable)
+      .flatMap(({ name }) => [name, `${name}k`]),
+  );
+  const takes = tables.some((child) =>
+    child.references.some(
+      ({ parent, onDelete }) => parent === place && onDelete !== 'no action',
+    ),
+  );
+  return (
+    takes && uniqueKeys.some((key) => key.every((column) => fixed.has(column)))
+  );
 }
 
 /** Plays the model; at every commit the target is as the source was then. */

@@ -38,7 +38,7 @@ describe('what a source transaction leaves when it commits', () => {
     },
   );
 
-  test('the target has at every commit, or it refuses rows that nobody could write', async () => {
+  test('the target has at every commit, or it refuses what is known to be refused', async () => {
     await using fixture = await postgresFixture();
     await fc.assert(
       fc.asyncProperty(models({ deferrable: true }), async (model) => {
