@@ -11,7 +11,12 @@ import {
   shapeChunks,
 } from './statement-chunks.ts';
 import { heldValueRefusal } from './taken-rows.ts';
-import type { ShapeRows, TableShape, TargetTransaction } from './target.ts';
+import type {
+  ColumnShape,
+  ShapeRows,
+  TableShape,
+  TargetTransaction,
+} from './target.ts';
 
 export type Statement = () => Promise<unknown>;
 
@@ -173,5 +178,30 @@ export function* vacations(
         yield () => transaction.vacateUniqueKeys(chunk);
       }
     }
+  }
+}
+
+/** The given columns of rows that are there, where the shape carries any. */
+export function* columnWrites(
+  shape: ShapeRows,
+  isWanted: (column: ColumnShape) => boolean,
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  const columns = shape.columns.filter(
+    (column) => column.keyOrdinal !== null || isWanted(column),
+  );
+  if (!columns.some(isWanted)) {
+    return;
+  }
+  const given: ShapeRows = {
+    table: shape.table,
+    columns,
+    values: columns.map(
+      (column) => shape.values[shape.columns.indexOf(column)]!,
+    ),
+    rowCount: shape.rowCount,
+  };
+  for (const chunk of shapeChunks(given)) {
+    yield () => transaction.update(chunk);
   }
 }

@@ -8,11 +8,11 @@
  */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { JsonText } from '../mutation/mutation.ts';
-import type { Statement } from './apply-steps.ts';
+import { columnWrites, type Statement } from './apply-steps.ts';
 import type { FoldedTable } from './folded-table.ts';
 import { keyRows } from './row-shape.ts';
 import { shapeChunks } from './statement-chunks.ts';
-import { linkColumn, tableKey } from './table-order.ts';
+import { linkColumn, placesOf, tableKey } from './table-order.ts';
 import type {
   ColumnShape,
   ForeignKey,
@@ -71,12 +71,7 @@ function* backward(
   if (!folded.some(({ table }) => table.foreignKeys.length > 0)) {
     return;
   }
-  const placeOf = new Map(
-    folded.map(({ table }, place) => [
-      tableKey(table.schema, table.name),
-      place,
-    ]),
-  );
+  const placeOf = placesOf(folded);
   for (const [place, { table }] of folded.entries()) {
     for (const key of table.foreignKeys) {
       const parentPlace = placeOf.get(
@@ -180,23 +175,7 @@ export function* linkWrites(
   for (const { table, rows } of links.size === 0 ? [] : folded) {
     const late = lateColumns(links.get(table));
     for (const shape of late.size === 0 ? [] : rows) {
-      const columns = shape.columns.filter(
-        (column) => column.keyOrdinal !== null || late.has(column),
-      );
-      if (!columns.some((column) => late.has(column))) {
-        continue;
-      }
-      const given: ShapeRows = {
-        table,
-        columns,
-        values: columns.map(
-          (column) => shape.values[shape.columns.indexOf(column)]!,
-        ),
-        rowCount: shape.rowCount,
-      };
-      for (const chunk of shapeChunks(given)) {
-        yield () => transaction.update(chunk);
-      }
+      yield* columnWrites(shape, (column) => late.has(column), transaction);
     }
   }
 }

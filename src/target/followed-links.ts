@@ -6,14 +6,12 @@
  * within a table that refers to itself, and around a circle, a child may have
  * been written before: it gets its references once more.
  */
-import type { Statement } from './apply-steps.ts';
+import { columnWrites, type Statement } from './apply-steps.ts';
 import type { FoldedTable } from './folded-table.ts';
-import { shapeChunks } from './statement-chunks.ts';
-import { tableKey } from './table-order.ts';
+import { placesOf, tableKey } from './table-order.ts';
 import type {
   ColumnShape,
   ForeignKey,
-  ShapeRows,
   TableShape,
   TargetTransaction,
 } from './target.ts';
@@ -26,12 +24,7 @@ export function* followedWrites(
   if (!folded.some(({ table }) => table.foreignKeys.length > 0)) {
     return;
   }
-  const placeOf = new Map(
-    folded.map(({ table }, place) => [
-      tableKey(table.schema, table.name),
-      place,
-    ]),
-  );
+  const placeOf = placesOf(folded);
   for (const [place, { table, rows }] of folded.entries()) {
     const columns = new Set<ColumnShape>();
     for (const key of table.foreignKeys) {
@@ -49,7 +42,11 @@ export function* followedWrites(
       }
     }
     for (const shape of columns.size === 0 ? [] : rows) {
-      yield* again(shape, columns, transaction);
+      yield* columnWrites(
+        shape,
+        (column) => column.keyOrdinal === null && columns.has(column),
+        transaction,
+      );
     }
   }
 }
@@ -62,28 +59,4 @@ function mayFollow(
   return parentColumns.some(
     (name) => columnByName.get(name)?.keyOrdinal === null,
   );
-}
-
-function* again(
-  shape: ShapeRows,
-  links: ReadonlySet<ColumnShape>,
-  transaction: TargetTransaction,
-): Generator<Statement> {
-  const columns = shape.columns.filter(
-    (column) => column.keyOrdinal !== null || links.has(column),
-  );
-  if (columns.every(({ keyOrdinal }) => keyOrdinal !== null)) {
-    return;
-  }
-  const given: ShapeRows = {
-    table: shape.table,
-    columns,
-    values: columns.map(
-      (column) => shape.values[shape.columns.indexOf(column)]!,
-    ),
-    rowCount: shape.rowCount,
-  };
-  for (const chunk of shapeChunks(given)) {
-    yield () => transaction.update(chunk);
-  }
 }

@@ -33,6 +33,15 @@ export function linkColumn(
   );
 }
 
+/** Where each table stands in the list, by {@link tableKey}. */
+export function placesOf(
+  list: readonly { readonly table: TableShape }[],
+): ReadonlyMap<string, number> {
+  return new Map(
+    list.map(({ table }, place) => [tableKey(table.schema, table.name), place]),
+  );
+}
+
 /** What names a table across schemas. */
 export function tableKey(schema: string, name: string): string {
   return `${schema}\0${name}`;

@@ -1,7 +1,7 @@
 /** Much between two resolved timestamps: at one time, over hours, of one row. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { peakMiB } from '../support/peak-memory.ts';
 import { eventually, openStage, row, type Stage } from '../support/stage.ts';
 import { soakKillCount } from './arena.ts';
 
@@ -139,9 +139,4 @@ async function countsUntilAll(
     await sleep(100 + rowCount / 2_000);
   }
   return seen;
-}
-
-function peakMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
 }

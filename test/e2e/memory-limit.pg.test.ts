@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { peakMiB } from '../support/peak-memory.ts';
 import { openStage, row } from '../support/stage.ts';
 
 test('requests that inflate to far more than they weigh stay within a few times --memoryLimit', async () => {
@@ -57,9 +57,4 @@ async function postChunked(url: string, chunk: Buffer): Promise<number | null> {
   });
   sent.write(chunk, () => setTimeout(() => sent.end(), 1_000));
   return await answer;
-}
-
-function peakMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
 }

@@ -1,8 +1,8 @@
 /** Transactions larger than memory, whole or streamed before they end. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { peakMiB } from '../support/peak-memory.ts';
 import type { PostgresServer } from '../support/postgres-server.ts';
 import {
   openSession,
@@ -64,10 +64,6 @@ function watch(
 }
 
 /** The most that the daemon has ever had. */
-function peakMiB(house: SlotHouse): number {
-  const status = readFileSync(`/proc/${house.daemon.pid}/status`, 'utf8');
-  return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
-}
 
 async function metric(house: SlotHouse, name: string): Promise<number> {
   const answer = await fetch(`${house.daemon.metricsUrl}/_/varz`);
@@ -94,7 +90,7 @@ test(
       timeoutMs,
     );
     expect([...reader.seen]).toEqual(['0', String(rowCount)]);
-    expect(peakMiB(house)).toBeLessThan(mostMemoryMiB);
+    expect(peakMiB(house.daemon.pid)).toBeLessThan(mostMemoryMiB);
     await expectSameBig(house);
   },
 );
@@ -151,7 +147,7 @@ test(
     await expectSameBig(house);
     await house.expectEqual(['small', 'meanwhile']);
     expect(await metric(house, 'replicator_slot_spool_bytes')).toBe(0);
-    expect(peakMiB(house)).toBeLessThan(mostMemoryMiB);
+    expect(peakMiB(house.daemon.pid)).toBeLessThan(mostMemoryMiB);
   },
 );
 

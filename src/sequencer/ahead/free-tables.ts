@@ -1,5 +1,6 @@
 import type { SchemaShape } from '../../target/target.ts';
-import { namesByPlace, placeOf, tableGroups } from '../ordering/table-links.ts';
+import { tableKey } from '../../target/table-order.ts';
+import { namesByPlace, tableGroups } from '../ordering/table-links.ts';
 
 /**
  * Tables whose rows may go ahead of the others (run-ahead.ts): those that stand
@@ -20,7 +21,7 @@ export function linkedTables(shape: SchemaShape): string[] {
   const linked = new Set<string>();
   for (const [name, { foreignKeys }] of shape.tables) {
     for (const { parentSchema, parentTable } of foreignKeys) {
-      const parent = names.get(placeOf(parentSchema, parentTable));
+      const parent = names.get(tableKey(parentSchema, parentTable));
       if (parent !== undefined && parent !== name) {
         linked.add(name).add(parent);
       }

@@ -28,9 +28,10 @@
 import { canonicalValue } from '../../mutation/canonical-key.ts';
 import type { JsonText, TableMutations } from '../../mutation/mutation.ts';
 import { isTruncation } from '../../mutation/mutation.ts';
+import { tableKey } from '../../target/table-order.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 import { MemberPicker } from './member-picker.ts';
-import { namesByPlace, placeOf, tableGroups } from './table-links.ts';
+import { namesByPlace, tableGroups } from './table-links.ts';
 
 /** No name stands in both. */
 export interface LockSet {
@@ -137,7 +138,7 @@ function finePlans(shape: SchemaShape): Map<string, TablePlan> {
     [...shape.tables].flatMap(([child, { foreignKeys }]) =>
       foreignKeys.map(({ parentSchema, parentTable }) => ({
         child,
-        parent: names.get(placeOf(parentSchema, parentTable)) ?? null,
+        parent: names.get(tableKey(parentSchema, parentTable)) ?? null,
       })),
     ),
     ({ parent }) => parent,
@@ -199,7 +200,7 @@ function linksOf(
     takenReferences: taken.map(referencesOf),
     parents: foreignKeys.flatMap((foreignKey) => {
       const parentName = names.get(
-        placeOf(foreignKey.parentSchema, foreignKey.parentTable),
+        tableKey(foreignKey.parentSchema, foreignKey.parentTable),
       );
       const parent = parentName && shape.tables.get(parentName);
       if (!parentName || !parent) {

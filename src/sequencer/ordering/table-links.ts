@@ -1,4 +1,5 @@
 /** Which tables of a schema are tied to one another. */
+import { tableKey } from '../../target/table-order.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 
 /**
@@ -24,7 +25,7 @@ export function tableGroups(shape: SchemaShape): Map<string, string> {
       const child = find(name);
       // A parent that the shape does not hold is not ours to lock, but the
       // child still needs its own group: its rows wait for one another.
-      const parentName = names.get(placeOf(parentSchema, parentTable));
+      const parentName = names.get(tableKey(parentSchema, parentTable));
       const parent = parentName === undefined ? child : find(parentName);
       parentOf.set(child, parent);
       parentOf.set(parent, parent);
@@ -39,15 +40,10 @@ export function tableGroups(shape: SchemaShape): Map<string, string> {
 export function namesByPlace({ tables }: SchemaShape): Map<string, string> {
   return new Map(
     [...tables].map(([name, table]) => [
-      placeOf(table.schema, table.name),
+      tableKey(table.schema, table.name),
       name,
     ]),
   );
-}
-
-/** Where a table stands, as one text. */
-export function placeOf(schema: string, table: string): string {
-  return `${schema}\u0000${table}`;
 }
 
 function isGroup({ uniqueKeys, primaryKey }: TableShape): boolean {

@@ -7,7 +7,8 @@ import type {
   SchemaShape,
   TableShape,
 } from '../../target/target.ts';
-import { namesByPlace, placeOf } from '../ordering/table-links.ts';
+import { tableKey } from '../../target/table-order.ts';
+import { namesByPlace } from '../ordering/table-links.ts';
 
 /**
  * By name: columns that refer to rows of the same circle, and whether they must
@@ -229,14 +230,14 @@ export function withoutLinks(after: JsonText, links: LevelLinks): JsonText {
 type NamesByPlace = ReadonlyMap<string, string>;
 
 function nameOf({ schema, name }: TableShape, places: NamesByPlace): string {
-  return places.get(placeOf(schema, name))!;
+  return places.get(tableKey(schema, name))!;
 }
 
 function parentNameOf(
   { parentSchema, parentTable }: ForeignKey,
   places: NamesByPlace,
 ): string | undefined {
-  return places.get(placeOf(parentSchema, parentTable));
+  return places.get(tableKey(parentSchema, parentTable));
 }
 
 function parentsOf(table: TableShape, places: NamesByPlace): string[] {
