@@ -4,9 +4,9 @@
  *
  *     node bench/decode.ts        prints one JSON line
  */
-import { decodeBody } from '../src/source/changefeed/decode.ts';
-import { decodeUtf8 } from '../src/source/changefeed/inflate.ts';
-import { KeyOrders } from '../src/source/changefeed/key-order.ts';
+import { decodeBody } from '../src/source/changefeed/decode/decode.ts';
+import { decodeUtf8 } from '../src/source/changefeed/decode/inflate.ts';
+import { KeyOrders } from '../src/source/changefeed/decode/key-order.ts';
 import { schemaName } from '../src/mutation/schema-name.ts';
 import { validateJson } from '../src/mutation/json-validation.ts';
 import type { ColumnShape, TableShape } from '../src/target/target.ts';

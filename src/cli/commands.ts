@@ -4,26 +4,28 @@ import type { Command } from './command.ts';
 type LoadCommand = () => Promise<Command>;
 
 export const commands: Readonly<Record<string, LoadCommand>> = {
-  start: async () => (await import('./start.ts')).startCommand,
-  pglogical: async () => (await import('./pglogical.ts')).pglogicalCommand,
-  preflight: async () => (await import('./preflight.ts')).preflightCommand,
+  start: async () => (await import('./daemon/start.ts')).startCommand,
+  pglogical: async () =>
+    (await import('./daemon/pglogical.ts')).pglogicalCommand,
+  preflight: async () =>
+    (await import('./preflight/preflight.ts')).preflightCommand,
   'target prepare': async () =>
-    (await import('./target-prepare.ts')).targetPrepareCommand,
+    (await import('./preflight/target-prepare.ts')).targetPrepareCommand,
   'workload run': async () =>
     (await import('./workload-run.ts')).workloadRunCommand,
   'staging list': async () =>
-    (await import('./staging-list.ts')).stagingListCommand,
+    (await import('./staging/staging-list.ts')).stagingListCommand,
   'staging peek': async () =>
-    (await import('./staging-peek.ts')).stagingPeekCommand,
+    (await import('./staging/staging-peek.ts')).stagingPeekCommand,
   'staging purge': async () =>
-    (await import('./staging-purge.ts')).stagingPurgeCommand,
+    (await import('./staging/staging-purge.ts')).stagingPurgeCommand,
   'staging rescan': async () =>
-    (await import('./staging-rescan.ts')).stagingRescanCommand,
-  'dlq list': async () => (await import('./dlq-list.ts')).dlqListCommand,
-  'dlq show': async () => (await import('./dlq-show.ts')).dlqShowCommand,
-  'dlq retry': async () => (await import('./dlq-retry.ts')).dlqRetryCommand,
+    (await import('./staging/staging-rescan.ts')).stagingRescanCommand,
+  'dlq list': async () => (await import('./dlq/dlq-list.ts')).dlqListCommand,
+  'dlq show': async () => (await import('./dlq/dlq-show.ts')).dlqShowCommand,
+  'dlq retry': async () => (await import('./dlq/dlq-retry.ts')).dlqRetryCommand,
   'dlq discard': async () =>
-    (await import('./dlq-discard.ts')).dlqDiscardCommand,
+    (await import('./dlq/dlq-discard.ts')).dlqDiscardCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

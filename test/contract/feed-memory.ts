@@ -11,7 +11,7 @@ import { FeedMemory } from '../../src/pipeline/feed/feed-memory.ts';
 import { forgetMark, hasMark } from '../../src/pipeline/feed/table-marks.ts';
 import { encodeEntries } from '../../src/staging/batch-codec.ts';
 import { purgedMemo, type StagingStore } from '../../src/staging/staging.ts';
-import { tableShape } from '../source/changefeed/shapes.ts';
+import { tableShape } from '../source/changefeed/decode/shapes.ts';
 import { FeedWorld } from '../support/feed-world.ts';
 import { at, row, schema, type StagingPlace } from './staging-place.ts';
 

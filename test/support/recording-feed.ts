@@ -1,7 +1,7 @@
 import type { TableMutations } from '../../src/mutation/mutation.ts';
 import { type SchemaName, schemaName } from '../../src/mutation/schema-name.ts';
 import type { Timestamp } from '../../src/mutation/timestamp.ts';
-import { KeyOrders } from '../../src/source/changefeed/key-order.ts';
+import { KeyOrders } from '../../src/source/changefeed/decode/key-order.ts';
 import type { Feed, Feeds } from '../../src/source/source.ts';
 import type {
   ColumnShape,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRequestPath } from '../../src/source/changefeed/path.ts';
+import { parseRequestPath } from '../../src/source/changefeed/server/path.ts';
 import {
   defaultTargetOptions,
   openTarget,

@@ -6,7 +6,7 @@ import {
   printTimestamp,
   type Timestamp,
 } from '../../mutation/timestamp.ts';
-import type { KeyOrders } from '../../source/changefeed/key-order.ts';
+import type { KeyOrders } from '../../source/changefeed/decode/key-order.ts';
 import type { OrderTrust } from '../../source/source.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 import { LogWitness } from './log-witness.ts';

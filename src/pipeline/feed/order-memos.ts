@@ -3,7 +3,7 @@ import {
   KeyOrders,
   type KeyOrdersMemo,
   type StoredOrder,
-} from '../../source/changefeed/key-order.ts';
+} from '../../source/changefeed/decode/key-order.ts';
 import type { OrderTrust } from '../../source/source.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 

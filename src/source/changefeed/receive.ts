@@ -4,11 +4,11 @@ import { schemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timestampFromMs } from '../../mutation/timestamp.ts';
 import type { Feed, Feeds } from '../source.ts';
 import { aheadOfClock } from './context.ts';
-import { decodeBody, type DecodedRequest } from './decode.ts';
-import type { Room } from './in-flight-budget.ts';
-import { decodeUtf8, inflateBody } from './inflate.ts';
-import { decodeNdjson } from './ndjson.ts';
-import type { RequestPath } from './path.ts';
+import { decodeBody, type DecodedRequest } from './decode/decode.ts';
+import type { Room } from './server/in-flight-budget.ts';
+import { decodeUtf8, inflateBody } from './decode/inflate.ts';
+import { decodeNdjson } from './decode/ndjson.ts';
+import type { RequestPath } from './server/path.ts';
 
 /** Clocks of a working cluster are half a second apart at most. */
 const maxAheadMs = 3_600_000;

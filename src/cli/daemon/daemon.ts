@@ -1,0 +1,150 @@
+import { checkStartOptions, insecureOptions } from '../../config/check.ts';
+import { parseListenAddress } from '../../config/listen-address.ts';
+import { type StartValues, startOptions } from '../../config/options.ts';
+import { redactConfig } from '../../config/redact.ts';
+import { addOperatorRoutes } from '../../console/operator-routes.ts';
+import { OperatorServer } from '../../console/operator-server.ts';
+import type { Pipelines } from '../../pipeline/pipelines.ts';
+import { WebhookServer } from '../../source/changefeed/server/server.ts';
+import { type Logger, openLogger } from '../../telemetry/logger.ts';
+import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
+import type { CommandIo } from '../command.ts';
+import { describeListener } from './ready-line.ts';
+import { requireFreeAddress } from './free-address.ts';
+import {
+  keepTelling,
+  openHouse,
+  resume,
+  setConstantMetrics,
+} from './open-house.ts';
+import { listenerTls, reloadOnHangup } from './listener-tls.ts';
+import { receiveContext } from './receive-context.ts';
+import { replicatorVersion } from '../version.ts';
+
+/**
+ * The daemon, in the order in which things open; they close in reverse:
+ *
+ *     addresses are free ─ target and staging answer ─ pipelines resume ─
+ *     operator's listener ─ webhook listener ─ …until a signal… ─ listener
+ *     drains ─ pipelines finish what is in flight ─ pools close
+ */
+export async function runDaemon(
+  values: StartValues,
+  io: CommandIo,
+): Promise<number> {
+  const warnings = checkStartOptions(values);
+  const bind = parseListenAddress(values.bindAddr, 'bindAddr');
+  const metrics = createMetrics();
+  using log = openLogger(values, metrics);
+  const { logger } = log;
+  const startedAtMs = Date.now();
+  setConstantMetrics(metrics, values, startedAtMs);
+  for (const option of insecureOptions(values)) {
+    metrics.replicator_insecure_mode.set({ option }, 1);
+  }
+
+  const tls = await listenerTls(values);
+  await requireFreeAddress(bind, 'bindAddr');
+  if (values.metricsAddr !== '') {
+    await requireFreeAddress(
+      parseListenAddress(values.metricsAddr, 'metricsAddr'),
+      'metricsAddr',
+    );
+  }
+  await using stack = new AsyncDisposableStack();
+  const open = await openHouse(
+    values,
+    {
+      mode: values.immediate ? 'immediate' : 'consistent',
+      modeValues: values,
+      isStatementOrder: false,
+      sharesStaging: values.immediate ? 'applied' : 'staged',
+      metrics,
+      logger,
+      warnings,
+    },
+    stack,
+    io,
+  );
+  const { pipelines, target } = open;
+  await resume(pipelines, io.signal);
+
+  const operator = {
+    metrics,
+    house: () => open,
+    healthCheckTimeoutMs: values.healthCheckTimeout,
+    options: redactConfig(values, startOptions),
+    version: replicatorVersion(),
+    startedAtMs,
+  };
+  const webhook = stack.use(
+    new WebhookServer({
+      ...bind,
+      tls,
+      authenticate: !values.disableAuthentication,
+      responseTimeoutMs: values.httpResponseTimeout,
+      inFlightLimitBytes: values.memoryLimit / 4,
+      discard: values.discard,
+      discardDelayMs: values.discardDelay,
+      receive: receiveContext(values, { pipelines, target, metrics, logger }),
+      schemaNameParts: target.schemaNameParts,
+      examplePath: target.examplePath,
+      metrics,
+    }),
+  );
+  if (values.metricsAddr === '') {
+    addOperatorRoutes(webhook.app, operator);
+  } else {
+    stack.use(
+      await OperatorServer.listen(
+        parseListenAddress(values.metricsAddr, 'metricsAddr'),
+        operator,
+      ),
+    );
+  }
+
+  keepTelling(open, values, { kind: 'cdc', stack });
+  stack.use(startMetricsSnapshots(metrics, values, logger));
+  stack.use(reloadOnHangup(values, webhook, log));
+
+  const address = await webhook.listen();
+  logger.info(
+    describeListener(address, tls !== null, values, target.examplePath),
+  );
+  await aborted(io.signal);
+  await drain(values.gracePeriod, webhook, pipelines, logger);
+  return 0;
+}
+
+/** In flow order: no new requests, those in flight end, commits end. */
+async function drain(
+  gracePeriodMs: number,
+  webhook: WebhookServer,
+  pipelines: Pipelines,
+  logger: Logger,
+): Promise<void> {
+  logger.info(
+    { inFlight: webhook.inFlightCount },
+    'stopping: what is in flight is finished first; a second signal stops at once, and loses nothing either',
+  );
+  const grace = setTimeout(() => {
+    logger.warn(
+      '--gracePeriod is over: what has not ended is left to the next start',
+    );
+    webhook.cut();
+    pipelines.abort();
+  }, gracePeriodMs);
+  await webhook.drain();
+  await pipelines.drain();
+  clearTimeout(grace);
+  logger.info('stopped');
+}
+
+export async function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  if (!signal.aborted) {
+    await promise;
+  }
+}

@@ -1,0 +1,115 @@
+/** `replicator preflight`: would `start` with these options work? */
+import { checkDatabases, checkStartOptions } from '../../config/check.ts';
+import { parseValuePolicyRules } from '../../config/value-policy-rules.ts';
+import { redactText } from '../../config/redact.ts';
+import {
+  preflightOptions,
+  type OptionValues,
+  type StartValues,
+  valuesOf,
+} from '../../config/options.ts';
+import { isAbort, ReplicatorError } from '../../failure/failure.ts';
+import type { PreflightOptions } from '../../target/open-target.ts';
+import type { Command } from '../command.ts';
+import type { Finding } from '../../failure/finding.ts';
+
+export const preflightCommand: Command = {
+  name: 'preflight',
+  summary: 'Check options, source, target and staging before a start',
+  description:
+    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+  options: preflightOptions,
+  async run(invocation, { stdout, signal }) {
+    const values = valuesOf(preflightOptions, invocation.values);
+    checkDatabases(values);
+    let failed = false;
+    const print = (finding: Finding): void => {
+      failed ||= finding.level === 'error';
+      stdout.write(findingLine(finding));
+    };
+    (await optionFindings(values)).forEach(print);
+    const { slotSourceFindings } = await import('./preflight-source.ts');
+    await guarded('source', print, () => slotSourceFindings(values, signal));
+    const { targetFindings } = await import('../../target/open-target.ts');
+    await guarded('target', print, () =>
+      targetFindings(targetPreflight(values), signal),
+    );
+    const { columnFindings } = await import('./preflight-columns.ts');
+    await guarded('target', print, () => columnFindings(values, signal));
+    const { stagingFindings } = await import('./preflight-staging.ts');
+    await guarded('staging', print, () => stagingFindings(values, signal));
+    stdout.write(
+      failed
+        ? 'preflight: something stands in the way; the lines marked error say what\n'
+        : 'preflight: nothing stands in the way\n',
+    );
+    return failed ? 1 : 0;
+  },
+};
+
+function targetPreflight(values: StartValues): PreflightOptions {
+  return {
+    url: values.targetConn,
+    applyTimeoutMs: values.applyTimeout,
+    parallelism: values.parallelism,
+    maxPoolSize: values.targetMaxPoolSize,
+    stagingSchema: values.stagingConn === '' ? null : values.stagingSchema,
+    oracleEmptyString: values.oracleEmptyString,
+  };
+}
+
+function findingLine({ level, subject, text, remedy }: Finding): string {
+  const line = `${level.padEnd(5)} ${subject.padEnd(7)} ${text}${remedy === undefined ? '' : `: ${remedy}`}`;
+  return `${redactText(line.replace(/\s*[\r\n]+\s*/g, ' '))}\n`;
+}
+
+/** Whatever start, or pglogical, would refuse before it asks a database. */
+async function optionFindings(
+  values: OptionValues<typeof preflightOptions>,
+): Promise<Finding[]> {
+  try {
+    parseValuePolicyRules(values.valuePolicy);
+    if (values.publicationName !== '') {
+      return [];
+    }
+    const warnings = checkStartOptions(values);
+    const { listenerTls } = await import('../daemon/listener-tls.ts');
+    await listenerTls(values);
+    return warnings.map((text) => ({
+      level: 'warn',
+      subject: 'options',
+      text,
+    }));
+  } catch (error) {
+    return [findingOf('options', error)];
+  }
+}
+
+/** A failure to look is itself a finding: the other half is looked at still. */
+async function guarded(
+  subject: Finding['subject'],
+  print: (finding: Finding) => void,
+  look: () => Promise<Finding[]>,
+): Promise<void> {
+  try {
+    (await look()).forEach(print);
+  } catch (error) {
+    if (isAbort(error)) {
+      throw error;
+    }
+    print(findingOf(subject, error));
+  }
+}
+
+function findingOf(subject: Finding['subject'], error: unknown): Finding {
+  if (!(error instanceof ReplicatorError)) {
+    throw error;
+  }
+  return {
+    level: 'error',
+    // The source and the target are looked at together.
+    subject: error.code.startsWith('E6') ? 'source' : subject,
+    text: `${error.code} ${error.message}`,
+    remedy: error.remedy,
+  };
+}

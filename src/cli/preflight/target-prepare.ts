@@ -1,0 +1,95 @@
+/** `replicator target prepare`: what a target needs beyond tables and grants. */
+import { checkTargetGiven } from '../../config/check.ts';
+import { redactText } from '../../config/redact.ts';
+import {
+  globalOptions,
+  type OptionTable,
+  targetOptions,
+  valuesOf,
+} from '../../config/options.ts';
+import { count } from '../../lib/count.ts';
+import { openPreparation } from '../../target/open-target.ts';
+import type { Preparation, PreparationStep } from '../../target/preparation.ts';
+import type { Command, CommandIo } from '../command.ts';
+import { confirmed } from '../confirm.ts';
+
+const options = {
+  targetConn: targetOptions.targetConn,
+  applyTimeout: targetOptions.applyTimeout,
+  dryRun: {
+    type: 'boolean',
+    default: false,
+    group: 'Command',
+    about: 'Print the statements, as a script, and change nothing.',
+  },
+  yes: {
+    type: 'boolean',
+    default: false,
+    group: 'Command',
+    about: 'Do not ask.',
+  },
+  ...globalOptions,
+} as const satisfies OptionTable;
+
+export const targetPrepareCommand: Command = {
+  name: 'target prepare',
+  summary: 'Prepare a SQL Server target for a replication agent',
+  description:
+    'Marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dryRun first: it prints the same script and changes nothing.\n\nOther engines need no preparation.',
+  options,
+  async run(invocation, io) {
+    const values = valuesOf(options, invocation.values);
+    checkTargetGiven(values);
+    await using preparation = await openPreparation(
+      { url: values.targetConn, applyTimeoutMs: values.applyTimeout },
+      io.signal,
+    );
+    return values.dryRun
+      ? printScript(preparation, io)
+      : await prepare(preparation, io, values.yes);
+  },
+};
+
+function printScript({ steps }: Preparation, { stdout }: CommandIo): number {
+  stdout.write(
+    steps.length === 0
+      ? 'nothing to prepare\n'
+      : redactText(steps.map(scriptOf).join('\n')),
+  );
+  return 0;
+}
+
+function scriptOf({ what, statement, needsHand }: PreparationStep): string {
+  const hand = needsHand ? ': fill in and run by hand' : '';
+  return `-- ${what}${hand}\n${statement}\nGO\n`;
+}
+
+async function prepare(
+  preparation: Preparation,
+  io: CommandIo,
+  isSure: boolean,
+): Promise<number> {
+  const { steps } = preparation;
+  printScript(preparation, io);
+  const doable = steps.filter(({ needsHand }) => !needsHand);
+  if (doable.length === 0) {
+    return steps.length === 0 ? 0 : 1;
+  }
+  const question = `Run ${count(doable.length, 'statement', 'statements')} at the target?`;
+  if (!isSure && !(await confirmed(io, question))) {
+    io.stdout.write('nothing was changed\n');
+    return 1;
+  }
+  for (const [index, step] of doable.entries()) {
+    io.signal.throwIfAborted();
+    await preparation.run(step);
+    io.stdout.write(`${index + 1}/${doable.length} done: ${step.what}\n`);
+  }
+  const leftCount = steps.length - doable.length;
+  io.stdout.write(
+    leftCount === 0
+      ? 'the target is prepared\n'
+      : `${count(leftCount, 'statement is', 'statements are')} left to run by hand\n`,
+  );
+  return leftCount === 0 ? 0 : 1;
+}

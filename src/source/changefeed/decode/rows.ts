@@ -1,0 +1,456 @@
+/**
+ * From the rows of one request to mutations, all or none.
+ */
+import { ReplicatorError } from '../../../failure/failure.ts';
+import type { ErrorCode } from '../../../failure/codes.ts';
+import {
+  jsonKind,
+  jsonString,
+  objectMembers,
+  skipValue,
+  unescape,
+} from '../../../mutation/json-text.ts';
+import { validateValue } from '../../../mutation/json-validation.ts';
+import type { JsonText, Mutation } from '../../../mutation/mutation.ts';
+import {
+  parseTimestampAt,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../../mutation/timestamp.ts';
+import type { TableShape } from '../../../target/target.ts';
+import { resolveColumn } from '../../column-names.ts';
+import { wrapBareRow } from './bare.ts';
+import {
+  columnValues,
+  newRowScan,
+  rewriteRow,
+  type RowLayout,
+  rowLayout,
+  scanRow,
+} from './columns.ts';
+import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
+import {
+  aheadOfClock,
+  type DecodeContext,
+  type DecodedRows,
+  knownTable,
+} from '../context.ts';
+import {
+  declaredOrder,
+  keyText,
+  namedKey,
+  objectKey,
+  sourceKey,
+} from './row-key.ts';
+import {
+  mayBeUnstorable,
+  refuseUnstorable,
+  refuseUnstorableKey,
+} from './storable.ts';
+import { resolveTopic } from './topic.ts';
+
+/** A delete whose key columns cannot be ordered before all rows are seen. */
+interface UnorderedDelete {
+  readonly table: TableShape;
+  readonly mutations: Mutation[];
+  readonly index: number;
+  readonly source: readonly JsonText[];
+}
+
+export class RowDecoder {
+  readonly #context: DecodeContext;
+  /** For every row; undefined where each row names its own. */
+  readonly #fixedTable: TableShape | null | undefined;
+  /** Whether any value of the request may spell what cannot be stored. */
+  readonly #isSuspect: boolean;
+  readonly #envelope = newEnvelope();
+  readonly #scan = newRowScan();
+  readonly #tables = new Map<TableShape, Mutation[]>();
+  readonly #unorderedDeletes: UnorderedDelete[] = [];
+  #rowNumber = 0;
+  #isBare = false;
+  // What the last row had: most often the next one has the same.
+  #layout: RowLayout | null = null;
+  #topicToken = '';
+  #time: Timestamp = zeroTimestamp;
+  #mutationsOf: TableShape | null = null;
+  #mutations: Mutation[] = [];
+
+  #rowCount = 0;
+  #ignoredRowCount = 0;
+  #ignoredColumnCount = 0;
+  #phantomDeleteCount = 0;
+
+  /**
+   * `fixedTable` is the table of all rows, null when that one is unknown and
+   * to be ignored, undefined when each row names its own by its topic.
+   */
+  constructor(
+    request: string,
+    context: DecodeContext,
+    fixedTable: TableShape | null | undefined,
+  ) {
+    this.#context = context;
+    this.#fixedTable = fixedTable;
+    this.#layout = fixedTable ? rowLayout(fixedTable) : null;
+    this.#isSuspect = mayBeUnstorable(request);
+  }
+
+  /**
+   * Decodes and validates the row that starts there, which may hold
+   * `depthLeft` levels of objects; returns the position behind it.
+   */
+  decodeRow(text: string, start: number, depthLeft: number): number {
+    this.#rowNumber += 1;
+    if (text.charCodeAt(start) !== 0x7b) {
+      validateValue(text, start, depthLeft);
+      throw this.#refusal('E1019', 'is not a JSON object');
+    }
+    const envelope = this.#envelope;
+    const end = readEnvelope(
+      envelope,
+      this.#scan,
+      this.#layout,
+      text,
+      start,
+      depthLeft,
+    );
+    this.#isBare = envelope.metadataStart >= 0;
+    if (this.#isBare) {
+      const wrapped = wrapBareRow(text.slice(start, end), this.#hasColumn);
+      readEnvelope(
+        envelope,
+        this.#scan,
+        this.#layout,
+        wrapped,
+        0,
+        depthLeft + 1,
+      );
+      this.#decodeWrapped(wrapped);
+      return end;
+    }
+    const { afterStart, payloadStart } = envelope;
+    if (afterStart < 0 && text.charCodeAt(payloadStart) === 0x7b) {
+      readFields(
+        envelope,
+        this.#scan,
+        this.#layout,
+        text,
+        payloadStart,
+        depthLeft,
+      );
+    }
+    this.#decodeWrapped(text);
+    return end;
+  }
+
+  finish(): DecodedRows {
+    for (const unordered of this.#unorderedDeletes) {
+      const { table, mutations, index, source } = unordered;
+      const key = this.#context.keyOrders.arrange(table, source);
+      mutations[index] = { ...mutations[index]!, key: keyText(key) };
+    }
+    return {
+      kind: 'rows',
+      tables: Array.from(this.#tables, ([table, mutations]) => ({
+        table: table.name,
+        keyColumns: table.primaryKey.map(({ name }) => name),
+        mutations,
+      })),
+      rowCount: this.#rowCount,
+      ignoredRowCount: this.#ignoredRowCount,
+      ignoredColumnCount: this.#ignoredColumnCount,
+      phantomDeleteCount: this.#phantomDeleteCount,
+    };
+  }
+
+  #decodeWrapped(text: string): void {
+    this.#refuseOtherEnvelopes(text);
+    const time = this.#rowTime(text);
+    const layout = this.#rowLayout(text);
+    if (layout === null) {
+      this.#ignoredRowCount += 1;
+      return;
+    }
+    if (layout.table.primaryKey.length === 0) {
+      throw new ReplicatorError('E1022', {
+        detail: `the target table ${JSON.stringify(layout.table.name)} has no primary key, so changes of a row cannot find it`,
+      });
+    }
+    const { afterStart, beforeStart, beforeEnd } = this.#envelope;
+    const before =
+      text.charCodeAt(beforeStart) === 0x7b
+        ? (text.slice(beforeStart, beforeEnd) as JsonText)
+        : null;
+    if (text.charCodeAt(afterStart) === 0x7b) {
+      this.#decodeUpsert(text, layout, time, before);
+    } else {
+      this.#decodeDelete(text, layout, time, before);
+    }
+  }
+
+  /**
+   * `key_only` looks like a wrapped delete that has lost its `after`, and
+   * must not be taken for one; `row` has no field that tells of it at all.
+   */
+  #refuseOtherEnvelopes(text: string): void {
+    const { afterStart, beforeStart, opStart, keyStart, updatedStart } =
+      this.#envelope;
+    if (afterStart >= 0) {
+      const first = text.charCodeAt(afterStart);
+      if (first !== 0x7b && first !== 0x6e) {
+        throw this.#refusal('E1019', 'has an "after" that is no object');
+      }
+      return;
+    }
+    const isPhantom = keyStart < 0 && updatedStart >= 0 && this.#isQuery;
+    const isDelete =
+      beforeStart >= 0 || (opStart >= 0 && text.startsWith('"d"', opStart));
+    if (isPhantom || isDelete) {
+      return;
+    }
+    throw this.#refusal(
+      'E1019',
+      keyStart >= 0
+        ? 'has a "key" but no "after" (envelope key_only?)'
+        : 'has no "after" (envelope row?)',
+    );
+  }
+
+  /**
+   * The columns that a CDC query selects make up the key by themselves: the
+   * key array may be longer, for a hash-sharded or regional table.
+   */
+  get #isQueryPath(): boolean {
+    return this.#context.table !== null;
+  }
+
+  get #isQuery(): boolean {
+    return this.#fixedTable !== undefined;
+  }
+
+  #decodeUpsert(
+    text: string,
+    layout: RowLayout,
+    time: Timestamp,
+    before: JsonText | null,
+  ): void {
+    const { afterStart, afterEnd, scannedBy } = this.#envelope;
+    const scan = this.#scan;
+    if (scannedBy !== layout) {
+      scanRow(scan, layout, text, afterStart, Infinity);
+    }
+    const named = namedKey(this.#scan, layout.table, text);
+    let after = text.slice(afterStart, afterEnd) as JsonText;
+    if (scan.unknownCount > 0 || scan.renamedCount > 0) {
+      after = this.#knownColumns(layout, after);
+    }
+    if (this.#isSuspect) {
+      refuseUnstorable(layout, after, this.#context.takesNul);
+    }
+    this.#add(text, layout, { time, after, before }, named);
+  }
+
+  #decodeDelete(
+    text: string,
+    layout: RowLayout,
+    time: Timestamp,
+    before: JsonText | null,
+  ): void {
+    if (before === null && this.#envelope.keyStart < 0) {
+      if (this.#isQuery && !this.#isBare) {
+        this.#phantomDeleteCount += 1;
+        return;
+      }
+      throw this.#keyMissing(layout);
+    }
+    let named: JsonText[] | null = null;
+    if (before !== null) {
+      scanRow(this.#scan, layout, text, this.#envelope.beforeStart, Infinity);
+      named = namedKey(this.#scan, layout.table, text);
+    }
+    this.#add(text, layout, { time, after: null, before }, named);
+  }
+
+  #add(
+    text: string,
+    layout: RowLayout,
+    version: Omit<Mutation, 'key'>,
+    named: JsonText[] | null,
+  ): void {
+    const { table } = layout;
+    if (this.#mutationsOf !== table) {
+      this.#mutationsOf = table;
+      this.#mutations = this.#tables.get(table) ?? [];
+      this.#tables.set(table, this.#mutations);
+    }
+    const { time, after, before } = version;
+    const key = this.#key(text, layout, named);
+    this.#mutations.push({ time, key, after, before });
+    this.#rowCount += 1;
+  }
+
+  /** The canonical key, or '' for one that `finish` will put in order. */
+  #key(text: string, layout: RowLayout, byName: JsonText[] | null): JsonText {
+    const { table } = layout;
+    const { keyOrders } = this.#context;
+    const { keyStart, keyEnd, sourceStart } = this.#envelope;
+    let named = byName;
+    let source: JsonText[] | null = null;
+    if (keyStart >= 0 && !(named !== null && this.#isQueryPath)) {
+      const first = text.charCodeAt(keyStart);
+      const key = text.slice(keyStart, keyEnd) as JsonText;
+      if (first === 0x5b) {
+        source = sourceKey(table, key);
+      } else if (first === 0x7b) {
+        named = objectKey(this.#scan, layout, key, named);
+      } else if (first !== 0x6e || named === null) {
+        throw this.#keyMissing(layout);
+      }
+    }
+    const elements = named ?? source;
+    if (elements === null) {
+      throw this.#keyMissing(layout);
+    }
+    if (this.#isSuspect) {
+      refuseUnstorableKey(table, keyText(elements), this.#context.takesNul);
+    }
+    if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
+      this.#declareOrder(table, text);
+    }
+    if (named !== null) {
+      if (source !== null && !(named.length === 1 && named[0] === source[0])) {
+        keyOrders.observe(table, source, named);
+      }
+      return keyText(named);
+    }
+    if (keyOrders.isProven(table)) {
+      return keyText(keyOrders.arrange(table, elements));
+    }
+    this.#unorderedDeletes.push({
+      table,
+      mutations: this.#mutations,
+      index: this.#mutations.length,
+      source: elements,
+    });
+    return '' as JsonText;
+  }
+
+  #declareOrder(table: TableShape, text: string): void {
+    const { sourceStart } = this.#envelope;
+    const positions = declaredOrder(
+      table,
+      text.slice(sourceStart, skipValue(text, sourceStart)) as JsonText,
+    );
+    if (positions !== null) {
+      this.#context.keyOrders.declare(table, positions);
+    }
+  }
+
+  #rowTime(text: string): Timestamp {
+    const { updatedStart, updatedEnd, sourceStart } = this.#envelope;
+    if (updatedStart >= 0 && text.charCodeAt(updatedStart) !== 0x6e) {
+      return this.#parsedTime(text, updatedStart, updatedEnd);
+    }
+    if (text.charCodeAt(sourceStart) === 0x7b) {
+      const source = text.slice(sourceStart, skipValue(text, sourceStart));
+      const hlc = objectMembers(source as JsonText).find(
+        ({ name }) => name === 'ts_hlc',
+      );
+      if (hlc !== undefined) {
+        return this.#parsedTime(hlc.value, 0, hlc.value.length);
+      }
+    }
+    throw this.#refusal('E1010', 'carries no "updated" timestamp');
+  }
+
+  #parsedTime(text: string, start: number, end: number): Timestamp {
+    if (end - start === 32 && text.startsWith(this.#time, start + 1)) {
+      return this.#time;
+    }
+    const time =
+      text.charCodeAt(start) === 0x22
+        ? parseTimestampAt(text, start + 1, end - 1)
+        : null;
+    if (time === null) {
+      throw this.#refusal(
+        'E1018',
+        'has a timestamp that is not of the form <nanoseconds>.<10 digits>',
+      );
+    }
+    const { latest } = this.#context;
+    if (latest !== undefined && time > latest) {
+      throw aheadOfClock(
+        time,
+        latest,
+        `the timestamp of row ${this.#rowNumber} of the request`,
+      );
+    }
+    this.#time = time;
+    return time;
+  }
+
+  /** The layout of the row's table; null when the row is to be ignored. */
+  #rowLayout(text: string): RowLayout | null {
+    if (this.#fixedTable !== undefined) {
+      return this.#layout;
+    }
+    const { topicStart, topicEnd } = this.#envelope;
+    const last = this.#topicToken;
+    if (
+      last !== '' &&
+      last.length === topicEnd - topicStart &&
+      text.startsWith(last, topicStart)
+    ) {
+      return this.#layout;
+    }
+    const topic =
+      text.charCodeAt(topicStart) === 0x22
+        ? unescape(text, topicStart + 1, topicEnd - 1)
+        : '';
+    if (topic === '') {
+      throw this.#refusal(
+        'E1011',
+        'carries no "topic", so its table is not known',
+      );
+    }
+    const table = knownTable(this.#context, topic, resolveTopic);
+    this.#topicToken = text.slice(topicStart, topicEnd);
+    this.#layout = table && rowLayout(table);
+    return this.#layout;
+  }
+
+  readonly #hasColumn = (topic: JsonText | null, name: string): boolean => {
+    let table = this.#fixedTable;
+    if (table === undefined && topic !== null && jsonKind(topic) === 'string') {
+      table = resolveTopic(this.#context.shape, jsonString(topic));
+    }
+    return table ? resolveColumn(table, name) !== null : false;
+  };
+
+  /** The row under the catalog's names; E1016 when a column is not there. */
+  #knownColumns(layout: RowLayout, after: JsonText): JsonText {
+    const values = columnValues(layout, after);
+    const unknown = values.filter(({ column }) => column === null);
+    if (unknown.length > 0 && this.#context.onUnknown === 'refuse') {
+      const names = unknown.slice(0, 5).map(({ name }) => JSON.stringify(name));
+      throw new ReplicatorError('E1016', {
+        detail: `the target table ${JSON.stringify(layout.table.name)} has no column ${names.join(', ')}`,
+      });
+    }
+    this.#ignoredColumnCount += unknown.length;
+    return rewriteRow(values);
+  }
+
+  #keyMissing({ table }: RowLayout): ReplicatorError {
+    return new ReplicatorError('E1012', {
+      detail: `row ${this.#rowNumber} of the request carries no "key", and not all key columns of table ${JSON.stringify(table.name)} (${table.primaryKey.map(({ name }) => name).join(', ')})`,
+    });
+  }
+
+  #refusal(code: ErrorCode, what: string): ReplicatorError {
+    return new ReplicatorError(code, {
+      detail: `row ${this.#rowNumber} of the request ${what}`,
+    });
+  }
+}

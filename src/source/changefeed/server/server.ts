@@ -1,0 +1,337 @@
+import type { AddressInfo } from 'node:net';
+import type { Http2ServerRequest } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import {
+  asReplicatorError,
+  ReplicatorError,
+} from '../../../failure/failure.ts';
+import type { Metrics } from '../../../telemetry/metrics.ts';
+import { contentLength, memoryFactor, readBody } from './body.ts';
+import { InFlightBudget, type Room } from './in-flight-budget.ts';
+import { parseRequestPath, type RequestPath } from './path.ts';
+import { type ReceiveContext, receiveBody } from '../receive.ts';
+import type { TlsTexts } from './tls-files.ts';
+import {
+  createTransport,
+  type Transport,
+  type TransportTimeouts,
+  usualTimeouts,
+} from './transport.ts';
+
+export interface WebhookServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsTexts | null;
+  /** Callers must show a certificate signed by the client authority. */
+  readonly authenticate: boolean;
+  readonly responseTimeoutMs: number;
+  readonly inFlightLimitBytes: number;
+  readonly discard: boolean;
+  readonly discardDelayMs: number;
+  readonly receive: ReceiveContext;
+  readonly schemaNameParts: number;
+  readonly examplePath: string;
+  readonly metrics: Metrics;
+  readonly timeouts?: TransportTimeouts;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    webhookPath?: RequestPath;
+    /** From the moment the request is admitted. */
+    room?: Room;
+    /** The room is given back when the work has settled, and not before. */
+    isWorking?: boolean;
+  }
+}
+
+/**
+ * The webhook listener. One catch-all route takes changefeed requests; the
+ * operator's routes under /_/ may be added to `app` before it listens.
+ *
+ * A reply's body is what the changefeed shows as its job's error: one line
+ * with code, cause and remedy, never a secret and never row data.
+ */
+export class WebhookServer implements AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly #options: WebhookServerOptions;
+  readonly #budget: InFlightBudget;
+  readonly #timeouts: TransportTimeouts;
+  #transport: Transport | null = null;
+  #openCount = 0;
+  #onDrained: (() => void) | null = null;
+
+  constructor(options: WebhookServerOptions) {
+    this.#options = options;
+    this.#timeouts = options.timeouts ?? usualTimeouts;
+    this.#budget = new InFlightBudget(options.inFlightLimitBytes);
+    this.app = Fastify({
+      serverFactory: (handler) => {
+        this.#transport = createTransport(
+          { ...options, timeouts: this.#timeouts },
+          handler,
+        );
+        return this.#transport.server;
+      },
+      routerOptions: { maxParamLength: 4_096 },
+      frameworkErrors: (_error, _request, reply) => {
+        this.#refuse(reply as FastifyReply, new ReplicatorError('E1013'));
+      },
+    }) as unknown as FastifyInstance;
+    this.#addWebhook();
+  }
+
+  /** Resolves to the address once it accepts connections. */
+  async listen(): Promise<{ host: string; port: number }> {
+    const { host, port } = this.#options;
+    try {
+      await this.app.listen({ host: host === '' ? '::' : host, port });
+    } catch (error) {
+      throw new ReplicatorError('E5006', {
+        detail: `cannot listen on ${host}:${port} (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+        cause: error,
+      });
+    }
+    const address = this.app.server.address() as AddressInfo;
+    return { host, port: address.port };
+  }
+
+  /** Requests that are not answered yet, for the drain and the status. */
+  get inFlightCount(): number {
+    return this.#openCount;
+  }
+
+  /** Memory counted for requests: those, and what still works for old ones. */
+  get heldBytes(): number {
+    return this.#budget.heldBytes;
+  }
+
+  /** New connections use these certificates; open ones go on. */
+  reloadTls(tls: TlsTexts): void {
+    this.#transport?.reloadTls(tls);
+  }
+
+  /**
+   * Stops listening and resolves when no request is in flight any more. What
+   * still comes in on open connections is answered 503.
+   */
+  async drain(): Promise<void> {
+    this.#transport?.goAway();
+    const closed = this.app.close();
+    if (this.#openCount > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onDrained = resolve;
+      await promise;
+    }
+    this.cut();
+    await closed;
+  }
+
+  /** Ends every connection, whatever it is doing. */
+  cut(): void {
+    this.#transport?.cut();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await this.app.close();
+  }
+
+  #addWebhook(): void {
+    const { app } = this;
+    const { metrics, receive } = this.#options;
+    const bodyLimits = {
+      maxBodyBytes: receive.limits.maxBodyBytes,
+      timeoutMs: this.#timeouts.requestMs,
+    };
+    app.removeAllContentTypeParsers();
+    // The handler reads the body: the framework takes an HTTP/2 request that
+    // tells neither length nor type for one without a body.
+    app.addContentTypeParser('*', (_request, _body, done) => done(null));
+    app.setErrorHandler((error, _request, reply) => {
+      this.#refuse(reply, asHttpFailure(error));
+    });
+    app.setNotFoundHandler((_request, reply) => {
+      this.#refuse(reply, new ReplicatorError('E1013'));
+    });
+    app.addHook('onResponse', async (_request, reply) => {
+      metrics.http_status_codes_total.inc({ code: String(reply.statusCode) });
+      if (reply.statusCode === 200) {
+        metrics.http_latency_seconds.observe(reply.elapsedTime / 1_000);
+      }
+    });
+    app.route({
+      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url: '/*',
+      // Everything that can be refused without the body is refused before it.
+      onRequest: async (request, reply) => this.#admit(request, reply),
+      handler: async (request, reply) => {
+        const { headers } = request;
+        const room = request.room!;
+        const body = await readBody(
+          request.raw,
+          contentLength(headers['content-length']),
+          bodyLimits,
+          room,
+          memoryFactor(headers['content-encoding']),
+        ).catch((error: unknown) => {
+          // At once, for the others: the connection may take its time to end.
+          room.release();
+          throw error;
+        });
+        metrics.http_payload_in_bytes_total.observe(body.length);
+        const work = this.#work(request, body, room);
+        request.isWorking = true;
+        // The client may be gone by then, or have been told to come again.
+        work.finally(() => room.release()).catch(() => {});
+        await withinTime(work, this.#options.responseTimeoutMs, room);
+        return reply.type('text/plain; charset=utf-8').send('OK\n');
+      },
+    });
+  }
+
+  #admit(request: FastifyRequest, reply: FastifyReply): void {
+    const options = this.#options;
+    const socket = request.raw.socket as TLSSocket;
+    if (options.authenticate && !socket.authorized) {
+      throw new ReplicatorError('E1023', {
+        detail: socket.getPeerCertificate?.()?.subject
+          ? 'the client certificate is not signed by the authority in --tlsClientCA, or has expired'
+          : 'the caller shows no client certificate',
+      });
+    }
+    if (request.method !== 'POST' && request.method !== 'PUT') {
+      throw new ReplicatorError('E1020');
+    }
+    request.webhookPath = parseRequestPath(request.raw.url ?? '/', {
+      schemaNameParts: options.schemaNameParts,
+      examplePath: options.examplePath,
+    });
+    checkContentType(request.headers['content-type']);
+    const { headers } = request;
+    const room = this.#budget.admit(
+      (contentLength(headers['content-length']) ?? 0) *
+        memoryFactor(headers['content-encoding']),
+    );
+    request.room = room;
+    this.#openCount += 1;
+    // Comes once whatever happens: answered, cut off, or reset by the peer.
+    reply.raw.once('close', () => {
+      room.giveUp();
+      if (!request.isWorking) {
+        room.release();
+      }
+      this.#closed();
+    });
+  }
+
+  async #work(
+    request: FastifyRequest,
+    body: Buffer,
+    room: Room,
+  ): Promise<void> {
+    const { discard, discardDelayMs, receive } = this.#options;
+    if (discard) {
+      await new Promise((done) => setTimeout(done, discardDelayMs));
+      return;
+    }
+    await receiveBody(
+      receive,
+      request.webhookPath!,
+      body,
+      request.headers['content-encoding'],
+      room,
+    );
+  }
+
+  #closed(): void {
+    this.#openCount -= 1;
+    if (this.#openCount === 0) {
+      this.#onDrained?.();
+    }
+  }
+
+  #refuse(reply: FastifyReply, failure: ReplicatorError): void {
+    this.#options.receive.refused(failure);
+    if (failure.httpStatus === 503) {
+      void reply.header('retry-after', '1');
+    }
+    endUnread(reply);
+    if (failure.code === 'E1020') {
+      void reply.header('allow', 'POST');
+    }
+    void reply
+      .code(failure.httpStatus)
+      .type('text/plain; charset=utf-8')
+      .send(`${failure.line}\n`);
+  }
+}
+
+/**
+ * A refused request may still be sending its body, or have fallen silent:
+ * nobody reads that, so the answer is the end of its connection or stream.
+ */
+function endUnread(reply: FastifyReply): void {
+  const { raw } = reply.request;
+  if (raw.readableEnded) {
+    return;
+  }
+  if (raw.httpVersionMajor === 1) {
+    // What was not read at all is read and dropped by the HTTP server.
+    if (raw.readableDidRead) {
+      void reply.header('connection', 'close');
+    }
+    return;
+  }
+  const { stream } = raw as unknown as Http2ServerRequest;
+  stream.once('finish', () => stream.close());
+}
+
+/** What a changefeed may be told to send and nobody here understands. */
+const otherFormats = /csv|avro|protobuf|multipart/i;
+
+function checkContentType(contentType: string | undefined): void {
+  if (contentType !== undefined && otherFormats.test(contentType)) {
+    throw new ReplicatorError('E1008', {
+      detail: `the content type is ${JSON.stringify(contentType.slice(0, 80))}`,
+    });
+  }
+}
+
+/** Gives the framework's own refusals their place in the catalogue. */
+function asHttpFailure(error: unknown): ReplicatorError {
+  const code = (error as { code?: unknown }).code;
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new ReplicatorError('E1008');
+  }
+  return asReplicatorError(error);
+}
+
+/**
+ * Answers 503 when the work takes too long. The work itself goes on: what it
+ * makes durable later is a duplicate then, which does no harm.
+ */
+async function withinTime(
+  work: Promise<void>,
+  timeoutMs: number,
+  room: Room,
+): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(() => {
+    // What waits for room ends by that, with E3006.
+    if (!room.giveUp()) {
+      late.reject(new ReplicatorError('E1026'));
+    }
+  }, timeoutMs);
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

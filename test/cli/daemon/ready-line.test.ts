@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { describeListener } from '../../../src/cli/daemon/ready-line.ts';
+import { loadOptions } from '../../../src/config/load.ts';
+import { startOptions, valuesOf } from '../../../src/config/options.ts';
+import { redactText } from '../../../src/config/redact.ts';
+
+async function readyLine(...argv: string[]): Promise<string> {
+  const { values } = await loadOptions(startOptions, argv, {});
+  return describeListener(
+    { host: '::1', port: 26258 },
+    argv.length > 0,
+    valuesOf(startOptions, values),
+    '/shop/public',
+  );
+}
+
+const ending = ` WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_client_timeout='10s', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
+
+test.each([
+  [
+    ['--tlsCertificate=c', '--tlsPrivateKey=k', '--tlsClientCA=ca'],
+    'https',
+    '?ca_cert=<base64>&client_cert=<base64>&client_key=<base64>',
+  ],
+  [
+    ['--tlsSelfSigned', '--disableAuthentication'],
+    'https',
+    '?insecure_tls_skip_verify=true',
+  ],
+  [[], 'http', ''],
+])(
+  'with %j it leaves the log as it is to be pasted',
+  async (argv, scheme, query) => {
+    const line = await readyLine(...argv);
+    expect(line).toBe(
+      `ready on ${scheme}://[::1]:26258: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://[::1]:26258/shop/public${query}'${ending}`,
+    );
+    expect(redactText(line)).toBe(line);
+  },
+);

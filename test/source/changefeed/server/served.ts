@@ -1,0 +1,90 @@
+import { onTestFinished } from 'vitest';
+import {
+  WebhookServer,
+  type WebhookServerOptions,
+} from '../../../../src/source/changefeed/server/server.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import {
+  feedsOf,
+  plainShape,
+  RecordingFeed,
+} from '../../../support/recording-feed.ts';
+
+export const time = '1700000000000000000.0000000001';
+export const row = {
+  after: { id: 1, name: 'a' },
+  key: [1],
+  topic: 'account',
+  updated: time,
+};
+export const body = JSON.stringify({ payload: [row], length: 1 });
+
+/** A listener before a recording feed, closed when the test has ended. */
+export interface Served {
+  readonly server: WebhookServer;
+  readonly feed: RecordingFeed;
+  readonly port: number;
+}
+
+export async function serve(
+  changed: Partial<WebhookServerOptions> = {},
+  limits: Partial<WebhookServerOptions['receive']['limits']> = {},
+): Promise<Served> {
+  const feed = new RecordingFeed(plainShape({ account: ['id', 'name'] }));
+  const server = new WebhookServer({
+    host: '127.0.0.1',
+    port: 0,
+    tls: null,
+    authenticate: false,
+    responseTimeoutMs: 10_000,
+    inFlightLimitBytes: 1 << 24,
+    discard: false,
+    discardDelayMs: 0,
+    receive: {
+      feeds: feedsOf(feed),
+      onUnknown: 'refuse',
+      takesNul: () => false,
+      limits: {
+        maxBodyBytes: 100_000,
+        maxInflatedBytes: 200_000,
+        maxJsonDepth: 64,
+        maxLineBytes: 65_536,
+        ...limits,
+      },
+      received: () => {},
+      refused: () => {},
+    },
+    schemaNameParts: 2,
+    examplePath: '/db/public',
+    metrics: createMetrics(),
+    ...changed,
+  });
+  const { port } = await server.listen();
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  return { server, feed, port };
+}
+
+export async function post(
+  port: number,
+  path: string,
+  content: string | Buffer<ArrayBuffer>,
+  headers: Record<string, string> = { 'content-type': 'application/json' },
+  method = 'POST',
+): Promise<{ status: number; text: string; headers: Headers }> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method,
+    headers,
+    ...(method === 'GET' ? {} : { body: content }),
+  });
+  return {
+    status: response.status,
+    text: await response.text(),
+    headers: response.headers,
+  };
+}
+
+export async function waitUntil(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
