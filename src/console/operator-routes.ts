@@ -1,7 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 
 import { asReplicatorError } from '../failure/failure.ts';
-import { printTimestamp } from '../mutation/timestamp.ts';
+import {
+  printTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../mutation/timestamp.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Pipelines } from '../pipeline/pipelines.ts';
 import type { StagingStore } from '../staging/staging.ts';
@@ -188,8 +192,8 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
     errorAt: isoOrNull(status.lastErrorAtMs),
     feedConflict: status.lastConflict?.line ?? null,
     feedConflictAt: isoOrNull(status.lastConflictAtMs),
-    resolved: printTimestamp(status.resolved),
-    applied: printTimestamp(status.applied),
+    resolved: timestampOrNull(status.resolved),
+    applied: timestampOrNull(status.applied),
     lastPostAt: isoOrNull(status.lastPostAtMs),
     lastResolvedAt: isoOrNull(status.lastResolvedAtMs),
     stagedRows: status.stagedRowCount,
@@ -201,6 +205,11 @@ function pipelineDiagnostics(pipeline: Pipeline): Record<string, unknown> {
     setAsideNote: status.setAsideNote,
     tables: [...pipeline.shape().tables.keys()],
   };
+}
+
+/** Null before there is one. */
+function timestampOrNull(time: Timestamp): string | null {
+  return time === zeroTimestamp ? null : printTimestamp(time);
 }
 
 function isoOrNull(timeMs: number | null): string | null {

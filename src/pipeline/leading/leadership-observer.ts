@@ -95,6 +95,12 @@ function leadershipObserver(
         `this daemon applies the changes of this schema from now on: ${causeTexts[cause]}`,
       );
     },
+    raised(epoch) {
+      logger.info(
+        { event: 'leadership', epoch },
+        'the target takes writes under this epoch only',
+      );
+    },
     leadsNoMore(reason) {
       metrics.replicator_leader.set(labels, 0);
       const isEnd = reason === givenBack;

@@ -34,6 +34,8 @@ export interface LeadershipObserver {
   /** Staging does not say who leads. */
   cannotLook(error: ReplicatorError): void;
   leads(epoch: number, cause: TakeoverCause, from: string): void;
+  /** The term goes on under this epoch, above all that the target has seen. */
+  raised(epoch: number): void;
   /** `reason`: how the term ended. */
   leadsNoMore(reason: string): void;
   offers(isOffered: boolean): void;
@@ -140,6 +142,7 @@ export class Leadership {
       leaseMs,
       ...taking,
       pingTarget,
+      onRaised: (epoch) => observer.raised(epoch),
       onOffered: (isOffered) => observer.offers(isOffered),
     });
   }

@@ -15,6 +15,7 @@ export interface TermOptions {
   readonly takenAtMs: number;
   /** Rejects when the target cannot be reached. */
   readonly pingTarget: (signal: AbortSignal) => Promise<void>;
+  readonly onRaised: (epoch: number) => void;
   /** The lease is offered to others, or is so no more. */
   readonly onOffered: (isOffered: boolean) => void;
 }
@@ -93,6 +94,7 @@ export class Term {
       throw new ReplicatorError('E2011');
     }
     this.#holding = { ...this.#holding, epoch };
+    this.#options.onRaised(epoch);
     return epoch;
   }
 

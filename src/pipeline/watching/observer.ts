@@ -73,7 +73,9 @@ export function pipelineObserver(
           {
             code: error.code,
             attempt,
-            disposition: error.disposition,
+            // What is done, not what the code would allow: a row that could
+            // be set aside halts unless --onRowError says otherwise.
+            disposition: halted ? 'halt' : 'retry',
             err: error.cause,
           },
           `applying failed: ${error.line}`,

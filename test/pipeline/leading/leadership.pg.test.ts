@@ -20,6 +20,7 @@ const silent: LeadershipObserver = {
   standsBy() {},
   cannotLook() {},
   leads() {},
+  raised() {},
   leadsNoMore() {},
   offers() {},
 };
