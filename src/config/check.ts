@@ -173,19 +173,55 @@ function checkTls(values: HttpValues): void {
 }
 
 function checkCallers(values: HttpValues): void {
-  if (values.tlsClientCA === '' && !values.disableAuthentication) {
-    throw new ReplicatorError('E5007', {
-      detail: 'anyone could send changes: callers are not authenticated',
-      remedy: hasTls(values)
-        ? 'give --tlsClientCA, so that callers must show a client certificate, or accept it with --disableAuthentication'
-        : 'give --tlsCertificate, --tlsPrivateKey and --tlsClientCA, so that callers must show a client certificate, or accept it with --disableAuthentication',
-    });
+  if (values.disableAuthentication) {
+    for (const [option, value] of [
+      ['tlsClientCA', values.tlsClientCA],
+      ['authentication', values.authentication],
+    ] as const) {
+      if (value !== '') {
+        throw contradiction(
+          `--${option} asks callers who they are and --disableAuthentication lets anyone in`,
+          'leave one of the two out',
+        );
+      }
+    }
+    return;
   }
-  if (values.tlsClientCA !== '' && values.disableAuthentication) {
+  const { authentication, tlsClientCA } = values;
+  if (tlsClientCA === '' && /^(certificate|both)$/.test(authentication)) {
     throw contradiction(
-      '--tlsClientCA asks callers for a certificate and --disableAuthentication lets anyone in',
-      'leave one of the two out',
+      `--authentication ${authentication} asks for client certificates, and without --tlsClientCA none could be verified`,
+      'give --tlsClientCA, or --authentication token',
     );
+  }
+  if (tlsClientCA !== '' && authentication === 'token') {
+    throw contradiction(
+      '--authentication token looks at no client certificate, and --tlsClientCA asks for one',
+      'give --authentication both to ask for the two, or leave --tlsClientCA out',
+    );
+  }
+}
+
+/** What callers must show; empty where nobody is asked. */
+export function askedOfCallers(
+  values: Pick<
+    HttpValues,
+    'authentication' | 'tlsClientCA' | 'disableAuthentication'
+  >,
+): readonly ('certificate' | 'token')[] {
+  if (values.disableAuthentication) {
+    return [];
+  }
+  switch (values.authentication) {
+    case 'certificate':
+    case 'token':
+      return [values.authentication];
+    case 'both':
+      return ['certificate', 'token'];
+    case '':
+      return [values.tlsClientCA === '' ? 'token' : 'certificate'];
+    default:
+      return values.authentication satisfies never;
   }
 }
 

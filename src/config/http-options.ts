@@ -36,12 +36,20 @@ export const httpOptions = {
     about:
       'The PEM file of the authorities that sign client certificates. Every caller must then show one (client_cert and client_key in the changefeed URL). Read again on SIGHUP.',
   },
+  authentication: {
+    type: 'enum',
+    values: ['', 'certificate', 'token', 'both'],
+    default: '',
+    group: 'HTTP',
+    about:
+      'What every caller must show: a client certificate signed by --tlsClientCA, a token (Authorization: Bearer, or access_token in the changefeed URL) signed by a key of `replicator jwt add-key`, or both of them. What is not asked for is not looked at. Empty is certificate where --tlsClientCA is given, else token.',
+  },
   disableAuthentication: {
     type: 'boolean',
     default: false,
     group: 'HTTP',
     about:
-      'Accept changes from any caller. Without it --tlsClientCA must be given.',
+      'Accept changes from any caller: nobody is asked for a certificate or a token.',
   },
   insecureHttp: {
     type: 'boolean',

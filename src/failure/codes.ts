@@ -168,7 +168,14 @@ export const errorCodes = {
     disposition: 'halt',
     httpStatus: 401,
     remedy:
-      'give the changefeed a client certificate signed by --tlsClientCA (client_cert and client_key in its URL)',
+      'give the changefeed what --authentication asks for: a client certificate signed by --tlsClientCA (client_cert and client_key in its URL), a token (webhook_auth_header), or both',
+  },
+  E1024: {
+    meaning: 'the caller is known, but may not write to this schema',
+    disposition: 'halt',
+    httpStatus: 403,
+    remedy:
+      'give the changefeed a token or certificate for this schema, or send it to a schema that is allowed to the one it has',
   },
   E1026: {
     meaning: 'the changes could not be made durable in time',

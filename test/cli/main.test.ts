@@ -95,8 +95,8 @@ describe('a configuration that cannot work ends with exit code 1, before anythin
     ],
     [[], 'E5007 other machines reach --bindAddr :26258'],
     [
-      ['--tlsSelfSigned'],
-      'E5007 anyone could send changes: callers are not authenticated',
+      ['--tlsSelfSigned', '--authentication=both'],
+      'E5003 --authentication both asks for client certificates',
     ],
     [
       ['--config=/nope.yaml'],

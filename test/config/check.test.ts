@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { checkStartOptions, insecureOptions } from '../../src/config/check.ts';
+import {
+  askedOfCallers,
+  checkStartOptions,
+  insecureOptions,
+} from '../../src/config/check.ts';
 import { defaultValues } from '../../src/config/load.ts';
 import { type StartValues, startOptions } from '../../src/config/options.ts';
 
@@ -25,6 +29,20 @@ function refusal(values: StartValues): string {
     return (error as { line: string }).line;
   }
 }
+
+test.each([
+  [{}, ['certificate']],
+  [{ authentication: 'both' }, ['certificate', 'token']],
+  [{ tlsClientCA: '' }, ['token']],
+  [{ tlsClientCA: '', authentication: 'token' }, ['token']],
+  [{ tlsClientCA: '', disableAuthentication: true }, []],
+] as const)('with %j callers are asked for %j', (change, asked) => {
+  const values = { ...safe, ...change };
+  expect(checkStartOptions(values)).toEqual(
+    asked.length > 0 ? [] : [expect.stringContaining('anyone who reaches')],
+  );
+  expect(askedOfCallers(values)).toEqual(asked);
+});
 
 test('certificate, key and client authority are all that a safe start needs', () => {
   expect(checkStartOptions(safe)).toEqual([]);
@@ -83,14 +101,29 @@ describe.each([
     'E5003 --tlsSelfSigned and --tlsCertificate contradict each other',
   ],
   [
-    'nobody asked who calls',
-    { tlsClientCA: '' },
-    'E5007 anyone could send changes: callers are not authenticated: give --tlsClientCA',
+    'certificates asked for that nobody could verify',
+    { tlsClientCA: '', authentication: 'certificate' },
+    'E5003 --authentication certificate asks for client certificates, and without --tlsClientCA none could be verified: give --tlsClientCA',
+  ],
+  [
+    'both asked for, and certificates that nobody could verify',
+    { tlsClientCA: '', authentication: 'both' },
+    'E5003 --authentication both asks for client certificates, and without',
+  ],
+  [
+    'an authority nobody looks at',
+    { authentication: 'token' },
+    'E5003 --authentication token looks at no client certificate, and --tlsClientCA asks for one: give --authentication both',
+  ],
+  [
+    'tokens asked for, and anyone let in',
+    { tlsClientCA: '', authentication: 'token', disableAuthentication: true },
+    'E5003 --authentication asks callers who they are and --disableAuthentication lets anyone in',
   ],
   [
     'asked, and let in anyway',
     { disableAuthentication: true },
-    'E5003 --tlsClientCA asks callers for a certificate and --disableAuthentication lets anyone in',
+    'E5003 --tlsClientCA asks callers who they are and --disableAuthentication lets anyone in',
   ],
   [
     'a bad address',

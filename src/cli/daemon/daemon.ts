@@ -18,6 +18,7 @@ import {
   resume,
   setConstantMetrics,
 } from './open-house.ts';
+import { openCallers } from './open-callers.ts';
 import { listenerTls, reloadOnHangup } from './listener-tls.ts';
 import { receiveContext } from './receive-context.ts';
 import { replicatorVersion } from '../version.ts';
@@ -82,7 +83,7 @@ export async function runDaemon(
     new WebhookServer({
       ...bind,
       tls,
-      authenticate: !values.disableAuthentication,
+      callers: openCallers(values),
       responseTimeoutMs: values.httpResponseTimeout,
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 
+import { askedOfCallers } from '../../config/check.ts';
 import type { StartValues } from '../../config/options.ts';
 
 /** The one line that says the daemon is ready, with what to paste. */
@@ -15,15 +16,16 @@ export function describeListener(
       : address.host;
   const authority = `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   const scheme = encrypted ? 'https' : 'http';
+  const asked = askedOfCallers(values);
   const parameters = [
     ...(encrypted && values.tlsSelfSigned
       ? ['insecure_tls_skip_verify=true']
       : []),
     ...(encrypted && !values.tlsSelfSigned ? ['ca_cert=<base64>'] : []),
-    ...(values.tlsClientCA === '' || values.disableAuthentication
-      ? []
-      : ['client_cert=<base64>', 'client_key=<base64>']),
+    ...(asked.includes('certificate')
+      ? ['client_cert=<base64>', 'client_key=<base64>']
+      : []),
   ];
   const query = parameters.length === 0 ? '' : `?${parameters.join('&')}`;
-  return `ready on ${scheme}://${authority}: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://${authority}${examplePath}${query}' WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_client_timeout='10s', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'`;
+  return `ready on ${scheme}://${authority}: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://${authority}${examplePath}${query}' WITH updated, resolved='250ms', min_checkpoint_frequency='250ms', webhook_client_timeout='10s', webhook_sink_config='{"Flush":{"Bytes":1048576,"Frequency":"1s"}}'${asked.includes('token') ? ', webhook_auth_header=<bearer-token>' : ''}`;
 }

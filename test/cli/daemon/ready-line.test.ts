@@ -21,19 +21,32 @@ test.each([
     ['--tlsCertificate=c', '--tlsPrivateKey=k', '--tlsClientCA=ca'],
     'https',
     '?ca_cert=<base64>&client_cert=<base64>&client_key=<base64>',
+    '',
+  ],
+  [
+    [
+      '--tlsCertificate=c',
+      '--tlsPrivateKey=k',
+      '--tlsClientCA=ca',
+      '--authentication=both',
+    ],
+    'https',
+    '?ca_cert=<base64>&client_cert=<base64>&client_key=<base64>',
+    ', webhook_auth_header=<bearer-token>',
   ],
   [
     ['--tlsSelfSigned', '--disableAuthentication'],
     'https',
     '?insecure_tls_skip_verify=true',
+    '',
   ],
-  [[], 'http', ''],
+  [[], 'http', '', ', webhook_auth_header=<bearer-token>'],
 ])(
   'with %j it leaves the log as it is to be pasted',
-  async (argv, scheme, query) => {
+  async (argv, scheme, query, auth) => {
     const line = await readyLine(...argv);
     expect(line).toBe(
-      `ready on ${scheme}://[::1]:26258: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://[::1]:26258/shop/public${query}'${ending}`,
+      `ready on ${scheme}://[::1]:26258: CREATE CHANGEFEED FOR TABLE … INTO 'webhook-${scheme}://[::1]:26258/shop/public${query}'${ending}${auth}`,
     );
     expect(redactText(line)).toBe(line);
   },

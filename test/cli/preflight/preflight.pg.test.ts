@@ -230,8 +230,8 @@ test.each([
     'E5007 other machines reach --bindAddr :26258, and without TLS rows would travel in cleartext: give --tlsCertificate and --tlsPrivateKey',
   ],
   [
-    ['--tlsSelfSigned'],
-    'E5007 anyone could send changes: callers are not authenticated: give --tlsClientCA',
+    ['--tlsSelfSigned', '--authentication=certificate'],
+    'E5003 --authentication certificate asks for client certificates, and without --tlsClientCA none could be verified: give --tlsClientCA',
   ],
   [
     ['--tlsCertificate=c', '--disableAuthentication'],

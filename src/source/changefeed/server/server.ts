@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Http2ServerRequest } from 'node:http2';
-import type { TLSSocket } from 'node:tls';
 
 import Fastify, {
   type FastifyInstance,
@@ -12,6 +12,8 @@ import {
   ReplicatorError,
 } from '../../../failure/failure.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
+import { accessTokenOf, takeAccessToken } from '../callers/access-token.ts';
+import type { Caller, Callers } from '../callers/callers.ts';
 import { contentLength, memoryFactor, readBody } from './body.ts';
 import { InFlightBudget, type Room } from './in-flight-budget.ts';
 import { parseRequestPath, type RequestPath } from './path.ts';
@@ -28,8 +30,7 @@ export interface WebhookServerOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsTexts | null;
-  /** Callers must show a certificate signed by the client authority. */
-  readonly authenticate: boolean;
+  readonly callers: Callers;
   readonly responseTimeoutMs: number;
   readonly inFlightLimitBytes: number;
   readonly discard: boolean;
@@ -74,8 +75,15 @@ export class WebhookServer implements AsyncDisposable {
     this.app = Fastify({
       serverFactory: (handler) => {
         this.#transport = createTransport(
-          { ...options, timeouts: this.#timeouts },
-          handler,
+          {
+            ...options,
+            authenticate: options.callers.asksCertificate,
+            timeouts: this.#timeouts,
+          },
+          (request, reply) => {
+            takeAccessToken(request);
+            handler(request, reply);
+          },
         );
         return this.#transport.server;
       },
@@ -196,16 +204,26 @@ export class WebhookServer implements AsyncDisposable {
     });
   }
 
-  #admit(request: FastifyRequest, reply: FastifyReply): void {
+  async #admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    // One who is not known learns nothing, not even which paths there are.
+    const caller = await this.#identify(request.raw);
+    this.#admitKnown(caller, request, reply);
+  }
+
+  async #identify(raw: IncomingMessage): Promise<Caller> {
+    return await this.#options.callers.identify({
+      headers: raw.headers,
+      socket: raw.socket,
+      accessToken: accessTokenOf(raw),
+    });
+  }
+
+  #admitKnown(
+    caller: Caller,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): void {
     const options = this.#options;
-    const socket = request.raw.socket as TLSSocket;
-    if (options.authenticate && !socket.authorized) {
-      throw new ReplicatorError('E1023', {
-        detail: socket.getPeerCertificate?.()?.subject
-          ? 'the client certificate is not signed by the authority in --tlsClientCA, or has expired'
-          : 'the caller shows no client certificate',
-      });
-    }
     if (request.method !== 'POST' && request.method !== 'PUT') {
       throw new ReplicatorError('E1020');
     }
@@ -213,6 +231,7 @@ export class WebhookServer implements AsyncDisposable {
       schemaNameParts: options.schemaNameParts,
       examplePath: options.examplePath,
     });
+    caller.requireSchema(request.webhookPath.schema);
     checkContentType(request.headers['content-type']);
     const { headers } = request;
     const room = this.#budget.admit(
@@ -263,6 +282,9 @@ export class WebhookServer implements AsyncDisposable {
       void reply.header('retry-after', '1');
     }
     endUnread(reply);
+    if (failure.code === 'E1023') {
+      void reply.header('www-authenticate', 'Bearer');
+    }
     if (failure.code === 'E1020') {
       void reply.header('allow', 'POST');
     }

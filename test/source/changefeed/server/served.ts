@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { anyCaller } from '../../../../src/source/changefeed/callers/ask-callers.ts';
 import {
   WebhookServer,
   type WebhookServerOptions,
@@ -35,7 +36,7 @@ export async function serve(
     host: '127.0.0.1',
     port: 0,
     tls: null,
-    authenticate: false,
+    callers: anyCaller,
     responseTimeoutMs: 10_000,
     inFlightLimitBytes: 1 << 24,
     discard: false,

@@ -8,6 +8,8 @@ import {
   type Certificates,
   createCertificates,
 } from '../../../../src/lib/certificates.ts';
+import { askCallers } from '../../../../src/source/changefeed/callers/ask-callers.ts';
+import { identifyByCertificate } from '../../../../src/source/changefeed/callers/certificate-caller.ts';
 import type { WebhookServerOptions } from '../../../../src/source/changefeed/server/server.ts';
 import { plainShape } from '../../../support/recording-feed.ts';
 import { body, post, row, serve, time, waitUntil } from './served.ts';
@@ -307,7 +309,7 @@ function tlsOptions(): Partial<WebhookServerOptions> {
       key: certificates.server.key,
       ca: certificates.ca.cert,
     },
-    authenticate: true,
+    callers: askCallers({ certificate: identifyByCertificate }),
   };
 }
 

@@ -1,0 +1,22 @@
+import { askedOfCallers } from '../../config/check.ts';
+import type { StartValues } from '../../config/options.ts';
+import {
+  anyCaller,
+  askCallers,
+} from '../../source/changefeed/callers/ask-callers.ts';
+import type { Callers } from '../../source/changefeed/callers/callers.ts';
+import { identifyByCertificate } from '../../source/changefeed/callers/certificate-caller.ts';
+import { identifyByToken } from '../../source/changefeed/callers/token-caller.ts';
+
+/** Who may send, as the options say. */
+export function openCallers(values: StartValues): Callers {
+  const asked = askedOfCallers(values);
+  return asked.length === 0
+    ? anyCaller
+    : askCallers({
+        ...(asked.includes('certificate') && {
+          certificate: identifyByCertificate,
+        }),
+        ...(asked.includes('token') && { token: identifyByToken }),
+      });
+}

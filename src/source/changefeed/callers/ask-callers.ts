@@ -1,0 +1,42 @@
+import type {
+  Authentication,
+  Caller,
+  CallerRequest,
+  Callers,
+} from './callers.ts';
+
+/** `--disableAuthentication`: nobody is asked. */
+export const anyCaller: Callers = {
+  asksCertificate: false,
+  identify: () => ({ name: 'anyone', requireSchema() {} }),
+};
+
+/**
+ * Asks for everything in the list: with two, one who shows only one of them
+ * is not known, and a schema must be theirs by both.
+ */
+export function askCallers(
+  ways: Readonly<Partial<Record<Authentication, Callers['identify']>>>,
+): Callers {
+  const asked = Object.values(ways);
+  if (asked.length === 0) {
+    throw new TypeError('nothing is asked of callers');
+  }
+  return {
+    asksCertificate: ways.certificate !== undefined,
+    async identify(request: CallerRequest): Promise<Caller> {
+      const known: Caller[] = [];
+      for (const identify of asked) {
+        known.push(await identify(request));
+      }
+      return {
+        name: known.map(({ name }) => name).join(', '),
+        requireSchema(schema) {
+          for (const caller of known) {
+            caller.requireSchema(schema);
+          }
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import type { IncomingMessage } from 'node:http';
+import { expect, test } from 'vitest';
+import {
+  accessTokenOf,
+  takeAccessToken,
+} from '../../../../src/source/changefeed/callers/access-token.ts';
+
+function requestFor(url: string): IncomingMessage {
+  return { url, headers: { ':path': url } } as unknown as IncomingMessage;
+}
+
+test.each([
+  ['/a/b?access_token=s3cret', '/a/b', 's3cret'],
+  ['/a/b?x=1&access_token=s3cret&y=2', '/a/b?x=1&y=2', 's3cret'],
+  ['/a/b?ACCESS_TOKEN=s3cret', '/a/b', 's3cret'],
+  ['/a/b?acc%65ss_token=s3%63ret', '/a/b', 's3cret'],
+  ['/a/b?access_token%20=s3cret', '/a/b', 's3cret'],
+  ['/a/b?access_token', '/a/b', ''],
+  ['/a/b?access_token=%zz', '/a/b', ''],
+  ['/a/b?access_token=s3cret&access_token=other', '/a/b', ''],
+  ['/a/b?x=access_token', '/a/b?x=access_token', null],
+  ['/a/b', '/a/b', null],
+])('of %s only %s is left to be seen', (url, rest, token) => {
+  const request = requestFor(url);
+  takeAccessToken(request);
+  expect(request.url).toBe(rest);
+  expect(request.headers[':path']).toBe(rest);
+  expect(accessTokenOf(request)).toBe(token);
+});
