@@ -4,82 +4,15 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 
 import { until } from './arena.ts';
-import { diagOf, Fleet, leadsNow, type Member, signalDaemon } from './fleet.ts';
+import { memberFaults } from './fleet-faults.ts';
+import { diagOf, Fleet, leadsNow, signalDaemon } from './fleet.ts';
 
 /** Of a machine that has other things to do; what stands still ends sooner. */
 const timeoutMs = 600_000;
 const busyMs = 120_000;
 
-interface LeaderFault {
-  readonly name: string;
-  readonly strike: (fleet: Fleet, leader: Member) => Promise<void>;
-  /** What follows once another one leads. */
-  readonly mend: (fleet: Fleet, leader: Member) => Promise<void>;
-}
-
-const leaderFaults: readonly LeaderFault[] = [
-  {
-    name: 'is killed',
-    async strike(_fleet, leader) {
-      leader.daemon.kill('SIGKILL');
-      await leader.daemon.exited;
-    },
-    mend: (fleet, leader) => fleet.restart(leader),
-  },
-  {
-    name: 'is frozen for longer than its lease and wakes up',
-    async strike(_fleet, leader) {
-      signalDaemon(leader, 'SIGSTOP');
-      await Promise.resolve();
-    },
-    async mend(_fleet, leader) {
-      signalDaemon(leader, 'SIGCONT');
-      await until(
-        'the one that woke stands by',
-        async () => (await diagOf(leader)).pipelines[0]!.state === 'standby',
-        busyMs,
-      );
-    },
-  },
-  {
-    name: 'is cut off from staging alone',
-    async strike(_fleet, leader) {
-      await leader.toStaging.refuse();
-      leader.toStaging.cut();
-    },
-    mend: (_fleet, leader) => leader.toStaging.resume(),
-  },
-  {
-    name: 'hears nothing from staging any more',
-    async strike(_fleet, leader) {
-      leader.toStaging.hold();
-      await Promise.resolve();
-    },
-    async mend(_fleet, leader) {
-      leader.toStaging.cut();
-      await leader.toStaging.resume();
-    },
-  },
-  {
-    name: 'is cut off from the target alone',
-    async strike(_fleet, leader) {
-      await leader.toTarget.refuse();
-      leader.toTarget.cut();
-    },
-    mend: (_fleet, leader) => leader.toTarget.resume(),
-  },
-  {
-    name: 'ends in good order',
-    async strike(_fleet, leader) {
-      leader.daemon.kill('SIGTERM');
-      expect(await leader.daemon.exited).toBe(0);
-    },
-    mend: (fleet, leader) => fleet.restart(leader),
-  },
-];
-
 describe('three daemons behind a load balancer', () => {
-  test.for(leaderFaults)(
+  test.for(memberFaults)(
     'the one that leads $name: another goes on, and nothing is lost or out of order',
     { timeout: timeoutMs },
     async ({ strike, mend }) => {
@@ -93,6 +26,14 @@ describe('three daemons behind a load balancer', () => {
       const next = await fleet.leader(leader);
       expect((await diagOf(next)).pipelines[0]!.state).toBe('running');
       await mend(fleet, leader);
+      await until(
+        'the one that led stands by, or leads again',
+        async () => {
+          const { state } = (await diagOf(leader)).pipelines[0]!;
+          return state === 'standby' || state === 'running';
+        },
+        busyMs,
+      );
       await sleep(1_000);
       await fleet.settle(workload);
       // All three have accepted.

@@ -7,6 +7,7 @@ import {
 import { withinMs } from '../../lib/within-ms.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Lease, Leases } from '../../staging/leases.ts';
+import { askStaging } from './ask-staging.ts';
 import { Term, type TermOptions } from './term.ts';
 
 /** Daemons on one staging store: one leads a target schema, the others stand by. */
@@ -103,13 +104,13 @@ export class Leadership {
           signal,
           AbortSignal.timeout(2 * leaseMs),
         ]);
-        const lease = await withinMs(leases.read(schema, stop), leaseMs);
+        const lease = await askStaging(leases.read(schema, stop), leaseMs);
         this.#note(lease);
         const cause = await this.#causeToTake(lease, signal);
         const takenAtMs = performance.now();
         const taken =
           cause &&
-          (await withinMs(leases.take(schema, holder, lease), leaseMs));
+          (await askStaging(leases.take(schema, holder, lease), leaseMs));
         if (cause && taken) {
           this.#note(taken);
           observer.leads(taken.epoch, cause, lease?.holder ?? '');

@@ -4,6 +4,7 @@ import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import { withinMs } from '../../lib/within-ms.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { Holding, Leases } from '../../staging/leases.ts';
+import { askStaging } from './ask-staging.ts';
 
 export interface TermOptions {
   readonly leases: Leases;
@@ -141,7 +142,7 @@ export class Term {
     const sentAtMs = performance.now();
     const offered = this.#isOffered;
     try {
-      const isHeld = await withinMs(
+      const isHeld = await askStaging(
         this.#asHolder((holding) => leases.renew(holding, offered)),
         leaseMs / 3,
       );
@@ -214,7 +215,7 @@ export class Term {
   async #takeBack(): Promise<void> {
     const { leases, leaseMs, onOffered } = this.#options;
     try {
-      const isHeld = await withinMs(
+      const isHeld = await askStaging(
         this.#asHolder((holding) => leases.renew(holding, false)),
         leaseMs / 3,
       );

@@ -3,6 +3,7 @@ import {
   isAbort,
   ReplicatorError,
 } from '../../failure/failure.ts';
+import { orNullAfterMs } from '../../lib/within-ms.ts';
 import type { Batch } from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type {
@@ -369,7 +370,7 @@ export class OrderedApply {
       let eldest: Crossing | undefined;
       let sinceMs = 0;
       for (;;) {
-        await within(news.promise, stallMs);
+        await orNullAfterMs(news.promise, stallMs);
         this.#throwIfFailedBefore(crossing.index);
         alive.throwIfLost();
         if (isOver) {
@@ -407,7 +408,7 @@ export class OrderedApply {
       return null;
     }
     return transaction
-      ? await within(transaction.waitsForLock(), unexplainedStallMs)
+      ? await orNullAfterMs(transaction.waitsForLock(), unexplainedStallMs)
       : false;
   }
 
@@ -505,20 +506,6 @@ function partOrder(
     return parking === 'only' ? 'park' : 'parked';
   }
   return order === 'upserts-first' ? 'part' : order;
-}
-
-/** Null where it takes longer; what becomes of it then is no matter. */
-async function within<T>(
-  promise: Promise<T>,
-  timeMs: number,
-): Promise<T | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), timeMs);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /**
