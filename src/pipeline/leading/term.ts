@@ -232,7 +232,7 @@ export class Term {
     clearTimeout(this.#expiry);
     this.#expiry = setTimeout(
       () => this.#expire(),
-      this.#validUntilMs - performance.now(),
+      Math.max(0, this.#validUntilMs - performance.now()),
     );
   }
 
