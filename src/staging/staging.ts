@@ -16,6 +16,7 @@ import type { JsonText } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type { Leases } from './leases.ts';
+import type { TokenRegister } from './tokens.ts';
 
 /** An entry about to be appended. `body` is written by encodeEntries. */
 export interface NewEntry {
@@ -137,6 +138,7 @@ export interface StagingStore extends AsyncDisposable {
   readonly kind: 'sqlite' | 'postgres';
   /** Null where the store is of one daemon at a time. */
   readonly leases: Leases | null;
+  readonly tokens: TokenRegister;
   append(entries: readonly NewEntry[], signal?: AbortSignal): Promise<void>;
   /**
    * Records a resolved timestamp. `accepted` is false when it lies before the

@@ -18,6 +18,7 @@ import {
 } from './staging-place.ts';
 import { registerLookupContract } from './staging-lookups.ts';
 import { registerSourceContract } from './staging-source.ts';
+import { registerTokenContract } from './staging-tokens.ts';
 import { registerUpkeepContract } from './staging-upkeep.ts';
 
 export function registerStagingStoreContract(
@@ -390,6 +391,7 @@ export function registerStagingStoreContract(
   registerLookupContract(name, place);
   registerSourceContract(name, place);
   registerUpkeepContract(name, place);
+  registerTokenContract(name, place);
 }
 
 function isAscending(texts: readonly string[]): boolean {

@@ -73,6 +73,38 @@ async function connected(
   return { pg: client, [Symbol.asyncDispose]: () => client.end() };
 }
 
+test('tables of keys that the peer made are taken over, and its statements work on ours', async () => {
+  await using here = await database();
+  await here.db.query('create schema staging');
+  await here.db.query(
+    'create table staging.jwt_public_keys (id uuid not null primary key, public_key text not null, active bool not null default true)',
+  );
+  await here.db.query(
+    "insert into staging.jwt_public_keys (id, public_key) values ('6f1c5c9e-0000-4000-8000-000000000001', 'k1')",
+  );
+  await using store = await here.open();
+  expect(await store.tokens.keys()).toEqual([
+    {
+      id: '6f1c5c9e-0000-4000-8000-000000000001',
+      publicKey: 'k1',
+      isActive: true,
+    },
+  ]);
+  await using other = await database();
+  await using fresh = await other.open();
+  await other.db.query(
+    "insert into staging.jwt_public_keys (public_key) values ('k2'), ('k3')",
+  );
+  await other.db.query("insert into staging.jwt_revoked_ids values ('t1')");
+  const keys = await fresh.tokens.keys();
+  expect(keys.map(({ publicKey }) => publicKey).toSorted()).toEqual([
+    'k2',
+    'k3',
+  ]);
+  expect(new Set(keys.map(({ id }) => id)).size).toBe(2);
+  expect(await fresh.tokens.revokedIds()).toEqual(['t1']);
+});
+
 describe('the staging schema', () => {
   test('is refused with its remedy where it does not exist', async () => {
     await using db = await testDatabase();
@@ -125,6 +157,8 @@ describe('the staging schema', () => {
       "select tablename from pg_tables where schemaname = 'public' order by tablename",
     );
     expect(rows.map((found) => found['tablename'])).toEqual([
+      'jwt_public_keys',
+      'jwt_revoked_ids',
       'staging_checkpoint',
       'staging_lease',
       'staging_log',

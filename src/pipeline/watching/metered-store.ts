@@ -16,6 +16,7 @@ export function meteredStore(
           store.leases!.commitApplied(holding, applied, inTarget, signal),
         ),
     },
+    tokens: store.tokens,
     append: async (entries, signal) => {
       await store.append(entries, signal);
       const nowMs = Date.now();

@@ -46,6 +46,7 @@ import {
 } from './rows.ts';
 import { prepareSchema, type Tables } from './schema.ts';
 import { statementsOn } from './statements.ts';
+import { tokensOn } from './tokens.ts';
 
 export interface PostgresStoreOptions {
   readonly stagingConn: string;
@@ -205,6 +206,7 @@ function storeOn(
   return {
     kind: 'postgres',
     leases: leasesOn(tables, run),
+    tokens: tokensOn(tables, run),
 
     async append(entries, signal) {
       assertOpen();

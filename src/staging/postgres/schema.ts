@@ -63,10 +63,24 @@ export const postgresMigrations: readonly Migration[] = [
       offered bool not null
     )`,
   ],
+  // The peer's names and columns: where it made them, they are taken over.
+  (tables, server) => [
+    `create table if not exists ${tables.publicKeys} (
+      id uuid not null primary key default ${server === 'cockroachdb' ? 'gen_random_uuid()' : randomUuid},
+      public_key text not null,
+      active bool not null default true
+    )`,
+    `create table if not exists ${tables.revokedIds} (
+      id text not null primary key
+    )`,
+  ],
 ];
 
 export type Server = 'postgresql' | 'cockroachdb';
 export type Migration = (tables: Tables, server: Server) => string[];
+
+/** PostgreSQL 12 has no gen_random_uuid(). An id is unique, not secret. */
+const randomUuid = 'md5(random()::text || clock_timestamp()::text)::uuid';
 
 /** So that counting and listing do not read the bodies; PostgreSQL's TOAST. */
 const bodyApart = `,
@@ -79,6 +93,9 @@ export interface Tables {
   readonly checkpoint: string;
   readonly memo: string;
   readonly lease: string;
+  /** Without the prefix of the others: these are the peer's tables. */
+  readonly publicKeys: string;
+  readonly revokedIds: string;
   readonly version: string;
 }
 
@@ -149,13 +166,15 @@ export async function prepareSchema(
 
 /** Prefixed, because the schema may be one that others use too. */
 export function tablesOf(schema: string): Tables {
-  const named = (table: string): string =>
-    `${quoted(schema)}.${quoted(`staging_${table}`)}`;
+  const plain = (table: string): string => `${quoted(schema)}.${quoted(table)}`;
+  const named = (table: string): string => plain(`staging_${table}`);
   return {
     log: named('log'),
     checkpoint: named('checkpoint'),
     memo: named('memo'),
     lease: named('lease'),
+    publicKeys: plain('jwt_public_keys'),
+    revokedIds: plain('jwt_revoked_ids'),
     version: named('version'),
   };
 }

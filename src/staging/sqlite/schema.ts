@@ -35,6 +35,20 @@ export const sqliteMigrations: readonly string[] = [
     value text not null
   ) strict, without rowid;
   `,
+  // The defaults are for whoever adds a key with a statement of their own.
+  `
+  create table jwt_public_keys (
+    id text primary key not null default (
+      lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' ||
+        substr(hex(randomblob(2)), 2) || '-a' || substr(hex(randomblob(2)), 2) ||
+        '-' || hex(randomblob(6)))),
+    public_key text not null,
+    active integer not null default 1
+  ) strict;
+  create table jwt_revoked_ids (
+    id text primary key not null
+  ) strict, without rowid;
+  `,
 ];
 
 /** The version of the tables in the file; 0 where there are none. */

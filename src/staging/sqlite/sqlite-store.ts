@@ -44,6 +44,7 @@ import {
   readSummary,
   summaryColumns,
 } from './rows.ts';
+import { tokensOf } from './tokens.ts';
 import { openTotals, type SchemaTotals } from './totals.ts';
 import { openTurns } from './turns.ts';
 
@@ -135,6 +136,7 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
   return {
     kind: 'sqlite',
     leases: null,
+    tokens: tokensOf(database, turns),
 
     append: (entries, signal) =>
       together(signal, bytesOf(entries), () => insertAll(entries)),

@@ -205,8 +205,14 @@ export class WebhookServer implements AsyncDisposable {
   }
 
   async #admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    let isGone = false;
+    reply.raw.once('close', () => (isGone = true));
     // One who is not known learns nothing, not even which paths there are.
     const caller = await this.#identify(request.raw);
+    if (isGone) {
+      // Nobody reads the answer; what is counted below would never be given back.
+      throw new ReplicatorError('E1023', { detail: 'the caller has gone' });
+    }
     this.#admitKnown(caller, request, reply);
   }
 
