@@ -26,6 +26,18 @@ const cases: readonly BenchCase[] = [
     mode: 'consistent',
     floors: postgresUpsertFloors,
   }),
+  webhookCase('webhook-postgres-staged', {
+    kind: postgresTarget,
+    mode: 'consistent',
+    staging: 'postgres',
+    floors: postgresUpsertFloors,
+  }),
+  webhookCase('webhook-postgres-shared', {
+    kind: postgresTarget,
+    mode: 'consistent',
+    staging: 'shared',
+    floors: postgresUpsertFloors,
+  }),
   webhookCase('webhook-mysql-consistent', {
     kind: mysqlTarget('mysql'),
     mode: 'consistent',

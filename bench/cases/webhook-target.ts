@@ -1,9 +1,13 @@
 /** How fast requests become rows of the target; every row is verified. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startDaemon } from '../../test/support/daemon.ts';
+import { type Daemon, startDaemon } from '../../test/support/daemon.ts';
 import type { BenchCase, CaseSample, Floor, SampleOptions } from '../case.ts';
+import type { BenchEnvironment } from '../environment.ts';
 import { startFeed } from '../feed.ts';
-import { processGroupUsage } from '../process-usage.ts';
+import { processGroupUsage, type ProcessUsage } from '../process-usage.ts';
 import { FIRST_ID, REQUEST_ROWS } from '../rows.ts';
 import { percentile } from '../statistics.ts';
 import type { BenchTarget, OpenBenchTarget } from '../targets/target.ts';
@@ -15,23 +19,44 @@ const PACED_ROWS_PER_SECOND = 5000;
 const PACED_SECONDS = 3;
 const APPLY_TIMEOUT_MS = 60_000;
 
+interface TargetCase {
+  readonly kind: BenchTarget;
+  readonly mode: 'immediate' | 'consistent';
+  /**
+   * `shared`: two daemons on one PostgreSQL; the one that stands by takes the
+   * requests, the other one applies.
+   */
+  readonly staging?: 'sqlite' | 'postgres' | 'shared';
+}
+
 async function measure(
   { environment, seconds }: SampleOptions,
   program: string | undefined,
-  { kind, mode }: { kind: BenchTarget; mode: 'immediate' | 'consistent' },
+  { kind, mode, staging = 'sqlite' }: TargetCase,
 ): Promise<CaseSample> {
   await using stack = new AsyncDisposableStack();
   const target = stack.use(await kind.fresh(environment));
-  const daemon = stack.use(
-    await startDaemon({
-      args: [
-        ...environment.tlsFlags,
-        `--targetConn=${target.url}`,
-        ...(mode === 'immediate' ? ['--immediate'] : []),
-      ],
-      ...(program === undefined ? {} : { program }),
-    }),
-  );
+  const args = [
+    ...environment.tlsFlags,
+    `--targetConn=${target.url}`,
+    ...(mode === 'immediate' ? ['--immediate'] : []),
+    ...(staging === 'sqlite' ? [] : await stagingFlags(environment)),
+  ];
+  const start = async (): Promise<Daemon> =>
+    stack.use(
+      await startDaemon({
+        args,
+        ...(program === undefined ? {} : { program }),
+      }),
+    );
+  let daemon = await start();
+  const daemons = [daemon];
+  if (staging === 'shared') {
+    await resolve(daemon, environment, target.path);
+    daemon = await start();
+    daemons.push(daemon);
+  }
+  const usage = (): ProcessUsage => sumUsage(daemons);
   const feed = stack.use(await startFeed(daemon, environment, target.path));
   const full = {
     resolved: mode === 'consistent',
@@ -41,12 +66,12 @@ async function measure(
   const warm = await feed.run({ ...full, seconds: WARM_UP_SECONDS });
   await untilApplied(target, warm.nextId);
 
-  const before = processGroupUsage(daemon.pid);
+  const before = usage();
   const startedAtMs = performance.now();
   const result = await feed.run({ ...full, seconds });
   await untilApplied(target, result.nextId);
   const elapsedMs = performance.now() - startedAtMs;
-  const after = processGroupUsage(daemon.pid);
+  const after = usage();
 
   const watcher = stack.use(startWatcher(target));
   const paced = await feed.run(
@@ -77,6 +102,42 @@ async function measure(
   };
 }
 
+async function stagingFlags(environment: BenchEnvironment): Promise<string[]> {
+  return [
+    `--stagingConn=${await environment.freshDatabase('bench_staging')}`,
+    '--stagingSchema=bench_staging.replicator',
+    '--stagingCreateSchema',
+  ];
+}
+
+/** The schema is open, and this daemon leads it, when the answer is there. */
+async function resolve(
+  daemon: Daemon,
+  { certificates }: BenchEnvironment,
+  path: string,
+): Promise<void> {
+  const { ca, client } = certificates;
+  const sending = request(`${daemon.url}${path}`, {
+    method: 'POST',
+    ca: ca.cert,
+    cert: client.cert,
+    key: client.key,
+  }).end('{"resolved":"1000000000000000000.0000000000"}');
+  const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+  answer.resume();
+  if (answer.statusCode !== 200) {
+    throw new Error(`the first request was answered ${answer.statusCode}`);
+  }
+}
+
+function sumUsage(daemons: readonly Daemon[]): ProcessUsage {
+  const all = daemons.map(({ pid }) => processGroupUsage(pid));
+  return {
+    cpuMicros: all.reduce((sum, { cpuMicros }) => sum + cpuMicros, 0),
+    peakRssMiB: Math.max(...all.map(({ peakRssMiB }) => peakRssMiB)),
+  };
+}
+
 /** Waits for the last row of each of the last requests, whoever sent them. */
 async function untilApplied(
   target: OpenBenchTarget,
@@ -97,11 +158,7 @@ async function untilApplied(
 
 export function webhookCase(
   name: string,
-  parts: {
-    readonly kind: BenchTarget;
-    readonly mode: 'immediate' | 'consistent';
-    readonly floors: readonly Floor[];
-  },
+  parts: TargetCase & { readonly floors: readonly Floor[] },
 ): BenchCase {
   return {
     name,
