@@ -1,4 +1,5 @@
 /** Parents before children: a topological order of the foreign-key graph. */
+import { strongComponents } from '../lib/strong-components.ts';
 import type { ColumnShape, ForeignKey, TableShape } from './target.ts';
 
 /**
@@ -51,86 +52,15 @@ function components(
   tables: readonly TableShape[],
   follows: (key: ForeignKey, table: TableShape) => boolean,
 ): TableShape[][] {
-  // Tarjan's algorithm emits a component after all that it can reach, and
-  // edges lead from child to parent: parents come out first. Iterative, for a
-  // chain of a few thousand tables must not end in a stack overflow.
   const byName = new Map(
     tables.map((table) => [tableKey(table.schema, table.name), table]),
   );
-  const visits = new Map<TableShape, Visit>();
-  const stack: Visit[] = [];
-  const groups: TableShape[][] = [];
-  const places = new Map(tables.map((table, place) => [table, place]));
-
-  const enter = (table: TableShape): Visit => {
-    const number = visits.size;
-    const parents = table.foreignKeys
+  return strongComponents(tables, (table) =>
+    table.foreignKeys
       .filter((key) => follows(key, table))
-      .map(({ parentSchema, parentTable }) =>
-        byName.get(tableKey(parentSchema, parentTable)),
-      )
-      .filter((parent) => parent !== undefined);
-    const visit = {
-      table,
-      number,
-      low: number,
-      onStack: true,
-      parents,
-      next: 0,
-    };
-    visits.set(table, visit);
-    stack.push(visit);
-    return visit;
-  };
-
-  for (const root of tables) {
-    if (visits.has(root)) {
-      continue;
-    }
-    const path = [enter(root)];
-    while (path.length > 0) {
-      const visit = path.at(-1)!;
-      const parent = visit.parents[visit.next++];
-      if (parent !== undefined) {
-        const seen = visits.get(parent);
-        if (!seen) {
-          path.push(enter(parent));
-        } else if (seen.onStack) {
-          visit.low = Math.min(visit.low, seen.number);
-        }
-        continue;
-      }
-      path.pop();
-      const child = path.at(-1);
-      if (child) {
-        child.low = Math.min(child.low, visit.low);
-      }
-      if (visit.low === visit.number) {
-        groups.push(
-          popGroup(stack, visit).toSorted(
-            (a, b) => places.get(a)! - places.get(b)!,
-          ),
-        );
-      }
-    }
-  }
-  return groups;
-}
-
-interface Visit {
-  readonly table: TableShape;
-  readonly number: number;
-  /** The smallest number on the stack that can be reached from here. */
-  low: number;
-  onStack: boolean;
-  readonly parents: readonly TableShape[];
-  next: number;
-}
-
-function popGroup(stack: Visit[], root: Visit): TableShape[] {
-  const group = stack.splice(stack.lastIndexOf(root));
-  for (const visit of group) {
-    visit.onStack = false;
-  }
-  return group.map(({ table }) => table);
+      .flatMap(
+        ({ parentSchema, parentTable }) =>
+          byName.get(tableKey(parentSchema, parentTable)) ?? [],
+      ),
+  );
 }

@@ -29,14 +29,15 @@ export interface RowUnit {
 export function rowUnits(tables: readonly TableRows[]): RowUnit[] {
   const inOrder = byTableOrder(tables).map((rows) => unitsOf(rows));
   return [
-    ...inOrder.flatMap((units) => units.filter((unit) => !isDelete(unit))),
+    ...inOrder.flatMap((units) => units.filter((unit) => !isDeletion(unit))),
     ...inOrder
       .toReversed()
-      .flatMap((units) => units.filter((unit) => isDelete(unit))),
+      .flatMap((units) => units.filter((unit) => isDeletion(unit))),
   ];
 }
 
-function isDelete({ mutations }: RowUnit): boolean {
+/** Whether nothing of the row is left. */
+export function isDeletion({ mutations }: RowUnit): boolean {
   return (
     mutations.at(-1)!.after === null &&
     mutations.every(({ movedFrom }) => movedFrom === undefined)

@@ -18,6 +18,7 @@ import {
   rowUnits,
   type TableRows,
 } from './row-units.ts';
+import { unitNeeds } from './unit-needs.ts';
 
 export interface TrialPlace {
   readonly target: Target;
@@ -50,8 +51,9 @@ export async function takeApart(
   let order: ApplyOrder | null = null;
   let trialCount = 0;
   const { trialLimit = Number.POSITIVE_INFINITY } = options;
+  const allUnits = rowUnits(tables);
   const { aside } = await isolate(
-    rowUnits(tables),
+    allUnits,
     async (units) => {
       const answer = await tryRows(
         place,
@@ -69,7 +71,7 @@ export async function takeApart(
       order = answer;
       return null;
     },
-    options,
+    { ...options, needsOf: unitNeeds(allUnits) },
   );
   return { aside, order };
 }

@@ -110,6 +110,156 @@ describe('isolate', () => {
     );
   });
 
+  test('what goes is the same whether or not it is known what units need, in whatever order they come', async () => {
+    const tangled = fc
+      .integer({ min: 1, max: 30 })
+      .chain((count) => {
+        const unit = fc.integer({ min: 0, max: count - 1 });
+        return fc.record({
+          count: fc.constant(count),
+          bad: fc.array(unit, { maxLength: 4 }),
+          parents: fc.array(fc.tuple(unit, unit), { maxLength: 20 }),
+          known: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+          there: fc.array(unit, { maxLength: 4 }),
+        });
+      })
+      .map(({ count, bad: badUnits, parents, known, there }) => ({
+        world: {
+          count,
+          bad: new Set(badUnits),
+          parentOf: new Map(parents.filter(([, to]) => !there.includes(to))),
+          conflicts: [],
+        } satisfies World,
+        // Of some nothing is known, and of others that are there already.
+        needsOf: (unit: number): number[] =>
+          known[unit]
+            ? parents.filter(([from]) => from === unit).map(([, to]) => to)
+            : [],
+      }));
+    await fc.assert(
+      fc.asyncProperty(tangled, async ({ world, needsOf }) => {
+        const trial = (tried: readonly number[]) =>
+          Promise.resolve(failureOf(world, tried));
+        const { goes, aside } = await isolate(unitsOf(world.count), trial, {
+          ...options,
+          needsOf,
+        });
+        expect(failureOf(world, goes)).toBeNull();
+        expect(
+          [...goes, ...aside.map(({ unit }) => unit)].toSorted((a, b) => a - b),
+        ).toEqual(unitsOf(world.count));
+        for (const { unit } of aside) {
+          expect(failureOf(world, [...goes, unit])).not.toBeNull();
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  describe('ten thousand rows of a table that refers to itself, in the order of arrival', () => {
+    const count = 10_000;
+    /** As feeds deliver them: in an order that has nothing to do with keys. */
+    const arrivals = unitsOf(count)
+      .map((unit) => [(unit * 7_919) % count, unit] as const)
+      .toSorted(([a], [b]) => a - b)
+      .map(([, unit]) => unit);
+    const tree = new Map(
+      unitsOf(count)
+        .slice(1)
+        .map((unit) => [unit, (unit * 31) % unit]),
+    );
+    const lists = new Map(
+      unitsOf(count)
+        .filter((unit) => unit % 51 !== 0)
+        .map((unit) => [unit, unit - 1]),
+    );
+    const scattered = unitsOf(20).map((each) => 200 + each * 487);
+
+    test.each([
+      { name: 'a tree, nobody bad', parentOf: tree, badUnits: [] },
+      { name: 'a tree, one bad', parentOf: tree, badUnits: [7_777] },
+      {
+        name: 'lists, one bad with 50 behind it',
+        parentOf: lists,
+        badUnits: [5_100],
+      },
+      { name: 'a tree, 20 bad', parentOf: tree, badUnits: scattered },
+      { name: 'lists, 20 bad', parentOf: lists, badUnits: scattered },
+    ])(
+      'cost a number of trials in the logarithm of all: $name',
+      async ({ parentOf, badUnits }) => {
+        const isBad = new Uint8Array(count);
+        for (const unit of badUnits) {
+          isBad[unit] = 1;
+        }
+        let trialCount = 0;
+        const { aside } = await isolate(
+          arrivals,
+          (tried) => {
+            trialCount += 1;
+            const there = new Uint8Array(count);
+            for (const unit of tried) {
+              there[unit] = 1;
+            }
+            if (tried.some((unit) => isBad[unit])) {
+              return Promise.resolve(bad());
+            }
+            const lacksParent = (unit: number): boolean =>
+              parentOf.has(unit) && there[parentOf.get(unit)!] === 0;
+            return Promise.resolve(tried.some(lacksParent) ? waits() : null);
+          },
+          {
+            ...options,
+            needsOf: (unit) =>
+              parentOf.has(unit) ? [parentOf.get(unit)!] : [],
+          },
+        );
+        const gone = new Set(badUnits);
+        for (const unit of unitsOf(count)) {
+          if (gone.has(parentOf.get(unit) ?? -1)) {
+            gone.add(unit);
+          }
+        }
+        expect(new Set(aside.map(({ unit }) => unit))).toEqual(gone);
+        const waiting = gone.size - badUnits.length;
+        expect(trialCount).toBeLessThanOrEqual(
+          1 + 2 * Math.ceil(Math.log2(count)) * badUnits.length + 3 * waiting,
+        );
+      },
+    );
+
+    test('and a bad version of a row that is there, with thousands behind it, costs no more', async () => {
+      let trialCount = 0;
+      const { aside } = await isolate(
+        arrivals,
+        (tried) => {
+          trialCount += 1;
+          return Promise.resolve(tried.includes(0) ? bad() : null);
+        },
+        {
+          ...options,
+          needsOf: (unit) => (unit === 0 ? [] : [tree.get(unit)!]),
+        },
+      );
+      expect(aside.map(({ unit }) => unit)).toEqual([0]);
+      expect(trialCount).toBeLessThanOrEqual(30);
+    });
+  });
+
+  test('units that all need one another are found in the logarithm too, where all but the bad one are there', async () => {
+    let trialCount = 0;
+    const { aside } = await isolate(
+      unitsOf(1_000),
+      (tried) => {
+        trialCount += 1;
+        return Promise.resolve(tried.includes(617) ? bad() : null);
+      },
+      { ...options, needsOf: (unit) => [(unit + 1) % 1_000] },
+    );
+    expect(aside.map(({ unit }) => unit)).toEqual([617]);
+    expect(trialCount).toBeLessThanOrEqual(25);
+  });
+
   test('two rows that swap a value go together, though neither goes alone', async () => {
     for (const isBad of [4, 5, 6]) {
       const { goes, aside } = await isolate(
