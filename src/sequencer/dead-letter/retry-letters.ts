@@ -2,13 +2,16 @@
  * Applies dead letters again, while a daemon may be running.
  *
  * The letters of one row go together, in the order in which they were written,
- * in one target transaction: lock and read them, apply them, remove them,
+ * in one target transaction, and so do those of rows that refer to one another
+ * in a circle: lock and read them, apply them, remove them,
  * commit. Letters are locked before rows are, as the daemon does it, so that
  * the two take turns: whoever comes second sees what the first has left. A
  * letter that the daemon has superseded meanwhile is not applied, and one that
  * somebody discarded is not there any more.
  */
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
+import { strongComponents } from '../../lib/strong-components.ts';
+import type { Mutation } from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { DeadLetter } from '../../target/dead-letters.ts';
 import { tableOrder } from '../../target/table-order.ts';
@@ -22,12 +25,17 @@ import type {
 
 import { alignKeys } from '../reading/key-alignment.ts';
 import { nameInShape } from '../reading/shape-names.ts';
+import type { RowUnit } from './row-units.ts';
+import { unitNeeds } from './unit-needs.ts';
 
 /** The letters of one row; of several where a row went from key to key. */
 export interface LetterGroup {
   readonly table: string;
   /** In the order of their ids. */
-  readonly letters: readonly Pick<DeadLetter, 'id' | 'mutation'>[];
+  readonly letters: readonly Pick<
+    DeadLetter,
+    'id' | 'keyColumns' | 'mutation'
+  >[];
 }
 
 export interface GroupOutcome {
@@ -49,6 +57,8 @@ export interface RetryContext {
 
 /** How often a deadlock or the like is tried again while nothing else moves. */
 const idleRounds = 5;
+
+const retryOrders: readonly ApplyOrder[] = ['upserts-first', 'deletes-first'];
 
 /** Nothing more is tried: no letter would fare better. */
 const endingCodes: readonly string[] = ['E4001', 'E4014', 'E4015', 'E4019'];
@@ -101,11 +111,24 @@ export async function retryLetters(
     const failed: LetterGroup[] = [];
     let mayPass = false;
     for (const group of left) {
-      const outcome = await retryGroup(group, context);
-      outcomes.set(group, outcome);
-      if (outcome.failure) {
+      const { applied, failure } = await retryTogether([group], context);
+      outcomes.set(group, { group, appliedCount: applied.size, failure });
+      if (failure) {
         failed.push(group);
-        mayPass ||= outcome.failure.disposition === 'retry';
+        mayPass ||= failure.disposition === 'retry';
+      }
+    }
+    if (failed.length === left.length) {
+      for (const knot of knotsOf(failed, context.shape)) {
+        const { applied, failure } = await retryTogether(knot, context);
+        if (failure === null) {
+          for (const group of knot) {
+            const ofGroup = group.letters.filter(({ id }) => applied.has(id));
+            const appliedCount = ofGroup.length;
+            outcomes.set(group, { group, appliedCount, failure: null });
+            failed.splice(failed.indexOf(group), 1);
+          }
+        }
       }
     }
     const hasProgress = failed.length < left.length;
@@ -143,62 +166,96 @@ async function explain(
   }
 }
 
-async function retryGroup(
-  group: LetterGroup,
+/** In one transaction. */
+async function retryTogether(
+  groups: readonly LetterGroup[],
   context: RetryContext,
-): Promise<GroupOutcome> {
-  const orders: ApplyOrder[] = ['upserts-first', 'deletes-first'];
-  for (const order of orders) {
+): Promise<{
+  /** The ids of the letters; those that had gone or were superseded are not. */
+  readonly applied: ReadonlySet<string>;
+  readonly failure: ReplicatorError | null;
+}> {
+  for (const order of retryOrders) {
     try {
-      const appliedCount = await applyGroup(group, order, context);
-      return { group, appliedCount, failure: null };
+      const applied = await applyTogether(groups, order, context);
+      return { applied: new Set(applied), failure: null };
     } catch (error) {
       context.signal.throwIfAborted();
       const failure = asReplicatorError(error);
       if (endingCodes.includes(failure.code)) {
         throw failure;
       }
-      if (failure.disposition !== 'defer' || order === orders.at(-1)) {
-        return { group, appliedCount: 0, failure };
+      if (failure.disposition !== 'defer' || order === retryOrders.at(-1)) {
+        return { applied: new Set(), failure };
       }
     }
   }
   throw new Error('unreachable');
 }
 
-async function applyGroup(
-  { table, letters }: LetterGroup,
+async function applyTogether(
+  groups: readonly LetterGroup[],
   order: ApplyOrder,
   { target, schema, shape, tableName, applier, signal }: RetryContext,
-): Promise<number> {
+): Promise<string[]> {
   await using transaction = await target.begin(signal);
   const box = transaction.deadLetters(schema, tableName);
-  const taken = await box.take(letters.map(({ id }) => id));
+  const taken = await box.take(
+    groups.flatMap(({ letters }) => letters.map(({ id }) => id)),
+  );
   const open = taken.filter(({ supersededAt }) => supersededAt === null);
   if (open.length === 0) {
-    return 0;
+    return [];
   }
-  const tableShape = shape.tables.get(table);
-  if (!tableShape) {
-    throw new ReplicatorError('E4012', {
-      detail: `there is no table ${schema}.${table} at the target`,
-      remedy:
-        'create the table; letters that nobody needs can be discarded (replicator dlq discard)',
-    });
+  const rows = Map.groupBy(open, ({ table }) => table)
+    .entries()
+    .map(([name, letters]) => {
+      const table = shape.tables.get(name);
+      if (!table) {
+        throw new ReplicatorError('E4012', {
+          detail: `there is no table ${schema}.${name} at the target`,
+          remedy:
+            'create the table; letters that nobody needs can be discarded (replicator dlq discard)',
+        });
+      }
+      return { table, mutations: alignedMutations(name, letters, shape) };
+    })
+    .toArray();
+  await applier.apply(rows, transaction, signal, order);
+  const ids = open.map(({ id }) => id);
+  await box.remove(ids);
+  await transaction.commit(null);
+  return ids;
+}
+
+/** Rows none of which can go before the others: they refer to one another. */
+function knotsOf(
+  groups: readonly LetterGroup[],
+  shape: SchemaShape,
+): LetterGroup[][] {
+  const groupOf = new Map<RowUnit, LetterGroup>();
+  for (const group of groups) {
+    const table = shape.tables.get(group.table);
+    if (table) {
+      const mutations = alignedMutations(group.table, group.letters, shape);
+      groupOf.set({ table, mutations }, group);
+    }
   }
-  const mutations = open.flatMap(
+  const units = [...groupOf.keys()];
+  return strongComponents(units, unitNeeds(units))
+    .filter(({ length }) => length > 1)
+    .map((knot) => knot.map((unit) => groupOf.get(unit)!));
+}
+
+function alignedMutations(
+  table: string,
+  letters: LetterGroup['letters'],
+  shape: SchemaShape,
+): readonly Mutation[] {
+  return letters.flatMap(
     ({ keyColumns, mutation }) =>
       alignKeys({ table, keyColumns, mutations: [mutation] }, shape).mutations,
   );
-  await applier.apply(
-    [{ table: tableShape, mutations }],
-    transaction,
-    signal,
-    order,
-  );
-  await box.remove(open.map(({ id }) => id));
-  await transaction.commit(null);
-  return open.length;
 }
 
 function inTableOrder(

@@ -36,7 +36,7 @@ export interface FailedPlace {
 
 /**
  * So many times a giant transaction is tried: enough for ten bad rows among a
- * hundred thousand, and not for rows in an order against their references.
+ * hundred thousand with a hundred others that refer to them.
  */
 const giantTrials = 500;
 
