@@ -5,12 +5,10 @@
  * transaction was committed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, DatabaseError, type QueryResult } from 'pg';
+import { type Client, DatabaseError, type QueryResult } from 'pg';
 
-import {
-  mayWorkOtherwise,
-  parsePostgresAddress,
-} from '../config/address/postgres.ts';
+import { dialPostgres } from '../config/address/postgres-dial.ts';
+import { parsePostgresAddress } from '../config/address/postgres.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import { type Timestamp, zeroTimestamp } from '../mutation/timestamp.ts';
 import { compareTables } from './comparison.ts';
@@ -197,33 +195,21 @@ export class SqlOutlet implements Outlet {
       this.#options.sourceUrl,
       '--sourceConn',
     );
-    let failure: unknown;
-    for (const ssl of address.attempts) {
-      const client = new Client({
-        ...address.config,
-        ssl,
-        connectionTimeoutMillis: connectTimeoutMs,
-        query_timeout: statementTimeoutMs,
-        application_name: 'replicator workload',
-      });
-      // Whoever asks next hears of it.
-      client.on('error', () => {});
-      try {
-        await client.connect();
-        // A batch is small and its rows are found by their keys.
-        await client.query(
-          'set enable_hashjoin = off; set enable_mergejoin = off',
-        );
-        return client;
-      } catch (error) {
-        await client.end().catch(() => {});
-        failure = error;
-        if (!mayWorkOtherwise(error)) {
-          break;
-        }
-      }
+    const client = await dialPostgres(address, {
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: statementTimeoutMs,
+      application_name: 'replicator workload',
+    });
+    try {
+      // A batch is small and its rows are found by their keys.
+      await client.query(
+        'set enable_hashjoin = off; set enable_mergejoin = off',
+      );
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {});
+      throw error;
     }
-    throw failure;
   }
 
   async #hangUp(): Promise<void> {

@@ -2,7 +2,7 @@
  * The columns that a changefeed will bring: the source's catalog, read through
  * `pg_catalog`, which CockroachDB keeps as PostgreSQL does.
  */
-import pg from 'pg';
+import { dialPostgres } from '../../config/address/postgres-dial.ts';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 
@@ -88,23 +88,18 @@ async function readRows(
   schema: string,
   signal: AbortSignal,
 ): Promise<Row[]> {
-  let failure: unknown = null;
-  for (const ssl of address.attempts) {
-    signal.throwIfAborted();
-    const client = new pg.Client({ ...address.config, ssl });
-    // What ends the connection also rejects the question.
-    client.on('error', () => {});
+  try {
+    const client = await dialPostgres(address, {}, signal);
     try {
-      await client.connect();
       return (await client.query<Row>(columnsQuery, [schema])).rows;
-    } catch (error) {
-      failure = error;
     } finally {
       await client.end().catch(() => {});
     }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new ReplicatorError('E6001', {
+      detail: `the source ${address.display} cannot be asked for its columns (${(error as Error).message})`,
+      cause: error,
+    });
   }
-  throw new ReplicatorError('E6001', {
-    detail: `the source ${address.display} cannot be asked for its columns (${(failure as Error).message})`,
-    cause: failure,
-  });
 }

@@ -53,30 +53,17 @@ export async function withClient<T>(
   run: (client: pg.ClientBase) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  let current: pg.Client | null = null;
-  const cut = (): void => {
-    if (current !== null) {
-      cutClient(current);
-    }
-  };
+  const client = await dialPostgres(address, limits, signal);
+  const cut = (): void => cutClient(client);
   signal?.addEventListener('abort', cut, { once: true });
   try {
-    await using stack = new AsyncDisposableStack();
-    const client = await dialledWays(address.attempts, async (ssl) => {
-      signal?.throwIfAborted();
-      const dialling = new pg.Client({ ...address.config, ...limits, ssl });
-      dialling.on('error', () => {});
-      current = dialling;
-      stack.defer(() => dialling.end().catch(() => {}));
-      await dialling.connect();
-      return dialling;
-    });
     return await run(client);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
     signal?.removeEventListener('abort', cut);
+    await client.end().catch(() => {});
   }
 }
 

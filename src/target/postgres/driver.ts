@@ -1,10 +1,12 @@
 /** One connection of the `pg` package: dialled, prepared, cancelled, closed. */
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import type { PostgresAddress } from '../../config/address/postgres.ts';
 import {
-  mayWorkOtherwise,
-  type PostgresAddress,
-} from '../../config/address/postgres.ts';
+  clientProcessId,
+  cutClient,
+  dialledWays,
+} from '../../config/address/postgres-dial.ts';
 import type { PooledConnection } from '../connection-pool.ts';
 import { isServerError, targetFailure } from './errors.ts';
 
@@ -93,18 +95,18 @@ export class PostgresConnection implements PooledConnection {
     options: SessionOptions,
     signal?: AbortSignal,
   ): Promise<PostgresConnection> {
-    let failure: unknown;
     const late = AbortSignal.timeout(dialLimitMs(address, options));
     const stop = signal ? AbortSignal.any([signal, late]) : late;
-    for (const tls of address.attempts) {
+    const dial = async (
+      tls: ConnectionOptions | false,
+    ): Promise<PostgresConnection> => {
       signal?.throwIfAborted();
       const client = new pg.Client({
         ...address.config,
         ssl: tls,
         pipeline: true,
       } as pg.ClientConfig);
-      const internals = client as unknown as ClientInternals;
-      const cut = (): void => internals.connection.stream.destroy();
+      const cut = (): void => cutClient(client);
       stop.addEventListener('abort', cut, { once: true });
       client.on('error', () => {});
       try {
@@ -119,29 +121,24 @@ export class PostgresConnection implements PooledConnection {
         return connection;
       } catch (error) {
         cut();
-        signal?.throwIfAborted();
-        if (late.aborted) {
-          failure = Object.assign(new Error('no answer in time'), {
-            code: 'ETIMEDOUT',
-          });
-          break;
-        }
-        // What a server says tells more than that it has no TLS.
-        failure =
-          isServerError(failure) && !isServerError(error) ? failure : error;
-        if (!mayWorkOtherwise(error)) {
-          break;
-        }
+        throw late.aborted
+          ? Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })
+          : error;
       } finally {
         stop.removeEventListener('abort', cut);
       }
+    };
+    try {
+      return await dialledWays(address.attempts, dial);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw targetFailure(error, 'connect', address.display);
     }
-    throw targetFailure(failure, 'connect', address.display);
   }
 
   /** The server's name for this session. */
   get processId(): number {
-    return (this.#client as unknown as ClientInternals).processID;
+    return clientProcessId(this.#client);
   }
 
   /** Rows as objects; every value is text or null (no type is parsed). */
@@ -230,7 +227,7 @@ export class PostgresConnection implements PooledConnection {
 
   destroy(): void {
     this.#usable = false;
-    (this.#client as unknown as ClientInternals).connection.stream.destroy();
+    cutClient(this.#client);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,7 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 
-import {
-  mayWorkOtherwise,
-  parsePostgresAddress,
-} from '../../config/address/postgres.ts';
+import { dialPostgres } from '../../config/address/postgres-dial.ts';
+import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { RowText } from '../comparison.ts';
 import {
   columnKinds,
@@ -66,28 +64,13 @@ export const postgresEngine: Engine = {
 
 async function dial({ url, onLost }: ConnectOptions): Promise<Client> {
   const address = parsePostgresAddress(url, '--targetConn');
-  let failure: unknown;
-  for (const ssl of address.attempts) {
-    const client = new Client({
-      ...address.config,
-      ssl,
-      connectionTimeoutMillis: connectTimeoutMs,
-      query_timeout: statementTimeoutMs,
-      application_name: 'replicator workload',
-    });
-    client.on('error', onLost);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      await client.end().catch(() => {});
-      failure = error;
-      if (!mayWorkOtherwise(error)) {
-        break;
-      }
-    }
-  }
-  throw failure;
+  const client = await dialPostgres(address, {
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: statementTimeoutMs,
+    application_name: 'replicator workload',
+  });
+  client.on('error', onLost);
+  return client;
 }
 
 class PostgresSession implements EngineSession {
