@@ -4,6 +4,7 @@
  */
 import { ReplicatorError } from '../failure/failure.ts';
 import { formatByteSize } from '../lib/byte-size.ts';
+import { parseAllowedSubjects } from './allowed-subjects.ts';
 import { isLoopback, parseListenAddress } from './listen-address.ts';
 import type {
   HttpValues,
@@ -27,6 +28,7 @@ export function checkStartOptions(values: StartValues): string[] {
   checkModes(values);
   checkTls(values);
   checkCallers(values);
+  checkSubjects(values);
   checkAddresses(values);
   checkMetrics(values);
   return warningsOf(values);
@@ -198,6 +200,20 @@ function checkCallers(values: HttpValues): void {
     throw contradiction(
       '--authentication token looks at no client certificate, and --tlsClientCA asks for one',
       'give --authentication both to ask for the two, or leave --tlsClientCA out',
+    );
+  }
+}
+
+/** Throws E5002 or E5003 where rules would never be asked. */
+function checkSubjects(values: HttpValues): void {
+  if (values.tlsAllowedSubjects.trim() === '') {
+    return;
+  }
+  parseAllowedSubjects(values.tlsAllowedSubjects);
+  if (!askedOfCallers(values).includes('certificate')) {
+    throw contradiction(
+      '--tlsAllowedSubjects speaks of client certificates, and none are asked for',
+      'give --tlsClientCA (and --authentication certificate or both), or leave it out',
     );
   }
 }

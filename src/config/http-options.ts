@@ -13,14 +13,14 @@ export const httpOptions = {
     default: '',
     group: 'HTTP',
     about:
-      'The PEM file of the server certificate, with its intermediate certificates behind it. Read again on SIGHUP.',
+      'The PEM file of the server certificate, with its intermediate certificates behind it. Read again when it changes, and on SIGHUP.',
   },
   tlsPrivateKey: {
     type: 'string',
     default: '',
     group: 'HTTP',
     about:
-      'The PEM file of the private key of --tlsCertificate. Read again on SIGHUP.',
+      'The PEM file of the private key of --tlsCertificate, not encrypted. Read again when it changes, and on SIGHUP.',
   },
   tlsSelfSigned: {
     type: 'boolean',
@@ -34,7 +34,14 @@ export const httpOptions = {
     default: '',
     group: 'HTTP',
     about:
-      'The PEM file of the authorities that sign client certificates. Every caller must then show one (client_cert and client_key in the changefeed URL). Read again on SIGHUP.',
+      'The PEM file of the authorities that sign client certificates. Every caller must then show one (client_cert and client_key in the changefeed URL). Each certificate in it is trusted, one in between as well as a root. Read again when it changes, and on SIGHUP.',
+  },
+  tlsAllowedSubjects: {
+    type: 'string',
+    default: '',
+    group: 'HTTP',
+    about:
+      'Which client certificates may send to which target schema, as pairs with commas between: shop.public=cn:feed-shop, *=dns:*.feeds.example.com. Behind = stands what the certificate must show: cn: (the one common name), dns:, uri: or email: (alternative names); all are compared sign by sign, and * stands for one whole first label of dns: only. Before it stands the target schema; * is any one part of it, alone any schema. What no pair names is refused (403). Without the option every certificate of --tlsClientCA may send to every schema.',
   },
   authentication: {
     type: 'enum',

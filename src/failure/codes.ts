@@ -447,6 +447,13 @@ export const errorCodes = {
     remedy:
       'replicator dlq list --superseded shows which there are; one that was retried or discarded is gone',
   },
+  E5018: {
+    meaning: 'the certificate files do not serve',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'see "Certificates" in docs/07-operations.md; replicator make-certs makes a set for a trial',
+  },
 
   // 6xxx: the source database (source-codes.ts).
   ...sourceCodes,

@@ -7,6 +7,7 @@ import { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
@@ -15,6 +16,7 @@ import {
   KeyUsagesExtension,
   PemConverter,
   SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
   type X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
@@ -119,7 +121,21 @@ async function certify(
       publicKey: subject.keys.publicKey,
       signingKey: issuer.keys.privateKey,
       signingAlgorithm: algorithm,
-      extensions,
+      // They tell apart authorities of one name: after a change of
+      // authority both stand in one file for a while.
+      extensions: [
+        ...extensions,
+        await SubjectKeyIdentifierExtension.create(
+          subject.keys.publicKey,
+          false,
+          webcrypto,
+        ),
+        await AuthorityKeyIdentifierExtension.create(
+          issuer.keys.publicKey,
+          false,
+          webcrypto,
+        ),
+      ],
     },
     webcrypto,
   );

@@ -57,6 +57,16 @@ export const houseMetrics = {
     help: '1 when an option makes the daemon unsafe: discard, disableAuthentication, insecureHttp or tlsSelfSigned.',
     labels: ['option'],
   },
+  replicator_certificate_expiry_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a certificate ends, in seconds since 1970: those of --tlsCertificate (role="server") and of --tlsClientCA (role="client_ca").',
+    labels: ['role', 'subject', 'fingerprint'],
+  },
+  replicator_certificate_reload_failing: {
+    type: 'gauge',
+    help: '1 while the certificate files cannot be taken over, and the ones before are served still; the log says why.',
+    labels: [],
+  },
   replicator_memory_limit_bytes: {
     type: 'gauge',
     help: 'The value of --memoryLimit.',

@@ -19,7 +19,9 @@ import {
   setConstantMetrics,
 } from './open-house.ts';
 import { openCallers } from './open-callers.ts';
-import { listenerTls, reloadOnHangup } from './listener-tls.ts';
+import { CertificateWatch } from './certificate-watch.ts';
+import { reloadOnHangup } from './hangup.ts';
+import { listenerTls, listenerTlsWarnings } from './listener-tls.ts';
 import { receiveContext } from './receive-context.ts';
 import { replicatorVersion } from '../version.ts';
 
@@ -46,6 +48,9 @@ export async function runDaemon(
   }
 
   const tls = await listenerTls(values);
+  if (tls !== null) {
+    warnings.push(...(await listenerTlsWarnings(values, tls)));
+  }
   await requireFreeAddress(bind, 'bindAddr');
   if (values.metricsAddr !== '') {
     await requireFreeAddress(
@@ -83,7 +88,7 @@ export async function runDaemon(
     new WebhookServer({
       ...bind,
       tls,
-      callers: openCallers(values),
+      callers: openCallers(values, logger),
       responseTimeoutMs: values.httpResponseTimeout,
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,
@@ -107,7 +112,19 @@ export async function runDaemon(
 
   keepTelling(open, values, { kind: 'cdc', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
-  stack.use(reloadOnHangup(values, webhook, log));
+  const certificates =
+    tls &&
+    stack.use(
+      new CertificateWatch({
+        texts: tls,
+        read: async (before) => (await listenerTls(values, before))!,
+        take: (texts) => webhook.reloadTls(texts),
+        judgeAgain: () => webhook.judgeAgain(),
+        logger,
+        metrics,
+      }).start(),
+    );
+  stack.use(reloadOnHangup(log, certificates));
 
   const address = await webhook.listen();
   logger.info(

@@ -1,60 +1,91 @@
+import { stat } from 'node:fs/promises';
+
 import type { StartValues } from '../../config/options.ts';
-import { asReplicatorError } from '../../failure/failure.ts';
 import { createSelfSigned } from '../../lib/certificates.ts';
-import type { WebhookServer } from '../../source/changefeed/server/server.ts';
+import {
+  checkTlsTexts,
+  named,
+  readCertificates,
+} from '../../source/changefeed/server/certificate-check.ts';
+import {
+  expirySentence,
+  servedCertificates,
+} from '../../source/changefeed/server/certificate-expiry.ts';
 import {
   readTlsFiles,
+  type TlsFiles,
   type TlsTexts,
 } from '../../source/changefeed/server/tls-files.ts';
-import type { OpenLogger } from '../../telemetry/logger.ts';
 
-/** The listener's certificates as the options say; null serves cleartext. */
+/**
+ * The listener's certificates as the options say; null serves cleartext.
+ * Throws E5005 or E5018. With `before`, a certificate that signs itself stays
+ * what it is: it is made once a start.
+ */
 export async function listenerTls(
   values: StartValues,
+  before: TlsTexts | null = null,
 ): Promise<TlsTexts | null> {
-  const clientCA = values.tlsClientCA === '' ? null : values.tlsClientCA;
-  if (values.tlsSelfSigned) {
-    const { cert, key } = await createSelfSigned();
-    const { ca } = await readTlsFiles({
-      certificate: null,
-      privateKey: null,
-      clientCA,
-    });
-    return { cert, key, ca };
-  }
-  if (values.tlsCertificate === '') {
+  const files = listenerFiles(values);
+  if (files === null) {
     return null;
   }
-  return await readTlsFiles({
-    certificate: values.tlsCertificate,
-    privateKey: values.tlsPrivateKey,
-    clientCA,
-  });
+  const { cert, key, ca } = await readTlsFiles(files);
+  const own = values.tlsSelfSigned
+    ? (before ?? (await createSelfSigned()))
+    : { cert: cert!, key: key! };
+  const texts = { cert: own.cert, key: own.key, ca };
+  checkTlsTexts(texts, files);
+  return texts;
 }
 
-/** On SIGHUP: certificates are read again, the log file is opened anew. */
-export function reloadOnHangup(
+/** What does not keep the daemon from starting, but somebody should mend. */
+export async function listenerTlsWarnings(
   values: StartValues,
-  webhook: WebhookServer,
-  log: OpenLogger,
-): Disposable {
-  const reload = (): void => {
-    log.reopen();
-    if (values.tlsCertificate === '') {
-      return;
-    }
-    listenerTls(values).then(
-      (tls) => {
-        webhook.reloadTls(tls!);
-        log.logger.info('certificates read again');
-      },
-      (error: unknown) =>
-        log.logger.error(
-          { err: error },
-          `the certificates stay as they were: ${asReplicatorError(error).line}`,
-        ),
+  texts: TlsTexts,
+): Promise<string[]> {
+  const { certificate, privateKey } = listenerFiles(values)!;
+  if (certificate === null || privateKey === null) {
+    return [];
+  }
+  const warnings: string[] = [];
+  const { mode } = await stat(privateKey);
+  if (process.platform !== 'win32' && (mode & 0o007) !== 0) {
+    warnings.push(
+      `--tlsPrivateKey ${privateKey}: every account of this machine may read or write the key (mode ${(mode & 0o777).toString(8)}); chmod 600`,
     );
+  }
+  const [own] = readCertificates(
+    named('tlsCertificate', certificate, texts.cert),
+  );
+  if (own!.subjectAltName === undefined) {
+    warnings.push(
+      `--tlsCertificate ${certificate}: the certificate has no alternative names, and CockroachDB looks at nothing else: it cannot verify this server`,
+    );
+  }
+  // The extended ones, as OIDs: serverAuth.
+  if (own!.keyUsage && !own!.keyUsage.includes('1.3.6.1.5.5.7.3.1')) {
+    warnings.push(
+      `--tlsCertificate ${certificate}: the certificate is not meant for servers (extended key usage serverAuth): CockroachDB cannot verify this server`,
+    );
+  }
+  return warnings;
+}
+
+/** For preflight: which certificates are over, or soon will be. */
+export function expiryWarnings(texts: TlsTexts, nowMs: number): string[] {
+  return servedCertificates(texts)
+    .map((each) => expirySentence(each, nowMs))
+    .filter((sentence) => sentence !== null);
+}
+
+function listenerFiles(values: StartValues): TlsFiles | null {
+  if (values.tlsCertificate === '' && !values.tlsSelfSigned) {
+    return null;
+  }
+  return {
+    certificate: values.tlsSelfSigned ? null : values.tlsCertificate,
+    privateKey: values.tlsSelfSigned ? null : values.tlsPrivateKey,
+    clientCA: values.tlsClientCA === '' ? null : values.tlsClientCA,
   };
-  process.on('SIGHUP', reload);
-  return { [Symbol.dispose]: () => process.off('SIGHUP', reload) };
 }

@@ -73,8 +73,13 @@ async function optionFindings(
       return [];
     }
     const warnings = checkStartOptions(values);
-    const { listenerTls } = await import('../daemon/listener-tls.ts');
-    await listenerTls(values);
+    const { listenerTls, listenerTlsWarnings, expiryWarnings } =
+      await import('../daemon/listener-tls.ts');
+    const tls = await listenerTls(values);
+    if (tls !== null) {
+      warnings.push(...(await listenerTlsWarnings(values, tls)));
+      warnings.push(...expiryWarnings(tls, Date.now()));
+    }
     return warnings.map((text) => ({
       level: 'warn',
       subject: 'options',

@@ -1,26 +1,95 @@
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 
+import type { SubjectRule } from '../../../config/allowed-subjects.ts';
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type { Caller, CallerRequest } from './callers.ts';
+import { schemaName } from '../../../mutation/schema-name.ts';
+import type { Callers } from './callers.ts';
+import { connectionState } from './connection.ts';
+import {
+  readShownCertificate,
+  type ShownCertificate,
+} from './shown-certificate.ts';
+import { isSubjectAllowed } from './subject-rules.ts';
+
+export interface CertificateCallerOptions {
+  /** Null lets every certificate of the authority send to every schema. */
+  readonly rules: readonly SubjectRule[] | null;
+  /** Told of each request whose certificate is good, for what ends soon. */
+  readonly seen?: (shown: ShownCertificate) => void;
+}
+
+/** What OpenSSL finds, in words; all else is a chain that leads nowhere. */
+const refusals: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'has expired, or its authority has',
+  CERT_NOT_YET_VALID: 'is not valid yet',
+  INVALID_PURPOSE: 'is not meant for clients (extended key usage clientAuth)',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'is signed by itself',
+};
 
 /**
  * Known by a client certificate that the authority in `--tlsClientCA` signed.
- * Verified in the handshake; here it is only asked how that went.
+ * Verified in the handshake; here it is asked how that went, for every
+ * request anew, for a connection may outlive what it was let in by.
  */
-export function identifyByCertificate({ socket }: CallerRequest): Caller {
-  const tls = socket as TLSSocket;
-  // Over cleartext there is neither.
-  const subject = tls.getPeerCertificate?.()?.subject;
-  if (tls.authorized !== true) {
-    throw new ReplicatorError('E1023', {
-      detail: subject
-        ? 'the client certificate is not signed by the authority in --tlsClientCA, or has expired'
-        : 'the caller shows no client certificate',
-    });
-  }
-  return {
-    name: `certificate CN=${JSON.stringify(subject?.CN ?? '')}`,
-    // Any certificate of the authority may write to any schema.
-    requireSchema() {},
+export function identifyByCertificate({
+  rules,
+  seen,
+}: CertificateCallerOptions): Callers['identify'] {
+  return async ({ socket }) => {
+    const shown = await verifiedCertificate(socket as TLSSocket);
+    seen?.(shown);
+    return {
+      name: `certificate ${shown.printed}`,
+      requireSchema(schema) {
+        if (rules !== null && !isSubjectAllowed(rules, shown, schema)) {
+          throw new ReplicatorError('E1024', {
+            detail: `the client certificate shows ${shown.printed}, which --tlsAllowedSubjects does not let send to ${schemaName(schema)}`,
+            remedy:
+              'give the changefeed the certificate that belongs to this schema, or allow this one in --tlsAllowedSubjects',
+          });
+        }
+      },
+    };
   };
+}
+
+async function verifiedCertificate(
+  socket: TLSSocket,
+): Promise<ShownCertificate> {
+  const state = connectionState(socket);
+  // Over cleartext there is no certificate.
+  if (state === null) {
+    throw unknown('the caller shows no client certificate');
+  }
+  state.shown ??= readShownCertificate(handshakeCertificate(socket));
+  const shown = await state.shown;
+  // Only now: while it was read the authority may have gone.
+  if (state.isOutdated) {
+    throw unknown(
+      'the authorities of clients have changed since this connection was opened: connect again',
+    );
+  }
+  if (!(Date.now() <= shown.notAfterMs)) {
+    throw unknown(`the client certificate ${refusals['CERT_HAS_EXPIRED']!}`);
+  }
+  return shown;
+}
+
+function handshakeCertificate(socket: TLSSocket): PeerCertificate {
+  const certificate = socket.getPeerCertificate();
+  if (!certificate?.raw) {
+    throw unknown('the caller shows no client certificate');
+  }
+  // A session that is taken up again was judged by nobody this time.
+  if (socket.authorized !== true || socket.isSessionReused()) {
+    const code = String(socket.authorizationError ?? '');
+    throw unknown(
+      `the client certificate ${refusals[code] ?? 'is not signed by an authority in --tlsClientCA; certificates in between must be sent along with it'}`,
+    );
+  }
+  return certificate;
+}
+
+function unknown(detail: string): ReplicatorError {
+  return new ReplicatorError('E1023', { detail });
 }

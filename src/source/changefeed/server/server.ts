@@ -120,9 +120,14 @@ export class WebhookServer implements AsyncDisposable {
     return this.#budget.heldBytes;
   }
 
-  /** New connections use these certificates; open ones go on. */
+  /** See Transport.reloadTls. */
   reloadTls(tls: TlsTexts): void {
     this.#transport?.reloadTls(tls);
+  }
+
+  /** See Transport.judgeAgain. */
+  judgeAgain(): void {
+    this.#transport?.judgeAgain();
   }
 
   /**

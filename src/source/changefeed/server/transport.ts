@@ -2,6 +2,9 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 
+import { hasLostAuthority } from './certificate-check.ts';
+import { type Handler, OpenConnections } from './open-connections.ts';
+import { secureContextOptions } from './secure-context.ts';
 import type { TlsTexts } from './tls-files.ts';
 
 /**
@@ -37,18 +40,21 @@ export interface TransportOptions {
 
 export interface Transport {
   readonly server: http.Server;
-  /** New connections use these certificates; open ones go on. */
+  /**
+   * New connections use these certificates; open ones go on, unless an
+   * authority is gone that may have let them in: then see `judgeAgain`.
+   */
   reloadTls(tls: TlsTexts): void;
+  /**
+   * Ends every TLS connection once what it has begun is answered, so that
+   * its caller shows a certificate again.
+   */
+  judgeAgain(): void;
   /** Tells HTTP/2 peers to ask elsewhere; what is under way ends. */
   goAway(): void;
   /** Ends every connection, whatever it is doing. */
   cut(): void;
 }
-
-type Handler = (
-  request: http.IncomingMessage,
-  reply: http.ServerResponse,
-) => void;
 
 /** HTTP/1.1 and HTTP/2 (by ALPN) over TLS, HTTP/1.1 in clear. */
 export function createTransport(
@@ -62,30 +68,35 @@ export function createTransport(
     keepAliveTimeout: timeouts.keepAliveMs,
     connectionsCheckingInterval: timeouts.headersMs / 2,
   };
-  const sessions = new Set<http2.ServerHttp2Session>();
-  const sockets = new Set<Socket>();
+  let serving = tls;
+  const connections = new OpenConnections();
   const secure =
-    tls && createSecureServer(tls, options, limits, handler, sessions);
+    tls &&
+    createSecureServer(tls, options, limits, connections.watched(handler));
   const server = secure ?? http.createServer(limits, handler);
   server.maxConnections = maxConnections;
   server.on('connection', (socket: Socket) => {
     socket.setKeepAlive(true, tcpKeepAliveMs);
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    connections.opened(socket, secure !== null);
+  });
+  secure?.on('secureConnection', (socket) => connections.secured(socket));
+  secure?.on('session', (session) => {
+    connections.joined(session);
+    // Streams that are under way still end; a session without any is closed.
+    session.setTimeout(timeouts.keepAliveMs, () => session.close());
   });
   return {
     server: server as http.Server,
-    reloadTls: (texts) => secure?.setSecureContext(secureContext(texts)),
-    goAway() {
-      for (const session of sessions) {
-        session.close();
+    reloadTls(texts) {
+      secure?.setSecureContext(secureContextOptions(texts));
+      if (serving !== null && hasLostAuthority(serving, texts)) {
+        connections.judgeAgain();
       }
+      serving = texts;
     },
-    cut() {
-      for (const socket of sockets) {
-        socket.destroy();
-      }
-    },
+    goAway: () => connections.goAway(),
+    judgeAgain: () => connections.judgeAgain(),
+    cut: () => connections.cut(),
   };
 }
 
@@ -94,13 +105,11 @@ function createSecureServer(
   { authenticate, timeouts }: TransportOptions,
   limits: http.ServerOptions,
   handler: Handler,
-  sessions: Set<http2.ServerHttp2Session>,
 ): http2.Http2SecureServer {
-  const server = http2.createSecureServer(
+  return http2.createSecureServer(
     {
       allowHTTP1: true,
-      minVersion: 'TLSv1.2',
-      ...secureContext(tls),
+      ...secureContextOptions(tls),
       // A caller without a valid certificate is told so in the reply (401),
       // which the changefeed shows; a broken handshake would tell nothing.
       requestCert: authenticate,
@@ -114,24 +123,4 @@ function createSecureServer(
       response: http2.Http2ServerResponse,
     ) => void,
   );
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.on('close', () => sessions.delete(session));
-    session.on('error', () => {});
-    // Streams that are under way still end; a session without any is closed.
-    session.setTimeout(timeouts.keepAliveMs, () => session.close());
-  });
-  return server;
-}
-
-function secureContext(tls: TlsTexts): {
-  cert: string;
-  key: string;
-  ca?: string;
-} {
-  return {
-    cert: tls.cert,
-    key: tls.key,
-    ...(tls.ca === null ? {} : { ca: tls.ca }),
-  };
 }

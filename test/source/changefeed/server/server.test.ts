@@ -309,7 +309,7 @@ function tlsOptions(): Partial<WebhookServerOptions> {
       key: certificates.server.key,
       ca: certificates.ca.cert,
     },
-    callers: askCallers({ certificate: identifyByCertificate }),
+    callers: askCallers({ certificate: identifyByCertificate({ rules: null }) }),
   };
 }
 
