@@ -34,7 +34,7 @@ export const httpOptions = {
     default: '',
     group: 'HTTP',
     about:
-      'The PEM file of the authorities that sign client certificates. Every caller must then show one (client_cert and client_key in the changefeed URL). Each certificate in it is trusted, one in between as well as a root. Read again when it changes, and on SIGHUP.',
+      'The PEM file of the authorities that sign client certificates. Every caller must then show one (client_cert and client_key in the changefeed URL). The roots must stand in it; those in between may. Read again when it changes, and on SIGHUP.',
   },
   tlsAllowedSubjects: {
     type: 'string',

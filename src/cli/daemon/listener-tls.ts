@@ -6,6 +6,7 @@ import {
   checkTlsTexts,
   named,
   readCertificates,
+  subjectOf,
 } from '../../source/changefeed/server/certificate-check.ts';
 import {
   expirySentence,
@@ -44,11 +45,12 @@ export async function listenerTlsWarnings(
   values: StartValues,
   texts: TlsTexts,
 ): Promise<string[]> {
-  const { certificate, privateKey } = listenerFiles(values)!;
+  const files = listenerFiles(values)!;
+  const warnings = rootlessWarnings(texts, files.clientCA);
+  const { certificate, privateKey } = files;
   if (certificate === null || privateKey === null) {
-    return [];
+    return warnings;
   }
-  const warnings: string[] = [];
   const { mode } = await stat(privateKey);
   if (process.platform !== 'win32' && (mode & 0o007) !== 0) {
     warnings.push(
@@ -70,6 +72,20 @@ export async function listenerTlsWarnings(
     );
   }
   return warnings;
+}
+
+/** OpenSSL follows a chain to its root, or takes nobody for known. */
+function rootlessWarnings(texts: TlsTexts, path: string | null): string[] {
+  if (texts.ca === null) {
+    return [];
+  }
+  const authorities = readCertificates(named('tlsClientCA', path, texts.ca));
+  return authorities
+    .filter((each) => !authorities.some((other) => each.checkIssued(other)))
+    .map(
+      (each) =>
+        `--tlsClientCA ${path}: ${subjectOf(each)} is not a root, and what signed it is not in the file: whoever it signed for is refused. Add its root, and say who may send with --tlsAllowedSubjects`,
+    );
 }
 
 /** For preflight: which certificates are over, or soon will be. */

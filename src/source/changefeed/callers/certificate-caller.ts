@@ -22,7 +22,8 @@ export interface CertificateCallerOptions {
 const refusals: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'has expired, or its authority has',
   CERT_NOT_YET_VALID: 'is not valid yet',
-  INVALID_PURPOSE: 'is not meant for clients (extended key usage clientAuth)',
+  INVALID_PURPOSE:
+    'is not meant for clients (extended key usage clientAuth), or what signed it is no authority',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'is signed by itself',
 };
 

@@ -35,11 +35,6 @@ export function secureContextOptions(tls: TlsTexts): SecureContextOptions {
     secureOptions: constants.SSL_OP_NO_TICKET,
     cert: tls.cert,
     key: tls.key,
-    ...(tls.ca !== null && {
-      ca: tls.ca,
-      // Each certificate in the file is trusted as it stands: one in between
-      // too, for those who want its callers and not all of its root's.
-      allowPartialTrustChain: true,
-    }),
+    ...(tls.ca !== null && { ca: tls.ca }),
   };
 }

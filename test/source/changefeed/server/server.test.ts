@@ -309,7 +309,9 @@ function tlsOptions(): Partial<WebhookServerOptions> {
       key: certificates.server.key,
       ca: certificates.ca.cert,
     },
-    callers: askCallers({ certificate: identifyByCertificate({ rules: null }) }),
+    callers: askCallers({
+      certificate: identifyByCertificate({ rules: null }),
+    }),
   };
 }
 
