@@ -27,6 +27,8 @@ export interface OpenStoresOptions {
   readonly onLockWait?: () => void;
   /** See {@link StagingOptions.shared}. */
   readonly sharesStaging?: StagingOptions['shared'];
+  /** Called once the target was asked and before anything is written. */
+  readonly beforeWriting?: () => void;
   /** See {@link OpenTargetOptions.sessionName}. */
   readonly sessionName?: string;
 }
@@ -79,6 +81,7 @@ export async function openStores(
   ) {
     throw targetFailure;
   }
+  options.beforeWriting?.();
   const stagingOptions: StagingOptions = {
     stagingConn: embedded ? null : values.stagingConn,
     dataDir: values.dataDir,

@@ -5,6 +5,7 @@
  *
  * Names and meanings are the peer's; ours are added, never renamed.
  */
+import { auditOptions, auditPlaceOptions } from './audit-options.ts';
 import { globalOptions, metricsOptions } from './global-options.ts';
 import { httpOptions } from './http-options.ts';
 import type { OptionTable, OptionValues } from './option-entry.ts';
@@ -15,6 +16,8 @@ import { targetOptions } from './target-options.ts';
 
 export type { OptionEntry, OptionTable, OptionValues } from './option-entry.ts';
 export {
+  auditOptions,
+  auditPlaceOptions,
   globalOptions,
   httpOptions,
   metricsOptions,
@@ -30,6 +33,7 @@ export const startOptions = {
   ...httpOptions,
   ...sequencerOptions,
   ...metricsOptions,
+  ...auditOptions,
   ...globalOptions,
 } as const satisfies OptionTable;
 
@@ -52,6 +56,7 @@ export const pglogicalOptions = {
   healthCheckTimeout,
   ...slotSequencerOptions,
   ...metricsOptions,
+  ...auditOptions,
   ...globalOptions,
 } as const satisfies OptionTable;
 

@@ -454,6 +454,13 @@ export const errorCodes = {
     remedy:
       'see "Certificates" in docs/07-operations.md; replicator make-certs makes a set for a trial',
   },
+  E5020: {
+    meaning: 'the audit log cannot be written',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'make room, or give --auditLog a file that this account may append to',
+  },
 
   // 6xxx: the source database (source-codes.ts).
   ...sourceCodes,

@@ -16,45 +16,32 @@ import type {
   SequencerObserver,
 } from '../sequencer/sequencer.ts';
 import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
-import type { Checkpoint, StagingStore } from '../staging/staging.ts';
+import type { Checkpoint } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
-import type { SchemaShape, Target } from '../target/target.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import type { SchemaShape } from '../target/target.ts';
 import { openAhead, refuseForeignKeys, runBeside } from './chosen-mode.ts';
 import {
   claimWatermark,
   refuseForeignWatermark,
 } from './leading/claim-watermark.ts';
+import type { House } from './house.ts';
 import { FeedConflicts } from './feed/feed-conflicts.ts';
 import type { FeedMemory } from './feed/feed-memory.ts';
 import { followStaging } from './leading/follow-staging.ts';
 import { endSessionsOf } from './leading/left-sessions.ts';
 import { openLeadership } from './leading/leadership-observer.ts';
-import type { Election, Leadership } from './leading/leadership.ts';
+import type { Leadership } from './leading/leadership.ts';
 import { retireLoop } from './retirement.ts';
+import { auditStatus } from './watching/audited-status.ts';
 import { pipelineObserver } from './watching/observer.ts';
-import type { PipelineOptions } from './pipeline-options.ts';
 import { PacedLook } from './paced-look.ts';
 import type { Sifted } from './feed/redelivery.ts';
 import { RequestsUnderWay } from './feed/requests-under-way.ts';
 import { stageRows } from './feed/stage-rows.ts';
 import { watchSetAside } from './watching/set-aside-rows.ts';
-import type { StagingBudget } from './feed/staging-budget.ts';
 import { PipelineStatus } from './watching/status.ts';
 import { Tenure } from './leading/tenure.ts';
 import type { Term } from './leading/term.ts';
-
-/** What all pipelines of a daemon share. */
-export interface House {
-  readonly store: StagingStore;
-  /** Given where other daemons may share the store: one of them applies. */
-  readonly election?: Election;
-  readonly target: Target;
-  readonly budget: StagingBudget;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly options: PipelineOptions;
-}
 
 interface Parts {
   readonly schema: SchemaName;
@@ -109,6 +96,7 @@ export class Pipeline implements Feed {
     this.#look = new PacedLook(parts.watch, this.#stop.signal);
     this.#logger = house.logger.child({ schema: parts.schema });
     this.status.mode = house.options.mode;
+    auditStatus(this.status, parts.schema, house.audit);
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
     this.#conflicts = new FeedConflicts(parts.schema, this.status, {

@@ -14,7 +14,8 @@ import {
 import type { SchemaShape } from '../target/target.ts';
 import { noteConsistent } from './chosen-mode.ts';
 import { FeedMemory } from './feed/feed-memory.ts';
-import { type House, Pipeline, shapeMemo } from './pipeline.ts';
+import type { House } from './house.ts';
+import { Pipeline, shapeMemo } from './pipeline.ts';
 import { PipelineTransactions } from './feed/transaction-feed.ts';
 
 /** A schema that is not there is looked for again at most this often. */

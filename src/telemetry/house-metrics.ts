@@ -67,6 +67,11 @@ export const houseMetrics = {
     help: '1 while the certificate files cannot be taken over, and the ones before are served still; the log says why.',
     labels: [],
   },
+  replicator_audit_lost_total: {
+    type: 'counter',
+    help: 'Records of what the daemon did of itself that the audit log did not take; the log has them.',
+    labels: [],
+  },
   replicator_memory_limit_bytes: {
     type: 'gauge',
     help: 'The value of --memoryLimit.',

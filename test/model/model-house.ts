@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { withJoinedSchemas } from '../../src/pipeline/joined-schemas.ts';
 import { meteredTarget } from '../../src/pipeline/watching/metered-target.ts';
-import type { House } from '../../src/pipeline/pipeline.ts';
+import type { House } from '../../src/pipeline/house.ts';
 import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
 import { StagingBudget } from '../../src/pipeline/feed/staging-budget.ts';
@@ -18,6 +18,7 @@ import {
   openTarget,
 } from '../../src/target/open-target.ts';
 import type { Target } from '../../src/target/target.ts';
+import { silentAudit } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createRandom, type Random } from '../../src/workload/random.ts';
 import { testSequencerOptions } from '../support/house.ts';
@@ -107,6 +108,7 @@ export class ModelHouse implements AsyncDisposable {
           ),
           budget: new StagingBudget(store, 1 << 30),
           metrics,
+          audit: silentAudit,
           logger: pino(
             { level: 'info' },
             { write: (line) => void lines.push(line) },

@@ -27,7 +27,8 @@ export async function runCommandLine(
     signal: options.signal ?? new AbortController().signal,
   };
   const printed = Promise.all([text(stdout), text(stderr)]);
-  const exitCode = await main(argv, options.env ?? {}, io);
+  const env = { REPLICATOR_AUDIT_LOG: '/dev/null', ...options.env };
+  const exitCode = await main(argv, env, io);
   stdout.end();
   stderr.end();
   const [out, err] = await printed;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { schemaName, type SchemaName } from '../../src/mutation/schema-name.ts';
-import type { House } from '../../src/pipeline/pipeline.ts';
+import type { House } from '../../src/pipeline/house.ts';
 import type { PipelineOptions } from '../../src/pipeline/pipeline-options.ts';
 import { Pipelines } from '../../src/pipeline/pipelines.ts';
 import { StagingBudget } from '../../src/pipeline/feed/staging-budget.ts';
@@ -15,6 +15,7 @@ import {
   openTarget,
 } from '../../src/target/open-target.ts';
 import type { Target } from '../../src/target/target.ts';
+import { silentAudit } from '../../src/telemetry/audit.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type TestDatabase, testDatabase } from './test-database.ts';
@@ -99,6 +100,7 @@ export async function testHouse(
     budget: new StagingBudget(store, options.stagingLimitBytes ?? 1 << 30),
     metrics: createMetrics(),
     logger: silentLogger,
+    audit: silentAudit,
     options: {
       mode: options.mode ?? 'consistent',
       retireOffsetMs: 86_400_000,

@@ -11,6 +11,7 @@ import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
 import { describeListener } from './ready-line.ts';
+import { auditRun, certificateFacts, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
 import {
   keepTelling,
@@ -42,6 +43,8 @@ export async function runDaemon(
   using log = openLogger(values, metrics);
   const { logger } = log;
   const startedAtMs = Date.now();
+  using audit = openDaemonAudit(values, { logger, metrics });
+  using run = auditRun(audit, 'start', { values, table: startOptions });
   setConstantMetrics(metrics, values, startedAtMs);
   for (const option of insecureOptions(values)) {
     metrics.replicator_insecure_mode.set({ option }, 1);
@@ -68,6 +71,8 @@ export async function runDaemon(
       sharesStaging: values.immediate ? 'applied' : 'staged',
       metrics,
       logger,
+      audit,
+      beforeWriting: () => run.beforeWriting(),
       warnings,
     },
     stack,
@@ -118,15 +123,19 @@ export async function runDaemon(
       new CertificateWatch({
         texts: tls,
         read: async (before) => (await listenerTls(values, before))!,
-        take: (texts) => webhook.reloadTls(texts),
+        take: (texts) => {
+          audit.note('certificates read again', certificateFacts(texts));
+          webhook.reloadTls(texts);
+        },
         judgeAgain: () => webhook.judgeAgain(),
         logger,
         metrics,
       }).start(),
     );
-  stack.use(reloadOnHangup(log, certificates));
+  stack.use(reloadOnHangup([log, audit], certificates));
 
   const address = await webhook.listen();
+  run.ready();
   logger.info(
     describeListener(address, tls !== null, values, target.examplePath),
   );

@@ -1,13 +1,14 @@
-import type { OpenLogger } from '../../telemetry/logger.ts';
 import type { CertificateWatch } from './certificate-watch.ts';
 
-/** On SIGHUP: the log file is opened anew, certificates are read again. */
+/** On SIGHUP: files that are written are opened anew, certificates are read again. */
 export function reloadOnHangup(
-  log: OpenLogger,
+  files: readonly { reopen(): void }[],
   certificates: CertificateWatch | null,
 ): Disposable {
   const reload = (): void => {
-    log.reopen();
+    for (const file of files) {
+      file.reopen();
+    }
     void certificates?.reload();
   };
   process.on('SIGHUP', reload);

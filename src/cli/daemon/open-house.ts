@@ -13,11 +13,12 @@ import { holderName } from '../../pipeline/leading/holder-name.ts';
 import { defaultLeaseMs } from '../../pipeline/leading/leadership.ts';
 import { meteredStore } from '../../pipeline/watching/metered-store.ts';
 import { meteredTarget } from '../../pipeline/watching/metered-target.ts';
-import type { House } from '../../pipeline/pipeline.ts';
+import type { House } from '../../pipeline/house.ts';
 import { Pipelines } from '../../pipeline/pipelines.ts';
 import { StagingBudget } from '../../pipeline/feed/staging-budget.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 import type { Target } from '../../target/target.ts';
+import type { Audit } from '../../telemetry/audit.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import {
   collectProcessMetrics,
@@ -52,6 +53,9 @@ export interface HouseOptions {
   readonly targetView?: (target: Target) => Target;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly audit: Audit;
+  /** See {@link OpenStoresOptions.beforeWriting}. */
+  readonly beforeWriting: () => void;
   /** Lines for stderr once nothing can end the start any more. */
   readonly warnings: readonly string[];
 }
@@ -74,12 +78,13 @@ export async function openHouse(
   stack: AsyncDisposableStack,
   io: CommandIo,
 ): Promise<OpenHouse> {
-  const { metrics, logger } = options;
+  const { metrics, logger, audit } = options;
   const sessionName = randomBytes(4).toString('hex');
   const stores = await openStores(values, stack, {
     logger,
     metrics,
     signal: io.signal,
+    beforeWriting: options.beforeWriting,
     ...(options.onLockWait && { onLockWait: options.onLockWait }),
     ...(options.sharesStaging && { sharesStaging: options.sharesStaging }),
     sessionName,
@@ -107,6 +112,7 @@ export async function openHouse(
     budget,
     metrics,
     logger,
+    audit,
     options: pipelineOptions(values, options),
   };
   const pipelines = stack.use(new Pipelines(house, values.schemaRefresh));

@@ -27,7 +27,9 @@ import { openLogger } from '../../telemetry/logger.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
+import { auditRun, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
+import { reloadOnHangup } from './hangup.ts';
 import {
   keepTelling,
   type OpenHouse,
@@ -63,6 +65,8 @@ export async function runSlotDaemon(
   using log = openLogger(values, metrics);
   const { logger } = log;
   const startedAtMs = Date.now();
+  using audit = openDaemonAudit(values, { logger, metrics });
+  using run = auditRun(audit, 'pglogical', { values, table: pglogicalOptions });
   setConstantMetrics(metrics, values, startedAtMs);
   const listen =
     values.metricsAddr === ''
@@ -101,6 +105,8 @@ export async function runSlotDaemon(
       targetView: (target) => withJoinedSchemas(target, main, others),
       metrics,
       logger,
+      audit,
+      beforeWriting: () => run.beforeWriting(),
       warnings: [],
     },
     stack,
@@ -134,9 +140,10 @@ export async function runSlotDaemon(
   });
   keepTelling(open, values, { kind: 'pglogical', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
-  stack.use(reopenOnHangup(log));
+  stack.use(reloadOnHangup([log, audit], null));
   keepWatching(source, { values, address, metrics, logger, stack });
 
+  run.ready();
   logger.info(
     `ready: slot ${values.slotName} of ${address.display} into ${[main, ...others].join(', ')}${listen ? `; metrics on http://${values.metricsAddr}/_/varz` : ''}`,
   );
@@ -338,10 +345,4 @@ async function drain(
   await pipelines.drain();
   clearTimeout(grace);
   logger.info('stopped');
-}
-
-function reopenOnHangup(log: { reopen(): void }): Disposable {
-  const reopen = (): void => log.reopen();
-  process.on('SIGHUP', reopen);
-  return { [Symbol.dispose]: () => process.off('SIGHUP', reopen) };
 }

@@ -1,10 +1,12 @@
 import {
+  auditPlaceOptions,
   deadLetterCommandOptions,
   type OptionTable,
   valuesOf,
 } from '../../config/options.ts';
 import { count } from '../../lib/count.ts';
 import type { Command } from '../command.ts';
+import { openCommandAudit, placeOf, someOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
 import {
   everyLetter,
@@ -43,6 +45,7 @@ const discardOptions = {
     about: 'Delete without asking; needed where there is no terminal.',
   },
   ...jsonOption,
+  ...auditPlaceOptions,
   ...deadLetterCommandOptions,
 } as const satisfies OptionTable;
 
@@ -107,6 +110,13 @@ export const dlqDiscardCommand: Command = {
       io.stderr.write('Nothing was deleted.\n');
       return 1;
     }
+    using audit = openCommandAudit(values, io);
+    using act = audit.begin('dlq discard', {
+      target: placeOf(values.targetConn),
+      schema,
+      openCount,
+      letters: someOf(ids),
+    });
     let deletedCount = 0;
     for (let start = 0; start < ids.length; start += atOnce) {
       await using transaction = await target.begin(io.signal);
@@ -116,6 +126,7 @@ export const dlqDiscardCommand: Command = {
       await transaction.commit(null);
       deletedCount += taken.length;
     }
+    act.done({ deletedCount });
     report(deletedCount);
     words.write(`Deleted ${count(deletedCount, 'letter', 'letters')}.\n`);
     return 0;

@@ -1,4 +1,5 @@
 import {
+  auditPlaceOptions,
   deadLetterCommandOptions,
   type OptionTable,
   valuesOf,
@@ -14,6 +15,7 @@ import {
 import { createApplier } from '../../target/applier.ts';
 import type { DeadLetter } from '../../target/dead-letters.ts';
 import type { Command } from '../command.ts';
+import { openCommandAudit, placeOf, someOf } from '../command-audit.ts';
 import {
   everyLetter,
   letterFilter,
@@ -34,6 +36,7 @@ const retryOptions = {
     about: 'Only say what would be retried.',
   },
   ...jsonOption,
+  ...auditPlaceOptions,
   ...deadLetterCommandOptions,
 } as const satisfies OptionTable;
 
@@ -97,6 +100,12 @@ export const dlqRetryCommand: Command = {
       return 0;
     }
     const shape = await requireSchema(target, schema, io.signal);
+    using audit = openCommandAudit(values, io);
+    using act = audit.begin('dlq retry', {
+      target: placeOf(values.targetConn),
+      schema,
+      letters: someOf(groups.flatMap(idsOf)),
+    });
     const outcomes = await retryLetters(groups, {
       target,
       schema,
@@ -108,12 +117,13 @@ export const dlqRetryCommand: Command = {
       }),
       signal: io.signal,
     });
-    report(outcomes);
     const failed = outcomes.filter(({ failure }) => failure !== null);
     const appliedCount = outcomes.reduce(
       (sum, outcome) => sum + outcome.appliedCount,
       0,
     );
+    act.done({ appliedCount, failedRowCount: failed.length });
+    report(outcomes);
     words.write(
       `Applied ${count(appliedCount, 'letter', 'letters')} of ${count(outcomes.length - failed.length, 'row', 'rows')}.\n`,
     );

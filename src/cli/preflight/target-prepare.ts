@@ -2,6 +2,7 @@
 import { checkTargetGiven } from '../../config/check.ts';
 import { redactText } from '../../config/redact.ts';
 import {
+  auditPlaceOptions,
   globalOptions,
   type OptionTable,
   targetOptions,
@@ -10,7 +11,9 @@ import {
 import { count } from '../../lib/count.ts';
 import { openPreparation } from '../../target/open-target.ts';
 import type { Preparation, PreparationStep } from '../../target/preparation.ts';
+import type { AuditPlace } from '../../telemetry/audit.ts';
 import type { Command, CommandIo } from '../command.ts';
+import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
 
 const options = {
@@ -28,6 +31,7 @@ const options = {
     group: 'Command',
     about: 'Do not ask.',
   },
+  ...auditPlaceOptions,
   ...globalOptions,
 } as const satisfies OptionTable;
 
@@ -46,7 +50,7 @@ export const targetPrepareCommand: Command = {
     );
     return values.dryRun
       ? printScript(preparation, io)
-      : await prepare(preparation, io, values.yes);
+      : await prepare(preparation, io, values);
   },
 };
 
@@ -67,7 +71,7 @@ function scriptOf({ what, statement, needsHand }: PreparationStep): string {
 async function prepare(
   preparation: Preparation,
   io: CommandIo,
-  isSure: boolean,
+  values: AuditPlace & { readonly targetConn: string; readonly yes: boolean },
 ): Promise<number> {
   const { steps } = preparation;
   printScript(preparation, io);
@@ -76,13 +80,22 @@ async function prepare(
     return steps.length === 0 ? 0 : 1;
   }
   const question = `Run ${count(doable.length, 'statement', 'statements')} at the target?`;
-  if (!isSure && !(await confirmed(io, question))) {
+  if (!values.yes && !(await confirmed(io, question))) {
     io.stdout.write('nothing was changed\n');
     return 1;
   }
+  using audit = openCommandAudit(values, io);
   for (const [index, step] of doable.entries()) {
     io.signal.throwIfAborted();
-    await preparation.run(step);
+    await audit.act(
+      'target prepare',
+      {
+        target: placeOf(values.targetConn),
+        what: step.what,
+        statement: step.statement,
+      },
+      () => preparation.run(step),
+    );
     io.stdout.write(`${index + 1}/${doable.length} done: ${step.what}\n`);
   }
   const leftCount = steps.length - doable.length;

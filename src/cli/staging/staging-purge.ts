@@ -1,4 +1,5 @@
 import {
+  auditOptions,
   type OptionTable,
   stagingCommandOptions,
   valuesOf,
@@ -15,6 +16,7 @@ import type {
   StagingStore,
 } from '../../staging/staging.ts';
 import type { Command } from '../command.ts';
+import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
 import { count } from '../../lib/count.ts';
 import {
@@ -49,6 +51,7 @@ const purgeOptions = {
     about: 'Delete without asking; needed where there is no terminal.',
   },
   ...jsonOption,
+  ...auditOptions,
   ...stagingCommandOptions,
 } as const satisfies OptionTable;
 
@@ -102,7 +105,15 @@ export const stagingPurgeCommand: Command = {
       io.stderr.write('Nothing was deleted.\n');
       return 1;
     }
-    const deleted = await store.purge(filter, false, io.signal);
+    using audit = openCommandAudit(values, io);
+    const deleted = await audit.act(
+      'staging purge',
+      {
+        staging: placeOf(values.stagingConn || values.dataDir),
+        ...asJson(filter, plan, forgets, true),
+      },
+      () => store.purge(filter, false, io.signal),
+    );
     report(true);
     words.write(
       `Deleted ${count(deleted.entryCount, 'entry', 'entries')}, ${count(deleted.rowCount, 'row', 'rows')}.\n`,

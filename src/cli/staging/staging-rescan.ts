@@ -1,4 +1,5 @@
 import {
+  auditOptions,
   type OptionTable,
   stagingCommandOptions,
   valuesOf,
@@ -6,6 +7,7 @@ import {
 import { ReplicatorError } from '../../failure/failure.ts';
 import { forgetMark, hasMark } from '../../pipeline/feed/table-marks.ts';
 import type { Command } from '../command.ts';
+import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
 import { jsonOption, openStagingBeside, typedSchema } from './staging-store.ts';
 
@@ -36,6 +38,7 @@ const rescanOptions = {
     about: 'Forget without asking; needed where there is no terminal.',
   },
   ...jsonOption,
+  ...auditOptions,
   ...stagingCommandOptions,
 } as const satisfies OptionTable;
 
@@ -85,7 +88,12 @@ export const stagingRescanCommand: Command = {
       io.stderr.write('Nothing was forgotten.\n');
       return 1;
     }
-    await forgetMark(store, schema, table, io.signal);
+    using audit = openCommandAudit(values, io);
+    await audit.act(
+      'staging rescan',
+      { staging: placeOf(values.stagingConn || values.dataDir), schema, table },
+      () => forgetMark(store, schema, table, io.signal),
+    );
     report(true);
     words.write('Forgotten.\n');
     return 0;

@@ -1,7 +1,7 @@
 import type { TableMutations } from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { encodeEntries } from '../../staging/batch-codec.ts';
-import type { House } from '../pipeline.ts';
+import type { House } from '../house.ts';
 
 /** Makes the mutations durable in staging, and counts them. */
 export async function stageRows(

@@ -3,7 +3,8 @@ import { count } from '../../lib/count.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { SourceStep, TransactionFeed } from '../../source/source.ts';
 import { encodeEntries, partEnd } from '../../staging/batch-codec.ts';
-import type { House, Pipeline } from '../pipeline.ts';
+import type { House } from '../house.ts';
+import type { Pipeline } from '../pipeline.ts';
 
 /**
  * A pipeline as a source of whole transactions sees it (design D11).

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 
 import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { Audit } from '../../telemetry/audit.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Target } from '../../target/target.ts';
 import {
@@ -32,14 +33,19 @@ export function openLeadership(
     readonly election?: Election;
     readonly target: Target;
     readonly metrics: Metrics;
+    readonly audit: Audit;
   },
   { schema, status, logger, onCannotLook }: LeadershipParts,
 ): Leadership | null {
-  const { election, target, metrics } = house;
+  const { election, target, metrics, audit } = house;
   if (election === undefined) {
     return null;
   }
-  const observer = leadershipObserver(schema, status, { metrics, logger });
+  const observer = leadershipObserver(schema, status, {
+    metrics,
+    logger,
+    audit,
+  });
   return new Leadership({
     ...election,
     schema,
@@ -58,7 +64,15 @@ export function openLeadership(
 function leadershipObserver(
   schema: SchemaName,
   status: PipelineStatus,
-  { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
+  {
+    metrics,
+    logger,
+    audit,
+  }: {
+    readonly metrics: Metrics;
+    readonly logger: Logger;
+    readonly audit: Audit;
+  },
 ): LeadershipObserver {
   const labels = { schema };
   let toldLeader = '';
@@ -86,6 +100,8 @@ function leadershipObserver(
       }
       status.failed(error, 'standby');
     },
+    takes: (cause, from) =>
+      audit.begin('lease take-over', { schema, cause, from }),
     leads(epoch, cause, from) {
       toldLeader = '';
       metrics.replicator_leader.set(labels, 1);

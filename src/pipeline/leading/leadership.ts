@@ -7,6 +7,7 @@ import {
 import { withinMs } from '../../lib/within-ms.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Lease, Leases } from '../../staging/leases.ts';
+import type { AuditedAct } from '../../telemetry/audit.ts';
 import { askStaging } from './ask-staging.ts';
 import { Term, type TermOptions } from './term.ts';
 
@@ -34,6 +35,11 @@ export interface LeadershipObserver {
   standsBy(lease: Lease): void;
   /** Staging does not say who leads. */
   cannotLook(error: ReplicatorError): void;
+  /**
+   * The lease is about to be taken; it is left where this throws. What it
+   * returns hears how that went.
+   */
+  takes(cause: TakeoverCause, from: string): AuditedAct;
   leads(epoch: number, cause: TakeoverCause, from: string): void;
   /** The term goes on under this epoch, above all that the target has seen. */
   raised(epoch: number): void;
@@ -95,7 +101,7 @@ export class Leadership {
   }
 
   async #takeLease(signal: AbortSignal): Promise<Term> {
-    const { leases, schema, holder, leaseMs, observer } = this.#options;
+    const { leases, schema, leaseMs, observer } = this.#options;
     for (;;) {
       signal.throwIfAborted();
       try {
@@ -108,9 +114,7 @@ export class Leadership {
         this.#note(lease);
         const cause = await this.#causeToTake(lease, signal);
         const takenAtMs = performance.now();
-        const taken =
-          cause &&
-          (await askStaging(leases.take(schema, holder, lease), leaseMs));
+        const taken = cause && (await this.#take(cause, lease));
         if (cause && taken) {
           this.#note(taken);
           observer.leads(taken.epoch, cause, lease?.holder ?? '');
@@ -129,6 +133,20 @@ export class Leadership {
       const waitMs = pollMs * (0.6 + 0.4 * Math.random());
       await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  /** Null where another daemon was faster. */
+  async #take(
+    cause: TakeoverCause,
+    lease: Lease | null,
+  ): Promise<Lease | null> {
+    const { leases, schema, holder, leaseMs, observer } = this.#options;
+    using act = observer.takes(cause, lease?.holder ?? '');
+    const taken = await askStaging(leases.take(schema, holder, lease), leaseMs);
+    if (taken !== null) {
+      act.done({ epoch: taken.epoch });
+    }
+    return taken;
   }
 
   #termOf(

@@ -31,8 +31,10 @@ export type PipelineMode = 'consistent' | 'best-effort' | 'immediate';
 const conflictMs = 300_000;
 
 export class PipelineStatus {
-  mode: PipelineMode = 'consistent';
-  state: PipelineState = 'starting';
+  #mode: PipelineMode = 'consistent';
+  #state: PipelineState = 'starting';
+  /** Called behind each change of state or mode. */
+  onChange: () => void = () => {};
   lastError: ReplicatorError | null = null;
   lastErrorAtMs: number | null = null;
   resolved: Timestamp = zeroTimestamp;
@@ -52,6 +54,24 @@ export class PipelineStatus {
   lastConflict: ReplicatorError | null = null;
   lastConflictAtMs: number | null = null;
 
+  get mode(): PipelineMode {
+    return this.#mode;
+  }
+
+  set mode(mode: PipelineMode) {
+    this.#mode = mode;
+    this.onChange();
+  }
+
+  get state(): PipelineState {
+    return this.#state;
+  }
+
+  set state(state: PipelineState) {
+    this.#state = state;
+    this.onChange();
+  }
+
   /** There are signs of a second changefeed. False where that was known. */
   conflicted(conflict: ReplicatorError): boolean {
     const isKnown =
@@ -62,9 +82,9 @@ export class PipelineStatus {
   }
 
   failed(error: ReplicatorError, state: PipelineState): void {
-    this.state = state;
     this.lastError = error;
     this.lastErrorAtMs = Date.now();
+    this.state = state;
   }
 
   /** One line for the health check; null when one feed alone sends. */

@@ -10,6 +10,7 @@ import {
 } from '../../../src/pipeline/leading/leadership.ts';
 import type { Term } from '../../../src/pipeline/leading/term.ts';
 import type { Leases } from '../../../src/staging/leases.ts';
+import { silentAudit } from '../../../src/telemetry/audit.ts';
 import { openSharedStaging } from '../../support/house.ts';
 import { testDatabase } from '../../support/test-database.ts';
 
@@ -19,6 +20,7 @@ const leaseMs = 400;
 const silent: LeadershipObserver = {
   standsBy() {},
   cannotLook() {},
+  takes: () => silentAudit.begin('take'),
   leads() {},
   raised() {},
   leadsNoMore() {},
