@@ -79,6 +79,13 @@ function isPlainInteger(token: string): boolean {
   return true;
 }
 
+/**
+ * Longer exponents are no database's, and reading one with a million digits
+ * would take a second: such a number is only equal to one with the same
+ * digits.
+ */
+const maxExponentDigits = 1_000;
+
 const numberPattern = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 function canonicalNumber(token: string): JsonText {
@@ -97,7 +104,10 @@ function canonicalNumber(token: string): JsonText {
     return '0' as JsonText;
   }
   const significant = digits.slice(start, end);
-  // A hostile exponent has thousands of digits: a double would round it.
+  if (exponentText.length > maxExponentDigits) {
+    return token.replace(/[eE]\+?/, 'e') as JsonText;
+  }
+  // A hostile exponent has hundreds of digits: a double would round it.
   const exponent =
     BigInt(exponentText) -
     BigInt(fraction.length) +

@@ -93,6 +93,15 @@ describe('canonicalKey', () => {
     );
   });
 
+  test('an exponent of a million digits is not worked out', () => {
+    const digits = '9'.repeat(4_000_000);
+    const before = process.cpuUsage();
+    expect(canonical(`[1.50E+${digits}]`)).toBe(`[1.50e${digits}]`);
+    const { user } = process.cpuUsage(before);
+    // It took two seconds.
+    expect(user / 1_000).toBeLessThan(500);
+  });
+
   test('the canonical key of a canonical key is itself, and means the same', () => {
     fc.assert(
       fc.property(

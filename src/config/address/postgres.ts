@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import type pg from 'pg';
 import { tlsAttempts, tlsParameters } from './tls.ts';
-import { addressParameters, decoded, notAUrl } from './url.ts';
+import { addressParameters, decoded, notAUrl, refuseTorn } from './url.ts';
 
 export interface PostgresAddress {
   /** Ways to connect, in the order in which libpq tries them. */
@@ -43,6 +43,7 @@ export function parsePostgresAddress(
   address: string,
   option: '--targetConn' | '--stagingConn' | '--sourceConn',
 ): PostgresAddress {
+  refuseTorn(address, option, example);
   const url = parseUrl(address, option);
   if (!/^postgres(?:ql)?:$/.test(url.protocol)) {
     throw notAUrl(option, example);

@@ -63,7 +63,7 @@ export function tlsAttempts(
       return [tlsOptions(mode, { parameters, option, defaults })];
     default:
       throw new ReplicatorError('E5002', {
-        detail: `sslmode "${String(mode)}" of ${option} is not known`,
+        detail: `the sslmode of ${option} is not known`,
         remedy: `use one of ${sslModes.join(', ')}`,
       });
   }

@@ -28,6 +28,7 @@ export function parseUrlAddress(
   option: string,
   form: UrlForm,
 ): UrlAddress {
+  refuseTorn(address, option, form.example);
   let url: URL;
   try {
     url = new URL(address);
@@ -50,6 +51,30 @@ export function parseUrlAddress(
   };
 }
 
+/**
+ * A password with a bare `/`, `?` or `#` ends the authority too early: the rest
+ * of it would be taken for a path or a host, and be shown as such. Throws E5002
+ * where an `@` stands in one of these, or stands only behind the authority, and
+ * for every `#`.
+ */
+export function refuseTorn(
+  address: string,
+  option: string,
+  example: string,
+): void {
+  const authority = /^\s*[\w.+-]+:(?:\/\/[^/?#]*)?/.exec(address)?.[0] ?? '';
+  const behind = address.slice(authority.length);
+  if (
+    /^[^?]*@|[?&](?:host|dbname)=[^&]*@|#/.test(behind) ||
+    (behind.includes('@') && !authority.includes('@'))
+  ) {
+    throw new ReplicatorError('E5002', {
+      detail: `${option} has a character that ends its user and password too early`,
+      remedy: `write ${example}, and in it %2F for /, %3F for ?, %23 for # and %40 for @`,
+    });
+  }
+}
+
 export function notAUrl(option: string, example: string): ReplicatorError {
   return new ReplicatorError('E5002', {
     detail: `${option} is not a URL`,
@@ -64,11 +89,13 @@ export function addressParameters(
   { known, numbers }: Pick<UrlForm, 'known' | 'numbers'>,
 ): ReadonlyMap<string, string> {
   const parameters = new Map(url.searchParams);
+  // The rest of a password with a bare `?` or `&` looks like a name too.
+  const mayBeSecret = url.search.includes('@') || parameters.has('password');
   for (const [name, value] of parameters) {
     if (!known.includes(name)) {
       throw new ReplicatorError('E5002', {
-        detail: `${option} has an unknown parameter "${name}"`,
-        remedy: `use ${known.join(', ')}`,
+        detail: `${option} has an unknown parameter${mayBeSecret ? '' : ` "${name}"`}`,
+        remedy: `use ${known.join(', ')}; in a user or password write %3F for ? and %26 for &`,
       });
     }
     if (numbers.includes(name) && !/^\d{1,5}$/.test(value)) {

@@ -59,6 +59,18 @@ describe('the address of a MySQL or MariaDB server', () => {
     expect(refusal('mysql://u@h/d?sslmode=verify-ca').code).toBe('E5007');
   });
 
+  test.each([
+    'mysql://u:1/s3cret@h/d',
+    'mysql://u:1?s3cret@h/d',
+    'mysql://u:1#s3cret@h/d',
+    'mysql:u:s3cret@h/d',
+    'mysql://u:p@h/d?s3cret@x=1',
+    'mysql://u:1/s3cret?sslmode=disable&application_name=x@h/d',
+  ])('shows nothing of a password that is not encoded: %s', (url) => {
+    expect(refusal(url).code).toBe('E5002');
+    expect(refusal(url).line).not.toContain('s3cret');
+  });
+
   test('limits the time of a dial', () => {
     const limit = (query: string) =>
       parseMysqlAddress(`mysql://u@h/d?${query}`).connectTimeoutMs;

@@ -7,6 +7,7 @@
  */
 import type { JsonText } from '../../../mutation/mutation.ts';
 import { jsonToken } from '../../../mutation/json-text.ts';
+import { validateJson } from '../../../mutation/json-validation.ts';
 import { arrayJson, recordFields } from './array-text.ts';
 import type { SourceType } from './type-catalog.ts';
 
@@ -70,7 +71,20 @@ function arrayText(
           isAmbiguous: element.kind === 'json',
           write: (item) => (item === null ? 'null' : columnJson(element, item)),
         });
-  return (json ?? jsonToken(text)) as JsonText;
+  return json === null ? jsonToken(text) : jsonOrLiteral(json, text);
+}
+
+/** Deeper than any server builds them. */
+const maxLiteralDepth = 1_000;
+
+/** The JSON; the literal as it came where that was none, and so neither is. */
+function jsonOrLiteral(json: string, literal: string): JsonText {
+  try {
+    validateJson(json, { maxDepth: maxLiteralDepth });
+    return json as JsonText;
+  } catch {
+    return jsonToken(literal);
+  }
 }
 
 /**
@@ -89,5 +103,5 @@ function compositeText(
     const value = values[index]!;
     return `${jsonToken(name)}:${value === null ? 'null' : columnJson(type, value)}`;
   });
-  return `{${members.join(',')}}` as JsonText;
+  return jsonOrLiteral(`{${members.join(',')}}`, text);
 }
