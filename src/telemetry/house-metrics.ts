@@ -14,7 +14,7 @@ export const houseMetrics = {
   },
   replicator_leader_takeovers_total: {
     type: 'counter',
-    help: 'Times that this daemon has begun to lead: nobody did (cause="free"), the leader was silent ("silent") or could not reach the target ("offered"), or it was this one before ("own").',
+    help: 'Times that this daemon has begun to lead: nobody did (cause="free"), the process that led has ended ("dead"), the leader was silent ("silent") or could not reach the target ("offered"), or it was this one before ("own").',
     labels: [...perSchema, 'cause'],
   },
   replicator_last_post_age_seconds: {

@@ -16,6 +16,7 @@ import type { PipelineStatus } from '../watching/status.ts';
 const causeTexts: Readonly<Record<TakeoverCause, string>> = {
   free: 'nobody led it',
   own: 'it was left from this daemon',
+  dead: 'the process that led it has ended',
   silent: 'the daemon that led it was silent',
   offered: 'the daemon that led it cannot reach the target',
 };

@@ -9,6 +9,7 @@ import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Lease, Leases } from '../../staging/leases.ts';
 import type { AuditedAct } from '../../telemetry/audit.ts';
 import { askStaging } from './ask-staging.ts';
+import { hasDied } from './holder-name.ts';
 import { Term, type TermOptions } from './term.ts';
 
 /** Daemons on one staging store: one leads a target schema, the others stand by. */
@@ -26,9 +27,10 @@ const longestPollMs = 500;
 
 /**
  * Why a lease could be taken: nobody held it; it was left from this process
- * itself; its holder was silent; its holder could not reach the target.
+ * itself; its holder's process has ended; its holder was silent; its holder
+ * could not reach the target.
  */
-export type TakeoverCause = 'free' | 'own' | 'silent' | 'offered';
+export type TakeoverCause = 'free' | 'own' | 'dead' | 'silent' | 'offered';
 
 export interface LeadershipObserver {
   /** The lease as just read, while another daemon holds it. */
@@ -188,6 +190,9 @@ export class Leadership {
     }
     if (lease.holder === holder) {
       return 'own';
+    }
+    if (hasDied(lease.holder)) {
+      return 'dead';
     }
     if (performance.now() - this.#seenSinceMs >= leaseMs) {
       return 'silent';

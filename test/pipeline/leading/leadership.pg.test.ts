@@ -1,9 +1,15 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
 import { ReplicatorError } from '../../../src/failure/failure.ts';
 import { schemaName } from '../../../src/mutation/schema-name.ts';
+import {
+  hasDied,
+  holderName,
+} from '../../../src/pipeline/leading/holder-name.ts';
 import {
   Leadership,
   type LeadershipObserver,
@@ -165,6 +171,33 @@ test('a lease that is given back is taken long before it would have run out', as
   await second.stop();
   expect(causes).toEqual(['free']);
   expect((await store.leases!.read(schema))!.holder).toBe('');
+});
+
+test('the lease of a process that has ended is taken for that, and one of a process that lives, or of another machine, is not', async () => {
+  await using db = await testDatabase();
+  await using store = await openSharedStaging(db);
+  const child = spawn('sleep', ['600']);
+  const own = holderName('own');
+  const nameOf = (pid: number): string =>
+    own.replace(`:${process.pid}:`, `:${pid}:`);
+  const living = nameOf(child.pid!);
+  expect(hasDied(living)).toBe(false);
+  expect(hasDied(own)).toBe(false);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(hasDied(living)).toBe(true);
+  expect(hasDied(living.replace(/:[^:]+(?=:[^:]+$)/, ':elsewhere'))).toBe(
+    false,
+  );
+  expect(hasDied(living.replace(/:[^:]+(?=:[^:]+$)/, ':'))).toBe(false);
+  await store.leases!.take(schema, living, null);
+  const causes: string[] = [];
+  const next = daemon(store.leases!, own, {
+    observer: { leads: (_epoch, cause) => causes.push(cause) },
+  });
+  await until(() => mayCommit(next));
+  await next.stop();
+  expect(causes).toEqual(['dead']);
 });
 
 test('a daemon that cannot reach its target offers the lease, and only one that reaches its own takes it', async () => {
