@@ -176,6 +176,7 @@ export class ConsistentSequencer {
         parallelism: plan.parallelism,
         lockGrain: performance.now() < this.#coarseUntilMs ? 'coarse' : 'fine',
         commitInOrder: true,
+        moreLocksOf: (tables) => desk.locksOf(tables),
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: (through) => {

@@ -338,6 +338,7 @@ export class ImmediateSequencer {
         parallelism: options.parallelism,
         lockGrain: 'coarse',
         commitInOrder: false,
+        moreLocksOf: (tables) => this.#desk.locksOf(tables),
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => this.#mark(),

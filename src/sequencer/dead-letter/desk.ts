@@ -118,6 +118,11 @@ export class DeadLetterDesk {
     return this.#open.get(table)?.has(key) ?? false;
   }
 
+  /** See {@link OpenLetters.locksOf}. */
+  locksOf(tables: readonly TableMutations[]): readonly string[] {
+    return this.#open.isEmpty ? [] : this.#open.locksOf(tables);
+  }
+
   /** How many letters may still be written; makes their table where there is none. */
   async room(signal: AbortSignal): Promise<number> {
     const { letters } = this;

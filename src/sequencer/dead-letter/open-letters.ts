@@ -1,5 +1,9 @@
 /** Which rows have open letters, as far as this daemon knows. */
-import type { JsonText, Mutation } from '../../mutation/mutation.ts';
+import type {
+  JsonText,
+  Mutation,
+  TableMutations,
+} from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { DeadLetters } from '../../target/dead-letters.ts';
 
@@ -30,17 +34,23 @@ const pageRows = 500;
  */
 export class OpenLetters {
   readonly #tables = new Map<string, OpenRows>();
+  /** Where rows with open letters have got, or may get, other keys. */
+  readonly #tiedTables = new Set<string>();
   #letterCount = 0;
 
   /** Reads them anew. */
   async load(letters: DeadLetters, signal: AbortSignal): Promise<void> {
     this.#tables.clear();
+    this.#tiedTables.clear();
     this.#letterCount = 0;
     let after: string | null = null;
     for (;;) {
       const page = await letters.list({}, pageRows, after, signal);
       for (const { table, mutation, code } of page) {
         noteLetter(this.#rowsOf(table), mutation, code);
+        if (mutation.movedFrom !== undefined) {
+          this.#tiedTables.add(table);
+        }
       }
       this.#letterCount += page.length;
       if (page.length < pageRows) {
@@ -69,6 +79,25 @@ export class OpenLetters {
     return this.#tables.get(table);
   }
 
+  /**
+   * What batches must not share beside their rows, asked in their order. A
+   * row that was to change its key is open under both, and what comes to one
+   * of them may close the other, or must know what has come there. So a table
+   * of which such a row has open letters, or gets some by a batch that is
+   * under way, is one lock, until none of its letters is open.
+   */
+  locksOf(tables: readonly TableMutations[]): string[] {
+    const open = tables.filter(({ table }) => this.#tables.has(table));
+    for (const { table, mutations } of open) {
+      if (mutations.some(({ movedFrom }) => movedFrom !== undefined)) {
+        this.#tiedTables.add(table);
+      }
+    }
+    return open
+      .filter(({ table }) => this.#tiedTables.has(table))
+      .map(({ table }) => `\u0000letters ${table}`);
+  }
+
   /** A letter of the row is about to be written. */
   expect(table: string, key: JsonText, code: string): void {
     const rows = this.#rowsOf(table);
@@ -86,12 +115,16 @@ export class OpenLetters {
     for (const [key, letter] of rows) {
       if (letter) {
         open.set(key, letter);
+        if (letter.movedFrom !== undefined || letter.movedTo !== undefined) {
+          this.#tiedTables.add(table);
+        }
       } else {
         open.delete(key);
       }
     }
     if (open.size === 0) {
       this.#tables.delete(table);
+      this.#tiedTables.delete(table);
     }
   }
 

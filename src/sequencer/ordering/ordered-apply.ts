@@ -32,6 +32,8 @@ export interface OrderedApplyOptions {
   readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
   readonly commitInOrder: boolean;
+  /** What a batch must not share with another one beside its rows. */
+  moreLocksOf?(tables: Batch['tables']): readonly string[];
   /** Asked right before a commit; null writes no watermark into the target. */
   markFor(through: Timestamp): CommitMark | null;
   /** Called right after a commit, in commit order. */
@@ -193,7 +195,10 @@ export class OrderedApply {
     }
     this.#throwIfFailed();
     const grain = this.#grain;
-    const locks = lockNames(this.#options.shape, grain)(batch.tables);
+    const locks = lockNames(this.#options.shape, grain)(
+      batch.tables,
+      this.#options.moreLocksOf?.(batch.tables),
+    );
     const isAlone = emptiesTable(batch.tables);
     // Promises only: a crossing must not keep those before it in memory.
     const elders = {

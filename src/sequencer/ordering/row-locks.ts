@@ -39,15 +39,19 @@ export interface LockSet {
   readonly shared: ReadonlySet<string>;
 }
 
-export type LockNames = (tables: readonly TableMutations[]) => LockSet;
+export type LockNames = (
+  tables: readonly TableMutations[],
+  /** Names of others, to be taken exclusively. */
+  more?: readonly string[],
+) => LockSet;
 
 export type LockGrain = 'fine' | 'coarse';
 
 /** Lock names under one version of the schema; make anew when it changes. */
 export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
   const plans = plansOf(shape, grain);
-  return (tables) => {
-    const exclusive = new Set<string>();
+  return (tables, more) => {
+    const exclusive = new Set<string>(more);
     const shared = new Set<string>();
     for (const { table, mutations } of tables) {
       const plan = plans.get(table) ?? unlinkedPlan(table);
