@@ -286,6 +286,9 @@ function checkMetrics(values: MetricsValues): void {
 
 function warningsOf(values: StartValues): string[] {
   const warnings: string[] = [];
+  if (values.assumeIdempotent && !values.immediate) {
+    warnings.push('--assumeIdempotent means nothing without --immediate');
+  }
   if (values.discard) {
     warnings.push(
       '--discard: every change is answered 200 and THROWN AWAY; nothing reaches the target',

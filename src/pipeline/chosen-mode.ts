@@ -17,7 +17,7 @@ import type { PipelineStatus } from './watching/status.ts';
 const noBestEffort: BestEffortOptions = {
   only: false,
   windowMs: 0,
-  maxKeys: 0,
+  maxKeys: Number.POSITIVE_INFINITY,
   nowMs: Date.now,
 };
 
@@ -73,17 +73,17 @@ export async function openAhead(
 
 /**
  * Notes, before the first acknowledgement, that this mode acknowledges from now
- * on. What immediate mode has applied beyond the watermark counts as gone ahead,
- * where rows may go ahead: nothing must bring their older versions back.
+ * on. What immediate mode may have applied beyond the watermark, in its recovery
+ * too, counts as gone ahead: nothing must bring older versions back. The ceiling
+ * is noted first, so that whoever is killed between the two does it again.
  */
 export async function noteConsistent(
   store: StagingStore,
   shape: SchemaShape,
-  { bestEffort }: PipelineOptions,
 ): Promise<void> {
   const schema = shape.name;
-  const goesAhead = bestEffort && (bestEffort.only || bestEffort.windowMs > 0);
-  if (goesAhead && (await lastMode(store, schema)) === 'immediate') {
+  const last = await lastMode(store, schema);
+  if (last === 'immediate' || last === 'recovering') {
     const ceiling = await AheadCeiling.load(store, schema);
     await ceiling.cover([...freeTables(shape)], noRowIsLater());
   }

@@ -202,7 +202,7 @@ export class Pipelines implements Feeds, AsyncDisposable {
       return null;
     }
     if (this.#house.options.mode === 'consistent') {
-      await noteConsistent(store, shape, this.#house.options);
+      await noteConsistent(store, shape);
     }
     const pipeline = new Pipeline(this.#house, {
       schema,

@@ -466,6 +466,10 @@ export class ImmediateSequencer {
       try {
         const { store, schema } = this.#context;
         const strict = (await lastMode(store, schema)) !== 'immediate';
+        if (strict) {
+          // From the first row on the target may be ahead of the watermark.
+          await noteMode(store, schema, 'recovering');
+        }
         await this.#desk.load(signal);
         const through = await recoverImmediate(
           this.#context,

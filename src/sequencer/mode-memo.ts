@@ -1,12 +1,22 @@
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { StagingStore } from '../staging/staging.ts';
 
-export type SequencerMode = 'consistent' | 'immediate';
+/** `recovering`: immediate mode behind consistent mode, before it takes rows. */
+export type SequencerMode = 'consistent' | 'recovering' | 'immediate';
 
 /**
- * Which mode has acknowledged rows of this schema last. Consistent mode
- * acknowledges what is staged, immediate mode only what is applied: the next
- * start must know what it finds in staging.
+ * Which mode has acknowledged rows of this schema last, and whether rows may
+ * be at the target that lie beyond the watermark. The next start must know
+ * what it finds, however the last one ended:
+ *
+ *                   what is staged        beyond the watermark there may be at the target
+ *     consistent    was acknowledged      what the ceiling says (ahead-ceiling.ts)
+ *     recovering    was acknowledged      anything that is staged
+ *     immediate     may have been         anything that is staged
+ *
+ *     consistent ── before the first row is recovered ──► recovering
+ *     recovering ── all that was staged is applied ──► immediate
+ *     either ── the ceiling is noted ──► consistent
  */
 export async function lastMode(
   store: StagingStore,
@@ -15,7 +25,7 @@ export async function lastMode(
   return (await store.memo(memoName(schema))) as SequencerMode | null;
 }
 
-/** Before the first acknowledgement in consistent mode; after recovery in immediate. */
+/** Durable when it resolves. */
 export async function noteMode(
   store: StagingStore,
   schema: SchemaName,

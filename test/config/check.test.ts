@@ -48,6 +48,14 @@ test('certificate, key and client authority are all that a safe start needs', ()
   expect(checkStartOptions(safe)).toEqual([]);
 });
 
+test('what the peer takes and what has no effect here is warned about, not refused', () => {
+  expect(checkStartOptions({ ...safe, assumeIdempotent: true })).toEqual([
+    '--assumeIdempotent means nothing without --immediate',
+  ]);
+  const immediate = { ...safe, immediate: true, assumeIdempotent: true };
+  expect(checkStartOptions(immediate)).toEqual([]);
+});
+
 describe.each([
   ['without a target', { targetConn: '' }, 'E5004 --targetConn must be given'],
   [

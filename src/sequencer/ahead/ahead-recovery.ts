@@ -5,7 +5,11 @@ import {
   rowBytes,
   type TableMutations,
 } from '../../mutation/mutation.ts';
-import type { Timestamp } from '../../mutation/timestamp.ts';
+import {
+  laterTimestamp,
+  type Timestamp,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { EpochFence, SchemaShape } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
@@ -34,6 +38,8 @@ export interface AheadWindow extends AheadTerms {
   readonly after: Timestamp;
   readonly through: Timestamp;
   readonly tables: ReadonlySet<string>;
+  /** So many keys the guard may hold. */
+  readonly maxKeys: number;
   /** Such rows have not gone ahead, and their versions may need one another. */
   readonly isSetAside: (table: string, key: JsonText) => boolean;
 }
@@ -48,15 +54,18 @@ export interface AheadWindow extends AheadTerms {
  * A row that the target refuses is not there: then the version before it is
  * tried. What is refused is left to the sweep, which comes to it in its turn.
  *
- * The log is read once for each part of the rows that fits into memory.
+ * The log is read once for each part of the rows that fits into memory. When
+ * the guard is full what remains is left to the sweep too, version by version.
+ * Resolves to the time of the latest row of which the guard may know nothing.
  */
 export async function recoverAhead(
   context: SequencerContext,
   guard: VersionGuard,
   window: AheadWindow,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Timestamp> {
   const parts: { index: number; count: number }[] = [{ index: 0, count: 1 }];
+  let unknown = zeroTimestamp;
   for (let part = parts.pop(); part; part = parts.pop()) {
     const { index, count } = part;
     const rows = await versionsOf(context, window, part, signal);
@@ -64,9 +73,14 @@ export async function recoverAhead(
       parts.push({ index: index + count, count: 2 * count });
       parts.push({ index, count: 2 * count });
     } else {
-      await applyNewest(context, guard, rows, window, signal);
+      const room = Math.max(0, window.maxKeys - guard.keyCount);
+      await applyNewest(context, guard, rows.slice(0, room), window, signal);
+      for (const { versions } of rows.slice(room)) {
+        unknown = laterTimestamp(unknown, versions.at(-1)!.time);
+      }
     }
   }
+  return unknown;
 }
 
 /** The rows are folded, applied and noted; refused versions are left out. */

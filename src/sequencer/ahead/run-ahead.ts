@@ -89,6 +89,8 @@ export class RunAhead {
   #isRecovered = false;
   #isSettling = false;
   #backlogDueAtMs = 0;
+  /** Until the watermark has passed it rows may be at the target unknown to the guard. */
+  #unknownThrough = zeroTimestamp;
   /** What a recovery must reach, though it fails and is begun again. */
   #recoverThrough = zeroTimestamp;
   /** What a sweep left out, by the end of the batch. */
@@ -295,7 +297,7 @@ export class RunAhead {
     );
     this.#claims.clear();
     if (this.#recoverThrough > this.#applied) {
-      await recoverAhead(
+      this.#unknownThrough = await recoverAhead(
         this.#context,
         this.#claims.guard,
         {
@@ -303,6 +305,7 @@ export class RunAhead {
           after: this.#applied,
           through: this.#recoverThrough,
           tables: this.#ceiling.tables,
+          maxKeys: this.#parts.maxKeys,
           isSetAside: this.#isSetAside,
         },
         signal,
@@ -377,6 +380,7 @@ export class RunAhead {
       this.#isOn &&
       this.#isRecovered &&
       !this.#isSettling &&
+      this.#applied >= this.#unknownThrough &&
       this.#context.shape() === this.#shape &&
       !this.#crossings.standsBack
     );
