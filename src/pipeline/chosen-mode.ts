@@ -17,7 +17,7 @@ import type { PipelineStatus } from './watching/status.ts';
 const noBestEffort: BestEffortOptions = {
   only: false,
   windowMs: 0,
-  maxKeys: Number.POSITIVE_INFINITY,
+  maxKeys: 0,
   nowMs: Date.now,
 };
 

@@ -31,7 +31,7 @@ export interface ColumnShape {
    * where it is not the engine's usual `=` (`operator("ext".=)` of citext).
    */
   readonly keyOperator?: string;
-  /** Foreign keys of some table end here. */
+  /** Foreign keys of some table end here, of whichever schema it is. */
   readonly referred?: true;
 }
 

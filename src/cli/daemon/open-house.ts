@@ -160,6 +160,7 @@ function pipelineOptions(
       only: modeValues?.bestEffortOnly ?? false,
       windowMs: modeValues?.bestEffortWindow ?? 0,
       maxKeys,
+      maxRecoveredKeys: maxKeys,
       nowMs: Date.now,
     },
     retireOffsetMs: values.retireOffset,

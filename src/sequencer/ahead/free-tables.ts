@@ -4,15 +4,23 @@ import { namesByPlace, tableGroups } from '../ordering/table-links.ts';
 
 /**
  * Tables whose rows may go ahead of the others (run-ahead.ts): those that stand
- * alone. No foreign key links them to any table, themselves included, and no
- * row can stand in the way of another but by its primary key.
+ * alone. No foreign key links them to any table, themselves included, of this
+ * schema or another one, and no row can stand in the way of another but by its
+ * primary key.
  *
  * Another unique key would let a row that went ahead hold a value that an
  * older version of another row, which the sweep must write, still needs.
  */
 export function freeTables(shape: SchemaShape): ReadonlySet<string> {
   const groups = tableGroups(shape);
-  return new Set([...shape.tables.keys()].filter((name) => !groups.has(name)));
+  return new Set(
+    [...shape.tables]
+      .filter(
+        ([name, { columns }]) =>
+          !groups.has(name) && !columns.some(({ referred }) => referred),
+      )
+      .map(([name]) => name),
+  );
 }
 
 /** Tables that a foreign key links to another one of the schema, by name. */

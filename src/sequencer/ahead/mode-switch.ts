@@ -7,6 +7,8 @@ export interface BestEffortOptions {
   readonly windowMs: number;
   /** Rows that may have gone ahead and not been passed by the watermark. */
   readonly maxKeys: number;
+  /** So many of them a recovery brings back to mind; all, where it is not given. */
+  readonly maxRecoveredKeys?: number;
   /** The clock that lag is measured by. */
   readonly nowMs: () => number;
 }

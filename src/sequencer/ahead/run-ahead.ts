@@ -305,7 +305,7 @@ export class RunAhead {
           after: this.#applied,
           through: this.#recoverThrough,
           tables: this.#ceiling.tables,
-          maxKeys: this.#parts.maxKeys,
+          maxKeys: this.#parts.maxRecoveredKeys ?? Number.POSITIVE_INFINITY,
           isSetAside: this.#isSetAside,
         },
         signal,

@@ -71,6 +71,16 @@ join all_cons_columns pc
 where k.owner = :1 and k.constraint_type = 'R' and k.status = 'ENABLED'
 order by k.table_name, k.constraint_name, c.position`;
 
+/** Columns that foreign keys end at, of tables of whichever schema the account sees. */
+export const referredColumnsQuery = `
+select distinct p.table_name, pc.column_name
+from all_constraints k
+join all_constraints p on p.owner = k.r_owner and p.constraint_name = k.r_constraint_name
+join all_cons_columns pc
+  on pc.owner = p.owner and pc.constraint_name = p.constraint_name and pc.table_name = p.table_name
+where p.owner = :1 and k.constraint_type = 'R' and k.status = 'ENABLED'
+order by p.table_name, pc.column_name`;
+
 /** Tables whose rows do not go alone: foreign keys with an action, triggers. */
 export const deleteEffectsQuery = `
 select p.table_name

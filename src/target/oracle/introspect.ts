@@ -15,6 +15,7 @@ import {
   foreignKeysQuery,
   indexExpressionsQuery,
   primaryKeysQuery,
+  referredColumnsQuery,
   schemaQuery,
   uniqueKeysQuery,
 } from './catalog-queries.ts';
@@ -36,6 +37,7 @@ export interface Catalog {
   readonly uniqueKeys: readonly Row[];
   readonly expressions: readonly Row[];
   readonly foreignKeys: readonly Row[];
+  readonly referred: readonly Row[];
   readonly deleteEffects: readonly Row[];
   readonly checks: readonly Row[];
 }
@@ -60,6 +62,7 @@ export async function introspectSchema(
       uniqueKeys: await connection.query(uniqueKeysQuery, [owner, owner]),
       expressions: await connection.query(indexExpressionsQuery, [owner]),
       foreignKeys: await connection.query(foreignKeysQuery, [owner]),
+      referred: await connection.query(referredColumnsQuery, [owner]),
       deleteEffects: await connection.query(deleteEffectsQuery, [owner, owner]),
       checks: await connection.query(checksQuery, [owner]),
     });
@@ -96,13 +99,8 @@ function tableShape(
   const primaryKey = ofTable(catalog.primaryKeys);
   const keyNames = primaryKey.map((row) => row['column_name']!);
   const checks = ofTable(catalog.checks);
-  const owner = oracleSchema(schema);
   const referred = new Set(
-    catalog.foreignKeys
-      .filter(
-        (row) => row['parent_owner'] === owner && row['parent_table'] === name,
-      )
-      .map((row) => row['parent_column']),
+    ofTable(catalog.referred).map((row) => row['column_name']),
   );
   const columns = rows.map((row): ColumnShape => ({
     ...columnShape(row, {

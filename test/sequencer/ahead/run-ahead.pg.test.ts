@@ -59,6 +59,8 @@ const writes =
     );
   };
 
+const lastWord = (text: unknown): string => String(text).split(' ').at(-1)!;
+
 async function openHouse(
   bestEffort: Partial<BestEffort>,
   gate?: Gate,
@@ -281,6 +283,36 @@ test('what immediate mode has applied beyond the watermark is not set back by be
   await applied(house, 9);
   const seen = await rowsOf(house, 'select v from seen order by n');
   expect(seen.map(Number)).toEqual(seen.map(Number).toSorted((a, b) => a - b));
+});
+
+test('what immediate mode has applied and the guard has no room for is left to the sweep, and nothing goes ahead before', async () => {
+  await using house = await testHouse({ mode: 'immediate' });
+  await house.database.query('create table t (id int primary key, v int)');
+  const versions = (step: number): ReturnType<typeof row>[] =>
+    Array.from({ length: 30 }, (_, id) => row('t', step, id, { v: step }));
+  await send(house, versions(2));
+  await send(house, versions(4));
+  await house.restart({
+    mode: 'consistent',
+    bestEffort: {
+      only: true,
+      windowMs: 0,
+      maxKeys: 40,
+      maxRecoveredKeys: 9,
+      nowMs: Date.now,
+    },
+  });
+  await send(house, [], 3);
+  await applied(house, 3);
+  expect(house.pipelines.all[0]!.guardKeyCount).toBeLessThanOrEqual(9);
+  await send(house, [row('t', 6, 30, { v: 6 })]);
+  expect(await shown(house)).toHaveLength(30);
+  await send(house, [], 4);
+  await applied(house, 4);
+  await until(async () => (await shown(house)).length === 31);
+  expect(new Set((await shown(house)).slice(0, 30).map(lastWord))).toEqual(
+    new Set(['4']),
+  );
 });
 
 test('a target restored to a state in which rows were ahead is brought further, never back', async () => {

@@ -261,6 +261,7 @@ describe('the catalog of Oracle', () => {
         parent_column: 'A',
       },
     ],
+    referred: [{ table_name: 'ITEM', column_name: 'ID' }],
     deleteEffects: [{ table_name: 'ITEM' }],
     checks: [
       {
@@ -331,6 +332,9 @@ describe('the catalog of Oracle', () => {
       ['ELSEWHERE', false, 'T', false],
     ]);
     expect(item.deleteHasEffects).toBe(true);
+    expect(
+      item.columns.filter(({ referred }) => referred).map(({ name }) => name),
+    ).toEqual(['ID']);
     for (const owner of ['SHOP', 'Other', 'C##X']) {
       expect(oracleSchema(printedSchema(owner))).toBe(owner);
     }
