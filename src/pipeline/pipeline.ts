@@ -37,7 +37,7 @@ import { pipelineObserver } from './watching/observer.ts';
 import { PacedLook } from './paced-look.ts';
 import type { Sifted } from './feed/redelivery.ts';
 import { RequestsUnderWay } from './feed/requests-under-way.ts';
-import { stageRows } from './feed/stage-rows.ts';
+import { stageRequest } from './feed/stage-rows.ts';
 import { watchSetAside } from './watching/set-aside-rows.ts';
 import { PipelineStatus } from './watching/status.ts';
 import { Tenure } from './leading/tenure.ts';
@@ -141,31 +141,27 @@ export class Pipeline implements Feed {
 
   /** See {@link Feed.accept}. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
-    const { budget, metrics } = this.#house;
     this.#refuseOtherSource();
     await this.readyToAccept();
-    budget.admit();
+    this.#house.budget.admit();
     using _underWay = this.#underWay.enter(tables);
-    const { fresh, freshCount, redelivered } = await this.#sift(tables);
-    for (const [table, count] of redelivered) {
-      this.status.duplicateRowCount += count;
-      metrics.stage_duplicate_mutations_total.inc(
-        { schema: this.schema, table },
-        count,
-      );
+    const [staged, immediate] = await stageRequest(this.#house, {
+      schema: this.schema,
+      status: this.status,
+      sift: (resolved) => this.#sift(tables, resolved),
+      ready: () => this.#immediate(),
+    });
+    if (staged.length > 0) {
+      this.#ahead?.offer(staged);
+      await immediate?.accept(staged);
     }
-    if (freshCount === 0) {
-      return;
-    }
-    const immediate =
-      this.#house.options.mode === 'immediate' ? await this.#immediate() : null;
-    await stageRows(this.#house, this.schema, fresh);
-    this.status.stagedRowCount += freshCount;
-    this.#ahead?.offer(fresh);
-    await immediate?.accept(fresh);
   }
 
-  async #sift(tables: readonly TableMutations[]): Promise<Sifted> {
+  async #sift(
+    tables: readonly TableMutations[],
+    resolved: Timestamp,
+  ): Promise<Sifted> {
+    this.status.resolved = laterTimestamp(this.status.resolved, resolved);
     const local = {
       resolved: laterTimestamp(this.status.resolved, this.#underWay.promised),
       applied: this.#appliedThrough(),
@@ -517,8 +513,14 @@ export class Pipeline implements Feed {
     };
   }
 
-  /** Waits for a start that is under way; a target that is down is told. */
-  async #immediate(): Promise<ImmediateSequencer> {
+  /**
+   * Who applies before a row is acknowledged; null in other modes. Waits for a
+   * start that is under way; a target that is down is told.
+   */
+  async #immediate(): Promise<ImmediateSequencer | null> {
+    if (this.#house.options.mode !== 'immediate') {
+      return null;
+    }
     refuseForeignKeys(this.#house.options, this.shape());
     if (this.#sequencer === null && this.status.complaint === null) {
       await this.#started.promise;

@@ -28,6 +28,20 @@ export interface NewEntry {
   readonly body: Buffer;
 }
 
+/**
+ * What whoever appends goes by: that nothing at or beyond this time is
+ * resolved, so that none of the rows from there on can come too late.
+ */
+export interface AppendGuard {
+  readonly schema: SchemaName;
+  readonly above: Timestamp;
+}
+
+export interface AppendOptions {
+  readonly guard?: AppendGuard;
+  readonly signal?: AbortSignal;
+}
+
 /** What `staging list` shows of an entry. */
 export interface EntrySummary {
   /** Opaque, unique, ascending within equal `minTime`: a paging position. */
@@ -128,6 +142,9 @@ export interface EntryFilter {
  *    loses nothing; a promise that rejects with disposition `retry` may be
  *    repeated, for appending twice is harmless by design (D2);
  *  - one `append` call is all or nothing;
+ *  - no entry is appended under a guard that does not hold any more, whoever
+ *    else appends and resolves meanwhile: when `resolve` resolves, each entry
+ *    that was guarded above a time at or before it is durable, or never will be;
  *  - concurrent `append` and `resolve` calls share commits (group commit);
  *  - `read` returns entries ordered by (minTime, id) whose
  *    `minTime <= through` and `maxTime > after`; an entry that was durable
@@ -139,7 +156,11 @@ export interface StagingStore extends AsyncDisposable {
   /** Null where the store is of one daemon at a time. */
   readonly leases: Leases | null;
   readonly tokens: TokenRegister;
-  append(entries: readonly NewEntry[], signal?: AbortSignal): Promise<void>;
+  /** False, and nothing is appended, where the guard does not hold any more. */
+  append(
+    entries: readonly NewEntry[],
+    options?: AppendOptions,
+  ): Promise<boolean>;
   /**
    * Records a resolved timestamp. `accepted` is false when it lies before the
    * one recorded (it went backwards) and nothing was changed.

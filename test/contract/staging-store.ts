@@ -16,6 +16,7 @@ import {
   type StagingPlace,
   withStore as withStoreAt,
 } from './staging-place.ts';
+import { registerGuardContract } from './staging-guards.ts';
 import { registerLookupContract } from './staging-lookups.ts';
 import { registerSourceContract } from './staging-source.ts';
 import { registerTokenContract } from './staging-tokens.ts';
@@ -107,7 +108,9 @@ export function registerStagingStoreContract(
       withStore(async (store) => {
         const reason = new DOMException('stop', 'AbortError');
         await expect(
-          store.append(entriesOf(row(at(1), 'a')), AbortSignal.abort(reason)),
+          store.append(entriesOf(row(at(1), 'a')), {
+            signal: AbortSignal.abort(reason),
+          }),
         ).rejects.toBe(reason);
         await expect(
           store.read(
@@ -117,7 +120,8 @@ export function registerStagingStoreContract(
           ),
         ).rejects.toBe(reason);
         const later = new AbortController();
-        const waiting = store.append(entriesOf(row(at(1), 'b')), later.signal);
+        const { signal } = later;
+        const waiting = store.append(entriesOf(row(at(1), 'b')), { signal });
         later.abort(reason);
         await expect(waiting).rejects.toBe(reason);
         expect(await readAll(store)).toEqual([]);
@@ -388,6 +392,7 @@ export function registerStagingStoreContract(
     });
   });
 
+  registerGuardContract(name, place);
   registerLookupContract(name, place);
   registerSourceContract(name, place);
   registerUpkeepContract(name, place);

@@ -284,8 +284,9 @@ describe('connections', () => {
     for (let attempt = 0; attempt <= pool.maxPoolSize; attempt++) {
       const failure = await store
         .append(entriesOf(row(at(1), 'last')))
+        .then(() => null)
         .catch((error: unknown) => error);
-      if (failure === undefined) {
+      if (failure === null) {
         acknowledged.push('last');
         break;
       }

@@ -15,6 +15,7 @@ import {
   zeroTimestamp,
 } from '../../src/mutation/timestamp.ts';
 import { FeedMemory } from '../../src/pipeline/feed/feed-memory.ts';
+import { siftAndStage } from '../../src/pipeline/feed/sift-and-stage.ts';
 import { decodeEntry, encodeEntries } from '../../src/staging/batch-codec.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
 
@@ -275,23 +276,44 @@ export class FeedWorld {
 
   async #accept(daemon: Daemon, rows: readonly SourceRow[]): Promise<void> {
     const tables = Map.groupBy(rows, ({ table }) => table);
-    const { resolved, applied, memory } = daemon;
-    const before = (await this.#store.checkpoint(this.#schema)).resolved;
-    const { fresh } = await memory.sift(
-      Array.from(tables, ([table, part]) => ({
-        table,
-        keyColumns: ['id'],
-        mutations: part.map(mutation),
-      })),
-      { resolved, applied },
-    );
-    for (const { time } of fresh.flatMap(({ mutations }) => mutations)) {
-      if (time <= before && !rows.some((row) => row.time === time)) {
-        throw new Error(`a redelivery was given the time ${time}`);
-      }
-    }
-    await this.#pass();
-    await this.#store.append(encodeEntries(this.#schema, fresh));
+    const { memory } = daemon;
+    const request = Array.from(tables, ([table, part]) => ({
+      table,
+      keyColumns: ['id'],
+      mutations: part.map(mutation),
+    }));
+    await siftAndStage({
+      sift: async (resolved) => {
+        daemon.resolved = laterTimestamp(daemon.resolved, resolved);
+        const before = await this.#store.checkpoint(this.#schema);
+        const { resolved: known, applied } = daemon;
+        const sifted = await memory.sift(request, { resolved: known, applied });
+        for (const { time } of sifted.fresh.flatMap(
+          ({ mutations }) => mutations,
+        )) {
+          if (
+            time <= before.resolved &&
+            !rows.some((row) => row.time === time)
+          ) {
+            throw new Error(`a redelivery was given the time ${time}`);
+          }
+        }
+        return sifted;
+      },
+      stage: async ({ fresh, oldestNew }) => {
+        await this.#pass();
+        return await this.#store.append(
+          encodeEntries(this.#schema, fresh),
+          oldestNew === null
+            ? {}
+            : { guard: { schema: this.#schema, above: oldestNew } },
+        );
+      },
+      resolved: async () => {
+        await this.#pass();
+        return (await this.#store.checkpoint(this.#schema)).resolved;
+      },
+    });
     for (const row of rows) {
       row.isAcked = true;
     }

@@ -78,7 +78,7 @@ export class FeedMemory {
         await this.#markFor(part, local),
       ]),
     );
-    return siftRows(marked, local.applied);
+    return siftRows(marked, local);
   }
 
   /** The feed has resolved this far: scans that began before are over. */

@@ -12,6 +12,12 @@ export interface Sifted {
   /** What must be staged. */
   readonly fresh: TableMutations[];
   readonly freshCount: number;
+  /**
+   * The oldest of the rows that count as new because they are later than what
+   * is known to be resolved; null where there is none. It must still be so
+   * when they are staged.
+   */
+  readonly oldestNew: Timestamp | null;
   /** Rows dropped, by table. */
   readonly redelivered: ReadonlyMap<string, number>;
 }
@@ -34,7 +40,7 @@ export interface Sifted {
  */
 export function siftRows(
   tables: readonly (readonly [TableMutations, TableMark])[],
-  applied: Timestamp,
+  { applied, resolved }: Progress,
 ): Sifted {
   const fresh: TableMutations[] = [];
   const redelivered = new Map<string, number>();
@@ -52,7 +58,23 @@ export function siftRows(
       freshCount += kept.mutations.length;
     }
   }
-  return { fresh, freshCount, redelivered };
+  const oldestNew = oldestBeyond(fresh, resolved);
+  return { fresh, freshCount, oldestNew, redelivered };
+}
+
+function oldestBeyond(
+  tables: readonly TableMutations[],
+  resolved: Timestamp,
+): Timestamp | null {
+  let oldest: Timestamp | null = null;
+  for (const { mutations } of tables) {
+    for (const { time } of mutations) {
+      if (time > resolved && (oldest === null || time < oldest)) {
+        oldest = time;
+      }
+    }
+  }
+  return oldest;
 }
 
 function without(part: TableMutations, applied: Timestamp): TableMutations {

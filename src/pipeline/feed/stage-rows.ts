@@ -2,17 +2,61 @@ import type { TableMutations } from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { encodeEntries } from '../../staging/batch-codec.ts';
 import type { House } from '../house.ts';
+import type { PipelineStatus } from '../watching/status.ts';
+import type { Sifted } from './redelivery.ts';
+import { siftAndStage, type StagingSteps } from './sift-and-stage.ts';
 
-/** Makes the mutations durable in staging, and counts them. */
-export async function stageRows(
+export interface RequestSteps<Ready> {
+  readonly schema: SchemaName;
+  readonly status: PipelineStatus;
+  readonly sift: StagingSteps['sift'];
+  /** Called before rows are staged. */
+  readonly ready: () => Promise<Ready>;
+}
+
+/**
+ * Stages what of a request must be staged. Resolves to that, and to what was
+ * ready before: null where there was nothing to stage.
+ */
+export async function stageRequest<Ready>(
+  house: House,
+  { schema, status, sift, ready }: RequestSteps<Ready>,
+): Promise<[readonly TableMutations[], Ready | null]> {
+  const { store, metrics } = house;
+  let whatIsReady: Ready | null = null;
+  const { fresh, freshCount, redelivered } = await siftAndStage({
+    sift,
+    stage: async (sifted) => {
+      whatIsReady = await ready();
+      return await stageRows(house, schema, sifted);
+    },
+    resolved: async () => (await store.checkpoint(schema)).resolved,
+  });
+  for (const [table, count] of redelivered) {
+    status.duplicateRowCount += count;
+    metrics.stage_duplicate_mutations_total.inc({ schema, table }, count);
+  }
+  status.stagedRowCount += freshCount;
+  return [fresh, whatIsReady];
+}
+
+/**
+ * Makes the mutations durable in staging, and counts them. False, and nothing
+ * is staged, where more is resolved than they were sifted by.
+ */
+async function stageRows(
   { store, budget, metrics }: House,
   schema: SchemaName,
-  tables: readonly TableMutations[],
-): Promise<void> {
-  const entries = encodeEntries(schema, tables);
+  { fresh, oldestNew }: Sifted,
+): Promise<boolean> {
+  const entries = encodeEntries(schema, fresh);
   const startedAtMs = performance.now();
   try {
-    await store.append(entries);
+    const options =
+      oldestNew === null ? {} : { guard: { schema, above: oldestNew } };
+    if (!(await store.append(entries, options))) {
+      return false;
+    }
   } catch (error) {
     metrics.stage_errors_total.inc({ schema });
     throw error;
@@ -21,10 +65,11 @@ export async function stageRows(
     { schema },
     (performance.now() - startedAtMs) / 1_000,
   );
-  for (const { table, mutations } of tables) {
+  for (const { table, mutations } of fresh) {
     metrics.stage_mutations_total.inc({ schema, table }, mutations.length);
   }
   for (const entry of entries) {
     budget.appended(entry.body.length);
   }
+  return true;
 }

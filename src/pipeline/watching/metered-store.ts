@@ -17,8 +17,10 @@ export function meteredStore(
         ),
     },
     tokens: store.tokens,
-    append: async (entries, signal) => {
-      await store.append(entries, signal);
+    append: async (entries, options) => {
+      if (!(await store.append(entries, options))) {
+        return false;
+      }
       const nowMs = Date.now();
       for (const [schema, minTime] of oldestTimes(entries)) {
         metrics.stage_commit_lag_seconds.observe(
@@ -26,6 +28,7 @@ export function meteredStore(
           Math.max(0, nowMs - wallTimeMs(minTime)) / 1000,
         );
       }
+      return true;
     },
     advance: (step, signal) =>
       timed(metrics.checkpoint_advance_duration_seconds, step.schema, () =>

@@ -8,7 +8,8 @@
  */
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
-import type { NewEntry } from '../staging.ts';
+import type { AppendGuard, NewEntry } from '../staging.ts';
+import type { Gate } from './append-gate.ts';
 import type { Statement } from './connections.ts';
 import type { Tables } from './schema.ts';
 
@@ -24,7 +25,18 @@ export interface MemoMove {
   readonly previous: string;
 }
 
+/** Entries of one call, which go in together or not at all. */
+export interface Appended {
+  readonly entries: readonly NewEntry[];
+  readonly guard?: AppendGuard | undefined;
+}
+
 /**
+ * `refused` names the calls, by their place, whose guard no longer holds: their
+ * entries are left out. What it compares with is what stood in the row before
+ * this statement, and still does behind its gate (append-gate.ts); what the
+ * statement itself resolves becomes true together with its entries.
+ *
  * `resolved_before` is what the row said before: only so can one statement
  * both move it and tell whether a timestamp went backwards.
  *
@@ -34,14 +46,20 @@ export interface MemoMove {
 export function appendText(tables: Tables): string {
   const zero = `'${zeroTimestamp}'`;
   return `
-    with appended as (
+    with refused as (
+      select guard.call_no
+      from unnest($15::int8[], $16::text[], $17::text[]) as guard (call_no, schema_name, above)
+      join ${tables.checkpoint} as stored on stored.schema_name = guard.schema_name
+      where stored.resolved >= guard.above
+    ), appended as (
       insert into ${tables.log}
         (schema_name, min_time, id, max_time, table_name, row_count, byte_count, body)
       select schema_name, min_time, id, max_time, table_name, row_count, byte_count,
         substring($9::bytea from first_byte::int for byte_count::int)
       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-        $6::int8[], $7::int8[], $8::int8[])
-        as entry (schema_name, min_time, id, max_time, table_name, row_count, byte_count, first_byte)
+        $6::int8[], $7::int8[], $8::int8[], $18::int8[])
+        as entry (schema_name, min_time, id, max_time, table_name, row_count, byte_count, first_byte, call_no)
+      where call_no not in (select call_no from refused)
       returning 1
     ), resolved as (
       insert into ${tables.checkpoint} as stored
@@ -62,16 +80,18 @@ export function appendText(tables: Tables): string {
     )
     select resolved.*, 1 / (case when
       (select count(*) from moved) = (select count(*) from given)
-      then 1 else 0 end) as memos_moved
-    from resolved`;
+      then 1 else 0 end) as memos_moved,
+      (select string_agg(call_no::text, ',') from refused) as refused
+    from (select 1) as one left join resolved on true`;
 }
 
 export function appendValues(
-  entries: readonly NewEntry[],
+  appended: readonly Appended[],
   resolved: readonly ResolvedTime[],
   moves: readonly MemoMove[],
   nextId: () => string,
 ): unknown[] {
+  const entries = appended.flatMap((call) => call.entries);
   const firstBytes: number[] = [];
   let byteCount = 0;
   for (const entry of entries) {
@@ -89,6 +109,9 @@ export function appendValues(
     }
   }
   const schemas = [...latest.keys()].toSorted();
+  const guards = appended.flatMap(({ guard }, call) =>
+    guard === undefined ? [] : [{ ...guard, call }],
+  );
   return [
     entries.map((entry) => entry.schema),
     entries.map((entry) => entry.minTime),
@@ -107,12 +130,17 @@ export function appendValues(
     moves.map(({ name }) => name),
     moves.map(({ value }) => value),
     moves.map(({ previous }) => previous),
+    guards.map(({ call }) => call),
+    guards.map(({ schema }) => schema),
+    guards.map(({ above }) => above),
+    appended.flatMap((call, place) => call.entries.map(() => place)),
   ];
 }
 
 export function appendStatement(
   text: string,
   values: readonly unknown[],
+  gates: readonly Gate[],
 ): Statement {
-  return { name: 'replicator_stage', text, values };
+  return { name: 'replicator_stage', text, values, gates };
 }

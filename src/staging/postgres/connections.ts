@@ -6,6 +6,7 @@ import {
   dialledWays,
   dialPostgres,
 } from '../../config/address/postgres-dial.ts';
+import { type Gate, runBehindGates } from './append-gate.ts';
 import { isConnectionIntact, postgresFailure } from './errors.ts';
 
 /** The limits of the connection pool; SQLite needs none. */
@@ -21,6 +22,8 @@ export interface Statement {
   readonly values: readonly unknown[];
   /** Given to statements that run all the time: parsed once a connection. */
   readonly name?: string;
+  /** Taken before it runs, in its transaction. */
+  readonly gates?: readonly Gate[];
 }
 
 export interface Connections extends AsyncDisposable {
@@ -37,10 +40,13 @@ export interface Connections extends AsyncDisposable {
 const statementTimeoutMs = 60_000;
 
 /**
- * `on` or stricter is left as it is. Statements of this kind, and not startup
+ * `on` or stricter is left as it is. Of the isolation says append-gate.ts why
+ * it must not be what somebody has set for the database or the account. Statements of this kind, and not startup
  * parameters, because connection poolers refuse those they do not know.
  */
 const sessionSettings = `select set_config('statement_timeout', '${statementTimeoutMs}', false),
+  set_config('default_transaction_isolation', case when version() like 'CockroachDB%'
+    then 'serializable' else 'read committed' end, false),
   case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
     then set_config('synchronous_commit', 'on', false) end`;
 
@@ -141,10 +147,11 @@ export function openConnections(
         client = await lend();
         signal?.addEventListener('abort', cut, { once: true });
         signal?.throwIfAborted();
-        const { rows } = await client.query<Row>({
-          ...statement,
-          values: [...statement.values],
-        });
+        const { gates = [], ...plain } = statement;
+        const query = { ...plain, values: [...statement.values] };
+        const { rows } = await (gates.length > 0
+          ? runBehindGates<Row>(client, query, gates)
+          : client.query<Row>(query));
         broken = false;
         return rows;
       } catch (error) {

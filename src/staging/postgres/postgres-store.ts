@@ -10,6 +10,7 @@ import type { SchemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
 import { groupCommit } from '../group-commit.ts';
 import {
+  type AppendGuard,
   type Checkpoint,
   type NewEntry,
   positionMemo,
@@ -19,6 +20,7 @@ import {
   type StagingSize,
   type StagingStore,
 } from '../staging.ts';
+import { gatesOn } from './append-gate.ts';
 import {
   appendStatement,
   appendText,
@@ -44,7 +46,7 @@ import {
   readSummary,
   type SummaryRow,
 } from './rows.ts';
-import { prepareSchema, type Tables } from './schema.ts';
+import { prepareSchema, type PreparedSchema } from './schema.ts';
 import { statementsOn } from './statements.ts';
 import { tokensOn } from './tokens.ts';
 
@@ -72,7 +74,7 @@ export async function openPostgresStore(
 ): Promise<StagingStore> {
   await using opened = new AsyncDisposableStack();
   try {
-    const { address, tables } = await prepareSchema(
+    const prepared = await prepareSchema(
       {
         stagingConn: options.stagingConn,
         stagingSchema: options.stagingSchema,
@@ -87,15 +89,21 @@ export async function openPostgresStore(
       },
       signal,
     );
-    const connections = opened.use(openConnections(address, options.pool));
-    return storeOn(connections, tables, opened.move());
+    const connections = opened.use(
+      openConnections(prepared.address, options.pool),
+    );
+    return storeOn(connections, prepared, opened.move());
   } catch (error) {
     throw postgresFailure(error);
   }
 }
 
 type WriteCall =
-  | { readonly kind: 'append'; readonly entries: readonly NewEntry[] }
+  | {
+      readonly kind: 'append';
+      readonly entries: readonly NewEntry[];
+      readonly guard: AppendGuard | undefined;
+    }
   | ({ readonly kind: 'resolve' } & ResolvedTime)
   | { readonly kind: 'advance'; readonly step: SourceStep };
 
@@ -128,17 +136,24 @@ function saysMemoMoved(error: unknown): boolean {
 
 type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
 
+/** Of the statement that appends; without a schema where it resolves none. */
+type StagedRow = { readonly refused: string | null } & (
+  | { readonly schema_name: null }
+  | (CheckpointRow & { readonly resolved_before: Timestamp })
+);
+
 function storeOn(
   connections: Connections,
-  tables: Tables,
+  { tables, server }: PreparedSchema,
   resources: AsyncDisposable,
 ): StagingStore {
   const statements = statementsOn(tables);
   const text = appendText(tables);
+  const gatesOf = gatesOn(tables);
   const nextId = entryIds();
   let closed = false;
 
-  const group = groupCommit<WriteCall, ResolveResult | null>({
+  const group = groupCommit<WriteCall, ResolveResult | boolean>({
     commit: commitCalls,
     isShared: (error) =>
       error instanceof ReplicatorError && error.code === 'E2001',
@@ -148,10 +163,14 @@ function storeOn(
     inFlightGroups,
   });
 
+  /** For an append: whether its guard held. */
   async function commitCalls(
     calls: readonly WriteCall[],
-  ): Promise<(ResolveResult | null)[]> {
-    const entries = calls.flatMap(entriesOf);
+  ): Promise<(ResolveResult | boolean)[]> {
+    const appended = calls.map((call) => ({
+      entries: entriesOf(call),
+      guard: call.kind === 'append' ? call.guard : undefined,
+    }));
     const resolved = calls.flatMap(resolvedBy);
     const moves = calls
       .filter((call) => call.kind === 'advance')
@@ -160,14 +179,27 @@ function storeOn(
         value: position,
         previous: previous ?? noPosition,
       }));
-    const rows = await connections.run<
-      CheckpointRow & { resolved_before: Timestamp }
-    >(appendStatement(text, appendValues(entries, resolved, moves, nextId)));
-    const rowBySchema = new Map(rows.map((row) => [row.schema_name, row]));
+    const gates =
+      server === 'cockroachdb'
+        ? []
+        : gatesOf(
+            appended.flatMap(({ guard }) => (guard ? [guard.schema] : [])),
+            resolved.map(({ schema }) => schema),
+          );
+    const values = appendValues(appended, resolved, moves, nextId);
+    const rows = await connections.run<StagedRow>(
+      appendStatement(text, values, gates),
+    );
+    const refused = new Set(rows[0]!.refused?.split(',').map(Number));
+    const rowBySchema = new Map(
+      rows.flatMap((row) =>
+        row.schema_name === null ? [] : [[row.schema_name, row]],
+      ),
+    );
     const latest = new Map<SchemaName, Timestamp>();
-    return calls.map((call) => {
+    return calls.map((call, place) => {
       if (call.kind === 'append') {
-        return null;
+        return !refused.has(place);
       }
       const [{ schema, time }] = resolvedBy(call) as [ResolvedTime];
       const row = rowBySchema.get(schema)!;
@@ -208,16 +240,19 @@ function storeOn(
     leases: leasesOn(tables, run),
     tokens: tokensOn(tables, run),
 
-    async append(entries, signal) {
+    async append(entries, { guard, signal } = {}) {
       assertOpen();
-      if (entries.length > 0) {
-        await group.submit({ kind: 'append', entries }, signal);
+      if (entries.length === 0) {
+        return true;
       }
+      const call = { kind: 'append', entries, guard } as const;
+      return (await group.submit(call, signal)) as boolean;
     },
 
     async resolve(schema, time, signal) {
       assertOpen();
-      return (await group.submit({ kind: 'resolve', schema, time }, signal))!;
+      const call = { kind: 'resolve', schema, time } as const;
+      return (await group.submit(call, signal)) as ResolveResult;
     },
 
     async advance(step, signal) {
@@ -231,7 +266,7 @@ function storeOn(
       }
       try {
         const moved = await group.submit({ kind: 'advance', step }, signal);
-        return moved!.checkpoint;
+        return (moved as ResolveResult).checkpoint;
       } catch (error) {
         throw saysMemoMoved(error) ? new ReplicatorError('E2010') : error;
       }

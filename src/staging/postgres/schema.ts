@@ -103,6 +103,7 @@ export interface PreparedSchema {
   /** Of the database that holds the staging schema. */
   readonly address: PostgresAddress;
   readonly tables: Tables;
+  readonly server: Server;
 }
 
 export interface PrepareOptions {
@@ -144,7 +145,7 @@ export async function prepareSchema(
   );
   await options.lock?.(address, databaseName, schema);
   const tables = tablesOf(schema);
-  await withClient(
+  const server = await withClient(
     address,
     async (client) => {
       await prepareNamespace(
@@ -158,10 +159,11 @@ export async function prepareSchema(
       } else {
         await requireVersion(client, tables, postgresMigrations.length);
       }
+      return await serverKind(client);
     },
     signal,
   );
-  return { address, tables };
+  return { address, tables, server };
 }
 
 /** Prefixed, because the schema may be one that others use too. */

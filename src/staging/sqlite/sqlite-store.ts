@@ -138,8 +138,17 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
     leases: null,
     tokens: tokensOf(database, turns),
 
-    append: (entries, signal) =>
-      together(signal, bytesOf(entries), () => insertAll(entries)),
+    append: (entries, { guard, signal } = {}) =>
+      together(signal, bytesOf(entries), () => {
+        const isLate =
+          guard !== undefined &&
+          entries.length > 0 &&
+          checkpointOf(guard.schema).resolved >= guard.above;
+        if (!isLate) {
+          insertAll(entries);
+        }
+        return !isLate;
+      }),
 
     advance: ({ schema, entries, resolved, position, previous }, signal) =>
       together(signal, bytesOf(entries), () => {

@@ -35,7 +35,7 @@ test('rows of a settled table at or below the watermark are dropped, all others 
         const mutations = times.map(mutation);
         const { fresh, freshCount, redelivered } = siftRows(
           [[{ table: 't', mutations }, mark(3, true)]],
-          timestampFromMs(appliedMs),
+          { applied: timestampFromMs(appliedMs), resolved: zeroTimestamp },
         );
         const wanted = mutations.filter(
           ({ time }) => time > timestampFromMs(appliedMs),
@@ -61,12 +61,43 @@ test('no row of a table that is being scanned is dropped, and none stays behind 
               mark(sinceMs, false),
             ],
           ],
-          timestampFromMs(sinceMs),
+          {
+            applied: timestampFromMs(sinceMs),
+            resolved: timestampFromMs(sinceMs),
+          },
         );
         expect(freshCount).toBe(times.length);
         for (const { time } of fresh.flatMap((part) => part.mutations)) {
           expect(time > timestampFromMs(sinceMs)).toBe(true);
         }
+      },
+    ),
+  );
+});
+
+test('of the rows that are kept the oldest beyond what is resolved is told, and none where all have been here before', () => {
+  const instant = fc.integer({ min: 1, max: 20 });
+  fc.assert(
+    fc.property(
+      fc.array(instant, { minLength: 1 }),
+      instant,
+      instant,
+      fc.boolean(),
+      (times, appliedMs, ahead, isSettled) => {
+        const resolved = timestampFromMs(appliedMs + ahead);
+        const { fresh, oldestNew } = siftRows(
+          [
+            [
+              { table: 't', mutations: times.map(mutation) },
+              mark(appliedMs + ahead, isSettled),
+            ],
+          ],
+          { applied: timestampFromMs(appliedMs), resolved },
+        );
+        const beyond = fresh
+          .flatMap(({ mutations }) => mutations.map(({ time }) => time))
+          .filter((time) => time > resolved);
+        expect(oldestNew).toBe(beyond.toSorted()[0] ?? null);
       },
     ),
   );

@@ -50,7 +50,7 @@ test('a row that is being staged while another feed resolves beyond it is applie
         ? async (...given: Parameters<StagingStore['append']>) => {
             isStaging.resolve();
             await gate.promise;
-            await target.append(...given);
+            return await target.append(...given);
           }
         : typeof method === 'function'
           ? (method.bind(target) as unknown)

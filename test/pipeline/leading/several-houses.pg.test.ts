@@ -202,11 +202,12 @@ test('in immediate mode a row that is staged just when the daemon stops leading 
   const store: TestHouse['store'] = {
     ...leader.store,
     async append(...given) {
-      await leader.store.append(...given);
+      const isStaged = await leader.store.append(...given);
       stagedCount += 1;
       if (stagedCount === 1) {
         await gate.promise;
       }
+      return isStaged;
     },
   };
   leader.pipelines = new Pipelines({ ...leader.house, store }, 0);
