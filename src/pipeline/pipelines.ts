@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
+import { zeroTimestamp } from '../mutation/timestamp.ts';
 import type { Feed, Feeds, TransactionFeed } from '../source/source.ts';
 import {
   type SchemaWatch,
@@ -192,7 +193,7 @@ export class Pipelines implements Feeds, AsyncDisposable {
   }
 
   async #openPipeline(schema: SchemaName): Promise<Pipeline | null> {
-    const { store } = this.#house;
+    const { store, target } = this.#house;
     const shape = await this.#readShape(schema);
     if (shape === null) {
       if (this.#absentAtMs.size >= maxAbsent) {
@@ -207,7 +208,10 @@ export class Pipelines implements Feeds, AsyncDisposable {
     const pipeline = new Pipeline(this.#house, {
       schema,
       watch: this.#watch(shape),
-      memory: await FeedMemory.load(store, schema),
+      memory: await FeedMemory.load(store, schema, async () => {
+        const there = await target.checkpoint(schema, this.#stop.signal);
+        return there?.applied ?? zeroTimestamp;
+      }),
       checkpoint: await store.checkpoint(schema),
       position: await store.position(schema),
     });

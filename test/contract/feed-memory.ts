@@ -1,6 +1,7 @@
 /** What several daemons remember of a feed in one staging, on any store. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ReplicatorError } from '../../src/failure/failure.ts';
 import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
 import {
   nextTimestamp,
@@ -15,6 +16,8 @@ import { tableShape } from '../source/changefeed/decode/shapes.ts';
 import { FeedWorld } from '../support/feed-world.ts';
 import { at, row, schema, type StagingPlace } from './staging-place.ts';
 
+/** Nothing is applied there. */
+const emptyTarget = async (): Promise<Timestamp> => zeroTimestamp;
 const nothing = { resolved: zeroTimestamp, applied: zeroTimestamp };
 const stranger = expect.objectContaining({ code: 'E1029', httpStatus: 409 });
 
@@ -125,7 +128,11 @@ export function registerFeedMemoryContract(
     test('a request whose tables are all settled reads nothing of staging', () =>
       withStores(async (store) => {
         const calls: string[] = [];
-        const memory = await FeedMemory.load(noting(store, calls), schema);
+        const memory = await FeedMemory.load(
+          noting(store, calls),
+          schema,
+          emptyTarget,
+        );
         await memory.sift([part(at(1))], nothing);
         await store.resolve(schema, at(2));
         await memory.resolved(at(2));
@@ -139,7 +146,9 @@ export function registerFeedMemoryContract(
       withStores(async (one, other) => {
         await one.resolve(schema, at(5));
         const memories = await Promise.all(
-          [one, other, one].map((store) => FeedMemory.load(store, schema)),
+          [one, other, one].map((store) =>
+            FeedMemory.load(store, schema, emptyTarget),
+          ),
         );
         const sifted = await Promise.all(
           memories.map((memory) => memory.sift([part(at(4))], nothing)),
@@ -149,9 +158,29 @@ export function registerFeedMemoryContract(
         expect(times).toEqual([staged, staged, staged]);
       }));
 
+    test('a table begins nowhere before the watermark of the target, of which purged staging knows nothing', () =>
+      withStores(async (one, other) => {
+        let answer = Promise.reject<Timestamp>(new ReplicatorError('E4001'));
+        answer.catch(() => {});
+        const [memory, restarted] = await Promise.all(
+          [one, other].map((store) =>
+            FeedMemory.load(store, schema, () => answer),
+          ),
+        );
+        await expect(memory!.sift([part(at(4))], nothing)).rejects.toThrow(
+          new ReplicatorError('E4001').message,
+        );
+        expect(await hasMark(one, schema, 'orders')).toBe(false);
+        answer = Promise.resolve(at(5));
+        for (const each of [memory!, restarted!]) {
+          const { fresh } = await each.sift([part(at(4))], nothing);
+          expect(timesOf([{ fresh }])).toEqual([nextTimestamp(at(5))]);
+        }
+      }));
+
     test('after a purge beside running daemons no redelivery is taken for a stranger', () =>
       withStores(async (one, other) => {
-        const memory = await FeedMemory.load(one, schema);
+        const memory = await FeedMemory.load(one, schema, emptyTarget);
         const { fresh } = await memory.sift([part(at(2))], nothing);
         await one.append(encodeEntries(schema, fresh));
         await one.resolve(schema, at(3));
@@ -168,8 +197,8 @@ export function registerFeedMemoryContract(
     test('a daemon with an old idea of what is resolved gives no old row a new time', () =>
       withStores(async (one, other) => {
         await one.resolve(schema, at(5));
-        const leader = await FeedMemory.load(one, schema);
-        const follower = await FeedMemory.load(other, schema);
+        const leader = await FeedMemory.load(one, schema, emptyTarget);
+        const follower = await FeedMemory.load(other, schema, emptyTarget);
         for (const memory of [leader, follower]) {
           const { fresh } = await memory.sift([part(at(5))], nothing);
           await one.append(encodeEntries(schema, fresh));
@@ -189,7 +218,7 @@ export function registerFeedMemoryContract(
           `delivered-tables:${schema}`,
           JSON.stringify({ orders: null, lines: at(9) }),
         );
-        const memory = await FeedMemory.load(store, schema);
+        const memory = await FeedMemory.load(store, schema, emptyTarget);
         const local = { resolved: at(9), applied: at(9) };
         const { fresh, redelivered } = await memory.sift(
           [part(at(8)), { ...part(at(8)), table: 'lines' }],
@@ -209,7 +238,7 @@ export function registerFeedMemoryContract(
       withStores(async (one, other) => {
         expect(await forgetMark(one, schema, 'orders')).toBe(false);
         await one.resolve(schema, at(3));
-        const memory = await FeedMemory.load(one, schema);
+        const memory = await FeedMemory.load(one, schema, emptyTarget);
         const deliver = async (step: number, key: string, local = nothing) => {
           const given = { table: 'orders', mutations: [row(at(step), key)] };
           const { fresh } = await memory.sift([given], local);
@@ -241,7 +270,11 @@ export function registerFeedMemoryContract(
     const key = ['1', '2'] as JsonText[];
     const halt = expect.objectContaining({ code: 'E1017' });
     const twoMemories = (one: StagingStore, other: StagingStore) =>
-      Promise.all([one, other].map((store) => FeedMemory.load(store, schema)));
+      Promise.all(
+        [one, other].map((store) =>
+          FeedMemory.load(store, schema, emptyTarget),
+        ),
+      );
 
     test('what one has proven another one takes before it assumes', () =>
       withStores(async (one, other) => {

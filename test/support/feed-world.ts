@@ -73,7 +73,11 @@ export class FeedWorld {
   async startDaemon(at: number): Promise<void> {
     const gate = { isOpen: true };
     const store = this.#gated(this.#stores[at % this.#stores.length]!, gate);
-    const memory = await FeedMemory.load(store, this.#schema);
+    const memory = await FeedMemory.load(
+      store,
+      this.#schema,
+      async () => this.#applied,
+    );
     gate.isOpen = false;
     this.#daemons[at] = {
       memory,

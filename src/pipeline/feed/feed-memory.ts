@@ -12,7 +12,11 @@ import type { StagingStore } from '../../staging/staging.ts';
 import { LogWitness } from './log-witness.ts';
 import { OrderMemos } from './order-memos.ts';
 import { type Progress, type Sifted, siftRows } from './redelivery.ts';
-import { type TableMark, TableMarks } from './table-marks.ts';
+import {
+  type TableMark,
+  TableMarks,
+  type TargetApplied,
+} from './table-marks.ts';
 
 /**
  * What a feed has taught us and must not be forgotten over a restart, nor be
@@ -44,12 +48,13 @@ export class FeedMemory {
   static async load(
     store: StagingStore,
     schema: SchemaName,
+    targetApplied: TargetApplied,
   ): Promise<FeedMemory> {
     return new FeedMemory(
       store,
       schema,
       await OrderMemos.load(store, schema),
-      await TableMarks.load(store, schema),
+      await TableMarks.load(store, schema, targetApplied),
     );
   }
 

@@ -23,6 +23,9 @@ type StoredMark = Omit<TableMark, 'since'> & {
   readonly since: Timestamp | null;
 };
 
+/** The watermark at the target; zero where it keeps none. Rejects when it does not answer. */
+export type TargetApplied = () => Promise<Timestamp>;
+
 /** How all marks stood in one memo, before there was one a table: null is settled. */
 type FormerMarks = ReadonlyMap<string, Timestamp | null>;
 
@@ -35,12 +38,15 @@ type FormerMarks = ReadonlyMap<string, Timestamp | null>;
  *
  * Each step is an exchange of the memo, which one daemon wins; the others take
  * what it wrote. R0 is read from staging: were it older than what is applied,
- * rows would be staged where nobody looks any more.
+ * rows would be staged where nobody looks any more. Staging that was purged does
+ * not know what is applied until a leader has claimed the watermark: where it
+ * knows of nothing the target is asked, and no table begins before it answers.
  */
 export class TableMarks {
   readonly #store: StagingStore;
   readonly #schema: SchemaName;
   readonly #former: FormerMarks;
+  readonly #targetApplied: TargetApplied;
   /** As last seen, which may be long ago. */
   readonly #known = new Map<string, TableMark>();
   readonly #scanned = new Set<string>();
@@ -49,17 +55,21 @@ export class TableMarks {
     store: StagingStore,
     schema: SchemaName,
     former: FormerMarks,
+    targetApplied: TargetApplied,
   ) {
     this.#store = store;
     this.#schema = schema;
     this.#former = former;
+    this.#targetApplied = targetApplied;
   }
 
   static async load(
     store: StagingStore,
     schema: SchemaName,
+    targetApplied: TargetApplied,
   ): Promise<TableMarks> {
-    return new TableMarks(store, schema, await formerMarks(store, schema));
+    const former = await formerMarks(store, schema);
+    return new TableMarks(store, schema, former, targetApplied);
   }
 
   /** As last seen; undefined for a table that this daemon does not know. */
@@ -116,10 +126,13 @@ export class TableMarks {
     there: StoredMark | null,
     local: Progress,
   ): Promise<TableMark> {
-    const since = laterTimestamp(
-      laterTimestamp(local.resolved, local.applied),
-      await furthest(this.#store, this.#schema),
-    );
+    const { resolved, applied } = await this.#store.checkpoint(this.#schema);
+    const since = [
+      local.resolved,
+      local.applied,
+      resolved,
+      applied === zeroTimestamp ? await this.#targetApplied() : applied,
+    ].reduce(laterTimestamp);
     return there === null
       ? firstMark(this.#former.get(table), since)
       : { ...there, since };

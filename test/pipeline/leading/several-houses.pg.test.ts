@@ -12,6 +12,7 @@ import {
 } from '../../support/fed-house.ts';
 import { type TestHouse, testHouse } from '../../support/house.ts';
 import { testDatabase } from '../../support/test-database.ts';
+import { wrapMember } from '../../sequencer/wrapped-target.ts';
 import { Pipelines } from '../../../src/pipeline/pipelines.ts';
 
 interface Pair extends AsyncDisposable {
@@ -99,6 +100,39 @@ test('a daemon that no request has told of a schema takes it over all the same',
   await until(() => idle.pipelines.all.length === 1);
   await applied(idle, 2);
   expect(await rowsOf(idle, 'select * from t')).toEqual(['1 2']);
+});
+
+test('rows of a new table that a follower accepts of purged staging before the watermark is claimed reach the target', async () => {
+  await using two = await pair();
+  await send(two.leader, [row('t', 5, 1, { v: 5 })], 5);
+  await applied(two.leader, 5);
+  for (const house of [two.leader, two.other]) {
+    await house.pipelines[Symbol.asyncDispose]();
+  }
+  const { store, schema } = two.leader;
+  await two.leader.database.query('create table n (id int primary key, v int)');
+  await store.purge({ schema }, false);
+  const gate = Promise.withResolvers<void>();
+  const held = wrapMember(
+    two.leader.target,
+    'claimCheckpoint',
+    async (...given) => {
+      await gate.promise;
+      return await two.leader.target.claimCheckpoint(...given);
+    },
+  );
+  await using leading = new Pipelines({ ...two.leader.house, target: held }, 0);
+  await leading.open(schema);
+  await until(() => leading.all[0]!.leader === 'first');
+  await two.other.restart();
+  const feed = (await two.other.pipelines.open(schema))!;
+  await state(two.other, 'standby');
+  await feed.accept([row('n', 3, 1, { v: 3 })]);
+  gate.resolve();
+  await until(() => leading.all[0]!.status.state === 'running');
+  await feed.resolve(at(6));
+  await until(() => leading.all[0]!.status.applied >= at(6));
+  expect(await rowsOf(two.other, 'select * from n')).toEqual(['1 3']);
 });
 
 test('a late claim of the target by another is answered with a later one while the lease is held', async () => {
