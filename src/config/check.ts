@@ -300,7 +300,11 @@ function warningsOf(values: StartValues): string[] {
     );
   }
   if (!hasTls(values) && values.insecureHttp) {
-    warnings.push('--insecureHttp: rows travel in cleartext');
+    warnings.push(
+      askedOfCallers(values).includes('token')
+        ? '--insecureHttp: rows travel in cleartext, and so do the tokens of callers: who listens can send too'
+        : '--insecureHttp: rows travel in cleartext',
+    );
   }
   if (values.tlsSelfSigned) {
     warnings.push(

@@ -46,7 +46,7 @@ export const metricsOptions = {
     default: '',
     group: 'Metrics',
     about:
-      'A host:port of its own for /_/varz, /_/healthz and /_/diag, in cleartext and without authentication. Empty serves them on --bindAddr.',
+      'A host:port of its own for /_/varz, /_/healthz and /_/diag, in cleartext; without a host (:30005) it is 127.0.0.1, which only this machine reaches. /_/diag asks for a token, the other two ask nobody. Empty serves them on --bindAddr.',
   },
   metricsSnapshotPeriod: {
     type: 'duration',

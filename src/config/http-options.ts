@@ -51,6 +51,13 @@ export const httpOptions = {
     about:
       'What every caller must show: a client certificate signed by --tlsClientCA, a token (Authorization: Bearer, or access_token in the changefeed URL) signed by a key of `replicator jwt add-key`, or both of them. What is not asked for is not looked at. Empty is certificate where --tlsClientCA is given, else token.',
   },
+  jwtAudience: {
+    type: 'string',
+    default: '',
+    group: 'HTTP',
+    about:
+      'The name of this daemon in the claim aud of a token. Given, every token must bear it; empty, a token that bears an aud is for somebody else and is refused.',
+  },
   disableAuthentication: {
     type: 'boolean',
     default: false,

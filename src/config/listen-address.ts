@@ -1,12 +1,15 @@
 import { ReplicatorError } from '../failure/failure.ts';
 
-/** Where to listen. An empty host is every address of the machine. */
+/** Where to listen. An empty host, of `bindAddr` alone, is every address. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** Reads `host:port`, `:port` or `[::1]:port`; throws E5002. */
+/**
+ * Reads `host:port`, `:port` or `[::1]:port`; throws E5002. Metrics tell of
+ * tables: without a host only this machine reaches them.
+ */
 export function parseListenAddress(
   text: string,
   option: 'bindAddr' | 'metricsAddr',
@@ -18,10 +21,14 @@ export function parseListenAddress(
   if (!match || port > 65_535) {
     throw new ReplicatorError('E5002', {
       detail: `--${option} ${JSON.stringify(text)} is not an address`,
-      remedy: 'write host:port, :port for every address, or [::1]:port',
+      remedy: `write host:port, :port for ${option === 'metricsAddr' ? '127.0.0.1' : 'every address'}, or [::1]:port`,
     });
   }
-  return { host: match[1] ?? match[2] ?? '', port };
+  const host = match[1] ?? match[2] ?? '';
+  return {
+    host: host === '' && option === 'metricsAddr' ? '127.0.0.1' : host,
+    port,
+  };
 }
 
 /** Whether only this machine can reach the address. */

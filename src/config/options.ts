@@ -46,7 +46,8 @@ const {
   ...slotSequencerOptions
 } = sequencerOptions;
 
-const { memoryLimit, healthCheckTimeout } = httpOptions;
+const { memoryLimit, healthCheckTimeout, jwtAudience, disableAuthentication } =
+  httpOptions;
 
 export const pglogicalOptions = {
   ...slotOptions,
@@ -54,6 +55,12 @@ export const pglogicalOptions = {
   ...stagingOptions,
   memoryLimit,
   healthCheckTimeout,
+  jwtAudience,
+  disableAuthentication: {
+    ...disableAuthentication,
+    about:
+      'Show /_/diag to anyone who reaches --metricsAddr, where that is a loopback address. Without it a token for the schema _.diag is asked for.',
+  },
   ...slotSequencerOptions,
   ...metricsOptions,
   ...auditOptions,

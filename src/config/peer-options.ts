@@ -31,8 +31,6 @@ export const peerCommands: Readonly<Record<string, string>> = {
   kafka: 'this version takes changefeeds over the webhook only',
   objstore: 'this version takes changefeeds over the webhook only',
   oraclelogminer: 'this version has no Oracle source',
-  'make-jwt':
-    'this version knows callers by their client certificates (--tlsClientCA)',
   userscript: 'this version runs no user scripts yet',
   licenses: 'replicator version --deps prints the licences',
   dumphelp: 'docs/options.md holds all options',

@@ -8,6 +8,8 @@ import {
 } from '../mutation/timestamp.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Pipelines } from '../pipeline/pipelines.ts';
+import { accessTokenOf } from '../source/changefeed/callers/access-token.ts';
+import type { DiagnosticsGuard } from '../source/changefeed/callers/diagnostics-caller.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -29,6 +31,10 @@ export interface OperatorContext {
   /** A source that the daemon itself asks (a slot). */
   readonly source?: SourceStatus;
   readonly healthCheckTimeoutMs: number;
+  /** Throws E1024, or a failure of its own, for one who may not see /_/diag. */
+  readonly requireDiagnostics: DiagnosticsGuard;
+  /** What tokens are verified with, as counts; null where nobody asks. */
+  readonly authentication: () => Record<string, unknown> | null;
   /** The options in force, secrets already taken out. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly version: string;
@@ -47,7 +53,8 @@ export interface SourceStatus {
  *
  *     /_/varz     the metrics, for Prometheus
  *     /_/healthz  200 when staging and target answer and every pipeline runs
- *     /_/diag     the whole state as JSON; no secrets, no row data
+ *     /_/diag     the whole state as JSON; no secrets, no row data; only for
+ *                 those who may see it
  */
 export function addOperatorRoutes(
   app: FastifyInstance,
@@ -69,11 +76,24 @@ export function addOperatorRoutes(
           : `${complaints.join('\n')}\n`,
       );
   });
-  app.get('/_/diag', async (_request, reply) =>
-    reply
+  app.get('/_/diag', async (request, reply) => {
+    try {
+      await context.requireDiagnostics({
+        headers: request.raw.headers,
+        socket: request.raw.socket,
+        accessToken: accessTokenOf(request.raw),
+      });
+    } catch (error) {
+      const failure = asReplicatorError(error);
+      return reply
+        .code(failure.httpStatus)
+        .type('text/plain; charset=utf-8')
+        .send(`${failure.line}\n`);
+    }
+    return reply
       .type('application/json')
-      .send(`${JSON.stringify(await diagnostics(context), null, 2)}\n`),
-  );
+      .send(`${JSON.stringify(await diagnostics(context), null, 2)}\n`);
+  });
 }
 
 /** One line for each thing that is not well; empty when all is. */
@@ -154,6 +174,7 @@ export async function diagnostics(
     },
     memory: process.memoryUsage(),
     options: context.options,
+    auth: context.authentication(),
     ...(context.source && { source: context.source.diagnostics() }),
     ...(await houseDiagnostics(context.house())),
   };

@@ -1,7 +1,10 @@
+import type { IncomingMessage } from 'node:http';
+
 import Fastify, { type FastifyInstance } from 'fastify';
 
 import type { ListenAddress } from '../config/listen-address.ts';
 import { ReplicatorError } from '../failure/failure.ts';
+import { takeAccessToken } from '../source/changefeed/callers/access-token.ts';
 import { addOperatorRoutes, type OperatorContext } from './operator-routes.ts';
 
 /** The operator's own listener (`--metricsAddr`), in cleartext. */
@@ -17,7 +20,13 @@ export class OperatorServer implements AsyncDisposable {
     address: ListenAddress,
     context: OperatorContext,
   ): Promise<OperatorServer> {
-    const app = Fastify({ forceCloseConnections: true });
+    const app = Fastify({
+      forceCloseConnections: true,
+      rewriteUrl(request) {
+        takeAccessToken(request as IncomingMessage);
+        return request.url ?? '/';
+      },
+    });
     addOperatorRoutes(app, context);
     try {
       await app.listen({

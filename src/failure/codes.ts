@@ -447,6 +447,21 @@ export const errorCodes = {
     remedy:
       'replicator dlq list --superseded shows which there are; one that was retried or discarded is gone',
   },
+  E5016: {
+    meaning: 'a key file cannot serve for tokens',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy:
+      'give a key of EC P-256, P-384 or P-521, or RSA of 2048 to 8192 bits, in PEM form',
+  },
+  E5017: {
+    meaning:
+      'the keys of tokens have not been readable from staging for ten minutes',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'look at the log and at /_/healthz for what is wrong with staging; the changefeed asks again',
+  },
   E5018: {
     meaning: 'the certificate files do not serve',
     disposition: 'halt',

@@ -52,6 +52,11 @@ export const houseMetrics = {
     help: 'Values that their column could not hold and that --valuePolicy replaced (policy="null" or "clamp"), each time they were written.',
     labels: [...perTable, 'column', 'policy'],
   },
+  replicator_jwt_refresh_failures_total: {
+    type: 'counter',
+    help: 'Times that the public keys of tokens and the revoked ids could not be read; those read last stay in force for ten minutes.',
+    labels: [],
+  },
   replicator_insecure_mode: {
     type: 'gauge',
     help: '1 when an option makes the daemon unsafe: discard, disableAuthentication, insecureHttp or tlsSelfSigned.',

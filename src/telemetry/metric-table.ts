@@ -359,5 +359,11 @@ export const metricTable = {
     labels: perPool,
   },
 
+  jwt_last_refresh_time: {
+    type: 'gauge',
+    help: 'When the public keys of tokens and the revoked ids were last read from staging, in seconds since 1970.',
+    labels: [],
+  },
+
   ...houseMetrics,
 } as const satisfies Readonly<Record<string, MetricEntry>>;

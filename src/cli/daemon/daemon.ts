@@ -1,10 +1,15 @@
-import { checkStartOptions, insecureOptions } from '../../config/check.ts';
+import {
+  askedOfCallers,
+  checkStartOptions,
+  insecureOptions,
+} from '../../config/check.ts';
 import { parseListenAddress } from '../../config/listen-address.ts';
 import { type StartValues, startOptions } from '../../config/options.ts';
 import { redactConfig } from '../../config/redact.ts';
 import { addOperatorRoutes } from '../../console/operator-routes.ts';
 import { OperatorServer } from '../../console/operator-server.ts';
 import type { Pipelines } from '../../pipeline/pipelines.ts';
+import { TokenKeyring } from '../../source/changefeed/callers/token-keyring.ts';
 import { WebhookServer } from '../../source/changefeed/server/server.ts';
 import { type Logger, openLogger } from '../../telemetry/logger.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
@@ -19,7 +24,11 @@ import {
   resume,
   setConstantMetrics,
 } from './open-house.ts';
-import { openCallers } from './open-callers.ts';
+import {
+  openCallers,
+  operatorDiagnostics,
+  webhookDiagnostics,
+} from './open-callers.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { reloadOnHangup } from './hangup.ts';
 import { listenerTls, listenerTlsWarnings } from './listener-tls.ts';
@@ -81,6 +90,20 @@ export async function runDaemon(
   const { pipelines, target } = open;
   await resume(pipelines, io.signal);
 
+  const keyring = stack.use(
+    await TokenKeyring.open({
+      register: open.store.tokens,
+      audience: values.jwtAudience || null,
+      areTokensAsked: askedOfCallers(values).includes('token'),
+      metrics,
+      logger,
+    }),
+  );
+  const callers = openCallers(values, {
+    tokens: keyring,
+    engine: target.engine,
+    logger,
+  });
   const operator = {
     metrics,
     house: () => open,
@@ -88,12 +111,13 @@ export async function runDaemon(
     options: redactConfig(values, startOptions),
     version: replicatorVersion(),
     startedAtMs,
+    authentication: () => keyring.diagnostics(),
   };
   const webhook = stack.use(
     new WebhookServer({
       ...bind,
       tls,
-      callers: openCallers(values, logger),
+      callers,
       responseTimeoutMs: values.httpResponseTimeout,
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,
@@ -105,13 +129,17 @@ export async function runDaemon(
     }),
   );
   if (values.metricsAddr === '') {
-    addOperatorRoutes(webhook.app, operator);
+    addOperatorRoutes(webhook.app, {
+      ...operator,
+      requireDiagnostics: webhookDiagnostics(values, bind, callers, keyring),
+    });
   } else {
+    const listen = parseListenAddress(values.metricsAddr, 'metricsAddr');
     stack.use(
-      await OperatorServer.listen(
-        parseListenAddress(values.metricsAddr, 'metricsAddr'),
-        operator,
-      ),
+      await OperatorServer.listen(listen, {
+        ...operator,
+        requireDiagnostics: operatorDiagnostics(values, listen, keyring),
+      }),
     );
   }
 
@@ -132,7 +160,7 @@ export async function runDaemon(
         metrics,
       }).start(),
     );
-  stack.use(reloadOnHangup([log, audit], certificates));
+  stack.use(reloadOnHangup([log, audit], [certificates, keyring]));
 
   const address = await webhook.listen();
   run.ready();

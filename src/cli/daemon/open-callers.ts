@@ -1,18 +1,50 @@
 import { parseAllowedSubjects } from '../../config/allowed-subjects.ts';
 import { askedOfCallers } from '../../config/check.ts';
-import type { StartValues } from '../../config/options.ts';
+import { isLoopback, type ListenAddress } from '../../config/listen-address.ts';
+import type { HttpValues } from '../../config/options.ts';
 import {
   anyCaller,
   askCallers,
 } from '../../source/changefeed/callers/ask-callers.ts';
 import type { Callers } from '../../source/changefeed/callers/callers.ts';
 import { identifyByCertificate } from '../../source/changefeed/callers/certificate-caller.ts';
-import { identifyByToken } from '../../source/changefeed/callers/token-caller.ts';
+import {
+  type DiagnosticsGuard,
+  guardDiagnostics,
+  showDiagnostics,
+} from '../../source/changefeed/callers/diagnostics-caller.ts';
+import {
+  identifyByToken,
+  sameExactly,
+  type TokenSource,
+} from '../../source/changefeed/callers/token-caller.ts';
+import type { SamePart } from '../../source/changefeed/callers/token-claims.ts';
+import { oracleSchemaPart } from '../../target/oracle/schema-part.ts';
+import type { TargetEngine } from '../../target/target.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { tellClientExpiry } from './client-expiry.ts';
 
+type CallerValues = Pick<
+  HttpValues,
+  | 'authentication'
+  | 'tlsClientCA'
+  | 'tlsAllowedSubjects'
+  | 'disableAuthentication'
+>;
+
 /** Who may send, as the options say. */
-export function openCallers(values: StartValues, logger: Logger): Callers {
+export function openCallers(
+  values: CallerValues,
+  {
+    tokens,
+    engine,
+    logger,
+  }: {
+    readonly tokens: TokenSource;
+    readonly engine: TargetEngine;
+    readonly logger: Logger;
+  },
+): Callers {
   const asked = askedOfCallers(values);
   return asked.length === 0
     ? anyCaller
@@ -26,6 +58,50 @@ export function openCallers(values: StartValues, logger: Logger): Callers {
             seen: tellClientExpiry(logger),
           }),
         }),
-        ...(asked.includes('token') && { token: identifyByToken }),
+        ...(asked.includes('token') && {
+          token: identifyByToken(tokens, samePart(engine)),
+        }),
       });
+}
+
+/**
+ * Who may see /_/diag on the webhook listener: who shows what is asked of
+ * callers there, or a token alone where none is asked for.
+ */
+export function webhookDiagnostics(
+  values: CallerValues,
+  bind: ListenAddress,
+  callers: Callers,
+  tokens: TokenSource,
+): DiagnosticsGuard {
+  const asked = askedOfCallers(values);
+  return asked.length === 0
+    ? operatorDiagnostics(values, bind, tokens)
+    : guardDiagnostics(
+        asked.includes('token')
+          ? [callers.identify]
+          : [callers.identify, identifyByToken(tokens, sameExactly)],
+      );
+}
+
+/** The same on `--metricsAddr`, where there is no TLS and no certificate. */
+export function operatorDiagnostics(
+  { disableAuthentication }: Pick<HttpValues, 'disableAuthentication'>,
+  address: ListenAddress,
+  tokens: TokenSource,
+): DiagnosticsGuard {
+  return disableAuthentication && isLoopback(address)
+    ? showDiagnostics
+    : guardDiagnostics([identifyByToken(tokens, sameExactly)]);
+}
+
+/**
+ * Paths name schemas as the catalog spells them, so that a token allows no
+ * neighbour that differs in case; Oracle alone reads them as SQL does.
+ */
+function samePart(engine: TargetEngine): SamePart {
+  return engine === 'oracle'
+    ? (allowed, requested) =>
+        oracleSchemaPart(allowed) === oracleSchemaPart(requested)
+    : sameExactly;
 }

@@ -40,8 +40,11 @@ import {
   prepareSource,
   publicationNames,
 } from '../preflight/prepare-source.ts';
+import { operatorDiagnostics } from './open-callers.ts';
 import { slotObserver } from './slot-observer.ts';
 import { typedSchema } from '../staging/staging-store.ts';
+import type { TokenSource } from '../../source/changefeed/callers/token-caller.ts';
+import { TokenKeyring } from '../../source/changefeed/callers/token-keyring.ts';
 import { replicatorVersion } from '../version.ts';
 
 /**
@@ -79,6 +82,17 @@ export async function runSlotDaemon(
   await using stack = new AsyncDisposableStack();
   let open: OpenHouse | 'starting' | 'waiting' = 'starting';
   let source: LogicalSource | null = null;
+  let keyring: TokenKeyring | null = null;
+  const tokens: TokenSource = {
+    async verify(token) {
+      if (keyring === null) {
+        throw new ReplicatorError('E5017', {
+          detail: 'the keys of tokens are not read yet: staging is not open',
+        });
+      }
+      return await keyring.verify(token);
+    },
+  };
   if (listen) {
     // First of all: a daemon that waits for another one can be asked too.
     stack.use(
@@ -90,6 +104,8 @@ export async function runSlotDaemon(
         options: redactConfig(values, pglogicalOptions),
         version: replicatorVersion(),
         startedAtMs,
+        authentication: () => keyring?.diagnostics() ?? null,
+        requireDiagnostics: operatorDiagnostics(values, listen, tokens),
       }),
     );
   }
@@ -113,6 +129,15 @@ export async function runSlotDaemon(
     io,
   );
   const { pipelines, target } = open;
+  keyring = stack.use(
+    await TokenKeyring.open({
+      register: open.store.tokens,
+      audience: values.jwtAudience || null,
+      areTokensAsked: false,
+      metrics,
+      logger,
+    }),
+  );
   const feed = await openFeed(pipelines, main, target.examplePath);
   try {
     await prepareSource({ values, address, schemas, feed, logger }, io.signal);
@@ -140,12 +165,12 @@ export async function runSlotDaemon(
   });
   keepTelling(open, values, { kind: 'pglogical', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
-  stack.use(reloadOnHangup([log, audit], null));
+  stack.use(reloadOnHangup([log, audit], [keyring]));
   keepWatching(source, { values, address, metrics, logger, stack });
 
   run.ready();
   logger.info(
-    `ready: slot ${values.slotName} of ${address.display} into ${[main, ...others].join(', ')}${listen ? `; metrics on http://${values.metricsAddr}/_/varz` : ''}`,
+    `ready: slot ${values.slotName} of ${address.display} into ${[main, ...others].join(', ')}${listen ? `; metrics on http://${listen.host}:${listen.port}/_/varz` : ''}`,
   );
   let failure: unknown = null;
   try {

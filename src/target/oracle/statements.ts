@@ -7,6 +7,7 @@
  */
 import { ReplicatorError } from '../../failure/failure.ts';
 import { schemaNameParts } from '../../mutation/schema-name.ts';
+import { oracleSchemaPart } from './schema-part.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ColumnShape, TableShape } from '../target.ts';
 import { type OracleCodec, codecOf } from './codec.ts';
@@ -22,13 +23,9 @@ export function quoteIdentifier(name: string): string {
   return `"${name}"`;
 }
 
-/**
- * The schema in Oracle's catalog: `/shop` and `/SHOP` both mean SHOP, as in
- * SQL; the path segment `"shop"`, quotes included, means shop.
- */
+/** The schema in Oracle's catalog. */
 export function oracleSchema(schema: SchemaName): string {
-  const name = schemaNameParts(schema)[0] ?? '';
-  return /^".+"$/.test(name) ? name.slice(1, -1) : name.toUpperCase();
+  return oracleSchemaPart(schemaNameParts(schema)[0] ?? '');
 }
 
 export function quoteSchema(schema: SchemaName): string {

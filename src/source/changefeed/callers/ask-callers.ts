@@ -8,6 +8,7 @@ import type {
 /** `--disableAuthentication`: nobody is asked. */
 export const anyCaller: Callers = {
   asksCertificate: false,
+  challenge: null,
   identify: () => ({ name: 'anyone', requireSchema() {} }),
 };
 
@@ -24,6 +25,7 @@ export function askCallers(
   }
   return {
     asksCertificate: ways.certificate !== undefined,
+    challenge: ways.token === undefined ? null : 'Bearer',
     async identify(request: CallerRequest): Promise<Caller> {
       const known: Caller[] = [];
       for (const identify of asked) {

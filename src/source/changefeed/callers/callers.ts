@@ -31,8 +31,10 @@ export interface Caller {
 export interface Callers {
   /** Whether a TLS handshake asks for a client certificate. */
   readonly asksCertificate: boolean;
+  /** For a reply of 401: how one who is not known may become so. */
+  readonly challenge: string | null;
   /** Throws E1023, or rejects with it, for one who is not known. */
-  identify(request: CallerRequest): Caller | Promise<Caller>;
+  readonly identify: (request: CallerRequest) => Caller | Promise<Caller>;
 }
 
 /** One of the ways to be known; `--authentication` says which are asked for. */

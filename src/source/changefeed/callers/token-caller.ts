@@ -1,17 +1,55 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type { Caller, CallerRequest } from './callers.ts';
+import { schemaName } from '../../../mutation/schema-name.ts';
+import type { Caller, CallerRequest, Callers } from './callers.ts';
+import {
+  allowsSchema,
+  type SamePart,
+  type TokenClaims,
+} from './token-claims.ts';
 
-/** Known by a token. No key is trusted yet, so that no token is. */
-export function identifyByToken({
-  headers,
-  accessToken,
-}: CallerRequest): Caller {
-  const isGiven = headers.authorization !== undefined || accessToken !== null;
-  throw new ReplicatorError('E1023', {
-    detail: isGiven
-      ? 'the token is not signed by an active key'
-      : 'the caller shows no token',
-    remedy:
-      'give the changefeed a token: webhook_auth_header, or access_token in its URL',
-  });
+export interface TokenSource {
+  /** Rejects with E1023 or E5017. */
+  verify(token: string): Promise<TokenClaims>;
 }
+
+/** Known by a token that is signed by one of the keys in staging. */
+export function identifyByToken(
+  tokens: TokenSource,
+  isSame: SamePart,
+): Callers['identify'] {
+  return async (request) => {
+    const token = tokenOf(request);
+    if (token === null) {
+      throw new ReplicatorError('E1023', {
+        detail: 'the caller shows no token',
+        remedy:
+          'give the changefeed one that replicator make-jwt made: webhook_auth_header, or access_token in its URL',
+      });
+    }
+    return callerOf(await tokens.verify(token), isSame);
+  };
+}
+
+function callerOf(claims: TokenClaims, isSame: SamePart): Caller {
+  return {
+    name: `token ${JSON.stringify(claims.id)}`,
+    requireSchema(schema) {
+      if (!allowsSchema(claims, schema, isSame)) {
+        throw new ReplicatorError('E1024', {
+          detail: `the token is not for the schema ${schemaName(schema)}`,
+          remedy: `give the changefeed a token for it: replicator make-jwt --allow ${schemaName(schema)}`,
+        });
+      }
+    },
+  };
+}
+
+/** Of the header if it holds one, else of the URL, as at the peer. */
+function tokenOf({ headers, accessToken }: CallerRequest): string | null {
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '');
+  return bearer?.[1] ?? (accessToken === '' ? null : accessToken);
+}
+
+/** Names of schemas are compared as they are written, quotes and case and all. */
+export const sameExactly: SamePart = (allowed, requested) =>
+  allowed === requested;

@@ -293,8 +293,9 @@ export class WebhookServer implements AsyncDisposable {
       void reply.header('retry-after', '1');
     }
     endUnread(reply);
-    if (failure.code === 'E1023') {
-      void reply.header('www-authenticate', 'Bearer');
+    const { challenge } = this.#options.callers;
+    if (failure.httpStatus === 401 && challenge !== null) {
+      void reply.header('www-authenticate', challenge);
     }
     if (failure.code === 'E1020') {
       void reply.header('allow', 'POST');

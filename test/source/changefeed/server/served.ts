@@ -30,6 +30,7 @@ export interface Served {
 export async function serve(
   changed: Partial<WebhookServerOptions> = {},
   limits: Partial<WebhookServerOptions['receive']['limits']> = {},
+  refused: WebhookServerOptions['receive']['refused'] = () => {},
 ): Promise<Served> {
   const feed = new RecordingFeed(plainShape({ account: ['id', 'name'] }));
   const server = new WebhookServer({
@@ -53,7 +54,7 @@ export async function serve(
         ...limits,
       },
       received: () => {},
-      refused: () => {},
+      refused,
     },
     schemaNameParts: 2,
     examplePath: '/db/public',
