@@ -205,7 +205,11 @@ export class DeadLetterSql {
 
   lock(table: string, keys: readonly JsonText[]): DeadLetterStatement[] {
     return this.#byKeys(table, keys, (where) =>
-      this.#select({ columns: ['row_key'], where, locks: 'keys' }),
+      this.#select({
+        columns: ['row_key', 'source_nanos', 'source_logical'],
+        where,
+        locks: 'keys',
+      }),
     );
   }
 
@@ -363,7 +367,7 @@ export function letterOf(row: DeadLetterRow): DeadLetter {
     table: text('table_name')!,
     keyColumns: JSON.parse(text('key_columns') ?? '[]') as string[],
     mutation: {
-      time: `${text('source_nanos')!.padStart(19, '0')}.${text('source_logical')!.padStart(10, '0')}` as Timestamp,
+      time: timeOf(row),
       key: text('row_key') as JsonText,
       after: text('data_after') as JsonText | null,
       before: text('data_before') as JsonText | null,
@@ -374,6 +378,14 @@ export function letterOf(row: DeadLetterRow): DeadLetter {
     createdAt: instant('created_at') ?? new Date(0),
     supersededAt: instant('superseded_at'),
   };
+}
+
+/** Of a row with `source_nanos` and `source_logical`. */
+export function timeOf(row: DeadLetterRow): Timestamp {
+  const [nanos, logical] = ['source_nanos', 'source_logical'].map((name) =>
+    String(row[name] as string | number),
+  ) as [string, string];
+  return `${nanos.padStart(19, '0')}.${logical.padStart(10, '0')}` as Timestamp;
 }
 
 function keyHash(key: JsonText): string {

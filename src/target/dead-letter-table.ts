@@ -2,6 +2,7 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import type { JsonText } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
 import {
   byId,
   type DeadLetterDialect,
@@ -11,6 +12,7 @@ import {
   letterOf,
   ownColumns,
   peerColumns,
+  timeOf,
 } from './dead-letter-sql.ts';
 import type {
   DeadLetter,
@@ -187,10 +189,19 @@ export class TransactionDeadLetters implements DeadLetterBox {
   async lockKeys(
     table: string,
     keys: readonly JsonText[],
-  ): Promise<ReadonlySet<JsonText>> {
+  ): Promise<ReadonlyMap<JsonText, Timestamp>> {
     const rows = await this.#runAll(this.#sql.lock(table, keys));
-    const open = new Set(rows.map((row) => row['row_key']));
-    return new Set(keys.filter((key) => open.has(key)));
+    const asked = new Set(keys);
+    const open = new Map<JsonText, Timestamp>();
+    for (const row of rows) {
+      const key = row['row_key'] as JsonText;
+      const time = timeOf(row);
+      const known = open.get(key);
+      if (asked.has(key) && (known === undefined || known < time)) {
+        open.set(key, time);
+      }
+    }
+    return open;
   }
 
   async supersedeTable(table: string): Promise<void> {

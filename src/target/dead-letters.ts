@@ -70,13 +70,13 @@ export interface DeadLetters {
 export interface DeadLetterBox {
   add(letters: readonly NewDeadLetter[]): Promise<void>;
   /**
-   * Which of the keys have open letters. Their letters are locked until the
+   * Which of the keys have open letters, and the latest time of these. Their letters are locked until the
    * transaction ends: nobody retries or discards them meanwhile.
    */
   lockKeys(
     table: string,
     keys: readonly JsonText[],
-  ): Promise<ReadonlySet<JsonText>>;
+  ): Promise<ReadonlyMap<JsonText, Timestamp>>;
   /** All open letters of the table, where it has been emptied. */
   supersedeTable(table: string): Promise<void>;
   /** The open letters of keys that are locked. */

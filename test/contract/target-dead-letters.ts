@@ -129,7 +129,7 @@ export function registerDeadLettersCases(
         (box) => box.lockKeys('b', ['[1]' as JsonText]),
         name,
       );
-      expect(locked).toEqual(new Set());
+      expect(locked).toEqual(new Map());
     }
   });
 
@@ -176,7 +176,7 @@ export function registerDeadLettersCases(
         '[3]' as JsonText,
       ]);
       await added;
-      expect(await locked).toEqual(new Set(['[1]']));
+      expect(await locked).toEqual(new Map([['[1]', at(2)]]));
     });
     expect(await dead.count({})).toBe(3);
   });
@@ -196,7 +196,9 @@ export function registerDeadLettersCases(
     const keys = letters.map(({ mutation }) => mutation.key);
     await inTransaction(fixture, async (box) => {
       await box.add(letters);
-      expect(await box.lockKeys('item', keys)).toEqual(new Set(keys));
+      const locked = await box.lockKeys('item', keys);
+      expect([...locked.keys()].toSorted()).toEqual(keys.toSorted());
+      expect(locked.get('[449]' as JsonText)).toBe(at(449));
     });
     const listed = await dead.list({}, 1000, null);
     expect(keysOf(listed)).toEqual(keys);
@@ -238,7 +240,9 @@ export function registerDeadLettersCases(
     // Neighbours are free, and so is another table.
     await inTransaction(fixture, async (box) => {
       const others = keys.filter((key) => !/[345]/.test(key));
-      expect(await box.lockKeys('item', others)).toEqual(new Set(others));
+      expect(await box.lockKeys('item', others)).toEqual(
+        new Map(others.map((key) => [key, at(1)])),
+      );
       expect(await box.take([id('[6]')])).toHaveLength(1);
       await box.supersede('item', ['[7]' as JsonText]);
       await box.remove([id('[8]'), id('[9]')]);
@@ -305,7 +309,7 @@ export function registerDeadLettersCases(
     ]);
     await inTransaction(fixture, async (box) => {
       expect(await box.lockKeys('item', ['[1]' as JsonText])).toEqual(
-        new Set(),
+        new Map(),
       );
       await box.supersedeTable('item');
     });

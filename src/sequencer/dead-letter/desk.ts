@@ -443,11 +443,15 @@ export class DeadLetterDesk {
     const open: OpenRows = new Map();
     const asked = [...touched].filter((key) => !ours?.has(key));
     const stillOpen =
-      asked.length > 0 ? await box.lockKeys(name, asked) : new Set<JsonText>();
+      asked.length > 0
+        ? await box.lockKeys(name, asked)
+        : new Map<JsonText, Timestamp>();
     const closed: JsonText[] = [];
     for (const key of asked) {
-      if (stillOpen.has(key)) {
-        open.set(key, known!.get(key)!);
+      const time = stillOpen.get(key);
+      if (time !== undefined) {
+        // Of a commit whose answer was lost nothing else knows.
+        open.set(key, { ...known!.get(key)!, time });
       } else {
         closed.push(key);
       }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { ReplicatorError } from '../../../src/failure/failure.ts';
 import {
   applied,
   row,
@@ -9,6 +10,7 @@ import {
   status,
 } from '../../support/fed-house.ts';
 import { testHouse, type TestHouse } from '../../support/house.ts';
+import { wrapBegin, wrapMember } from '../wrapped-target.ts';
 
 const deadLetter = { onRowError: 'deadLetter' } as const;
 const limited =
@@ -73,6 +75,61 @@ test('in immediate mode a row that is set aside is not brought back by what is o
   ]);
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 1 1']);
 });
+
+test.for(['and the daemon goes on', 'and the daemon is started again'])(
+  'in immediate mode letters of a commit whose answer was lost are there once, %s',
+  async (what) => {
+    const lost: ('before' | 'after')[] = [];
+    await using house = await testHouse({
+      mode: 'immediate',
+      sequencer: deadLetter,
+      wrapTarget: (target) =>
+        wrapBegin(target, async (signal) => {
+          const transaction = await target.begin(signal);
+          return wrapMember(transaction, 'commit', async (mark) => {
+            const when = lost.shift();
+            if (when !== 'before') {
+              await transaction.commit(mark);
+            }
+            if (when) {
+              throw new ReplicatorError('E4002');
+            }
+          });
+        }),
+    });
+    await house.database.query(limited);
+    await send(house, [row('t', 1, 1, { v: 1, w: 1 })]);
+    const versions = [
+      row('t', 2, 1, { v: 500, w: 2 }),
+      row('t', 3, 1, { w: 3 }),
+      row('t', 4, 1, { w: 4 }),
+    ];
+    for (const version of versions) {
+      lost.push('before', 'after');
+      while (lost.length > 0) {
+        // Where it was started again, it may have gone through that at its start.
+        await send(house, [version]).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'E4002' });
+        });
+        if (what.includes('again')) {
+          await house.restart();
+        }
+      }
+      await send(house, [version]);
+    }
+    expect(await lettersOf(house)).toEqual([
+      '[1] {"id":1,"v":500,"w":2}',
+      '[1] {"id":1,"w":3}',
+      '[1] {"id":1,"w":4}',
+    ]);
+    expect(await rowsOf(house, 'select count(*) from replicator_dlq')).toEqual([
+      '3',
+    ]);
+    await send(house, [row('t', 5, 1, { v: 5, w: 5 })]);
+    expect(await lettersOf(house)).toEqual([]);
+    expect(await rowsOf(house, 'select * from t')).toEqual(['1 5 5']);
+  },
+);
 
 test('in immediate mode a child whose parent may yet come is not set aside', async () => {
   await using house = await testHouse({

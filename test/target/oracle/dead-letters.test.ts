@@ -101,7 +101,7 @@ describe.skipIf(hsqldbMissing() !== null)('dead letters in HSQLDB', () => {
     expect(await dead().count({ code: 'E4006' })).toBe(3);
     await inTransaction(async (box) => {
       expect(await box.lockKeys('ITEM', ['[1]', '[3]'] as JsonText[])).toEqual(
-        new Set(['[1]']),
+        new Map([['[1]', at(1)]]),
       );
       await box.supersede('ITEM', ['[1]' as JsonText]);
     });
