@@ -274,8 +274,8 @@ export function registerDeadLettersCases(
     // Some went while they were waited for.
     expect(await Promise.all(waiting)).toEqual([
       [],
-      new Set(),
-      new Set(['[4]']),
+      new Map(),
+      new Map([['[4]', at(1)]]),
     ]);
   });
 
