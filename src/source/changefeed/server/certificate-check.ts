@@ -18,8 +18,7 @@ export interface NamedText {
   readonly text: string;
 }
 
-const pemBlock =
-  /-----BEGIN ([A-Z0-9 ]+)-----[^-]*?(?:-[^-]+)*?-----END \1-----/g;
+const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g;
 
 /**
  * Every certificate of a PEM text, in its order. Throws E5018 for a text
