@@ -26,6 +26,9 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
   'dlq retry': async () => (await import('./dlq/dlq-retry.ts')).dlqRetryCommand,
   'dlq discard': async () =>
     (await import('./dlq/dlq-discard.ts')).dlqDiscardCommand,
+  'make-certs': async () =>
+    (await import('./trial/make-certs.ts')).makeCertsCommand,
+  'feed sql': async () => (await import('./trial/feed-sql.ts')).feedSqlCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

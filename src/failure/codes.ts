@@ -476,6 +476,12 @@ export const errorCodes = {
     remedy:
       'make room, or give --auditLog a file that this account may append to',
   },
+  E5019: {
+    meaning: 'a file cannot be written',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'check the folder, its permissions and the free space',
+  },
 
   // 6xxx: the source database (source-codes.ts).
   ...sourceCodes,
