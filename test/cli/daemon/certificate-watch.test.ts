@@ -45,9 +45,9 @@ interface World {
   readonly taken: TlsTexts[];
   readonly judged: { count: number };
   /** `level message`, oldest first; emptied by reading. */
-  lines(): string[];
-  write(files: Readonly<Record<string, string>>): Promise<void>;
-  metric(name: string): Promise<string[]>;
+  readonly lines: () => string[];
+  readonly write: (files: Readonly<Record<string, string>>) => Promise<void>;
+  readonly metric: (name: string) => Promise<string[]>;
 }
 
 async function world(
