@@ -132,9 +132,19 @@ test.each<[string, () => Promise<Parameters<typeof files>[0]>, RegExp]>([
 test('a key that OpenSSL finds too weak ends the start', async () => {
   const values = await files();
   await promisify(execFile)('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:1024', '-nodes', '-days', '1'],
-    ...['-subj', '/CN=weak', '-keyout', values.tlsPrivateKey],
-    ...['-out', values.tlsCertificate],
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:1024',
+    '-nodes',
+    '-days',
+    '1',
+    '-subj',
+    '/CN=weak',
+    '-keyout',
+    values.tlsPrivateKey,
+    '-out',
+    values.tlsCertificate,
   ]);
   await expect(listenerTls(values)).rejects.toMatchObject({
     line: expect.stringMatching(

@@ -37,8 +37,13 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'replicator-feed-'));
   certs = join(folder, 'my certs');
   const made = await runCommandLine([
-    ...['make-certs', '--host', 'replicator.example.com,127.0.0.1,::1'],
-    ...['--out', certs, '--clientName', 'feed-shop'],
+    'make-certs',
+    '--host',
+    'replicator.example.com,127.0.0.1,::1',
+    '--out',
+    certs,
+    '--clientName',
+    'feed-shop',
   ]);
   expect(made.exitCode).toBe(0);
 });
@@ -49,8 +54,16 @@ async function modeOf(path: string): Promise<string> {
 }
 
 const usual = (): string[] => [
-  ...['feed', 'sql', '--tables', 'customer,orders', '--host', '127.0.0.1'],
-  ...['--targetSchema', 'db/public', '--certs', certs],
+  'feed',
+  'sql',
+  '--tables',
+  'customer,orders',
+  '--host',
+  '127.0.0.1',
+  '--targetSchema',
+  'db/public',
+  '--certs',
+  certs,
 ];
 
 describe('make-certs', () => {
