@@ -16,7 +16,8 @@ export interface ParsedArgv {
 
 /**
  * Understands `--flag=value`, `--flag value`, `--flag`, `--no-flag`, `-v`,
- * `-vv`. The last of several wins, as at the peer. Throws E5001.
+ * `-vv`, and `--some-flag` for `--someFlag`. The last of several wins, as at the
+ * peer. Throws E5001.
  */
 export function parseArgv(
   argv: readonly string[],
@@ -25,7 +26,7 @@ export function parseArgv(
   known: OptionTable,
 ): ParsedArgv {
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: argv.map((word) => inCamelCase(word, table)),
     options: parseArgsOptions(table),
     strict: false,
     tokens: true,
@@ -79,6 +80,17 @@ export function parseArgv(
     }
   }
   return { raw, positionals, peerFlags, help };
+}
+
+/** `--print-grants=x` as `--printGrants=x`, where that is an option. */
+function inCamelCase(word: string, table: OptionTable): string {
+  const [, typed, rest] = /^--([a-z]+(?:-[a-z0-9]+)+)(=.*)?$/s.exec(word) ?? [];
+  const name = typed?.replace(/-(.)/g, (_, letter: string) =>
+    letter.toUpperCase(),
+  );
+  return name !== undefined && Object.hasOwn(table, name)
+    ? `--${name}${rest ?? ''}`
+    : word;
 }
 
 function parseArgsOptions(

@@ -101,6 +101,20 @@ export const preflightOptions = {
     about:
       'The target schema to hold them against, as it stands in the webhook path (shop/public) or in a log (shop.public); by default the one that the address of the target suggests.',
   },
+  printGrants: {
+    type: 'boolean',
+    default: false,
+    group: 'Command',
+    about:
+      'Print the statements that give the accounts of the target, of --stagingConn and, with --publicationName, of the source what they need and no more, and look at nothing else. For the tables of --targetSchema, or of every schema that has tables.',
+  },
+  grantee: {
+    type: 'string',
+    default: '',
+    group: 'Command',
+    about:
+      'The account that the statements are for; by default the one that connects. So an administrator may print them for an account that cannot see the tables yet. For MySQL with its host, as in replicator@10.0.0.%.',
+  },
   publicationName: {
     ...publicationName,
     about:

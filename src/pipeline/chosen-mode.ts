@@ -26,7 +26,10 @@ const namedCount = 5;
 
 /** See `--immediateForeignKeys`; throws E3010. */
 export function refuseForeignKeys(
-  { mode, immediateForeignKeys }: PipelineOptions,
+  {
+    mode,
+    immediateForeignKeys,
+  }: Pick<PipelineOptions, 'mode' | 'immediateForeignKeys'>,
   shape: SchemaShape,
 ): void {
   if (mode !== 'immediate' || immediateForeignKeys) {

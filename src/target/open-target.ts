@@ -6,6 +6,8 @@ import type { PoolOptions } from './connection-pool.ts';
 import type { MysqlCodec } from './mysql/codec.ts';
 import type { PostgresCodec } from './postgres/codec.ts';
 import { defaultDeadLetterTable } from './dead-letter-sql.ts';
+import type { Privilege } from '../failure/privilege.ts';
+import type { GrantPlan } from './privileges.ts';
 import { nothingToPrepare, type Preparation } from './preparation.ts';
 import type { SqlServerCodec } from './sqlserver/codec.ts';
 import type { ColumnShape, Target } from './target.ts';
@@ -57,12 +59,17 @@ export interface PreflightOptions {
   /** Staging may live in the same database: no feed writes to this schema. */
   readonly stagingSchema: string | null;
   readonly oracleEmptyString: 'error' | 'space';
+  readonly grants: GrantPlan;
 }
 
 /** A folder of `target/`, loaded when an address asks for it. */
 interface Engine {
   open(options: OpenTargetOptions): Target;
   findings(options: PreflightOptions, signal: AbortSignal): Promise<Finding[]>;
+  privileges(
+    options: PreflightOptions,
+    signal: AbortSignal,
+  ): Promise<Privilege[]>;
   /** Absent where tables and grants are all that is needed. */
   prepare?(
     options: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
@@ -88,15 +95,19 @@ const engines: Readonly<Record<string, () => Promise<Engine>>> = {
 };
 
 async function postgresEngine(): Promise<Engine> {
-  const [{ openPostgresTarget }, { postgresFindings }, { refusalOf }] =
-    await Promise.all([
-      import('./postgres/dialect.ts'),
-      import('./postgres/preflight.ts'),
-      import('./postgres/values.ts'),
-    ]);
+  const [
+    { openPostgresTarget },
+    { postgresFindings, postgresPrivileges },
+    { refusalOf },
+  ] = await Promise.all([
+    import('./postgres/dialect.ts'),
+    import('./postgres/preflight.ts'),
+    import('./postgres/values.ts'),
+  ]);
   return {
     open: openPostgresTarget,
     findings: postgresFindings,
+    privileges: postgresPrivileges,
     write(column, token) {
       const refusal = refusalOf(column.codec as PostgresCodec, token);
       if (refusal) {
@@ -109,7 +120,7 @@ async function postgresEngine(): Promise<Engine> {
 async function sqlserverEngine(): Promise<Engine> {
   const [
     { openSqlServerTarget },
-    { sqlserverFindings },
+    { sqlserverFindings, sqlserverPrivileges },
     { openSqlServerPreparation },
     { columnText },
   ] = await Promise.all([
@@ -121,35 +132,44 @@ async function sqlserverEngine(): Promise<Engine> {
   return {
     open: openSqlServerTarget,
     findings: sqlserverFindings,
+    privileges: sqlserverPrivileges,
     prepare: openSqlServerPreparation,
     write: (column, token) => columnText(column.codec as SqlServerCodec, token),
   };
 }
 
 async function mysqlEngine(): Promise<Engine> {
-  const [{ openMysqlTarget }, { mysqlFindings }, { readerOf }] =
-    await Promise.all([
-      import('./mysql/dialect.ts'),
-      import('./mysql/preflight.ts'),
-      import('./mysql/values.ts'),
-    ]);
+  const [
+    { openMysqlTarget },
+    { mysqlFindings, mysqlPrivileges },
+    { readerOf },
+  ] = await Promise.all([
+    import('./mysql/dialect.ts'),
+    import('./mysql/preflight.ts'),
+    import('./mysql/values.ts'),
+  ]);
   return {
     open: openMysqlTarget,
     findings: mysqlFindings,
+    privileges: mysqlPrivileges,
     write: (column, token) => readerOf(column.codec as MysqlCodec)(token),
   };
 }
 
 async function oracleEngine(): Promise<Engine> {
-  const [{ openOracleTarget }, { oracleFindings }, { valueWriter }] =
-    await Promise.all([
-      import('./oracle/dialect.ts'),
-      import('./oracle/preflight.ts'),
-      import('./oracle/values.ts'),
-    ]);
+  const [
+    { openOracleTarget },
+    { oracleFindings, oraclePrivileges },
+    { valueWriter },
+  ] = await Promise.all([
+    import('./oracle/dialect.ts'),
+    import('./oracle/preflight.ts'),
+    import('./oracle/values.ts'),
+  ]);
   return {
     open: openOracleTarget,
     findings: oracleFindings,
+    privileges: oraclePrivileges,
     write: (column, token, { oracleEmptyString }) =>
       valueWriter(column, oracleEmptyString).text(token),
   };
@@ -170,6 +190,14 @@ export async function targetFindings(
   signal: AbortSignal,
 ): Promise<Finding[]> {
   return (await engineOf(options.url)).findings(options, signal);
+}
+
+/** What the account needs, held or not; connects, and writes nothing. */
+export async function targetPrivileges(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Privilege[]> {
+  return (await engineOf(options.url)).privileges(options, signal);
 }
 
 /** Connects and reads what is not prepared; changes nothing by itself. */

@@ -6,6 +6,7 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { Finding } from '../../failure/finding.ts';
 import { publicationNames } from './prepare-source.ts';
 import { sourceFindings } from '../../source/logical/server/source-checks.ts';
+import type { SourceNeeds } from '../../source/logical/server/source-needs.ts';
 import { openSourceSession } from '../../source/logical/server/source-session.ts';
 
 /** Nothing without `--publicationName`. Throws E5004, E6001 and E6010. */
@@ -26,7 +27,13 @@ export async function slotSourceFindings(
     parsePostgresAddress(values.sourceConn, '--sourceConn'),
     signal,
   );
-  return await sourceFindings(session, {
+  return await sourceFindings(session, sourceNeeds(values));
+}
+
+export function sourceNeeds(
+  values: OptionValues<typeof preflightOptions>,
+): SourceNeeds {
+  return {
     slotName: values.slotName,
     publicationNames: publicationNames(values),
     schemas: [
@@ -38,5 +45,5 @@ export async function slotSourceFindings(
     slotFailover: values.slotFailover,
     standbyTimeoutMs: values.standbyTimeout,
     origin: values.origin,
-  });
+  };
 }

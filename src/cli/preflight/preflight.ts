@@ -9,7 +9,9 @@ import {
   valuesOf,
 } from '../../config/options.ts';
 import { isAbort, ReplicatorError } from '../../failure/failure.ts';
+import { privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../../target/open-target.ts';
+import type { GrantPlan } from '../../target/privileges.ts';
 import type { Command } from '../command.ts';
 import type { Finding } from '../../failure/finding.ts';
 
@@ -17,11 +19,19 @@ export const preflightCommand: Command = {
   name: 'preflight',
   summary: 'Check options, source, target and staging before a start',
   description:
-    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nWith --printGrants it prints, instead of findings, the statements that give the accounts exactly what they need, one a line, each with its reason; they may run again. What is missing of them preflight names by the same line.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
   options: preflightOptions,
   async run(invocation, { stdout, signal }) {
     const values = valuesOf(preflightOptions, invocation.values);
     checkDatabases(values);
+    const { grantPlanOf } = await import('./print-grants.ts');
+    const grants = grantPlanOf(values);
+    if (values.printGrants) {
+      const { grantScript } = await import('./print-grants.ts');
+      const options = targetPreflight(values, grants);
+      stdout.write(redactText(await grantScript(values, options, signal)));
+      return 0;
+    }
     let failed = false;
     const print = (finding: Finding): void => {
       failed ||= finding.level === 'error';
@@ -31,13 +41,26 @@ export const preflightCommand: Command = {
     const { slotSourceFindings } = await import('./preflight-source.ts');
     await guarded('source', print, () => slotSourceFindings(values, signal));
     const { targetFindings } = await import('../../target/open-target.ts');
-    await guarded('target', print, () =>
-      targetFindings(targetPreflight(values), signal),
-    );
+    const { shapeFindings } = await import('./preflight-shape.ts');
+    if (
+      await guarded('target', print, () =>
+        targetFindings(targetPreflight(values, grants), signal),
+      )
+    ) {
+      await guarded('target', print, () =>
+        shapeFindings(values, grants, signal),
+      );
+    }
     const { columnFindings } = await import('./preflight-columns.ts');
     await guarded('target', print, () => columnFindings(values, signal));
     const { stagingFindings } = await import('./preflight-staging.ts');
-    await guarded('staging', print, () => stagingFindings(values, signal));
+    if (
+      await guarded('staging', print, () =>
+        stagingPrivilegeFindings(values, signal),
+      )
+    ) {
+      await guarded('staging', print, () => stagingFindings(values, signal));
+    }
     stdout.write(
       failed
         ? 'preflight: something stands in the way; the lines marked error say what\n'
@@ -47,7 +70,10 @@ export const preflightCommand: Command = {
   },
 };
 
-function targetPreflight(values: StartValues): PreflightOptions {
+function targetPreflight(
+  values: StartValues,
+  grants: GrantPlan,
+): PreflightOptions {
   return {
     url: values.targetConn,
     applyTimeoutMs: values.applyTimeout,
@@ -55,7 +81,24 @@ function targetPreflight(values: StartValues): PreflightOptions {
     maxPoolSize: values.targetMaxPoolSize,
     stagingSchema: values.stagingConn === '' ? null : values.stagingSchema,
     oracleEmptyString: values.oracleEmptyString,
+    grants,
   };
+}
+
+async function stagingPrivilegeFindings(
+  values: OptionValues<typeof preflightOptions>,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  if (values.stagingConn === '') {
+    return [];
+  }
+  const { stagingGrantOptions } = await import('./print-grants.ts');
+  const { stagingPrivileges } =
+    await import('../../staging/postgres/privileges.ts');
+  return privilegeFindings(
+    'staging',
+    await stagingPrivileges(stagingGrantOptions(values), signal),
+  );
 }
 
 function findingLine({ level, subject, text, remedy }: Finding): string {
@@ -90,19 +133,21 @@ async function optionFindings(
   }
 }
 
-/** A failure to look is itself a finding: the other half is looked at still. */
+/** A failure to look is itself a finding, and false: the other half is looked at still. */
 async function guarded(
   subject: Finding['subject'],
   print: (finding: Finding) => void,
   look: () => Promise<Finding[]>,
-): Promise<void> {
+): Promise<boolean> {
   try {
     (await look()).forEach(print);
+    return true;
   } catch (error) {
     if (isAbort(error)) {
       throw error;
     }
     print(findingOf(subject, error));
+    return false;
   }
 }
 

@@ -187,6 +187,10 @@ export async function migrate(
   tables: Tables,
   migrations: readonly Migration[],
 ): Promise<void> {
+  if ((await versionOrZero(client, tables)) === migrations.length) {
+    // `if not exists` asks for the right to create even where there is nothing to.
+    return;
+  }
   const server = await serverKind(client);
   await tolerateRace(() =>
     client.query(
@@ -222,14 +226,7 @@ async function requireVersion(
   tables: Tables,
   known: number,
 ): Promise<void> {
-  let version = 0;
-  try {
-    version = await readVersion(client, tables);
-  } catch (error) {
-    if (sqlState(error) !== '42P01') {
-      throw error;
-    }
-  }
+  const version = await versionOrZero(client, tables);
   refuseNewer(version, known);
   if (version < known) {
     throw new ReplicatorError('E2004', {
@@ -240,6 +237,20 @@ async function requireVersion(
       remedy:
         'check --stagingSchema; replicator start makes the tables and brings them up to date',
     });
+  }
+}
+
+async function versionOrZero(
+  client: pg.ClientBase,
+  tables: Tables,
+): Promise<number> {
+  try {
+    return await readVersion(client, tables);
+  } catch (error) {
+    if (sqlState(error) !== '42P01') {
+      throw error;
+    }
+    return 0;
   }
 }
 
@@ -320,7 +331,7 @@ async function tolerateRace(run: () => Promise<unknown>): Promise<void> {
   }
 }
 
-function stagingNames(text: string): [database: string, schema: string] {
+export function stagingNames(text: string): [database: string, schema: string] {
   const parts = schemaNameParts(text as SchemaName);
   const [database, schema = 'public'] = parts;
   if (database === undefined || parts.length > 2) {

@@ -7,42 +7,58 @@ export interface Grants {
   readonly tables: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-const grantLine = /^GRANT (.+?) ON (?:TABLE )?(.+?)\.(.+?) TO /i;
+const quotedName = '(\\*|`(?:[^`]|``)*`)';
+const grantLine = new RegExp(
+  `^GRANT ([\\s\\S]+?) ON (?:TABLE )?${quotedName}\\.${quotedName} TO `,
+  'i',
+);
 
-/** Null where privileges come from roles, whose own lines are not here. */
+/**
+ * The statement whose lines {@link readGrants} reads, by what CURRENT_ROLE()
+ * says: MySQL lists the privileges of roles only of those that are named, and
+ * MariaDB always lists those of the role that is active.
+ */
+export function showGrantsStatement(
+  currentRole: string | null,
+  isMariadb: boolean,
+): string {
+  return isMariadb || currentRole === null || currentRole === 'NONE'
+    ? 'show grants'
+    : `show grants for current_user() using ${currentRole}`;
+}
+
+/** Roles that are not active at login count for nothing. */
 export function readGrants(
   lines: readonly (string | null)[],
   database: string,
-): Grants | null {
+): Grants {
   const global = new Set<string>();
   const onDatabase = new Set<string>();
   const tables = new Map<string, Set<string>>();
-  let hasRoles = false;
   for (const line of lines) {
     const match = grantLine.exec(line ?? '');
     if (!match) {
-      // `GRANT role TO account`: of a role's own grants nothing is said.
-      hasRoles ||= /^GRANT /i.test(line ?? '');
+      // `GRANT role TO account`.
       continue;
     }
     const privileges = privilegesIn(match[1]!);
     const schema = unquoted(match[2]!);
     const object = unquoted(match[3]!);
     const into =
-      schema === '*'
+      match[2] === '*'
         ? global
-        : !matchesPattern(schema, database)
-          ? null
-          : object === '*'
+        : match[3] === '*'
+          ? matchesPattern(schema, database)
             ? onDatabase
-            : tablePrivileges(tables, object);
+            : null
+          : schema === database
+            ? tablePrivileges(tables, object)
+            : null;
     for (const privilege of into === null ? [] : privileges) {
       into!.add(privilege);
     }
   }
-  return hasRoles && global.size <= 1 && onDatabase.size === 0
-    ? null
-    : { global, database: onDatabase, tables };
+  return { global, database: onDatabase, tables };
 }
 
 /** Those of the privileges that the account has not; `table` null: on the database. */
@@ -74,7 +90,7 @@ function tablePrivileges(
 /** `SELECT, INSERT (a, b)`: a right on some columns is none on the table. */
 function privilegesIn(list: string): string[] {
   return list
-    .replace(/(\w[\w ]*)\([^)]*\)/g, '')
+    .replace(/(\w[\w ]*)\((?:`(?:[^`]|``)*`|[^)`])*\)/g, '')
     .split(',')
     .map((privilege) => privilege.trim().toUpperCase())
     .filter((privilege) => privilege !== '');

@@ -18,8 +18,10 @@ import {
   schemaQuery,
   tablesQuery,
 } from './catalog-queries.ts';
+import { readAccount } from './account-grants.ts';
 import { columnCodec } from './column-codec.ts';
 import type { MysqlConnection, TextRow } from './driver.ts';
+import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
 import { cyclicReferences } from './reference-cycles.ts';
 import { quoteText } from './quoting.ts';
 import {
@@ -80,6 +82,7 @@ export async function introspectSchema(
     knowsReferrers: known !== null,
     foldsNames: foldsTableNames,
     triggers: await ask(deleteTriggersQuery(schema)),
+    grants: readGrants((await readAccount(connection)).grantLines, there),
     jsonChecks: isMariadb ? byTable(await ask(jsonChecksQuery(schema))) : null,
   };
   const tables = new Map<string, TableShape>();
@@ -109,6 +112,8 @@ interface CatalogParts {
   readonly knowsReferrers: boolean;
   readonly foldsNames: boolean;
   readonly triggers: readonly TextRow[];
+  /** Triggers of a table are shown to those who may make some. */
+  readonly grants: Grants;
   /** Null for MySQL, which has a type for JSON. */
   readonly jsonChecks: ReadonlyMap<string, readonly TextRow[]> | null;
 }
@@ -190,6 +195,7 @@ function tableDraft(
     deleteHasEffects:
       deleteTakes ||
       !parts.knowsReferrers ||
+      lackingPrivileges(parts.grants, name, ['TRIGGER']).length > 0 ||
       // A key that is not the primary one may change while a row is away.
       referring.some(({ parentColumn }) => !keyNames.includes(parentColumn)),
     uniqueKeys: otherKeys.map(([, rows]) => uniqueColumns(rows, names)),

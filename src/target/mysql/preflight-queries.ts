@@ -1,6 +1,4 @@
 /** What preflight.ts asks beside the catalog of introspect.ts. */
-import { quoteText } from './quoting.ts';
-import { checkpointTable } from './watermark-statements.ts';
 
 export function serverQuery(isMariadb: boolean): string {
   const variables = [
@@ -12,12 +10,6 @@ export function serverQuery(isMariadb: boolean): string {
     '@@binlog_format as binlog_format',
   ];
   return `select ${variables.join(', ')}`;
-}
-
-/** A row where the table is there that CREATE is for. */
-export function checkpointQuery(schema: string): string {
-  return `select table_name as name from information_schema.tables
-where table_schema = ${schema} and table_name = ${quoteText(checkpointTable)}`;
 }
 
 export function tableEnginesQuery(schema: string): string {

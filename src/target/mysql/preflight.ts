@@ -8,15 +8,14 @@ import type { SchemaShape, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import { MysqlConnection, type TextRow } from './driver.ts';
 import { targetFailure } from './errors.ts';
-import { defaultDeadLetterTable } from '../dead-letter-sql.ts';
+import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import { introspectSchema } from './introspect.ts';
-import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
 import {
-  checkpointQuery,
   serverQuery,
   tableEnginesQuery,
   triggersQuery,
 } from './preflight-queries.ts';
+import { readPrivileges } from './privileges.ts';
 import { quoteIdentifier, quoteTable, quoteText } from './quoting.ts';
 import { serverFindings } from './server-findings.ts';
 
@@ -40,14 +39,10 @@ export async function mysqlFindings(
     const { database } = address;
     const schema = quoteText(database);
     const [server] = await ask(serverQuery(connection.facts.isMariadb));
-    const grants = readGrants(
-      (await ask('show grants')).flatMap((row) => Object.values(row)),
-      database,
-    );
     const shape = await introspectSchema(
       connection,
       schemaName([database]),
-      defaultDeadLetterTable,
+      options.grants.dlqTableName,
     );
     return [
       ...serverFindings(connection.facts, server!, {
@@ -55,13 +50,12 @@ export async function mysqlFindings(
         parallelism: options.parallelism,
         maxPoolSize: options.maxPoolSize,
       }),
-      ...tableFindings(shape, database, grants, connection.facts.isMariadb),
+      ...tableFindings(shape, database, connection.facts.isMariadb),
       ...engineFindings(await ask(tableEnginesQuery(schema)), database),
       ...triggerFindings(await ask(triggersQuery(schema)), database),
-      ...grantFindings(
-        grants,
-        database,
-        (await ask(checkpointQuery(schema))).length > 0,
+      ...privilegeFindings(
+        'target',
+        await readPrivileges(connection, options.grants, database),
       ),
     ];
   } catch (error) {
@@ -72,7 +66,6 @@ export async function mysqlFindings(
 function tableFindings(
   shape: SchemaShape | null,
   database: string,
-  grants: Grants | null,
   isMariadb: boolean,
 ): Finding[] {
   const tables = [...(shape?.tables.values() ?? [])].filter(
@@ -148,28 +141,6 @@ function tableFindings(
       }),
       'columns',
     ),
-    ...(grants === null
-      ? []
-      : listedFindings(
-          tables
-            .map((table) => ({
-              table,
-              lacking: lackingPrivileges(grants, table.name, [
-                'SELECT',
-                'INSERT',
-                'UPDATE',
-                'DELETE',
-              ]),
-            }))
-            .filter(({ lacking }) => lacking.length > 0),
-          ({ table, lacking }) => ({
-            level: 'warn',
-            subject: 'target',
-            text: `the account lacks ${lacking.join(', ')} on ${printed(table)}`,
-            remedy: 'grant it if the changefeed has this table',
-          }),
-          'tables',
-        )),
   ];
 }
 
@@ -227,52 +198,28 @@ function triggerFindings(
   );
 }
 
-function grantFindings(
-  grants: Grants | null,
-  database: string,
-  hasCheckpoint: boolean,
-): Finding[] {
-  if (grants === null) {
-    return [
-      {
-        level: 'warn',
-        subject: 'target',
-        text: 'the privileges of the account come from roles that are not looked into',
-        remedy:
-          'make sure of SELECT, INSERT, UPDATE and DELETE on the tables, CREATE and CREATE TEMPORARY TABLES on the database',
-      },
-    ];
-  }
-  const findings: Finding[] = [];
-  const lacks = (privilege: string): boolean =>
-    lackingPrivileges(grants, null, [privilege]).length > 0;
-  if (lacks('CREATE') && !hasCheckpoint) {
-    findings.push({
-      level: 'warn',
-      subject: 'target',
-      text: `the account may not create replicator_checkpoint in ${database}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
-      remedy: `grant create on ${quoteIdentifier(database)}.* to the account to have both`,
-    });
-  }
-  if (lacks('CREATE TEMPORARY TABLES')) {
-    findings.push({
-      level: 'warn',
-      subject: 'target',
-      text: 'the account may not create temporary tables, so that rows cross as JSON, at about half the speed',
-      remedy: `grant create temporary tables on ${quoteIdentifier(database)}.* to the account`,
-    });
-  }
-  if (!grants.global.has('PROCESS') && !grants.global.has('ALL PRIVILEGES')) {
-    findings.push({
-      level: 'warn',
-      subject: 'target',
-      text: 'the account lacks PROCESS, without which nobody can tell which transaction waits for a lock, nor which rows of other databases refer to a row: a younger transaction gives way after five seconds, and rows that swap keys or unique values are refused',
-      remedy: 'grant process on *.* to the account',
-    });
-  }
-  return findings;
-}
-
 function printed(table: TableShape): string {
   return `${table.schema}.${schemaName([table.name])}`;
+}
+
+/** All that the account needs; see `preflight --print-grants`. */
+export async function mysqlPrivileges(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Privilege[]> {
+  const address = parseMysqlAddress(options.url, '--targetConn');
+  await using connection = await MysqlConnection.dial(
+    address,
+    {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
+    signal,
+  );
+  try {
+    return await readPrivileges(connection, options.grants, address.database);
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
 }

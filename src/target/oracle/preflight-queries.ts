@@ -16,18 +16,8 @@ where t.nested = 'NO' and t.secondary = 'N' and t.temporary = 'N' and t.dropped 
   and t.table_name not like 'REPLICATOR\\_%' escape '\\'
   and not exists (select 1 from all_mviews m where m.owner = t.owner and m.mview_name = t.table_name)`;
 
-/** One's own table, a grant to oneself or PUBLIC or a role, or ANY. */
-function may(privilege: string): string {
-  return `case when t.owner = user
-      or exists (select 1 from all_tab_privs p
-        where p.table_schema = t.owner and p.table_name = t.table_name and p.privilege = '${privilege}')
-      or exists (select 1 from session_privs s where s.privilege = '${privilege} ANY TABLE')
-    then 'Y' else 'N' end as may_${privilege.toLowerCase()}`;
-}
-
 export const tablesQuery = `
 select t.owner, t.table_name,
-  ${['SELECT', 'INSERT', 'UPDATE', 'DELETE'].map(may).join(',\n  ')},
   case when exists (select 1 from all_constraints k
       where k.owner = t.owner and k.table_name = t.table_name and k.constraint_type = 'P' and k.status = 'ENABLED')
     then 'Y' else 'N' end as has_key,
@@ -37,12 +27,7 @@ select t.owner, t.table_name,
     join all_constraints p on p.owner = k.r_owner and p.constraint_name = k.r_constraint_name
     where k.owner = t.owner and k.table_name = t.table_name and k.constraint_type = 'R'
       and k.status = 'ENABLED' and k.deferrable <> 'DEFERRABLE'
-      and p.owner = t.owner and p.table_name = t.table_name) as cycles,
-  case when exists (select 1 from session_privs s where s.privilege = 'CREATE ANY TABLE')
-      or (t.owner = user and exists (select 1 from session_privs s where s.privilege = 'CREATE TABLE'))
-      or exists (select 1 from all_tables c
-        where c.owner = t.owner and c.table_name = 'REPLICATOR_CHECKPOINT')
-    then 'Y' else 'N' end as may_mark
+      and p.owner = t.owner and p.table_name = t.table_name) as cycles
 ${ofUsers}
 order by t.owner, t.table_name`;
 

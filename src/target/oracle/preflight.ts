@@ -3,6 +3,7 @@ import { parseOracleAddress } from '../../config/address/oracle.ts';
 import { type Finding, listedFindings } from '../../failure/finding.ts';
 import { count } from '../../lib/count.ts';
 import type { PreflightOptions } from '../open-target.ts';
+import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import { OracleConnection, type Row } from './driver.ts';
 import { oraNumberOf, targetFailure } from './errors.ts';
 import { columnFindings } from './preflight-columns.ts';
@@ -11,6 +12,11 @@ import {
   serverQueries,
   tablesQuery,
 } from './preflight-queries.ts';
+import {
+  accountQuery,
+  privilegedTablesQuery,
+  privilegesOf,
+} from './privileges.ts';
 
 export async function oracleFindings(
   options: PreflightOptions,
@@ -39,6 +45,10 @@ export async function oracleFindings(
       ),
       ...tableFindings(await connection.query(tablesQuery)),
       ...columnFindings(await connection.query(columnsQuery), options),
+      ...privilegeFindings(
+        'target',
+        await readPrivileges(connection, options.grants),
+      ),
     ];
   } catch (error) {
     throw targetFailure(error, 'statement');
@@ -48,12 +58,7 @@ export async function oracleFindings(
 async function readServer(connection: OracleConnection): Promise<Row> {
   const [role] = await connection.query(serverQueries.role);
   const mode = await optional(connection, serverQueries.openMode);
-  const locks = await optional(connection, serverQueries.sessions);
-  return {
-    ...role,
-    open_mode: mode?.[0]?.['open_mode'] ?? null,
-    sees_sessions: locks === null ? 'N' : 'Y',
-  };
+  return { ...role, open_mode: mode?.[0]?.['open_mode'] ?? null };
 }
 
 /** Null where the account may not ask: views of v$ need a grant. */
@@ -126,13 +131,6 @@ function serverFindings(
       'use sslmode=verify-full in --targetConn with the port of a TCPS endpoint',
     );
   }
-  if (server['sees_sessions'] === 'N') {
-    add(
-      'warn',
-      'the account may not read V$SESSION: of two transactions that wait for one another the younger gives way only after some seconds',
-      'grant select on sys.v_$session to the account',
-    );
-  }
   return findings;
 }
 
@@ -180,15 +178,6 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       text: `${count(tables.length, 'table', 'tables')} in ${count(schemas.length, 'schema', 'schemas')}; webhook paths: ${schemas.map(schemaPath).join(', ')}`,
     },
     ...listedFindings(
-      tables.filter((table) => lacking(table) !== ''),
-      (table) =>
-        warning(
-          `the account lacks ${lacking(table)} on ${printed(table)}`,
-          'grant it if the changefeed has this table',
-        ),
-      'tables',
-    ),
-    ...listedFindings(
       tables.filter((table) => table['has_key'] === 'N'),
       (table) =>
         warning(
@@ -215,33 +204,11 @@ function tableFindings(tables: readonly Row[]): Finding[] {
         ),
       'tables',
     ),
-    ...watermarkFindings(tables),
   ];
-}
-
-/** Whether the applied watermark can be kept at the target (design D2). */
-function watermarkFindings(tables: readonly Row[]): Finding[] {
-  const schemas = new Map(
-    tables.map((table) => [table['owner']!, table['may_mark'] === 'Y']),
-  );
-  return [...schemas]
-    .filter(([, mayMark]) => !mayMark)
-    .map(([owner]) =>
-      warning(
-        `the account may not create REPLICATOR_CHECKPOINT in ${schemaPath(owner)}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
-        'log in as the owner of the schema, or grant create any table for the first start',
-      ),
-    );
 }
 
 function warning(text: string, remedy: string): Finding {
   return { level: 'warn', subject: 'target', text, remedy };
-}
-
-function lacking(table: Row): string {
-  return ['SELECT', 'INSERT', 'UPDATE', 'DELETE']
-    .filter((privilege) => table[`may_${privilege.toLowerCase()}`] === 'N')
-    .join(', ');
 }
 
 function printed(row: Row): string {
@@ -251,4 +218,38 @@ function printed(row: Row): string {
 function schemaPath(owner: string): string {
   const segment = owner === owner.toUpperCase() ? owner : `"${owner}"`;
   return `/${encodeURIComponent(segment)}`;
+}
+
+async function readPrivileges(
+  connection: OracleConnection,
+  plan: PreflightOptions['grants'],
+): Promise<Privilege[]> {
+  const [account] = await connection.query(accountQuery);
+  const sessions = await optional(connection, serverQueries.sessions);
+  return privilegesOf(
+    { name: account!['account']!, seesSessions: sessions !== null },
+    await connection.query(privilegedTablesQuery),
+    plan,
+  );
+}
+
+/** All that the account needs; see `preflight --print-grants`. */
+export async function oraclePrivileges(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Privilege[]> {
+  await using connection = await OracleConnection.dial(
+    parseOracleAddress(options.url, '--targetConn'),
+    {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
+    signal,
+  );
+  try {
+    return await readPrivileges(connection, options.grants);
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
 }

@@ -3,9 +3,11 @@ import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import { type Finding, listedFindings } from '../../failure/finding.ts';
 import { count } from '../../lib/count.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
+import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../open-target.ts';
 import { PostgresConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
+import { type PostgresGrantPlan, readPrivileges } from './privileges.ts';
 
 export async function postgresFindings(
   options: PreflightOptions,
@@ -31,7 +33,10 @@ export async function postgresFindings(
     return [
       ...serverFindings(server!, address.display, options),
       ...tableFindings(tables),
-      ...watermarkFindings(tables),
+      ...privilegeFindings(
+        'target',
+        await readPrivileges(connection, grantPlan(options)),
+      ),
     ];
   } catch (error) {
     throw targetFailure(error, 'statement');
@@ -51,15 +56,7 @@ select split_part(version(), ' on ', 1) as version,
 const tablesQuery = `
 select current_database() as database, n.nspname as schema, c.relname as name,
        exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as has_key,
-       has_schema_privilege(n.oid, 'usage') as may_use,
-       has_schema_privilege(n.oid, 'create')
-         or exists (select from pg_class k where k.relnamespace = n.oid
-                    and k.relname = 'replicator_checkpoint') as may_mark,
-       concat_ws(', ',
-         case when not has_table_privilege(c.oid, 'select') then 'SELECT' end,
-         case when not has_table_privilege(c.oid, 'insert') then 'INSERT' end,
-         case when not has_table_privilege(c.oid, 'update') then 'UPDATE' end,
-         case when not has_table_privilege(c.oid, 'delete') then 'DELETE' end) as lacking
+       row_security_active(c.oid) as is_hidden
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and not c.relispartition
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -130,10 +127,7 @@ function tableFindings(tables: readonly Row[]): Finding[] {
     ];
   }
   const keyless = tables.filter((table) => !isTrue(table['has_key']));
-  const closed = tables.filter((table) => !isTrue(table['may_use']));
-  const lacking = tables.filter(
-    (table) => isTrue(table['may_use']) && table['lacking'] !== '',
-  );
+  const hidden = tables.filter((table) => isTrue(table['is_hidden']));
   return [
     {
       level: 'ok',
@@ -141,22 +135,13 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       text: `${count(tables.length, 'table', 'tables')} in ${count(distinctSchemas(tables).length, 'schema', 'schemas')}; webhook paths: ${distinctSchemas(tables).join(', ')}`,
     },
     ...listedFindings(
-      closed,
+      hidden,
       (table) => ({
-        level: 'warn',
+        level: 'error',
         subject: 'target',
-        text: `the account may not use the schema of ${printed(table)}`,
-        remedy: 'grant USAGE on the schema if the changefeed has this table',
-      }),
-      'tables',
-    ),
-    ...listedFindings(
-      lacking,
-      (table) => ({
-        level: 'warn',
-        subject: 'target',
-        text: `the account lacks ${table['lacking']} on ${printed(table)}`,
-        remedy: 'grant it if the changefeed has this table',
+        text: `row-level security of ${printed(table)} holds for the account: rows that it hides are neither changed nor deleted, and nobody hears of it`,
+        remedy:
+          'alter role … bypassrls for the account, or disable row level security on the table',
       }),
       'tables',
     ),
@@ -171,21 +156,6 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       'tables',
     ),
   ];
-}
-
-/** Whether the applied watermark can be kept at the target (design D2). */
-function watermarkFindings(tables: readonly Row[]): Finding[] {
-  const schemas = new Map(
-    tables.map((table) => [schemaPath(table), isTrue(table['may_mark'])]),
-  );
-  return [...schemas]
-    .filter(([, mayMark]) => !mayMark)
-    .map(([path]) => ({
-      level: 'warn',
-      subject: 'target',
-      text: `the account may not create replicator_checkpoint in ${path}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
-      remedy: 'grant CREATE on the schema to have both',
-    }));
 }
 
 function printed(table: Row): string {
@@ -203,4 +173,33 @@ function distinctSchemas(tables: readonly Row[]): string[] {
 /** The driver hands every value over as PostgreSQL's text. */
 function isTrue(value: string | null | undefined): boolean {
   return value === 't';
+}
+
+/** All that the account needs; see `preflight --print-grants`. */
+export async function postgresPrivileges(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Privilege[]> {
+  const address = parsePostgresAddress(options.url, '--targetConn');
+  await using connection = await PostgresConnection.dial(
+    address,
+    {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
+    signal,
+  );
+  try {
+    return await readPrivileges(connection, grantPlan(options));
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
+}
+
+function grantPlan({
+  grants,
+  stagingSchema,
+}: PreflightOptions): PostgresGrantPlan {
+  return { ...grants, stagingSchema };
 }

@@ -6,12 +6,7 @@ select @@version as version,
   cast(serverproperty('EngineEdition') as int) as engine_edition,
   d.compatibility_level, d.is_read_only, d.is_read_committed_snapshot_on,
   cast(databasepropertyex(db_name(), 'Updateability') as varchar(40)) as updateability,
-  @@max_connections as max_connections,
-  has_perms_by_name(db_name(), 'DATABASE', 'CREATE TABLE') as may_create,
-  case when has_perms_by_name(null, null, 'VIEW SERVER STATE') = 1
-    or has_perms_by_name(db_name(), 'DATABASE', 'VIEW DATABASE STATE') = 1
-      and cast(serverproperty('EngineEdition') as int) = 5
-  then 1 else 0 end as may_see_locks
+  @@max_connections as max_connections
 from sys.databases as d
 where d.name = db_name();`;
 
@@ -24,16 +19,7 @@ select db_name() as database_name, t.object_id as table_id, s.name as schema_nam
   t.is_memory_optimized,
   case when exists (
     select 1 from sys.indexes as i where i.object_id = t.object_id and i.is_primary_key = 1
-  ) then 1 else 0 end as has_key,
-  case when exists (
-    select 1 from sys.columns as c where c.object_id = t.object_id and c.is_identity = 1
-  ) then 1 else 0 end as has_identity,
-  has_perms_by_name(quotename(s.name) + '.' + quotename(t.name), 'OBJECT', 'SELECT') as may_select,
-  has_perms_by_name(quotename(s.name) + '.' + quotename(t.name), 'OBJECT', 'INSERT') as may_insert,
-  has_perms_by_name(quotename(s.name) + '.' + quotename(t.name), 'OBJECT', 'UPDATE') as may_update,
-  has_perms_by_name(quotename(s.name) + '.' + quotename(t.name), 'OBJECT', 'DELETE') as may_delete,
-  has_perms_by_name(quotename(s.name) + '.' + quotename(t.name), 'OBJECT', 'ALTER') as may_alter,
-  has_perms_by_name(quotename(s.name), 'SCHEMA', 'ALTER') as may_alter_schema
+  ) then 1 else 0 end as has_key
 from ${userTables}
 order by s.name, t.name;`;
 

@@ -4,6 +4,7 @@ import { type Finding, listedFindings } from '../../failure/finding.ts';
 import { count } from '../../lib/count.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
 import type { PreflightOptions } from '../open-target.ts';
+import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import { type Row, SqlServerConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
 import {
@@ -16,6 +17,11 @@ import {
   serverQuery,
   tablesQuery,
 } from './preflight-queries.ts';
+import {
+  accountQuery,
+  privilegedTablesQuery,
+  privilegesOf,
+} from './privileges.ts';
 import { nameOf, readUnprepared } from './unprepared.ts';
 
 export async function sqlserverFindings(
@@ -38,7 +44,7 @@ export async function sqlserverFindings(
       ...tableFindings(tables),
       ...collationFindings(await ask(keyCollationsQuery)),
       ...preparationFindings(unprepared, address.replication),
-      ...watermarkFindings(tables, server!),
+      ...privilegeFindings('target', await readPrivileges(ask, options.grants)),
     ];
   } catch (error) {
     throw targetFailure(error, 'statement');
@@ -99,16 +105,6 @@ function serverFindings(
       }),
     );
   }
-  if (Number(server['may_see_locks']) !== 1) {
-    findings.push(
-      finding('warn', {
-        text: 'the account may not see who waits for a lock, so a transaction gives way only after some seconds',
-        remedy: isAzure
-          ? 'GRANT VIEW DATABASE STATE to the account'
-          : 'GRANT VIEW SERVER STATE to its login, in master',
-      }),
-    );
-  }
   return [...findings, ...poolFindings(server, options)];
 }
 
@@ -152,15 +148,6 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       text: `${count(tables.length, 'table', 'tables')} in ${count(paths.length, 'schema', 'schemas')}; webhook paths: ${paths.join(', ')}`,
     }),
     ...listedFindings(
-      tables.filter((table) => lacking(table).length > 0),
-      (table) =>
-        finding('warn', {
-          text: `the account lacks ${lacking(table).join(', ')} on ${printed(table)}`,
-          remedy: 'grant it if the changefeed has this table',
-        }),
-      'tables',
-    ),
-    ...listedFindings(
       tables.filter((table) => table['has_key'] !== 1),
       (table) =>
         finding('warn', {
@@ -180,18 +167,6 @@ function tableFindings(tables: readonly Row[]): Finding[] {
       'tables',
     ),
   ];
-}
-
-const neededPermissions = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
-
-function lacking(table: Row): string[] {
-  const names: string[] = neededPermissions.filter(
-    (name) => table[`may_${name.toLowerCase()}`] !== 1,
-  );
-  // SET IDENTITY_INSERT asks for it.
-  return table['has_identity'] === 1 && table['may_alter'] !== 1
-    ? [...names, 'ALTER (for its identity column)']
-    : names;
 }
 
 /** Where 'a' = 'A' two rows of the source cannot both be there. */
@@ -252,25 +227,6 @@ function preparationFindings(
       ];
 }
 
-/** Whether the applied watermark can be kept at the target (design D2). */
-function watermarkFindings(tables: readonly Row[], server: Row): Finding[] {
-  const schemas = new Map(
-    tables.map((table) => [
-      schemaPath(table),
-      server['may_create'] === 1 && table['may_alter_schema'] === 1,
-    ]),
-  );
-  return [...schemas]
-    .filter(([, mayMark]) => !mayMark)
-    .map(([path]) =>
-      finding('warn', {
-        text: `the account may not create replicator_checkpoint in ${path}: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off`,
-        remedy:
-          'grant CREATE TABLE on the database and ALTER on the schema to have both',
-      }),
-    );
-}
-
 function finding(
   level: Finding['level'],
   words: { readonly text: string; readonly remedy?: string },
@@ -288,4 +244,32 @@ function printedName({ schema, name }: QualifiedName): string {
 
 function schemaPath(table: Row): string {
   return `/${encodeURIComponent(String(table['database_name']))}/${encodeURIComponent(String(table['schema_name']))}`;
+}
+
+async function readPrivileges(
+  ask: (text: string) => Promise<Row[]>,
+  plan: PreflightOptions['grants'],
+): Promise<Privilege[]> {
+  const [account] = await ask(accountQuery);
+  return privilegesOf(account!, await ask(privilegedTablesQuery), plan);
+}
+
+/** All that the account needs; see `preflight --print-grants`. */
+export async function sqlserverPrivileges(
+  options: PreflightOptions,
+  signal: AbortSignal,
+): Promise<Privilege[]> {
+  await using connection = await SqlServerConnection.dial(
+    parseSqlServerAddress(options.url, '--targetConn'),
+    { applyTimeoutMs: options.applyTimeoutMs },
+    signal,
+  );
+  try {
+    return await readPrivileges(
+      (text) => connection.query(text, {}),
+      options.grants,
+    );
+  } catch (error) {
+    throw targetFailure(error, 'statement');
+  }
 }

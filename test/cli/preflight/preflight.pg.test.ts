@@ -68,11 +68,12 @@ test('tables that changes could not be applied to are named with the remedy', as
     const { lines } = await preflight(`--targetConn=${url.href}`);
     expect(lines.at(-1)).toBe('preflight: nothing stands in the way');
     expect(lines.filter((line) => line.startsWith('warn  target'))).toEqual([
-      'warn  target  the account may not use the schema of shut.t: grant USAGE on the schema if the changefeed has this table',
-      'warn  target  the account lacks INSERT, UPDATE, DELETE on public."Odd Name": grant it if the changefeed has this table',
       'warn  target  public.log has no primary key, so what a changefeed brings of it would be refused: add the primary key of the source if it is replicated',
-      `warn  target  the account may not create replicator_checkpoint in /${db.name}/public: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: grant CREATE on the schema to have both`,
-      `warn  target  the account may not create replicator_checkpoint in /${db.name}/shut: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: grant CREATE on the schema to have both`,
+      `warn  target  the account may not use the schema shut: GRANT USAGE ON SCHEMA "shut" TO "${db.name}_app";`,
+      `warn  target  the account may not create replicator_checkpoint in /${db.name}/public: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: GRANT CREATE ON SCHEMA "public" TO "${db.name}_app";`,
+      `warn  target  the account may not create replicator_checkpoint in /${db.name}/shut: changes are applied effectively once instead of exactly once, and a second daemon is not fenced off: GRANT CREATE ON SCHEMA "shut" TO "${db.name}_app";`,
+      `warn  target  the account lacks INSERT, UPDATE, DELETE on public."Odd Name": GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."Odd Name" TO "${db.name}_app";`,
+      `warn  target  the account lacks SELECT, INSERT, UPDATE, DELETE on shut.t: GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "shut"."t" TO "${db.name}_app";`,
     ]);
   } finally {
     await db.query(`drop owned by ${db.name}_app; drop role ${db.name}_app`);

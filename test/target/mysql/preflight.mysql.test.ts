@@ -22,6 +22,13 @@ async function lines(
       maxPoolSize: 100,
       stagingSchema: null,
       oracleEmptyString: 'error',
+      grants: {
+        schemas: [],
+        grantee: '',
+        dlqTableName: 'replicator_dlq',
+        setsAside: false,
+        takesTruncate: false,
+      },
       ...options,
     },
     never,

@@ -16,6 +16,13 @@ async function findingsAt(url: string) {
       maxPoolSize: 8,
       stagingSchema: null,
       oracleEmptyString: defaultTargetOptions.oracleEmptyString,
+      grants: {
+        schemas: [],
+        grantee: '',
+        dlqTableName: 'replicator_dlq',
+        setsAside: false,
+        takesTruncate: false,
+      },
     },
     never,
   );
