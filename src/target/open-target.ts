@@ -8,7 +8,8 @@ import type { PostgresCodec } from './postgres/codec.ts';
 import { defaultDeadLetterTable } from './dead-letter-sql.ts';
 import type { Privilege } from '../failure/privilege.ts';
 import type { GrantPlan } from './privileges.ts';
-import { nothingToPrepare, type Preparation } from './preparation.ts';
+import type { OwnTablePlan } from './own-tables.ts';
+import type { Preparation } from './preparation.ts';
 import type { SqlServerCodec } from './sqlserver/codec.ts';
 import type { ColumnShape, Target } from './target.ts';
 import {
@@ -62,6 +63,10 @@ export interface PreflightOptions {
   readonly grants: GrantPlan;
 }
 
+/** Of the schemas that are named, those tables of ours which are not there. */
+export type PrepareOptions = Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'> &
+  OwnTablePlan;
+
 /** A folder of `target/`, loaded when an address asks for it. */
 interface Engine {
   open(options: OpenTargetOptions): Target;
@@ -70,11 +75,7 @@ interface Engine {
     options: PreflightOptions,
     signal: AbortSignal,
   ): Promise<Privilege[]>;
-  /** Absent where tables and grants are all that is needed. */
-  prepare?(
-    options: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
-    signal: AbortSignal,
-  ): Promise<Preparation>;
+  prepare(options: PrepareOptions, signal: AbortSignal): Promise<Preparation>;
   /** Makes the text of a value; throws UnstorableValue. */
   write(
     column: ColumnShape,
@@ -99,15 +100,18 @@ async function postgresEngine(): Promise<Engine> {
     { openPostgresTarget },
     { postgresFindings, postgresPrivileges },
     { refusalOf },
+    { openPostgresPreparation },
   ] = await Promise.all([
     import('./postgres/dialect.ts'),
     import('./postgres/preflight.ts'),
     import('./postgres/values.ts'),
+    import('./postgres/prepare.ts'),
   ]);
   return {
     open: openPostgresTarget,
     findings: postgresFindings,
     privileges: postgresPrivileges,
+    prepare: openPostgresPreparation,
     write(column, token) {
       const refusal = refusalOf(column.codec as PostgresCodec, token);
       if (refusal) {
@@ -143,15 +147,18 @@ async function mysqlEngine(): Promise<Engine> {
     { openMysqlTarget },
     { mysqlFindings, mysqlPrivileges },
     { readerOf },
+    { openMysqlPreparation },
   ] = await Promise.all([
     import('./mysql/dialect.ts'),
     import('./mysql/preflight.ts'),
     import('./mysql/values.ts'),
+    import('./mysql/prepare.ts'),
   ]);
   return {
     open: openMysqlTarget,
     findings: mysqlFindings,
     privileges: mysqlPrivileges,
+    prepare: openMysqlPreparation,
     write: (column, token) => readerOf(column.codec as MysqlCodec)(token),
   };
 }
@@ -161,15 +168,18 @@ async function oracleEngine(): Promise<Engine> {
     { openOracleTarget },
     { oracleFindings, oraclePrivileges },
     { valueWriter },
+    { openOraclePreparation },
   ] = await Promise.all([
     import('./oracle/dialect.ts'),
     import('./oracle/preflight.ts'),
     import('./oracle/values.ts'),
+    import('./oracle/prepare.ts'),
   ]);
   return {
     open: openOracleTarget,
     findings: oracleFindings,
     privileges: oraclePrivileges,
+    prepare: openOraclePreparation,
     write: (column, token, { oracleEmptyString }) =>
       valueWriter(column, oracleEmptyString).text(token),
   };
@@ -202,11 +212,10 @@ export async function targetPrivileges(
 
 /** Connects and reads what is not prepared; changes nothing by itself. */
 export async function openPreparation(
-  options: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
+  options: PrepareOptions,
   signal: AbortSignal,
 ): Promise<Preparation> {
-  const engine = await engineOf(options.url);
-  return (await engine.prepare?.(options, signal)) ?? nothingToPrepare;
+  return await (await engineOf(options.url)).prepare(options, signal);
 }
 
 /**

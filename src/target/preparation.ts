@@ -1,4 +1,4 @@
-/** What a target needs before it is written to, beyond tables and grants. */
+/** What a target needs before it is written to, beyond the tables of the feed and grants. */
 export interface PreparationStep {
   /** `foreign key of_parent of dbo.child` */
   readonly what: string;
@@ -10,12 +10,15 @@ export interface PreparationStep {
 
 export interface Preparation extends AsyncDisposable {
   readonly steps: readonly PreparationStep[];
+  /** Behind each statement of a script. */
+  readonly batchEnd: string;
   /** Whole or not at all; rejects with a 4xxx error. */
   run(step: PreparationStep): Promise<void>;
 }
 
 export const nothingToPrepare: Preparation = {
   steps: [],
+  batchEnd: ';',
   run: () => Promise.resolve(),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };

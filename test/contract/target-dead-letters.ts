@@ -107,6 +107,7 @@ export function registerDeadLettersCases(
     for (const name of [`d"l'q`, 'd`l]q', 'select', 'Ölq $1 %s'].filter(
       (each) => fixture.names.isPossible(each),
     )) {
+      await fixture.allowDeadLetters?.(name);
       const dead = fixture.target.deadLetters(fixture.schema, name);
       await dead.prepare();
       await inTransaction(

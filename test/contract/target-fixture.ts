@@ -21,6 +21,10 @@ export interface TargetFixture extends AsyncDisposable {
   readonly systemSchema: SchemaName;
   /** `--targetConn` of the target. */
   readonly url: string;
+  /** As the owner of the tables, where that is another account. */
+  readonly ownerUrl?: string;
+  /** Gives the account what a dead-letter table of that name needs. */
+  allowDeadLetters?(tableName: string): Promise<void>;
   /** Runs a statement with the schema as the default one. */
   sql(text: string): Promise<void>;
   /** All values as text, row by row. */

@@ -1,5 +1,9 @@
 /** What preflight finds at a PostgreSQL source, as `pglogical` would read it. */
-import { parsePostgresAddress } from '../../config/address/postgres.ts';
+import {
+  parsePostgresAddress,
+  type PostgresAddress,
+} from '../../config/address/postgres.ts';
+import { postgresNameOnOneLine } from '../../lib/one-line-name.ts';
 import type { OptionValues, preflightOptions } from '../../config/options.ts';
 import { parseSchemaMap } from '../../config/schema-map.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
@@ -23,9 +27,11 @@ export async function slotSourceFindings(
       remedy: 'give the address of the source in --sourceConn',
     });
   }
-  await using session = await openSourceSession(
-    parsePostgresAddress(values.sourceConn, '--sourceConn'),
-    signal,
+  const address = parsePostgresAddress(values.sourceConn, '--sourceConn');
+  await using session = await openSourceSession(address, signal).catch(
+    (error: unknown) => {
+      throw namingConnect(error, address, values.grantee);
+    },
   );
   return await sourceFindings(session, sourceNeeds(values));
 }
@@ -46,4 +52,22 @@ export function sourceNeeds(
     standbyTimeoutMs: values.standbyTimeout,
     origin: values.origin,
   };
+}
+
+/** Who may not connect at all is told by which grant. */
+function namingConnect(
+  error: unknown,
+  { config: { database, user } }: PostgresAddress,
+  grantee: string,
+): unknown {
+  const { cause } = error as { cause?: { code?: unknown } };
+  return error instanceof ReplicatorError &&
+    cause?.code === '42501' &&
+    database !== undefined &&
+    user !== undefined
+    ? new ReplicatorError(error.code, {
+        detail: `the account may not connect to the database ${database}`,
+        remedy: `GRANT CONNECT ON DATABASE ${postgresNameOnOneLine(database)} TO ${postgresNameOnOneLine(grantee || user)};`,
+      })
+    : error;
 }

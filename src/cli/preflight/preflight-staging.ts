@@ -9,6 +9,8 @@ import type { Finding } from '../../failure/finding.ts';
 
 export async function stagingFindings(
   values: StartValues,
+  /** The account has all that start needs to make what is missing. */
+  mayMake: boolean,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const embedded = values.stagingConn === '';
@@ -50,17 +52,21 @@ export async function stagingFindings(
       });
     }
   } catch (error) {
-    findings.push(absentStore(error, values));
+    findings.push(absentStore(error, values, mayMake));
   }
   return findings;
 }
 
 /** A store that is not there yet is no fault where start would make it. */
-function absentStore(error: unknown, values: StartValues): Finding {
+function absentStore(
+  error: unknown,
+  values: StartValues,
+  mayMake: boolean,
+): Finding {
   if (!(error instanceof ReplicatorError) || error.code !== 'E2004') {
     throw error;
   }
-  return values.stagingConn === '' || values.stagingCreateSchema
+  return values.stagingConn === '' || mayMake
     ? {
         level: 'ok',
         subject: 'staging',

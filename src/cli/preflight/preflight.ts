@@ -54,12 +54,16 @@ export const preflightCommand: Command = {
     const { columnFindings } = await import('./preflight-columns.ts');
     await guarded('target', print, () => columnFindings(values, signal));
     const { stagingFindings } = await import('./preflight-staging.ts');
-    if (
+    let mayMake = true;
+    const isReached = await guarded('staging', print, async () => {
+      const lacking = await stagingPrivilegeFindings(values, signal);
+      mayMake = lacking.length === 0;
+      return lacking;
+    });
+    if (isReached) {
       await guarded('staging', print, () =>
-        stagingPrivilegeFindings(values, signal),
-      )
-    ) {
-      await guarded('staging', print, () => stagingFindings(values, signal));
+        stagingFindings(values, mayMake, signal),
+      );
     }
     stdout.write(
       failed

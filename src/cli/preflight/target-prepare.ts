@@ -12,6 +12,7 @@ import { count } from '../../lib/count.ts';
 import { openPreparation } from '../../target/open-target.ts';
 import type { Preparation, PreparationStep } from '../../target/preparation.ts';
 import type { AuditPlace } from '../../telemetry/audit.ts';
+import { typedSchema } from '../staging/staging-store.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
@@ -19,6 +20,15 @@ import { confirmed } from '../confirm.ts';
 const options = {
   targetConn: targetOptions.targetConn,
   applyTimeout: targetOptions.applyTimeout,
+  targetSchema: {
+    type: 'string',
+    default: '',
+    group: 'Command',
+    about:
+      'Target schemas, separated by commas, in which to make the tables that the daemon else makes for itself: the watermark and, with --onRowError deadLetter, the dead letters. As they stand in the webhook path (shop/public) or in a log (shop.public).',
+  },
+  onRowError: targetOptions.onRowError,
+  dlqTableName: targetOptions.dlqTableName,
   dryRun: {
     type: 'boolean',
     default: false,
@@ -37,15 +47,25 @@ const options = {
 
 export const targetPrepareCommand: Command = {
   name: 'target prepare',
-  summary: 'Prepare a SQL Server target for a replication agent',
+  summary:
+    'Make what the daemon needs at the target, as the owner of the tables',
   description:
-    'Marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dryRun first: it prints the same script and changes nothing.\n\nOther engines need no preparation.',
+    'With --targetSchema it makes the tables that the daemon keeps at the target, so that its account needs no right to create any: print its grants afterwards (preflight --printGrants).\n\nAt SQL Server it also marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dryRun first: it prints the same script and changes nothing.',
   options,
   async run(invocation, io) {
     const values = valuesOf(options, invocation.values);
     checkTargetGiven(values);
     await using preparation = await openPreparation(
-      { url: values.targetConn, applyTimeoutMs: values.applyTimeout },
+      {
+        url: values.targetConn,
+        applyTimeoutMs: values.applyTimeout,
+        schemas: values.targetSchema
+          .split(',')
+          .map((text) => typedSchema(text.trim()))
+          .filter((name) => name !== undefined),
+        dlqTableName: values.dlqTableName,
+        setsAside: values.onRowError === 'deadLetter',
+      },
       io.signal,
     );
     return values.dryRun
@@ -54,18 +74,24 @@ export const targetPrepareCommand: Command = {
   },
 };
 
-function printScript({ steps }: Preparation, { stdout }: CommandIo): number {
+function printScript(
+  { steps, batchEnd }: Preparation,
+  { stdout }: CommandIo,
+): number {
   stdout.write(
     steps.length === 0
       ? 'nothing to prepare\n'
-      : redactText(steps.map(scriptOf).join('\n')),
+      : redactText(steps.map((step) => scriptOf(step, batchEnd)).join('\n')),
   );
   return 0;
 }
 
-function scriptOf({ what, statement, needsHand }: PreparationStep): string {
+function scriptOf(
+  { what, statement, needsHand }: PreparationStep,
+  batchEnd: string,
+): string {
   const hand = needsHand ? ': fill in and run by hand' : '';
-  return `-- ${what}${hand}\n${statement}\nGO\n`;
+  return `-- ${what}${hand}\n${statement}${batchEnd}\n`;
 }
 
 async function prepare(

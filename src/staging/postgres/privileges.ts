@@ -70,6 +70,19 @@ export async function stagingPrivileges(
         : []),
     ];
   } catch (error) {
+    if (sqlState(error) === '42501') {
+      return [
+        connectPrivilege(
+          {
+            database: given.config.database ?? database,
+            schema,
+            grantee: quoted(grantee || given.config.user || ''),
+            createSchema,
+          },
+          false,
+        ),
+      ];
+    }
     throw postgresFailure(error);
   }
 }

@@ -1,5 +1,7 @@
 /** What preflight finds at a PostgreSQL target. Reads the catalog alone. */
-import { parsePostgresAddress } from '../../config/address/postgres.ts';
+import { parsePostgresAddress, type PostgresAddress } from '../../config/address/postgres.ts';
+import { ReplicatorError } from '../../failure/failure.ts';
+import { postgresNameOnOneLine } from '../../lib/one-line-name.ts';
 import { type Finding, listedFindings } from '../../failure/finding.ts';
 import { count } from '../../lib/count.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
@@ -7,22 +9,14 @@ import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../open-target.ts';
 import { PostgresConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
-import { type PostgresGrantPlan, readPrivileges } from './privileges.ts';
+import { connectStatement, type PostgresGrantPlan, readPrivileges } from './privileges.ts';
 
 export async function postgresFindings(
   options: PreflightOptions,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const address = parsePostgresAddress(options.url, '--targetConn');
-  await using connection = await PostgresConnection.dial(
-    address,
-    {
-      applyTimeoutMs: options.applyTimeoutMs,
-      statementCacheSize: 0,
-      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
-    },
-    signal,
-  );
+  await using connection = await dialled(address, options, signal);
   try {
     const [server] = (await connection.query(serverQuery)).rows;
     // Staging may live in the same database; no feed writes there.
@@ -181,15 +175,7 @@ export async function postgresPrivileges(
   signal: AbortSignal,
 ): Promise<Privilege[]> {
   const address = parsePostgresAddress(options.url, '--targetConn');
-  await using connection = await PostgresConnection.dial(
-    address,
-    {
-      applyTimeoutMs: options.applyTimeoutMs,
-      statementCacheSize: 0,
-      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
-    },
-    signal,
-  );
+  await using connection = await dialled(address, options, signal);
   try {
     return await readPrivileges(connection, grantPlan(options));
   } catch (error) {
@@ -202,4 +188,40 @@ function grantPlan({
   stagingSchema,
 }: PreflightOptions): PostgresGrantPlan {
   return { ...grants, stagingSchema };
+}
+
+/** Who may not connect at all is told by which grant. */
+async function dialled(
+  address: PostgresAddress,
+  { applyTimeoutMs, grants }: PreflightOptions,
+  signal: AbortSignal,
+): Promise<PostgresConnection> {
+  try {
+    return await PostgresConnection.dial(
+      address,
+      {
+        applyTimeoutMs,
+        statementCacheSize: 0,
+        statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+      },
+      signal,
+    );
+  } catch (error) {
+    const { database, user } = address.config;
+    if (
+      error instanceof ReplicatorError &&
+      error.code === 'E4007' &&
+      database !== undefined &&
+      user !== undefined
+    ) {
+      throw new ReplicatorError('E4007', {
+        detail: `the account may not connect to the database ${database}`,
+        remedy: connectStatement(
+          database,
+          postgresNameOnOneLine(grants.grantee || user),
+        ),
+      });
+    }
+    throw error;
+  }
 }

@@ -1,7 +1,9 @@
 /** Runs what preparation.ts writes, one step after the other. */
 import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
 import type { Preparation, PreparationStep } from '../preparation.ts';
-import type { OpenTargetOptions } from '../open-target.ts';
+import type { PrepareOptions } from '../open-target.ts';
+import { ownTableSteps } from '../own-tables.ts';
+import { deadLetterDialect, deadLetterParameters } from './dead-letter-statements.ts';
 import { SqlServerConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
 import {
@@ -9,10 +11,11 @@ import {
   preparationStatement,
   type Unprepared,
 } from './preparation.ts';
+import { checkpointTable, createCheckpointStatement } from './watermark-statements.ts';
 import { readUnprepared } from './unprepared.ts';
 
 export async function openSqlServerPreparation(
-  { url, applyTimeoutMs }: Pick<OpenTargetOptions, 'url' | 'applyTimeoutMs'>,
+  { url, applyTimeoutMs, ...plan }: PrepareOptions,
   signal: AbortSignal,
 ): Promise<Preparation> {
   const connection = await SqlServerConnection.dial(
@@ -25,7 +28,20 @@ export async function openSqlServerPreparation(
       connection.query(text, {}),
     );
     return {
-      steps: unprepared.map(stepOf),
+      steps: [
+        ...unprepared.map(stepOf),
+        ...(await ownTableSteps(
+          {
+            dialect: deadLetterDialect,
+            checkpointTable,
+            createCheckpoint: createCheckpointStatement,
+          },
+          plan,
+          (statement) =>
+            connection.query(statement.text, deadLetterParameters(statement)),
+        )),
+      ],
+      batchEnd: '\nGO',
       run: (step) => runStep(connection, step),
       [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
     };

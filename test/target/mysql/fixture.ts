@@ -7,6 +7,7 @@ import type {
   TargetFixture,
 } from '../../contract/target-fixture.ts';
 import type { MysqlProduct } from '../../support/mysql-binaries.ts';
+import { makesTables, mysqlAccount } from '../../support/granted-account.ts';
 import {
   type MysqlTestDatabase,
   testMysqlDatabase,
@@ -25,9 +26,13 @@ export async function mysqlFixture(
   } = {},
 ): Promise<MysqlFixture> {
   const database = await testMysqlDatabase(product);
+  const schema = schemaName([database.name]);
+  // As little as the daemon's account should have, and all it needs.
+  const account = await mysqlAccount(database, { schemas: [schema] });
+  await account.grant();
   const open = async (options: ReopenOptions): Promise<Target> =>
     openMysqlTarget({
-      url: options.url ?? database.url,
+      url: options.url ?? account.url,
       ...defaultTargetOptions,
       ...tuning,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
@@ -37,11 +42,15 @@ export async function mysqlFixture(
   return {
     database,
     target,
-    url: database.url,
-    schema: schemaName([database.name]),
+    url: account.url,
+    allowDeadLetters: (dlqTableName) => account.grant({ dlqTableName }),
+    schema,
     systemSchema: schemaName(['information_schema']),
     async sql(text) {
       await database.query(text);
+      if (makesTables(text)) {
+        await account.grant();
+      }
     },
     rows: (text) => database.query(text),
     quote: quoted,
@@ -76,6 +85,7 @@ export async function mysqlFixture(
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      await account[Symbol.asyncDispose]();
     },
   };
 }

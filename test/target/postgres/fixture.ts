@@ -8,6 +8,7 @@ import type {
   ReopenOptions,
   TargetFixture,
 } from '../../contract/target-fixture.ts';
+import { makesTables, postgresAccount } from '../../support/granted-account.ts';
 import {
   type TestDatabase,
   testDatabase,
@@ -22,9 +23,13 @@ export async function postgresFixture(
   tuning: { readonly statementCacheSize?: number } = {},
 ): Promise<PostgresFixture> {
   const database = await testDatabase();
+  const schema = schemaName([database.name, 'public']);
+  // As little as the daemon's account should have, and all it needs.
+  const account = await postgresAccount(database, { schemas: [schema] });
+  await account.grant();
   const open = (options: ReopenOptions): Promise<Target> =>
     openTarget({
-      url: options.url ?? database.url,
+      url: options.url ?? account.url,
       ...defaultTargetOptions,
       ...tuning,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
@@ -34,11 +39,15 @@ export async function postgresFixture(
   return {
     database,
     target,
-    schema: schemaName([database.name, 'public']),
+    schema,
     systemSchema: schemaName([database.name, 'pg_catalog']),
-    url: database.url,
+    url: account.url,
+    ownerUrl: database.url,
     async sql(text) {
       await database.query(text);
+      if (makesTables(text)) {
+        await account.grant();
+      }
     },
     async rows(text) {
       const { rows } = await database.query({
@@ -73,6 +82,7 @@ export async function postgresFixture(
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
+      await account[Symbol.asyncDispose]();
     },
   };
 }
