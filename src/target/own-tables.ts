@@ -17,7 +17,7 @@ export type OwnTablePlan = Pick<
 export interface OwnTableWords {
   readonly dialect: DeadLetterDialect;
   readonly checkpointTable: string;
-  createCheckpoint(schema: SchemaName): string;
+  readonly createCheckpoint: (schema: SchemaName) => string;
 }
 
 /** Those that are not there yet. */
