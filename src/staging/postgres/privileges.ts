@@ -176,7 +176,9 @@ async function readSchema(
   return [
     schemaPrivilege(
       place,
-      (await isCurrent(client, place, tables)) ? ['USAGE'] : ['USAGE', 'CREATE'],
+      (await isCurrent(client, place, tables))
+        ? ['USAGE']
+        : ['USAGE', 'CREATE'],
       (privilege) => (privilege === 'USAGE' ? mayUse : mayCreate),
     ),
     ...tables.flatMap((table) => tablePrivilege(table, place)),
@@ -217,7 +219,11 @@ async function readTables(
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = $1 and c.relkind = 'r' and c.relname = any ($3::text[])
      order by c.relname`,
-    [schema, otherPrivileges, Object.keys(tablesOf(schema)).map((key) => `${prefix}${key}`)],
+    [
+      schema,
+      otherPrivileges,
+      Object.keys(tablesOf(schema)).map((key) => `${prefix}${key}`),
+    ],
   );
   return rows;
 }
@@ -250,7 +256,9 @@ function tablePrivilege(
   { schema, grantee }: Place,
 ): Privilege[] {
   const privileges = tablePrivileges[name] ?? otherPrivileges;
-  const lacking = lackingOf(privileges, (privilege) => held.includes(privilege));
+  const lacking = lackingOf(privileges, (privilege) =>
+    held.includes(privilege),
+  );
   if (lacking === '' && quoted(owner) === grantee) {
     return [];
   }

@@ -1,5 +1,8 @@
 /** What preflight finds at a PostgreSQL target. Reads the catalog alone. */
-import { parsePostgresAddress, type PostgresAddress } from '../../config/address/postgres.ts';
+import {
+  parsePostgresAddress,
+  type PostgresAddress,
+} from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { postgresNameOnOneLine } from '../../lib/one-line-name.ts';
 import { type Finding, listedFindings } from '../../failure/finding.ts';
@@ -9,7 +12,11 @@ import { type Privilege, privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../open-target.ts';
 import { PostgresConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
-import { connectStatement, type PostgresGrantPlan, readPrivileges } from './privileges.ts';
+import {
+  connectStatement,
+  type PostgresGrantPlan,
+  readPrivileges,
+} from './privileges.ts';
 
 export async function postgresFindings(
   options: PreflightOptions,

@@ -37,7 +37,8 @@ export async function openPostgresPreparation(
     },
     options,
     {
-      run: async ({ text, values }) => (await connection.query(text, values)).rows,
+      run: async ({ text, values }) =>
+        (await connection.query(text, values)).rows,
       failureOf: (error) => targetFailure(error, 'statement'),
       [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
     },

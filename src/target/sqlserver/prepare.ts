@@ -3,7 +3,10 @@ import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
 import type { Preparation, PreparationStep } from '../preparation.ts';
 import type { PrepareOptions } from '../open-target.ts';
 import { ownTableSteps } from '../own-tables.ts';
-import { deadLetterDialect, deadLetterParameters } from './dead-letter-statements.ts';
+import {
+  deadLetterDialect,
+  deadLetterParameters,
+} from './dead-letter-statements.ts';
 import { SqlServerConnection } from './driver.ts';
 import { targetFailure } from './errors.ts';
 import {
@@ -11,7 +14,10 @@ import {
   preparationStatement,
   type Unprepared,
 } from './preparation.ts';
-import { checkpointTable, createCheckpointStatement } from './watermark-statements.ts';
+import {
+  checkpointTable,
+  createCheckpointStatement,
+} from './watermark-statements.ts';
 import { readUnprepared } from './unprepared.ts';
 
 export async function openSqlServerPreparation(
