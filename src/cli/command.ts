@@ -20,6 +20,8 @@ export interface Command {
   readonly options: OptionTable;
   /** Positional arguments, for the usage line: `<id>`; empty when none. */
   readonly positionals?: readonly string[];
+  /** Its job is to print a secret: standard output is left as it is. */
+  readonly printsSecrets?: true;
   /**
    * Resolves to the exit code. A thrown ReplicatorError becomes one line on
    * stderr and exit code 2 (E5001, E5002, E5004) or 1 (all others).
@@ -31,4 +33,6 @@ export interface CommandInvocation {
   /** Values by option name, defaults filled in; see config/load.ts. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly positionals: readonly string[];
+  /** Options whose secret stands on the command line, where `ps` shows it. */
+  readonly exposed?: readonly string[];
 }

@@ -6,8 +6,10 @@ import { peerCommands } from '../config/peer-options.ts';
 import { globalOptions } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
 import { finalSourceCodes } from '../failure/source-codes.ts';
+import { shownMessage } from '../failure/shown-message.ts';
 import type { Command, CommandIo } from './command.ts';
 import { commands, matchCommand } from './commands.ts';
+import { guardedIo } from './guarded-io.ts';
 
 /** What the peer and most tools call a usage error. */
 const usageCodes = new Set(['E5001', 'E5002', 'E5004', 'E5008']);
@@ -30,7 +32,7 @@ export async function main(
     if (io.signal.aborted && isAbort(error)) {
       return interruptedExitCode;
     }
-    io.stderr.write(`${failureLine(error, env)}\n`);
+    guardedIo(io).stderr.write(`${failureLine(error, env)}\n`);
     return exitCodeOf(error);
   }
 }
@@ -92,7 +94,7 @@ async function runCommand(
   // `help` takes the words of a command's name, however many.
   if (command.name !== 'help' && loaded.positionals.length > most.length) {
     throw new ReplicatorError('E5001', {
-      detail: `${JSON.stringify(redactText(loaded.positionals[most.length]!))} is one argument too many for ${command.name}`,
+      detail: `${shownWord(loaded.positionals[most.length]!)} is one argument too many for ${command.name}`,
       remedy: `see replicator help ${command.name}`,
     });
   }
@@ -100,9 +102,22 @@ async function runCommand(
     io.stderr.write(`replicator: warning: ${warning}\n`);
   }
   return command.run(
-    { values: loaded.values, positionals: loaded.positionals },
-    io,
+    {
+      values: loaded.values,
+      positionals: loaded.positionals,
+      exposed: loaded.exposed,
+    },
+    command.printsSecrets
+      ? { ...guardedIo(io), stdout: io.stdout }
+      : guardedIo(io),
   );
+}
+
+/** The rest of an address that a shell took apart is a secret like the whole. */
+function shownWord(word: string): string {
+  return /^[\w -]*$/.test(word)
+    ? JSON.stringify(redactText(word))
+    : 'a word that is not shown here, for it may be half of an address,';
 }
 
 /** Global options may stand before the command: `replicator -v start`. */
@@ -138,7 +153,7 @@ function unknownCommand(words: readonly string[]): ReplicatorError {
     : first;
   const nearest = nearestName(two, names) ?? nearestName(first, names);
   return new ReplicatorError('E5001', {
-    detail: `there is no command ${JSON.stringify(redactText(meant))}`,
+    detail: `there is no command ${shownWord(meant)}`,
     ...(nearest === null ? {} : { remedy: `did you mean ${nearest}?` }),
   });
 }
@@ -148,11 +163,11 @@ export function failureLine(error: unknown, env: NodeJS.ProcessEnv): string {
   if (error instanceof ReplicatorError) {
     const cause =
       error.cause instanceof Error && error.code.startsWith('E4')
-        ? ` (${error.cause.message})`
+        ? ` (${shownMessage(error.cause)})`
         : '';
     return redactText(oneLine(`replicator: ${error.line}${cause}`));
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = shownMessage(error);
   const stack =
     env['REPLICATOR_STACK'] && error instanceof Error ? `\n${error.stack}` : '';
   return redactText(

@@ -1,6 +1,14 @@
 /** The edge to the operating system: signals, pipes, exit code. */
 import { constants } from 'node:os';
 import { failureLine, main } from './main.ts';
+import { titleWithoutSecrets } from './process-title.ts';
+
+// From here on `ps` shows no secret, and a diagnostic report no environment.
+const title = titleWithoutSecrets(process.argv.slice(2));
+if (title !== null) {
+  process.title = title;
+}
+process.report.excludeEnv = true;
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 

@@ -17,6 +17,8 @@ export interface LoadedOptions<T extends OptionTable> {
   readonly positionals: readonly string[];
   /** `--help` or `-h` stood on the line; nothing else was looked at. */
   readonly help: boolean;
+  /** Secret options whose secret stands on the command line itself. */
+  readonly exposed: readonly string[];
   /** One line each, for stderr. */
   readonly warnings: readonly string[];
 }
@@ -33,6 +35,7 @@ export async function loadOptions<const T extends OptionTable>(
       values: defaultValues(table),
       positionals: flags.positionals,
       help: true,
+      exposed: [],
       warnings: [],
     };
   }
@@ -62,6 +65,9 @@ export async function loadOptions<const T extends OptionTable>(
     values: values as OptionValues<T>,
     positionals: flags.positionals,
     help: false,
+    exposed: [...flags.raw]
+      .filter(([name, { text }]) => table[name]!.secret && isExposed(text))
+      .map(([name]) => name),
     warnings: fromEnv.warnings,
   };
 }
@@ -73,6 +79,18 @@ export function defaultValues<const T extends OptionTable>(
   return Object.fromEntries(
     Object.entries(table).map(([name, entry]) => [name, entry.default]),
   ) as OptionValues<T>;
+}
+
+/** Anything but a reference, or an address without a password. */
+function isExposed(text: string): boolean {
+  return (
+    text !== '' &&
+    !/^(env|file):/.test(text) &&
+    (!/^[a-z][a-z\d+.-]*:\/\//i.test(text) ||
+      /^[^:]*:\/\/[^/?#@:]*:[^@]+@|[?&](?:password|client_key|access_token)=/i.test(
+        text,
+      ))
+  );
 }
 
 function refusePeerOptions(

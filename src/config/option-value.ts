@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ReplicatorError } from '../failure/failure.ts';
 import { formatByteSize, parseByteSize } from '../lib/byte-size.ts';
 import { formatDuration, parseDuration } from '../lib/duration.ts';
+import { noteSecretsOf } from './known-secrets.ts';
 import type { OptionEntry } from './option-entry.ts';
 import type { RawValue } from './raw-value.ts';
 import { redactUrl } from './redact.ts';
@@ -35,7 +36,7 @@ export function optionValue(
 ): OptionValue {
   switch (entry.type) {
     case 'string':
-      return entry.secret ? secretText(raw, env) : raw.text;
+      return stringValue(entry.secret ?? false, raw, env);
     case 'boolean': {
       const value = booleanTexts[raw.text.trim().toLowerCase()];
       if (value === undefined) {
@@ -134,6 +135,17 @@ function parseNumber(entry: NumberOption, raw: RawValue): number {
 function integerOf(text: string): number | null {
   const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
   return Number.isSafeInteger(value) ? value : null;
+}
+
+/** What is secret in it is known from here on, whatever comes of it. */
+function stringValue(
+  isSecret: boolean,
+  raw: RawValue,
+  env: NodeJS.ProcessEnv,
+): string {
+  const text = isSecret ? secretText(raw, env) : raw.text;
+  noteSecretsOf(text, isSecret);
+  return text;
 }
 
 /** `env:NAME` and `file:PATH` stand for what they name. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
+import { redactDeep, redactText } from '../config/redact.ts';
 import { asReplicatorError } from '../failure/failure.ts';
 import {
   printTimestamp,
@@ -73,7 +74,7 @@ export function addOperatorRoutes(
       .send(
         complaints.length === 0
           ? ['OK', ...healthNotes(context), ''].join('\n')
-          : `${complaints.join('\n')}\n`,
+          : `${complaints.map(redactText).join('\n')}\n`,
       );
   });
   app.get('/_/diag', async (request, reply) => {
@@ -88,11 +89,12 @@ export function addOperatorRoutes(
       return reply
         .code(failure.httpStatus)
         .type('text/plain; charset=utf-8')
-        .send(`${failure.line}\n`);
+        .send(`${redactText(failure.line)}\n`);
     }
-    return reply
-      .type('application/json')
-      .send(`${JSON.stringify(await diagnostics(context), null, 2)}\n`);
+    return reply.type('application/json').send(
+      `${JSON.stringify(redactDeep(await diagnostics(context)), null, 2)}
+`,
+    );
   });
 }
 

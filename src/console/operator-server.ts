@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import Fastify, { type FastifyInstance } from 'fastify';
 
 import type { ListenAddress } from '../config/listen-address.ts';
-import { ReplicatorError } from '../failure/failure.ts';
+import { redactText } from '../config/redact.ts';
+import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { takeAccessToken } from '../source/changefeed/callers/access-token.ts';
 import { addOperatorRoutes, type OperatorContext } from './operator-routes.ts';
 
@@ -27,6 +28,15 @@ export class OperatorServer implements AsyncDisposable {
         return request.url ?? '/';
       },
     });
+    app.setNotFoundHandler((_request, reply) =>
+      reply.code(404).type('text/plain; charset=utf-8').send('not found\n'),
+    );
+    app.setErrorHandler((error, _request, reply) =>
+      reply
+        .code(500)
+        .type('text/plain; charset=utf-8')
+        .send(`${redactText(asReplicatorError(error).line)}\n`),
+    );
     addOperatorRoutes(app, context);
     try {
       await app.listen({

@@ -3,6 +3,7 @@
  * disposition for every failure (design D8).
  */
 import { type Disposition, type ErrorCode, errorCodes } from './codes.ts';
+import { shownMessage } from './shown-message.ts';
 
 export type { Disposition } from './codes.ts';
 
@@ -51,7 +52,7 @@ export function asReplicatorError(error: unknown): ReplicatorError {
   return error instanceof ReplicatorError
     ? error
     : new ReplicatorError('E3003', {
-        detail: error instanceof Error ? error.message : String(error),
+        detail: shownMessage(error),
         cause: error,
       });
 }

@@ -2,6 +2,7 @@
  * The SQL of the dead-letter table, as far as it is the same on every engine;
  * what differs is the engine's {@link DeadLetterDialect}.
  */
+import { redactText } from '../config/redact.ts';
 import { createHash } from 'node:crypto';
 import type { JsonText } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
@@ -310,9 +311,9 @@ const insertedColumns = [...peerColumns, ...ownColumns].filter(
   (name) => name !== 'event' && name !== 'superseded_at',
 );
 
-/** No text of PostgreSQL holds U+0000. */
+/** Without secrets, and U+0000, which no text of PostgreSQL holds. */
 function plainText(cause: string): string {
-  return cause.replaceAll('\0', '\u{fffd}');
+  return redactText(cause).replaceAll('\0', '\u{fffd}');
 }
 
 /** Never empty: somebody else's rows are not ours to show. */

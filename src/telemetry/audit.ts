@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { redactText } from '../config/redact.ts';
+import { redactDeep } from '../config/redact.ts';
 import { ReplicatorError } from '../failure/failure.ts';
 import { type AuditSink, auditFile } from './audit-file.ts';
 
@@ -150,7 +150,7 @@ function lineOf({ id, stage, action, asker, facts }: AuditRecord): string {
     by: { ...asker, ...osFacts },
     ...(Object.keys(facts).length > 0 && { what: facts }),
   };
-  return `${redactText(JSON.stringify(record))}\n`;
+  return `${JSON.stringify(redactDeep(record))}\n`;
 }
 
 /** A failure by its code: messages of databases stay in the log. */

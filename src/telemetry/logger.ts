@@ -1,7 +1,8 @@
 /** The log of the process: text for people or fluent JSON, never a secret. */
 import { pino } from 'pino';
-import { redactText } from '../config/redact.ts';
+import { redactDeep } from '../config/redact.ts';
 import { ReplicatorError } from '../failure/failure.ts';
+import { shownMessage } from '../failure/shown-message.ts';
 import type { Metrics } from './metrics.ts';
 import { textLine } from './text-line.ts';
 
@@ -79,19 +80,9 @@ export function createLogger(
       formatters: fluent
         ? { level: (label) => ({ severity: severities[label] ?? label }) }
         : {},
-      serializers: { err: errorRecord, error: errorRecord },
-      redact: {
-        paths: [
-          'targetConn',
-          'stagingConn',
-          '*.targetConn',
-          '*.stagingConn',
-          'password',
-          '*.password',
-          'authorization',
-          '*.authorization',
-        ],
-        censor: '***',
+      serializers: {
+        err: errorRecord(options.verbose),
+        error: errorRecord(options.verbose),
       },
       hooks: {
         logMethod(args, method, level) {
@@ -104,8 +95,8 @@ export function createLogger(
     },
     {
       write(line: string) {
-        const safe = redactText(line);
-        sink.write(fluent ? safe : textLine(JSON.parse(safe)));
+        const safe = redactDeep(JSON.parse(line)) as Record<string, unknown>;
+        sink.write(fluent ? `${JSON.stringify(safe)}\n` : textLine(safe));
       },
     },
   );
@@ -130,19 +121,55 @@ function levelOf(verbose: number): pino.Level {
   return verbose >= 2 ? 'trace' : verbose === 1 ? 'debug' : 'info';
 }
 
-/** Code and remedy beside the message; the cause's message, not its fields. */
-function errorRecord(error: unknown): unknown {
-  if (!(error instanceof Error)) {
-    return error === null || error === undefined
-      ? undefined
-      : { message: typeof error === 'string' ? error : JSON.stringify(error) };
-  }
-  const cause = error.cause instanceof Error ? error.cause.message : undefined;
-  return {
-    ...('code' in error ? { code: String(error.code) } : {}),
-    message: error.message,
-    ...(error instanceof ReplicatorError ? { remedy: error.remedy } : {}),
-    ...(cause === undefined ? {} : { cause }),
-    stack: error.stack,
+/**
+ * Code and remedy beside the message; the cause's message, not its fields.
+ * What a database says may quote a row: its words are for trace alone.
+ */
+function errorRecord(verbose: number): (error: unknown) => unknown {
+  const isTrace = verbose >= 2;
+  const messageOf = (error: Error): string =>
+    isTrace ? error.message : shownMessage(error);
+  return (error) => {
+    if (!(error instanceof Error)) {
+      return error === null || error === undefined
+        ? undefined
+        : {
+            message: typeof error === 'string' ? error : JSON.stringify(error),
+          };
+    }
+    const causes = causesOf(error).map(messageOf);
+    const message = messageOf(error);
+    return {
+      ...('code' in error ? { code: String(error.code) } : {}),
+      message,
+      ...(error instanceof ReplicatorError ? { remedy: error.remedy } : {}),
+      ...(causes.length === 0 ? {} : { cause: causes.join(': ') }),
+      stack: stackOf(error, message),
+    };
   };
+}
+
+/** The chain behind an error, which may be a ring. */
+function causesOf(error: Error): Error[] {
+  const causes: Error[] = [];
+  for (
+    let cause = error.cause;
+    cause instanceof Error && !causes.includes(cause) && causes.length < 5;
+    cause = cause.cause
+  ) {
+    causes.push(cause);
+  }
+  return causes;
+}
+
+/** Its frames below the message that is shown, not the one within. */
+function stackOf(error: Error, message: string): string | undefined {
+  const stack = error.stack ?? '';
+  const start = stack.indexOf(error.message);
+  const frames = stack
+    .slice(start < 0 ? 0 : start + error.message.length)
+    .match(/^\s+at .*$/gm);
+  return frames === null
+    ? undefined
+    : [`${error.name}: ${message}`, ...frames].join('\n');
 }

@@ -45,8 +45,9 @@ import { replicatorVersion } from '../version.ts';
 export async function runDaemon(
   values: StartValues,
   io: CommandIo,
+  exposed: readonly string[] = [],
 ): Promise<number> {
-  const warnings = checkStartOptions(values);
+  const warnings = [...exposed, ...checkStartOptions(values)];
   const bind = parseListenAddress(values.bindAddr, 'bindAddr');
   const metrics = createMetrics();
   using log = openLogger(values, metrics);

@@ -58,6 +58,7 @@ import { replicatorVersion } from '../version.ts';
 export async function runSlotDaemon(
   values: PglogicalValues,
   io: CommandIo,
+  warnings: readonly string[] = [],
 ): Promise<number> {
   checkPglogicalOptions(values);
   const address = parsePostgresAddress(values.sourceConn, '--sourceConn');
@@ -123,7 +124,7 @@ export async function runSlotDaemon(
       logger,
       audit,
       beforeWriting: () => run.beforeWriting(),
-      warnings: [],
+      warnings,
     },
     stack,
     io,

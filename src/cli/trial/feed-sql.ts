@@ -111,6 +111,7 @@ export const feedSqlCommand: Command = {
   description:
     'Prints the complete statement, to be run at the CockroachDB cluster: tables, the address with its path, the certificates as base64 and percent-encoded, and the options that the daemon needs; and before it, as comments, what to look at first. The private key of the client certificate becomes part of the text.',
   options: feedSqlOptions,
+  printsSecrets: true,
   async run(invocation, io) {
     const values = valuesOf(feedSqlOptions, invocation.values);
     const tables = parseTableList(values.tables);

@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import { redactText } from '../../../config/redact.ts';
 import {
   asReplicatorError,
   ReplicatorError,
@@ -303,7 +304,7 @@ export class WebhookServer implements AsyncDisposable {
     void reply
       .code(failure.httpStatus)
       .type('text/plain; charset=utf-8')
-      .send(`${failure.line}\n`);
+      .send(`${redactText(failure.line)}\n`);
   }
 }
 

@@ -1,0 +1,49 @@
+/**
+ * What of a foreign error may be shown: drivers and the engine quote values in
+ * their messages, and values of rows belong to the trace level alone.
+ */
+
+/** A line without row data, whoever made the error. */
+export function shownMessage(error: unknown): string {
+  if (!(error instanceof Error)) {
+    return typeof error === 'string' ? error : 'no error was given';
+  }
+  const answer = answerOf(error);
+  return answer === null
+    ? withoutQuotation(error)
+    : `${answer} (its words at trace level: -v -v)`;
+}
+
+/** The code of a database's answer, by the fields that its driver sets. */
+function answerOf(error: Error): string | null {
+  const { severity, code, sqlState, errno, errorNum, number } = error as {
+    readonly severity?: unknown;
+    readonly code?: unknown;
+    readonly sqlState?: unknown;
+    readonly errno?: unknown;
+    readonly errorNum?: unknown;
+    readonly number?: unknown;
+  };
+  if (typeof severity === 'string' && typeof code === 'string') {
+    return `SQLSTATE ${code}`;
+  }
+  if (typeof sqlState === 'string') {
+    return `error ${String(errno)} (SQLSTATE ${sqlState})`;
+  }
+  if (typeof errorNum === 'number' && errorNum > 0) {
+    return `ORA-${errorNum}`;
+  }
+  return typeof number === 'number' ? `error ${number}` : null;
+}
+
+/** The engine quotes the text that it cannot read. */
+function withoutQuotation(error: Error): string {
+  if (!(error instanceof SyntaxError)) {
+    return error.message;
+  }
+  return / JSON\b/.test(error.message)
+    ? 'a text is not valid JSON'
+    : /BigInt/.test(error.message)
+      ? 'a text is not a whole number'
+      : 'a text cannot be read';
+}
