@@ -109,7 +109,7 @@ function defaultCell(entry: OptionEntry): string {
 
 const metricFamilies: Readonly<Record<string, string>> = {
   'Process and log': 'cdc_sink_|log_',
-  Webhook: 'http_|acceptor_|mutation_',
+  Webhook: 'http_|jwt_|acceptor_|mutation_',
   'Lag of a feed':
     'source_lag|target_lag|target_applied|target_pending|source_commit',
   Checkpoint: 'checkpoint_',
