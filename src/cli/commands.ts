@@ -29,6 +29,14 @@ export const commands: Readonly<Record<string, LoadCommand>> = {
   'make-certs': async () =>
     (await import('./trial/make-certs.ts')).makeCertsCommand,
   'feed sql': async () => (await import('./trial/feed-sql.ts')).feedSqlCommand,
+  'make-jwt': async () => (await import('./jwt/make-jwt.ts')).makeJwtCommand,
+  'jwt add-key': async () =>
+    (await import('./jwt/jwt-add-key.ts')).jwtAddKeyCommand,
+  'jwt list': async () => (await import('./jwt/jwt-list.ts')).jwtListCommand,
+  'jwt revoke': async () =>
+    (await import('./jwt/jwt-revoke.ts')).jwtRevokeCommand,
+  'jwt deactivate-key': async () =>
+    (await import('./jwt/jwt-deactivate-key.ts')).jwtDeactivateKeyCommand,
   version: async () => (await import('./version.ts')).versionCommand,
   help: async () => (await import('./help.ts')).helpCommand,
 };

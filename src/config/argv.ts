@@ -76,7 +76,17 @@ export function parseArgv(
         remedy: `write --${token.name}=<${entry.type}>`,
       });
     } else {
-      raw.set(token.name, { text: token.value, where });
+      const before =
+        entry.type === 'string' && entry.repeatable
+          ? raw.get(token.name)?.text
+          : undefined;
+      // `-k=file`, as at the peer: parseArgs leaves the sign in the value.
+      const value =
+        token.inlineValue && /^-\w$/.test(where)
+          ? token.value.replace(/^=/, '')
+          : token.value;
+      const text = before === undefined ? value : `${before},${value}`;
+      raw.set(token.name, { text, where });
     }
   }
   return { raw, positionals, peerFlags, help };

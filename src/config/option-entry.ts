@@ -26,7 +26,12 @@ interface NumberEntry extends EntryBase {
 }
 
 export type OptionEntry =
-  | (EntryBase & { readonly type: 'string'; readonly default: string })
+  | (EntryBase & {
+      readonly type: 'string';
+      readonly default: string;
+      /** Of several flags each counts: they are joined by commas. */
+      readonly repeatable?: true;
+    })
   | (EntryBase & { readonly type: 'boolean'; readonly default: boolean })
   | (NumberEntry & { readonly type: 'int'; readonly unit?: string })
   | (NumberEntry & { readonly type: 'float'; readonly unit?: string })
