@@ -72,6 +72,10 @@ export function parseAllowedSubjects(text: string): SubjectRule[] {
       throw invalid(text.slice(start), 'has no comma behind its subject');
     }
   }
+  // Blank is not the same as not given: nobody may take it for "everybody".
+  if (rules.length === 0) {
+    throw invalid(text, 'names nobody');
+  }
   return rules;
 }
 

@@ -206,7 +206,7 @@ function checkCallers(values: HttpValues): void {
 
 /** Throws E5002 or E5003 where rules would never be asked. */
 function checkSubjects(values: HttpValues): void {
-  if (values.tlsAllowedSubjects.trim() === '') {
+  if (values.tlsAllowedSubjects === '') {
     return;
   }
   parseAllowedSubjects(values.tlsAllowedSubjects);

@@ -129,6 +129,29 @@ describe.each([
     'E5003 --authentication asks callers who they are and --disableAuthentication lets anyone in',
   ],
   [
+    'subjects of certificates that nobody asks for',
+    {
+      tlsClientCA: '',
+      authentication: 'token',
+      tlsAllowedSubjects: '*=cn:feed',
+    },
+    'E5003 --tlsAllowedSubjects speaks of client certificates, and none are asked for: give --tlsClientCA',
+  ],
+  [
+    'subjects, and anyone let in',
+    {
+      tlsClientCA: '',
+      disableAuthentication: true,
+      tlsAllowedSubjects: '*=cn:feed',
+    },
+    'E5003 --tlsAllowedSubjects speaks of client certificates, and none are asked for',
+  ],
+  [
+    'subjects that say nothing',
+    { tlsAllowedSubjects: ' ' },
+    'E5002 --tlsAllowedSubjects: " " names nobody: write schema=cn:name',
+  ],
+  [
     'asked, and let in anyway',
     { disableAuthentication: true },
     'E5003 --tlsClientCA asks callers who they are and --disableAuthentication lets anyone in',

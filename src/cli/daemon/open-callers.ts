@@ -52,7 +52,7 @@ export function openCallers(
         ...(asked.includes('certificate') && {
           certificate: identifyByCertificate({
             rules:
-              values.tlsAllowedSubjects.trim() === ''
+              values.tlsAllowedSubjects === ''
                 ? null
                 : parseAllowedSubjects(values.tlsAllowedSubjects),
             seen: tellClientExpiry(logger),

@@ -1,4 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
@@ -242,6 +248,14 @@ test.each([
     ['--tlsCertificate=/no/c', '--tlsPrivateKey=/no/k', '--tlsClientCA=/no/a'],
     'E5005 ',
   ],
+  [
+    [
+      '--tlsCertificate=package.json',
+      '--tlsPrivateKey=package.json',
+      '--tlsClientCA=package.json',
+    ],
+    'E5018 --tlsCertificate package.json holds no certificate in PEM form',
+  ],
 ])('what start refuses is an error: %j', async (argv, line) => {
   await using db = await testDatabase();
   const run = await runCommandLine([
@@ -253,4 +267,29 @@ test.each([
   expect(run.exitCode).toBe(1);
   expect(run.stdout).toContain(`error options ${line}`);
   expect(run.stdout).toContain('preflight: something stands in the way');
+});
+
+test('certificates that are over, or that others can read the key of, are warned about', async () => {
+  await using db = await testDatabase();
+  const certs = join(folder, 'certs');
+  await runCommandLine(['make-certs', '--host=a', '--days=6', '--out', certs]);
+  chmodSync(join(certs, 'server.key'), 0o644);
+  const run = await runCommandLine([
+    'preflight',
+    `--dataDir=${dataDir}`,
+    `--targetConn=${db.url}`,
+    `--tlsCertificate=${certs}/server.pem`,
+    `--tlsPrivateKey=${certs}/server.key`,
+    `--tlsClientCA=${certs}/ca.pem`,
+  ]);
+  expect(run.exitCode).toBe(0);
+  expect(run.stdout.split('\n').slice(0, 3)).toEqual([
+    expect.stringMatching(/^warn  options --tlsPrivateKey .*chmod 600$/),
+    expect.stringMatching(
+      /^warn  options the certificate "a" in --tlsCertificate expires on .*within 7 days/,
+    ),
+    expect.stringMatching(
+      /^warn  options the authority "Replicator private authority" in --tlsClientCA expires on/,
+    ),
+  ]);
 });

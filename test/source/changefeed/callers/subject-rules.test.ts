@@ -195,7 +195,7 @@ describe('a rule does not let in', () => {
       '*=uri:spiffe://a/b',
       { names: [{ type: 'url', value: 'spiffe://a/b/c' }] },
     ],
-    ['no rules', '', {}],
+    ['rules for others', 'a=cn:b', {}],
   ])('%s', async (_, rules, shape) => {
     expect(await lets(rules, shape)).toBe(false);
   });
@@ -253,6 +253,9 @@ test('what a certificate shows is printed so that nothing hides in it', async ()
 
 describe('rules that cannot be meant are refused', () => {
   test.each([
+    ['', 'names nobody'],
+    [' ', 'names nobody'],
+    [',', 'does not begin with a schema'],
     ['cn:feed', 'is not a schema and a subject'],
     ['shop.public', 'is not a schema and a subject'],
     ['shop.public=', 'is not a schema and a subject'],
