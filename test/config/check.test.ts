@@ -232,6 +232,17 @@ describe('cleartext', () => {
     );
   });
 
+  test('carries no tokens to other machines unless that is accepted, and said loudly', () => {
+    const byToken = { ...cleartext, disableAuthentication: false };
+    expect(refusal({ ...byToken, bindAddr: '0.0.0.0:1' })).toContain(
+      'E5007 other machines reach --bindAddr 0.0.0.0:1',
+    );
+    expect(refusal({ ...byToken, bindAddr: '127.0.0.1:1' })).toBe('');
+    expect(
+      refusal({ ...byToken, bindAddr: '0.0.0.0:1', insecureHttp: true }),
+    ).toContain('and so do the tokens of callers');
+  });
+
   test('has no client certificates to ask for', () => {
     expect(
       refusal({

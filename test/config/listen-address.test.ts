@@ -29,6 +29,16 @@ test.each([
   );
 });
 
+test('metrics without a host are for this machine alone', () => {
+  expect(parseListenAddress(':30005', 'metricsAddr')).toEqual({
+    host: '127.0.0.1',
+    port: 30_005,
+  });
+  expect(parseListenAddress('0.0.0.0:30005', 'metricsAddr').host).toBe(
+    '0.0.0.0',
+  );
+});
+
 test('every address of the machine is not loopback', () => {
   expect(isLoopback(parseListenAddress(':1', 'bindAddr'))).toBe(false);
 });
