@@ -40,23 +40,24 @@ export async function printedGrants({
   return parsedGrants(stdout);
 }
 
-/** Statements may have line breaks in the names of MySQL: they end in `; -- `. */
+/** As a client takes it apart: a semicolon within quotes ends nothing, nor does a line break. */
 export function parsedGrants(script: string): PrintedGrant[] {
+  const token =
+    /--[^\n]*|;|`(?:[^`]|``)*`|"(?:[^"]|"")*"|'(?:[^'\\]|\\.|'')*'|[^-;`"']+|-/gs;
   let section = '';
   let open = '';
   const grants: PrintedGrant[] = [];
-  for (const line of script.trimEnd().split('\n')) {
-    if (open === '' && line.startsWith('-- ')) {
-      section = /^-- (source|staging|target)\b/.exec(line)?.[1] ?? section;
-      continue;
-    }
-    open += (open === '' ? '' : '\n') + line;
-    const end = open.indexOf('; -- ');
-    if (end >= 0) {
-      grants.push({ section, statement: open.slice(0, end + 1) });
+  for (const [text] of script.matchAll(token)) {
+    if (text.startsWith('--')) {
+      section = /^-- (source|staging|target)\b/.exec(text)?.[1] ?? section;
+    } else if (text === ';') {
+      grants.push({ section, statement: `${open.trimStart()};` });
       open = '';
+    } else {
+      open += text;
     }
   }
+  expect(open.trim()).toBe('');
   return grants;
 }
 
@@ -65,15 +66,15 @@ export function mutationsOf(
   statement: string,
 ): { readonly take: string; readonly give: string }[] {
   const [, privileges, rest] =
-    /^GRANT ([A-Z, ]+?)( ON [\s\S]+) TO [^;]+;$/.exec(statement) ?? [];
-  const grantee = / TO ([^;]+);$/.exec(statement)?.[1];
+    /^GRANT ([A-Z, ]+?)( ON [\s\S]+) TO \S+;$/.exec(statement) ?? [];
+  const grantee = / TO (\S+);$/.exec(statement)?.[1];
   return (privileges ?? '').split(', ').flatMap((privilege) =>
     privilege === ''
       ? []
       : [
           {
             take: `REVOKE ${privilege}${rest} FROM ${grantee};`,
-            give: `GRANT ${privilege}${rest} TO ${grantee};`,
+            give: statement,
           },
         ],
   );
