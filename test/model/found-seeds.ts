@@ -49,6 +49,11 @@ export const foundCases: readonly FoundCase[] = [
       'a reference of a table to itself followed a value to the row that had it before, though it was to stay with the value',
     file: 'reference-that-followed-its-value.json',
   },
+  {
+    found:
+      'unique references that may not be null went along a chain of rows whose deletes would cascade, and were refused for good',
+    file: 'unique-references-along-a-chain.json',
+  },
 ];
 
 /** The same of MySQL and MariaDB. */

@@ -156,6 +156,54 @@ export function updateStatement(
       ].join('\n');
 }
 
+/**
+ * Of the rows that are there, gives those their unique values that nobody has
+ * by now. Run again and again, until it finds none, it goes along a chain of
+ * rows each of which gets what the next one gives up.
+ */
+export function freeValuesStatement(
+  table: TableShape,
+  passed: readonly ColumnShape[],
+  source: RowSource,
+): string {
+  const given = (name: string): string => {
+    const column = passed.find((each) => each.name === name);
+    return column ? source.key(column) : `t.${quoteIdentifier(name)}`;
+  };
+  const first = quoteIdentifier(table.primaryKey[0]!.name);
+  const holders = table.uniqueKeys
+    .filter((key) => passed.some(({ name }) => key.includes(name)))
+    .map((key, index) => {
+      const isSame = table.primaryKey.map(
+        ({ name }) =>
+          `o${index}.${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`,
+      );
+      const has = key.map(
+        (name) => `o${index}.${quoteIdentifier(name)} = ${given(name)}`,
+      );
+      return `left join ${quoteTable(table)} as o${index} on ${[...has, `not (${isSame.join(' and ')})`].join(' and ')}`;
+    });
+  const assigned = passed.map(({ name }) => name);
+  const differs = passed.map(
+    (column) =>
+      `not (t.${quoteIdentifier(column.name)} <=> ${source.key(column)})`,
+  );
+  return [
+    `update ${source.from}`,
+    `straight_join ${keyedTable(table)} on ${keyMatch(table, source)}`,
+    ...holders,
+    `set ${[
+      ...passed.map(
+        (column) =>
+          `t.${quoteIdentifier(column.name)} = ${source.value(column)}`,
+      ),
+      ...untouched(table, assigned, 't.'),
+    ].join(',\n  ')}`,
+    `where (${differs.join(' or ')})`,
+    ...holders.map((_, index) => `and o${index}.${first} is null`),
+  ].join('\n');
+}
+
 /** Finds a row whose key is not there yet. */
 export function missingKeyStatement(
   table: TableShape,

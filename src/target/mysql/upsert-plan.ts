@@ -17,6 +17,7 @@ import {
   collectRewrittenStatement,
   duplicateKeyUpsert,
   foldedKeyStatement,
+  freeValuesStatement,
   insertMissingStatement,
   insertReadyStatement,
   missingKeyStatement,
@@ -28,6 +29,9 @@ import {
 } from './statements.ts';
 import { createTemporaryStatement } from './temporary-tables.ts';
 import { readerOf } from './values.ts';
+
+/** A chain of values may be as long; a longer one is refused. */
+const maxRounds = 1_000;
 
 /** Runs a statement that reads the source. */
 export type Run = (text: string) => Promise<Answer>;
@@ -76,6 +80,16 @@ export async function writeDirect(
       )
     : [];
   const update = updateStatement(table, direct, source, defaulted);
+  const passed = passedAlong(rows);
+  if (passed.length > 0) {
+    const free = freeValuesStatement(table, passed, source);
+    for (let round = 0; round < maxRounds; round += 1) {
+      const { affectedRows } = await run(free);
+      if (affectedRows === 0) {
+        break;
+      }
+    }
+  }
   if (isPartial) {
     // Such an insert is refused even when there is nothing to insert.
     if (update !== null) {
@@ -158,6 +172,30 @@ export function rewritten({
   return columns.filter(
     ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
   );
+}
+
+/**
+ * Columns whose values pass from row to row one after the other, where rows
+ * cannot go and come back: their deletes would be noticed. Whoever refers to
+ * such a value, and rows of the table itself, look after each statement.
+ */
+function passedAlong(rows: ShapeRows): ColumnShape[] {
+  const { table, columns, passUniqueValues } = rows;
+  if (
+    !passUniqueValues ||
+    !table.deleteHasEffects ||
+    vacatedColumns(table) !== null
+  ) {
+    return [];
+  }
+  const names = new Set(table.uniqueKeys.flat());
+  const own = new Set(selfReferences(table).flatMap((key) => key.columns));
+  const passed = columns.filter(
+    ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
+  );
+  return passed.some(({ name, referred }) => referred || own.has(name))
+    ? []
+    : passed;
 }
 
 export async function rewrite(

@@ -169,6 +169,58 @@ export function refuseRewriteStatement(
   ].join('\n');
 }
 
+/**
+ * Of the rows that are there, gives those their unique values that nobody has
+ * by now. Run again and again, until it finds none, it goes along a chain of
+ * rows each of which gets what the next one gives up.
+ */
+export function freeValuesStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  passed: readonly ColumnShape[],
+): string {
+  const carried = new Set(columns.map(({ name }) => name));
+  const given = (name: string): string =>
+    `${carried.has(name) ? 'v' : 't'}.${quoteIdentifier(name)}`;
+  const among = (alias: string, pairs: readonly string[]): string =>
+    `exists (select from ${tableName(table)} as ${alias} where ${pairs.join(' and ')})`;
+  const itself = keyMatch(table, quoteIdentifier, 'o');
+  const taken = table.uniqueKeys
+    .filter((key) => key.some((name) => carried.has(name)))
+    .map((key) =>
+      among('o', [
+        ...key.map((name) => `o.${quoteIdentifier(name)} = ${given(name)}`),
+        `not (${itself})`,
+      ]),
+    );
+  const followed = table.foreignKeys
+    .filter(
+      ({ parentSchema, parentTable, columns: names }) =>
+        parentSchema === table.schema &&
+        parentTable === table.name &&
+        names.some((name) => carried.has(name)),
+    )
+    .map(({ columns: names, parentColumns }) => {
+      const isNull = names.map((name) => `${given(name)} is null`);
+      const parent = among(
+        'p',
+        names.map(
+          (name, index) =>
+            `p.${quoteIdentifier(parentColumns[index]!)} = ${given(name)}`,
+        ),
+      );
+      return `(${[...isNull, parent].join(' or ')})`;
+    });
+  return [
+    `with ${namedRows(columns)}`,
+    `update ${tableName(table)} as t`,
+    `set ${passed.map(({ name }) => `${quoteIdentifier(name)} = v.${quoteIdentifier(name)}`).join(', ')}`,
+    `from v where ${keyMatch(table, quoteIdentifier)} and (${differs(passed)})`,
+    ...taken.map((condition) => `and not ${condition}`),
+    ...followed.map((condition) => `and ${condition}`),
+  ].join('\n');
+}
+
 function differs(watched: readonly ColumnShape[]): string {
   return watched
     .map(({ name }) => quoteIdentifier(name))
@@ -308,11 +360,12 @@ export function nameList(columns: readonly ColumnShape[]): string {
 function keyMatch(
   table: TableShape,
   valueName: (name: string) => string,
+  alias = 'v',
 ): string {
   return table.primaryKey
     .map(
       ({ name, keyOperator = '=' }) =>
-        `t.${quoteIdentifier(name)} ${keyOperator} v.${valueName(name)}`,
+        `t.${quoteIdentifier(name)} ${keyOperator} ${alias}.${valueName(name)}`,
     )
     .join(' and ');
 }

@@ -48,6 +48,9 @@ import {
   readCheckpointStatement,
 } from './watermark-statements.ts';
 
+/** A chain of values may be as long; a longer one is refused. */
+const maxRounds = 1_000;
+
 export interface PostgresTransactionOptions {
   /** Whether the server process waits for a lock. */
   readonly isBlocked: (processId: number) => Promise<boolean>;
@@ -63,6 +66,8 @@ export class PostgresTransaction implements TargetTransaction {
   readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
   #state: 'open' | 'committed' | 'ended' = 'open';
+  /** Settled when statements may follow one that is run again and again. */
+  #repeating: Promise<void> | null = null;
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
 
@@ -168,6 +173,9 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async commit(mark: CommitMark | null): Promise<void> {
+    while (this.#repeating) {
+      await this.#repeating;
+    }
     this.#throwIfOver();
     // One round trip: if the mark does not hold, the commit behind it finds
     // an aborted transaction and rolls back.
@@ -249,6 +257,9 @@ export class PostgresTransaction implements TargetTransaction {
     text: string,
     values?: readonly string[],
   ): Promise<Record<string, string | null>[]> {
+    while (this.#repeating) {
+      await this.#repeating;
+    }
     this.#throwIfOver();
     try {
       const { rows } = await this.#connection.query(text, values);
@@ -263,23 +274,56 @@ export class PostgresTransaction implements TargetTransaction {
     rows: ColumnarRows,
     plan: () => readonly PlannedStatement[],
   ): Promise<void> {
+    while (this.#repeating) {
+      await this.#repeating;
+    }
     this.#throwIfOver();
     try {
       const statements = plan();
       const parameters = rowParameters(rows, this.#policies);
-      await Promise.all(
-        statements.map(async ({ text, refusal }) => {
-          try {
-            await this.#connection.execute(text, parameters);
-          } catch (error) {
-            const isRefusal =
-              refusal && isServerError(error) && error.code === '22012';
-            throw isRefusal ? refusal() : this.#placed(error, rows);
-          }
-        }),
-      );
+      const run = async ({ text, refusal }: PlannedStatement) => {
+        try {
+          return await this.#connection.execute(text, parameters);
+        } catch (error) {
+          const isRefusal =
+            refusal && isServerError(error) && error.code === '22012';
+          throw isRefusal ? refusal() : this.#placed(error, rows);
+        }
+      };
+      const [repeated] = statements.filter(({ repeats }) => repeats);
+      const others = statements.filter(({ repeats }) => !repeats);
+      const sent = repeated
+        ? await this.#behindRepeated(
+            () => run(repeated),
+            () => others.map(run),
+          )
+        : others.map(run);
+      await Promise.all(sent);
     } catch (error) {
       throw this.#fail(error, 'statement');
+    }
+  }
+
+  /** What is called meanwhile waits, and comes behind `others`. */
+  async #behindRepeated<T>(
+    repeated: () => Promise<{ readonly rowCount: number | null }>,
+    others: () => T,
+  ): Promise<T> {
+    const turn = Promise.withResolvers<void>();
+    this.#repeating = turn.promise;
+    try {
+      for (let round = 0; round < maxRounds; round += 1) {
+        // Behind a rollback it would be a transaction of its own.
+        this.#throwIfOver();
+        if (((await repeated()).rowCount ?? 0) === 0) {
+          break;
+        }
+      }
+      this.#throwIfOver();
+      return others();
+    } finally {
+      this.#repeating = null;
+      turn.resolve();
     }
   }
 

@@ -4,6 +4,7 @@ import { ShapePlans } from '../shape-plans.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../target.ts';
 import {
   fixedIdentities,
+  freeValuesStatement,
   refuseRewriteStatement,
   rewriteStatement,
   upsertStatement,
@@ -14,6 +15,8 @@ export interface PlannedStatement {
   readonly text: string;
   /** What it means when the statement divides by zero. */
   readonly refusal?: () => ReplicatorError;
+  /** Until it finds nothing more to do. */
+  readonly repeats?: true;
 }
 
 const plans = new ShapePlans<readonly PlannedStatement[]>(newPlan);
@@ -36,21 +39,30 @@ function rewrites({
   passUniqueValues,
 }: ShapeRows): PlannedStatement[] {
   const fixed = fixedIdentities(columns);
-  if (table.deleteHasEffects) {
-    // Its rows cannot go and come back unnoticed: children would go with them.
-    return fixed.length === 0
-      ? []
-      : [
-          {
-            text: refuseRewriteStatement(table, columns, fixed),
-            refusal: () => identityRefusal(table, fixed),
-          },
-        ];
-  }
   const passed =
     passUniqueValues && vacateStatement(table) === null
       ? uniqueColumns(table, columns)
       : [];
+  if (table.deleteHasEffects) {
+    // Its rows cannot go and come back unnoticed: children would go with them.
+    const refusals: PlannedStatement[] =
+      fixed.length === 0
+        ? []
+        : [
+            {
+              text: refuseRewriteStatement(table, columns, fixed),
+              refusal: () => identityRefusal(table, fixed),
+            },
+          ];
+    // Rows that refer to a value must find it again at the end of a statement.
+    const mayPass = passed.length > 0 && !passed.some((each) => each.referred);
+    return mayPass
+      ? [
+          ...refusals,
+          { text: freeValuesStatement(table, columns, passed), repeats: true },
+        ]
+      : refusals;
+  }
   const watched = [...new Set([...fixed, ...passed])];
   return watched.length === 0
     ? []

@@ -27,6 +27,7 @@ import {
   collectRewrittenStatement,
   duplicateKeyUpsert,
   foldedKeyStatement,
+  freeValuesStatement,
   insertMissingStatement,
   insertReadyStatement,
   repeatedKeyStatement,
@@ -161,6 +162,17 @@ const statements: Readonly<Record<string, string | null>> = {
     temporary(orders),
   ),
   'insert-ready': insertReadyStatement(node, node.columns, temporary(node)),
+  'free-values': freeValuesStatement(
+    {
+      ...orders,
+      uniqueKeys: [
+        ['code', 'total'],
+        ['customer', 'code'],
+      ],
+    },
+    sparse(orders, 'code'),
+    temporary(orders),
+  ),
   'folded-key': foldedKeyStatement(orders, temporary(orders)),
   'repeated-key': repeatedKeyStatement(orders, parameter(orders)),
   'rewrite-collect': collectRewrittenStatement(

@@ -6,6 +6,7 @@ import {
 } from '../../../src/target/postgres/keyless-statements.ts';
 import {
   deleteStatement,
+  freeValuesStatement,
   refuseRewriteStatement,
   rewriteStatement,
   updateStatement,
@@ -116,6 +117,24 @@ const statements: Readonly<Record<string, string | null>> = {
     serial,
     sparse(serial, 'id', 'number', 'a'),
     sparse(serial, 'number'),
+  ),
+  'free-values': freeValuesStatement(
+    {
+      ...orders,
+      uniqueKeys: [['code', 'total'], ['customer', 'code'], ['total']],
+      foreignKeys: [
+        {
+          name: 'previous',
+          columns: ['id', 'code'],
+          parentSchema: orders.schema,
+          parentTable: orders.name,
+          parentColumns: ['id', 'customer'],
+          deferrable: false,
+        },
+      ],
+    },
+    sparse(orders, 'customer', 'id', 'code'),
+    sparse(orders, 'code'),
   ),
   delete: deleteStatement(serial),
   'delete-composite-key': deleteStatement(orders),
