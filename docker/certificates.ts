@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sinkUrl } from '../src/cli/trial/feed-statement.ts';
 import { createCertificates } from '../src/lib/certificates.ts';
 
 /** `node`, the user of the image. */
@@ -25,16 +26,17 @@ async function makeAll(into: string, serverName: string): Promise<void> {
     hosts: [serverName, 'localhost', '127.0.0.1'],
     days: 365,
   });
-  const sink = new URL(`webhook-https://${serverName}:26258/shop/public`);
-  const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  sink.searchParams.set('ca_cert', base64(ca.cert));
-  sink.searchParams.set('client_cert', base64(client.cert));
-  sink.searchParams.set('client_key', base64(client.key));
+  const sink = sinkUrl({
+    authority: `${serverName}:26258`,
+    schema: ['shop', 'public'],
+    caCert: ca.cert,
+    client,
+  });
   const files = {
     'ca.pem': ca.cert,
     'server.pem': server.cert,
     'server-key.pem': server.key,
-    'changefeed.sql': changefeedStatement(sink.href),
+    'changefeed.sql': changefeedStatement(sink),
   };
   for (const [name, text] of Object.entries(files)) {
     const path = join(into, name);

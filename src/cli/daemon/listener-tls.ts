@@ -84,7 +84,7 @@ function rootlessWarnings(texts: TlsTexts, path: string | null): string[] {
     .filter((each) => !authorities.some((other) => each.checkIssued(other)))
     .map(
       (each) =>
-        `--tlsClientCA ${path}: ${subjectOf(each)} is not a root, and what signed it is not in the file: whoever it signed for is refused. Add its root, and say who may send with --tlsAllowedSubjects`,
+        `--tlsClientCA ${path}: "${subjectOf(each)}" is not a root, and what signed it is not in the file: whoever it signed for is refused. Add its root, and say who may send with --tlsAllowedSubjects`,
     );
 }
 

@@ -141,12 +141,14 @@ export function hasLostAuthority(before: TlsTexts, after: TlsTexts): boolean {
   return fingerprints(before.ca).some((each) => !kept.has(each));
 }
 
-/** `cn:"…"`, for the log and as a label. */
+/** Its common name, else its last one; for the log and as a label. */
 export function subjectOf(certificate: X509Certificate): string {
   const subject: unknown = certificate.toLegacyObject().subject;
   const fields = Object.entries((subject ?? {}) as Record<string, unknown>);
   const name = fields.find(([field]) => field === 'CN') ?? fields.at(-1);
-  return name === undefined ? 'no name' : printName([name[1]].flat().join(' '));
+  return name === undefined
+    ? 'no name'
+    : printName([name[1]].flat().join(' ')).slice(1, -1);
 }
 
 function unfit(

@@ -66,11 +66,11 @@ export function expirySentence(
   const [what, harm] =
     role === 'server'
       ? [
-          `the certificate ${subject} in --tlsCertificate`,
+          `the certificate "${subject}" in --tlsCertificate`,
           'changefeeds that verify this server cannot send',
         ]
       : [
-          `the authority ${subject} in --tlsClientCA`,
+          `the authority "${subject}" in --tlsClientCA`,
           'whoever it signed for is refused',
         ];
   if (notBeforeMs > nowMs) {
