@@ -13,8 +13,10 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 export interface CertificateWatchOptions {
   /** What is served at first. */
   readonly texts: TlsTexts;
-  /** Reads the files and checks them: throws where they do not serve. */
+  /** What the files hold now; rejects where they cannot be read. */
   readonly read: (before: TlsTexts) => Promise<TlsTexts>;
+  /** Throws where that cannot be served. */
+  readonly check: (texts: TlsTexts) => void;
   /** Serves them from now on. */
   readonly take: (texts: TlsTexts) => void;
   /** An authority has expired: see Transport.judgeAgain. */
@@ -46,6 +48,7 @@ export class CertificateWatch implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   /** One look at a time, in the order in which they were asked for. */
   #last: Promise<void> = Promise.resolve();
+  #waitingCount = 0;
 
   constructor(options: CertificateWatchOptions) {
     this.#options = options;
@@ -59,7 +62,12 @@ export class CertificateWatch implements Disposable {
 
   /** Goes on by itself until it is disposed. */
   start(): this {
-    this.#timer = setInterval(() => void this.look(), everyMs);
+    this.#timer = setInterval(() => {
+      // A disk that does not answer is not asked once more.
+      if (this.#waitingCount === 0) {
+        void this.look();
+      }
+    }, everyMs);
     this.#timer.unref();
     return this;
   }
@@ -79,60 +87,86 @@ export class CertificateWatch implements Disposable {
   }
 
   #enqueue(isAsked: boolean): Promise<void> {
+    this.#waitingCount += 1;
     this.#last = this.#last.then(async () => {
       await this.#look(isAsked);
+      this.#waitingCount -= 1;
       this.#tellExpiry(true);
     });
     return this.#last;
   }
 
   async #look(isAsked: boolean): Promise<void> {
-    const { logger, metrics, read, take } = this.#options;
-    let texts: TlsTexts | null = null;
-    let complaint: string | null = null;
+    const { check, read, take } = this.#options;
+    let texts: TlsTexts;
     try {
       texts = await read(this.#texts);
     } catch (error) {
-      complaint = asReplicatorError(error).line;
-    }
-    const found = texts === null ? complaint! : contentOf(texts);
-    const isSettled = isAsked || found === this.#found;
-    this.#found = found;
-    if (texts === null) {
-      metrics.replicator_certificate_reload_failing.set(1);
-      if (isAsked || (isSettled && complaint !== this.#complaint)) {
-        this.#complaint = complaint;
-        logger.error(
-          `the certificates stay as they were: ${complaint}. The files are looked at again every few seconds`,
-        );
+      if (this.#isSettled('unreadable') || isAsked) {
+        this.#complain(error, isAsked);
       }
       return;
     }
-    const isSame = found === contentOf(this.#texts);
-    if (!isSame && !isSettled) {
+    const content = contentOf(texts);
+    const isSettled = isAsked || this.#isSettled(content);
+    if (content === contentOf(this.#texts)) {
+      this.#isWell();
+      if (isAsked) {
+        this.#tellRead('nothing has changed');
+      }
       return;
     }
-    metrics.replicator_certificate_reload_failing.set(0);
-    this.#complaint = null;
-    if (!isSame) {
-      take(texts);
-      this.#texts = texts;
-      this.#served = servedCertificates(texts);
-      this.#measure();
+    if (!isSettled) {
+      return;
     }
-    if (!isSame || isAsked) {
-      logger.info(
-        {
-          certificates: this.#served.map(
-            ({ role, subject, notAfterMs }) =>
-              `${role} ${subject} until ${isoTime(notAfterMs)}`,
-          ),
-        },
-        isSame
-          ? 'certificates read again: nothing has changed'
-          : 'certificates read again: new connections use the new ones',
+    try {
+      check(texts);
+      take(texts);
+    } catch (error) {
+      this.#complain(error, isAsked);
+      return;
+    }
+    this.#texts = texts;
+    this.#served = servedCertificates(texts);
+    this.#measure();
+    this.#isWell();
+    this.#tellRead('new connections use the new ones');
+  }
+
+  /** Whether the look before found the same. */
+  #isSettled(found: string): boolean {
+    const isSettled = found === this.#found;
+    this.#found = found;
+    return isSettled;
+  }
+
+  #isWell(): void {
+    this.#complaint = null;
+    this.#options.metrics.replicator_certificate_reload_failing.set(0);
+  }
+
+  /** Once for each cause; whoever asked hears it again. */
+  #complain(error: unknown, isAsked: boolean): void {
+    const { line } = asReplicatorError(error);
+    this.#options.metrics.replicator_certificate_reload_failing.set(1);
+    if (isAsked || line !== this.#complaint) {
+      this.#complaint = line;
+      this.#options.logger.error(
+        `the certificates stay as they were: ${line}. The files are looked at again every few seconds`,
       );
     }
+  }
+
+  #tellRead(outcome: string): void {
+    this.#options.logger.info(
+      {
+        certificates: this.#served.map(
+          ({ role, subject, notAfterMs }) =>
+            `${role} ${subject} until ${isoTime(notAfterMs)}`,
+        ),
+      },
+      `certificates read again: ${outcome}`,
+    );
   }
 
   #measure(): void {

@@ -31,7 +31,12 @@ import {
 } from './open-callers.ts';
 import { CertificateWatch } from './certificate-watch.ts';
 import { reloadOnHangup } from './hangup.ts';
-import { listenerTls, listenerTlsWarnings } from './listener-tls.ts';
+import {
+  checkListenerTls,
+  listenerTls,
+  listenerTlsWarnings,
+  readListenerTls,
+} from './listener-tls.ts';
 import { receiveContext } from './receive-context.ts';
 import { replicatorVersion } from '../version.ts';
 
@@ -151,7 +156,8 @@ export async function runDaemon(
     stack.use(
       new CertificateWatch({
         texts: tls,
-        read: async (before) => (await listenerTls(values, before))!,
+        read: (before) => readListenerTls(values, before),
+        check: (texts) => checkListenerTls(values, texts),
         take: (texts) => {
           audit.note('certificates read again', certificateFacts(texts));
           webhook.reloadTls(texts);

@@ -20,24 +20,38 @@ import {
 
 /**
  * The listener's certificates as the options say; null serves cleartext.
- * Throws E5005 or E5018. With `before`, a certificate that signs itself stays
- * what it is: it is made once a start.
+ * Throws E5005 or E5018.
  */
 export async function listenerTls(
   values: StartValues,
-  before: TlsTexts | null = null,
 ): Promise<TlsTexts | null> {
   const files = listenerFiles(values);
   if (files === null) {
     return null;
   }
-  const { cert, key, ca } = await readTlsFiles(files);
-  const own = values.tlsSelfSigned
-    ? (before ?? (await createSelfSigned()))
-    : { cert: cert!, key: key! };
-  const texts = { cert: own.cert, key: own.key, ca };
-  checkTlsTexts(texts, files);
+  const own = values.tlsSelfSigned ? await createSelfSigned() : null;
+  const texts = await readListenerTls(values, own);
+  checkListenerTls(values, texts);
   return texts;
+}
+
+/**
+ * What the files hold now; throws E5005. A certificate that signs itself
+ * stays what it is: it is made once a start.
+ */
+export async function readListenerTls(
+  values: StartValues,
+  selfSigned: Pick<TlsTexts, 'cert' | 'key'> | null,
+): Promise<TlsTexts> {
+  const { cert, key, ca } = await readTlsFiles(listenerFiles(values)!);
+  return cert === null || key === null
+    ? { cert: selfSigned!.cert, key: selfSigned!.key, ca }
+    : { cert, key, ca };
+}
+
+/** Throws E5018 for what cannot be served. */
+export function checkListenerTls(values: StartValues, texts: TlsTexts): void {
+  checkTlsTexts(texts, listenerFiles(values)!);
 }
 
 /** What does not keep the daemon from starting, but somebody should mend. */

@@ -55,6 +55,7 @@ export function openCallers(
               values.tlsAllowedSubjects === ''
                 ? null
                 : parseAllowedSubjects(values.tlsAllowedSubjects),
+            samePart: samePart(engine),
             seen: tellClientExpiry(logger),
           }),
         }),

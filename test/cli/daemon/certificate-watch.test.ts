@@ -14,7 +14,11 @@ import {
   CertificateWatch,
   type CertificateWatchOptions,
 } from '../../../src/cli/daemon/certificate-watch.ts';
-import { listenerTls } from '../../../src/cli/daemon/listener-tls.ts';
+import {
+  checkListenerTls,
+  listenerTls,
+  readListenerTls,
+} from '../../../src/cli/daemon/listener-tls.ts';
 import { tellClientExpiry } from '../../../src/cli/daemon/client-expiry.ts';
 import { defaultValues } from '../../../src/config/load.ts';
 import { type StartValues, startOptions } from '../../../src/config/options.ts';
@@ -93,7 +97,8 @@ async function world(
   const metrics = createMetrics();
   const watch = new CertificateWatch({
     texts: (await listenerTls(values))!,
-    read: async (before) => (await listenerTls(values, before))!,
+    read: (before) => readListenerTls(values, before),
+    check: (next) => checkListenerTls(values, next),
     take: (texts) => void taken.push(texts),
     judgeAgain: () => void (judged.count += 1),
     logger,

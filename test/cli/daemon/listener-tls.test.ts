@@ -9,6 +9,7 @@ import {
   expiryWarnings,
   listenerTls,
   listenerTlsWarnings,
+  readListenerTls,
 } from '../../../src/cli/daemon/listener-tls.ts';
 import { defaultValues } from '../../../src/config/load.ts';
 import { type StartValues, startOptions } from '../../../src/config/options.ts';
@@ -210,7 +211,7 @@ test('a self-signed certificate stays when the authorities are read again', asyn
   };
   const before = await listenerTls(values);
   await writeFile(values.tlsClientCA, authority.cert + between.cert);
-  expect(await listenerTls(values, before)).toEqual({
+  expect(await readListenerTls(values, before)).toEqual({
     ...before,
     ca: authority.cert + between.cert,
   });

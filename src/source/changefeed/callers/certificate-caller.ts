@@ -9,11 +9,14 @@ import {
   readShownCertificate,
   type ShownCertificate,
 } from './shown-certificate.ts';
+import type { SamePart } from './token-claims.ts';
 import { isSubjectAllowed } from './subject-rules.ts';
 
 export interface CertificateCallerOptions {
   /** Null lets every certificate of the authority send to every schema. */
   readonly rules: readonly SubjectRule[] | null;
+  /** As the target compares the names of schemas; exactly by default. */
+  readonly samePart?: SamePart;
   /** Told of each request whose certificate is good, for what ends soon. */
   readonly seen?: (shown: ShownCertificate) => void;
 }
@@ -34,6 +37,7 @@ const refusals: Readonly<Record<string, string>> = {
  */
 export function identifyByCertificate({
   rules,
+  samePart = (allowed, requested) => allowed === requested,
   seen,
 }: CertificateCallerOptions): Callers['identify'] {
   return async ({ socket }) => {
@@ -42,7 +46,10 @@ export function identifyByCertificate({
     return {
       name: `certificate ${shown.printed}`,
       requireSchema(schema) {
-        if (rules !== null && !isSubjectAllowed(rules, shown, schema)) {
+        if (
+          rules !== null &&
+          !isSubjectAllowed(rules, shown, schema, samePart)
+        ) {
           throw new ReplicatorError('E1024', {
             detail: `the client certificate shows ${shown.printed}, which --tlsAllowedSubjects does not let send to ${schemaName(schema)}`,
             remedy:

@@ -1,5 +1,6 @@
 import type { SubjectRule } from '../../../config/allowed-subjects.ts';
 import type { ShownCertificate } from './shown-certificate.ts';
+import type { SamePart } from './token-claims.ts';
 
 /**
  * Whether some rule lets this certificate send to that schema. Names are
@@ -10,20 +11,25 @@ export function isSubjectAllowed(
   rules: readonly SubjectRule[],
   shown: ShownCertificate,
   schema: readonly string[],
+  samePart: SamePart,
 ): boolean {
   return rules.some(
-    (rule) => matchesSchema(rule, schema) && matchesSubject(rule, shown),
+    (rule) =>
+      matchesSchema(rule, schema, samePart) && matchesSubject(rule, shown),
   );
 }
 
 function matchesSchema(
   { schema: pattern }: SubjectRule,
   schema: readonly string[],
+  samePart: SamePart,
 ): boolean {
   return (
     pattern === null ||
     (pattern.length === schema.length &&
-      pattern.every((part, index) => part === null || part === schema[index]))
+      pattern.every(
+        (part, index) => part === null || samePart(part, schema[index]!),
+      ))
   );
 }
 

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parseAllowedSubjects } from '../../../../src/config/allowed-subjects.ts';
 import { readShownCertificate } from '../../../../src/source/changefeed/callers/shown-certificate.ts';
 import { isSubjectAllowed } from '../../../../src/source/changefeed/callers/subject-rules.ts';
+import type { SamePart } from '../../../../src/source/changefeed/callers/token-claims.ts';
 import {
   type Made,
   makeAuthority,
@@ -32,11 +33,13 @@ async function lets(
   rules: string,
   shape: Shape,
   schema: readonly string[] = ['shop', 'public'],
+  samePart: SamePart = (allowed, requested) => allowed === requested,
 ): Promise<boolean> {
   return isSubjectAllowed(
     parseAllowedSubjects(rules),
     await shownBy(shape),
     schema,
+    samePart,
   );
 }
 
@@ -220,6 +223,13 @@ describe('a rule does not let in', () => {
   ])('%s into %j', async (rules, schema) => {
     expect(await lets(rules, {}, schema)).toBe(false);
   });
+});
+
+test('schemas are compared as the target compares them', async () => {
+  const asOracle: SamePart = (allowed, requested) =>
+    allowed.toUpperCase() === requested.toUpperCase();
+  expect(await lets('shop=cn:feed-shop', {}, ['SHOP'], asOracle)).toBe(true);
+  expect(await lets('shop=cn:feed-shop', {}, ['SHOPS'], asOracle)).toBe(false);
 });
 
 test('every rule lets in for itself, and none takes away', async () => {
