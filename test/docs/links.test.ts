@@ -48,6 +48,8 @@ const metricPrefixes = new Set(
 );
 const noMetrics: ReadonlySet<string> = new Set([
   'replicator_checkpoint',
+  'jwt_public_keys',
+  'jwt_revoked_ids',
   'replicator_dlq',
   'source_nanos',
   'source_logical',
