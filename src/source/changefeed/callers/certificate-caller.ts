@@ -89,7 +89,11 @@ function handshakeCertificate(socket: TLSSocket): PeerCertificate {
     throw unknown('the caller shows no client certificate');
   }
   // A session that is taken up again was judged by nobody this time.
-  if (socket.authorized !== true || socket.isSessionReused()) {
+  if (
+    socket.authorized !== true ||
+    socket.authorizationError ||
+    socket.isSessionReused()
+  ) {
     const code = String(socket.authorizationError ?? '');
     throw unknown(
       `the client certificate ${refusals[code] ?? 'is not signed by an authority in --tlsClientCA; certificates in between must be sent along with it'}`,

@@ -46,6 +46,11 @@ export class OpenConnections {
   }
 
   secured(socket: Socket): void {
+    // A second handshake: see secure-context.ts.
+    if (this.#secured.has(socket)) {
+      socket.destroy();
+      return;
+    }
     this.#handshakes.delete(endsOf(socket));
     this.#secured.set(socket, {
       state: beginConnection(socket),

@@ -25,14 +25,17 @@ const ciphers = [
  *
  * No session is ever taken up again. OpenSSL keeps with a session what its
  * first handshake found, and does not look at the certificate again: one
- * that has expired since, or whose authority is gone, would go on.
+ * that has expired since, or whose authority is gone, would go on. Nor is one
+ * negotiated anew (TLS 1.2): the caller could show another certificate then,
+ * and Node would leave "authorized" as the first one had made it.
  */
 export function secureContextOptions(tls: TlsTexts): SecureContextOptions {
   return {
     minVersion: 'TLSv1.2',
     ciphers,
     honorCipherOrder: true,
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    secureOptions:
+      constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     cert: tls.cert,
     key: tls.key,
     ...(tls.ca !== null && { ca: tls.ca }),

@@ -356,6 +356,17 @@ describe.each([
   );
 });
 
+test('a connection of TLS 1.2 cannot be negotiated anew, with another certificate say', async () => {
+  const { port } = await serveTls();
+  const socket = await handshake(port, { maxVersion: 'TLSv1.2' });
+  const ended = new Promise((done) => {
+    socket.on('error', done).on('close', done);
+    // Refused by an alert, or by the end of the connection.
+    socket.renegotiate({}, (error) => done(error ?? 'negotiated anew'));
+  });
+  expect(await ended).not.toBe('negotiated anew');
+});
+
 const head = `POST /db/public HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n`;
 
 async function answerOn(socket: TLSSocket): Promise<string> {
