@@ -20,7 +20,7 @@ COPY LICENSE package.json ./
 COPY bin bin
 COPY src src
 # Compiled once, here: a container with a read-only root could not keep it.
-RUN node -e "import('/app/src/cli/main.ts'); import('/app/src/cli/daemon.ts'); import('/app/src/cli/slot-daemon.ts')" \
+RUN node -e "import('/app/src/cli/main.ts'); import('/app/src/cli/daemon/daemon.ts'); import('/app/src/cli/daemon/slot-daemon.ts')" \
  && bin/replicator version \
  && mkdir /data && chown node:node /data
 USER node
