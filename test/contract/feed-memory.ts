@@ -15,6 +15,7 @@ import { purgedMemo, type StagingStore } from '../../src/staging/staging.ts';
 import { tableShape } from '../source/changefeed/decode/shapes.ts';
 import { FeedWorld } from '../support/feed-world.ts';
 import { at, row, schema, type StagingPlace } from './staging-place.ts';
+import { registerTwoFeedsContract } from './two-feeds.ts';
 
 /** Nothing is applied there. */
 const emptyTarget = async (): Promise<Timestamp> => zeroTimestamp;
@@ -124,6 +125,8 @@ export function registerFeedMemoryContract(
           { numRuns },
         );
       }));
+
+    registerTwoFeedsContract(withStores, 75);
 
     test('a request whose tables are all settled reads nothing of staging', () =>
       withStores(async (store) => {

@@ -8,10 +8,10 @@ import {
 export class HandFeed implements Disposable {
   readonly #sender;
 
-  constructor(url: string) {
+  constructor(url: string, requestTimeoutMs = 10_000) {
     this.#sender = openSender(parseSinkUrl(url), {
       concurrentRequests: 2,
-      requestTimeoutMs: 10_000,
+      requestTimeoutMs,
       gzip: false,
     });
   }

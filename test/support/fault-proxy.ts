@@ -16,9 +16,12 @@ export interface FaultProxy extends AsyncDisposable {
   refuse(): Promise<void>;
   /**
    * Half-open: nothing is forwarded either way and nothing is closed. New
-   * connections are accepted and say nothing.
+   * connections are accepted and say nothing. Given `match`, only a
+   * connection that sends what it says yes to is held, from that chunk on.
    */
-  hold(): void;
+  hold(match?: (chunk: Buffer) => boolean): void;
+  /** Whether anything is on its way to the server that is held. */
+  readonly isHolding: boolean;
   slow(pace: Pace): void;
   /**
    * "Wrote it but lost the answer", once: the first connection to send a chunk
@@ -45,6 +48,12 @@ interface Link {
   answeredAtMs: number | undefined;
 }
 
+interface Way {
+  readonly isForwarded: (chunk: Buffer) => boolean;
+  /** What waits until it is forwarded. */
+  readonly held: Set<Buffer>;
+}
+
 interface Drop {
   readonly match: (chunk: Buffer) => boolean;
   readonly done: PromiseWithResolvers<void>;
@@ -58,7 +67,9 @@ export async function startFaultProxy(upstream: {
   readonly host?: string;
 }): Promise<FaultProxy> {
   const links = new Set<Link>();
+  const held = new Set<Buffer>();
   let gate: PromiseWithResolvers<void> | undefined;
+  let isHeld: (chunk: Buffer) => boolean = () => true;
   let pace: Pace = {};
   let drop: Drop | undefined;
 
@@ -78,8 +89,14 @@ export async function startFaultProxy(upstream: {
     };
     links.add(link);
     const finished = Promise.all([
-      pump(client, server, (chunk) => onRequest(link, chunk)),
-      pump(server, client, () => onAnswer(link)),
+      pump(client, server, {
+        isForwarded: (chunk) => onRequest(link, chunk),
+        held,
+      }),
+      pump(server, client, {
+        isForwarded: () => onAnswer(link),
+        held: new Set(),
+      }),
     ]);
     void finished.then(() => {
       client.destroy();
@@ -91,19 +108,27 @@ export async function startFaultProxy(upstream: {
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
 
+  async function passGate(piece: Buffer, waiting: Set<Buffer>): Promise<void> {
+    if (gate && isHeld(piece)) {
+      waiting.add(piece);
+      await gate.promise;
+      waiting.delete(piece);
+    }
+  }
+
   async function pump(
     from: Socket,
     to: Socket,
-    isForwarded: (chunk: Buffer) => boolean,
+    { isForwarded, held: waiting }: Way,
   ): Promise<void> {
     // A reset may come while nobody reads or writes.
     from.on('error', () => {});
     try {
       for await (const chunk of from as AsyncIterable<Buffer>) {
         for (const piece of pieces(chunk, pace)) {
-          await gate?.promise;
+          await passGate(piece, waiting);
           await pause(piece.length, pace);
-          await gate?.promise;
+          await passGate(piece, waiting);
           if (!isForwarded(piece)) continue;
           if (!to.write(piece)) await once(to, 'drain');
         }
@@ -158,8 +183,12 @@ export async function startFaultProxy(upstream: {
       listener.close();
       await new Promise(setImmediate);
     },
-    hold() {
+    hold(match = () => true) {
+      isHeld = match;
       gate ??= Promise.withResolvers<void>();
+    },
+    get isHolding() {
+      return held.size > 0;
     },
     slow(next) {
       pace = next;
