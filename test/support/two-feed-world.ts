@@ -61,7 +61,11 @@ export class TwoFeedWorld {
     for (const store of stores) {
       const gate = { isOpen: true };
       const gated = world.#gated(store, gate);
-      const memory = await FeedMemory.load(gated, schema);
+      const memory = await FeedMemory.load(
+        gated,
+        schema,
+        async () => world.#applied,
+      );
       gate.isOpen = false;
       world.#daemons.push({ memory, store: gated, resolved: zeroTimestamp });
     }
