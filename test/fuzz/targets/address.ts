@@ -133,7 +133,7 @@ function checkEncoded(
   const address = `${scheme}${encodeURIComponent(user)}:${encodeURIComponent(password)}@${rest}`;
   const outcome = outcomeOf(parse, address);
   if (outcome instanceof ReplicatorError) {
-    return `${scheme} ${outcome.code} ${outcome.message.replaceAll(/".*"|\/.*/g, '')}`;
+    return `${scheme} ${outcome.code} ${outcome.message.split(' ').slice(0, 4).join(' ')}`;
   }
   // PostgreSQL's may be said again as parameters, and more than one `@` or a
   // blank at the end of the whole make other parts of it.
