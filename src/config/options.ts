@@ -8,6 +8,7 @@
 import { auditOptions, auditPlaceOptions } from './audit-options.ts';
 import { globalOptions, metricsOptions } from './global-options.ts';
 import { httpOptions } from './http-options.ts';
+import { limitOptions } from './limit-options.ts';
 import type { OptionTable, OptionValues } from './option-entry.ts';
 import { slotOptions } from './pglogical-options.ts';
 import { sequencerOptions } from './sequencer-options.ts';
@@ -31,6 +32,7 @@ export const startOptions = {
   ...targetOptions,
   ...stagingOptions,
   ...httpOptions,
+  ...limitOptions,
   ...sequencerOptions,
   ...metricsOptions,
   ...auditOptions,

@@ -177,6 +177,14 @@ export const errorCodes = {
     remedy:
       'give the changefeed a token or certificate for this schema, or send it to a schema that is allowed to the one it has',
   },
+  E1025: {
+    meaning:
+      'the request does not come as HTTP says, or not within --maxHeaderBytes, --headerTimeout and --bodyTimeout',
+    disposition: 'halt',
+    httpStatus: 400,
+    remedy:
+      'look for what stands between the changefeed and here: a proxy that alters requests, a slow line (lower Flush.Bytes in webhook_sink_config, or raise --bodyTimeout), a long token (raise --maxHeaderBytes)',
+  },
   E1026: {
     meaning: 'the changes could not be made durable in time',
     disposition: 'retry',
@@ -206,6 +214,14 @@ export const errorCodes = {
     httpStatus: 409,
     remedy:
       'if a second changefeed sends to this schema, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan',
+  },
+  E1031: {
+    meaning:
+      'the request holds more rows than --maxRowsPerRequest, or a row more columns than any table has',
+    disposition: 'halt',
+    httpStatus: 413,
+    remedy:
+      'lower Flush.Messages in webhook_sink_config, or raise --maxRowsPerRequest',
   },
   E1030: {
     meaning:
@@ -337,6 +353,13 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
+  },
+  E3016: {
+    meaning: 'more requests wait for their answer than --maxRequestsInFlight',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing, if it passes; else look at /_/healthz for what is slow, or raise --maxRequestsInFlight',
   },
   E3013: {
     meaning: 'more rows would have to be set aside than --dlqLimit allows',

@@ -175,10 +175,33 @@ export function objectMembers(text: JsonText): JsonMember[] {
   return members;
 }
 
-export function arrayElements(text: JsonText): JsonText[] {
+/** The value of one member, the last of that name; null without one. */
+export function memberValue(text: JsonText, wanted: string): JsonText | null {
+  let found: JsonText | null = null;
+  scanObject(text, skipBlank(text, 0), (nameStart, nameEnd, start, end) => {
+    // A name with escapes is longer than what it says.
+    if (
+      nameEnd - nameStart >= wanted.length &&
+      unescape(text, nameStart, nameEnd) === wanted
+    ) {
+      found = text.slice(start, end) as JsonText;
+    }
+  });
+  return found;
+}
+
+/** The elements of an array; of a longer one no more than `maxCount`. */
+export function arrayElements(
+  text: JsonText,
+  maxCount: number = Infinity,
+): JsonText[] {
   const elements: JsonText[] = [];
   let at = skipBlank(text, skipBlank(text, 0) + 1);
-  while (at < text.length && text.charCodeAt(at) !== CLOSE_ARRAY) {
+  while (
+    at < text.length &&
+    text.charCodeAt(at) !== CLOSE_ARRAY &&
+    elements.length < maxCount
+  ) {
     const end = skipValue(text, at);
     elements.push(text.slice(at, end) as JsonText);
     at = skipBlank(text, end);

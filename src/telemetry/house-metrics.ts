@@ -77,6 +77,11 @@ export const houseMetrics = {
     help: 'Records of what the daemon did of itself that the audit log did not take; the log has them.',
     labels: [],
   },
+  replicator_connections_refused_total: {
+    type: 'counter',
+    help: 'Connections that were closed for what they did: reason="connections" and "address" beyond --maxConnections and --maxConnectionsPerAddress, "handshake" no TLS, or not within --headerTimeout, "request" no HTTP, "headers" beyond --maxHeaderBytes, "slow" beyond --headerTimeout, --bodyTimeout or what any answer may take, "session" an HTTP/2 peer that breaks or floods the protocol.',
+    labels: ['reason'],
+  },
   replicator_memory_limit_bytes: {
     type: 'gauge',
     help: 'The value of --memoryLimit.',

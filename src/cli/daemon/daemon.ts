@@ -11,6 +11,7 @@ import { OperatorServer } from '../../console/operator-server.ts';
 import type { Pipelines } from '../../pipeline/pipelines.ts';
 import { TokenKeyring } from '../../source/changefeed/callers/token-keyring.ts';
 import { WebhookServer } from '../../source/changefeed/server/server.ts';
+import { usualTimeouts } from '../../source/changefeed/server/transport.ts';
 import { type Logger, openLogger } from '../../telemetry/logger.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -128,6 +129,13 @@ export async function runDaemon(
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,
       discardDelayMs: values.discardDelay,
+      timeouts: {
+        ...usualTimeouts,
+        // The body's time is the whole request's.
+        headersMs: Math.min(values.headerTimeout, values.bodyTimeout),
+        requestMs: values.bodyTimeout,
+      },
+      limits: values,
       receive: receiveContext(values, { pipelines, target, metrics, logger }),
       schemaNameParts: target.schemaNameParts,
       examplePath: target.examplePath,

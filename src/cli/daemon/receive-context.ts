@@ -11,6 +11,8 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** The same refusal is logged once in this time; the metrics count them all. */
 const repeatLogMs = 10_000;
+/** Nor more than so many others: a sender can make each one differ. */
+const maxLogsPerPeriod = 100;
 
 /** Joins the webhook source with the pipelines, the metrics and the log. */
 export function receiveContext(
@@ -27,7 +29,8 @@ export function receiveContext(
     readonly logger: Logger;
   },
 ): ReceiveContext {
-  const loggedAtMs = new Map<string, number>();
+  const logged = new Set<string>();
+  let periodBeganAtMs = 0;
   return {
     feeds: pipelines,
     onUnknown: values.onUnknown,
@@ -37,6 +40,7 @@ export function receiveContext(
       maxInflatedBytes: values.maxInflatedBytes,
       maxJsonDepth: values.maxJsonDepth,
       maxLineBytes: values.ndjsonBufferSize,
+      maxRows: values.maxRowsPerRequest,
     },
     received(feed, decoded) {
       pipelines.posted(feed.schema);
@@ -51,13 +55,14 @@ export function receiveContext(
     },
     refused(failure: ReplicatorError) {
       const nowMs = Date.now();
-      if (nowMs - (loggedAtMs.get(failure.line) ?? 0) < repeatLogMs) {
+      if (nowMs - periodBeganAtMs >= repeatLogMs) {
+        periodBeganAtMs = nowMs;
+        logged.clear();
+      }
+      if (logged.has(failure.line) || logged.size >= maxLogsPerPeriod) {
         return;
       }
-      if (loggedAtMs.size > 1_000) {
-        loggedAtMs.clear();
-      }
-      loggedAtMs.set(failure.line, nowMs);
+      logged.add(failure.line);
       logger.warn(
         { code: failure.code, status: failure.httpStatus },
         `request refused: ${failure.line}`,

@@ -20,6 +20,8 @@ export interface DecodeContext {
   /** Whether the column takes a text with U+0000. */
   readonly takesNul: (table: TableShape, column: ColumnShape) => boolean;
   readonly maxDepth: number;
+  /** More rows in one request are refused (E1031); 0 or absent: no limit. */
+  readonly maxRows?: number;
   readonly keyOrders: FeedKeyOrders;
   /** What is later than this was stamped by a wrong clock: E1028. */
   readonly latest?: Timestamp;
@@ -37,6 +39,11 @@ export interface DecodedRows {
   readonly phantomDeleteCount: number;
 }
 
+/** A name that somebody sent, as it may stand in a message: not of any length. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+}
+
 /** Null where the table is unknown and to be ignored; else E1015. */
 export function knownTable(
   { shape, onUnknown }: DecodeContext,
@@ -46,7 +53,7 @@ export function knownTable(
   const table = resolve(shape, name);
   if (table === null && onUnknown === 'refuse') {
     throw new ReplicatorError('E1015', {
-      detail: `the target schema ${shape.name} has no table ${JSON.stringify(name)}`,
+      detail: `the target schema ${shape.name} has no table ${shownName(name)}`,
     });
   }
   return table;

@@ -18,6 +18,8 @@ export interface ReceiveLimits {
   readonly maxInflatedBytes: number;
   readonly maxJsonDepth: number;
   readonly maxLineBytes: number;
+  /** 0: no limit. */
+  readonly maxRows: number;
 }
 
 export interface ReceiveContext {
@@ -84,6 +86,7 @@ async function decodeFor(
       onUnknown: context.onUnknown,
       takesNul: context.takesNul,
       maxDepth: context.limits.maxJsonDepth,
+      maxRows: context.limits.maxRows,
       keyOrders: feed.keyOrders,
       latest,
     };

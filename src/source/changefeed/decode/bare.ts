@@ -3,12 +3,13 @@
  * knows one form. Bare is what CDC queries send by default.
  */
 import {
-  objectMembers,
+  memberValue,
   skipBlank,
   skipValue,
   unescape,
 } from '../../../mutation/json-text.ts';
 import type { JsonText } from '../../../mutation/mutation.ts';
+import { requireFewColumns } from './columns.ts';
 
 /**
  * Rewrites the bare row between the positions. A row with no column beside
@@ -25,6 +26,7 @@ export function wrapBareRow(
   let metadata: ReadonlyMap<string, JsonText> = new Map();
   let pos = skipBlank(row, 1);
   while (row.charCodeAt(pos) === 0x22) {
+    requireFewColumns(columns.length);
     const nameEnd = skipValue(row, pos);
     const start = skipBlank(row, skipBlank(row, nameEnd) + 1);
     const end = skipValue(row, start);
@@ -63,8 +65,14 @@ export function wrapBareRow(
   return `{${wrapped.join(',')}}`;
 }
 
+/** Those of the metadata that are of use. */
 function membersOf(value: JsonText): ReadonlyMap<string, JsonText> {
   return value.startsWith('{')
-    ? new Map(objectMembers(value).map((member) => [member.name, member.value]))
+    ? new Map(
+        ['key', 'topic', 'updated'].flatMap((name) => {
+          const found = memberValue(value, name);
+          return found === null ? [] : [[name, found] as const];
+        }),
+      )
     : new Map();
 }

@@ -5,6 +5,7 @@
  * compared with the one that stood there in the last row, and looked up only
  * when it differs.
  */
+import { ReplicatorError } from '../../../failure/failure.ts';
 import {
   jsonString,
   jsonToken,
@@ -210,6 +211,7 @@ export function columnValues(layout: RowLayout, row: string): ColumnValue[] {
   const values: ColumnValue[] = [];
   let pos = skipBlank(row, 1);
   while (row.charCodeAt(pos) === 0x22) {
+    requireFewColumns(values.length);
     const { token, column } = memberAt(layout, row, pos);
     const name = jsonString(token as JsonText);
     const start = skipBlank(row, skipBlank(row, pos + token.length) + 1);
@@ -222,6 +224,19 @@ export function columnValues(layout: RowLayout, row: string): ColumnValue[] {
     pos = skipBlank(row, pos + 1);
   }
   return layout.hasNameClash ? withoutClashes(values) : values;
+}
+
+/** SQL Server has the widest tables, of 30 000 columns. */
+const maxRowColumns = 32_768;
+
+/** Throws E1031: what is made of each column is larger than its text. */
+export function requireFewColumns(count: number): void {
+  if (count >= maxRowColumns) {
+    throw new ReplicatorError('E1031', {
+      detail: `a row of the request has more than ${maxRowColumns} columns`,
+      remedy: 'no table is that wide: look for what makes such rows',
+    });
+  }
 }
 
 function withoutClashes(values: readonly ColumnValue[]): ColumnValue[] {

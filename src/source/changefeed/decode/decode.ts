@@ -4,7 +4,7 @@
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
 import {
-  objectMembers,
+  memberValue,
   skipBlank,
   unescape,
 } from '../../../mutation/json-text.ts';
@@ -183,8 +183,7 @@ function decodePayload(
 
 function member(object: string, wanted: string): JsonText | null {
   return object.startsWith('{')
-    ? (objectMembers(object as JsonText).find(({ name }) => name === wanted)
-        ?.value ?? null)
+    ? memberValue(object as JsonText, wanted)
     : null;
 }
 

@@ -4,7 +4,7 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { Transform } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 
 import { ReplicatorError } from '../../../failure/failure.ts';
 import type { Room } from '../server/in-flight-budget.ts';
@@ -16,6 +16,13 @@ export interface InflateLimits {
 /** Measured: half the time of the default of 16 KiB, for large bodies. */
 const pieceBytes = 64 * 1024;
 
+/**
+ * A zstd frame says how far back its matches reach, and that much memory is
+ * set aside for it, however short it is. 32 MiB are the most that any level
+ * of CockroachDB's encoder uses; RFC 9659 allows 8 MiB.
+ */
+const maxWindowLog = 25;
+
 type Inflater = Transform & {
   /** How much of the compressed body was used. */
   readonly bytesWritten: number;
@@ -24,7 +31,11 @@ type Inflater = Transform & {
 const inflaters: Readonly<Record<string, () => Inflater>> = {
   gzip: () => createGunzip({ chunkSize: pieceBytes }),
   'x-gzip': () => createGunzip({ chunkSize: pieceBytes }),
-  zstd: () => createZstdDecompress({ chunkSize: pieceBytes }),
+  zstd: () =>
+    createZstdDecompress({
+      chunkSize: pieceBytes,
+      params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
+    }),
 };
 
 /** The body is as it came: there is nothing to inflate. */

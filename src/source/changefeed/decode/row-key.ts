@@ -8,12 +8,15 @@ import {
   arrayElements,
   jsonKind,
   jsonString,
-  objectMembers,
+  memberValue,
 } from '../../../mutation/json-text.ts';
 import type { JsonText } from '../../../mutation/mutation.ts';
 import type { TableShape } from '../../../target/target.ts';
 import { resolveColumn } from '../../column-names.ts';
 import { type RowLayout, type RowScan, scanRow } from './columns.ts';
+
+/** More than any database has; an array may be as long as a request. */
+const maxKeyColumns = 1_000;
 
 /** Of elements that are canonical already. */
 export function keyText(elements: readonly JsonText[]): JsonText {
@@ -49,7 +52,7 @@ export function namedKey(
 
 /** The key in the source's order from its array. */
 export function sourceKey(table: TableShape, key: JsonText): JsonText[] {
-  const elements = arrayElements(key);
+  const elements = arrayElements(key, maxKeyColumns);
   if (elements.length !== table.primaryKey.length) {
     throw new ReplicatorError('E1017', {
       detail: `the key of table ${JSON.stringify(table.name)} has ${elements.length} columns at the source and ${table.primaryKey.length} at the target (${keyColumns(table)})`,
@@ -77,12 +80,12 @@ export function objectKey(
   fromRow: readonly JsonText[] | null,
 ): JsonText[] {
   const { table } = layout;
-  const payload = objectMembers(key).find(({ name }) => name === 'payload');
+  const payload = memberValue(key, 'payload');
   const isNested =
-    payload !== undefined &&
-    jsonKind(payload.value) === 'object' &&
+    payload !== null &&
+    jsonKind(payload) === 'object' &&
     resolveColumn(table, 'payload') === null;
-  const text = isNested ? payload.value : key;
+  const text = isNested ? payload : key;
   scanRow(scan, layout, text, 0, Infinity);
   const named = namedKey(scan, table, text);
   if (named === null || scan.unknownCount > 0) {
@@ -104,13 +107,11 @@ export function declaredOrder(
   table: TableShape,
   source: JsonText,
 ): number[] | null {
-  const names = objectMembers(source).find(
-    ({ name }) => name === 'primary_keys',
-  );
-  if (names === undefined || jsonKind(names.value) !== 'array') {
+  const names = memberValue(source, 'primary_keys');
+  if (names === null || jsonKind(names) !== 'array') {
     return null;
   }
-  const columns = arrayElements(names.value).map((name) =>
+  const columns = arrayElements(names, maxKeyColumns).map((name) =>
     jsonKind(name) === 'string' ? resolveColumn(table, jsonString(name)) : null,
   );
   const positions = table.primaryKey.map((column) => columns.indexOf(column));

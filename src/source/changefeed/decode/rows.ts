@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../../failure/codes.ts';
 import {
   jsonKind,
   jsonString,
-  objectMembers,
+  memberValue,
   skipValue,
   unescape,
 } from '../../../mutation/json-text.ts';
@@ -34,6 +34,7 @@ import {
   type DecodeContext,
   type DecodedRows,
   knownTable,
+  shownName,
 } from '../context.ts';
 import {
   declaredOrder,
@@ -63,6 +64,7 @@ export class RowDecoder {
   readonly #fixedTable: TableShape | null | undefined;
   /** Whether any value of the request may spell what cannot be stored. */
   readonly #isSuspect: boolean;
+  readonly #maxRows: number;
   readonly #envelope = newEnvelope();
   readonly #scan = newRowScan();
   readonly #tables = new Map<TableShape, Mutation[]>();
@@ -91,6 +93,7 @@ export class RowDecoder {
     fixedTable: TableShape | null | undefined,
   ) {
     this.#context = context;
+    this.#maxRows = context.maxRows || Infinity;
     this.#fixedTable = fixedTable;
     this.#layout = fixedTable ? rowLayout(fixedTable) : null;
     this.#isSuspect = mayBeUnstorable(request);
@@ -102,6 +105,11 @@ export class RowDecoder {
    */
   decodeRow(text: string, start: number, depthLeft: number): number {
     this.#rowNumber += 1;
+    if (this.#rowNumber > this.#maxRows) {
+      throw new ReplicatorError('E1031', {
+        detail: `the request holds more than ${this.#maxRows} rows`,
+      });
+    }
     if (text.charCodeAt(start) !== 0x7b) {
       validateValue(text, start, depthLeft);
       throw this.#refusal('E1019', 'is not a JSON object');
@@ -354,11 +362,9 @@ export class RowDecoder {
     }
     if (text.charCodeAt(sourceStart) === 0x7b) {
       const source = text.slice(sourceStart, skipValue(text, sourceStart));
-      const hlc = objectMembers(source as JsonText).find(
-        ({ name }) => name === 'ts_hlc',
-      );
-      if (hlc !== undefined) {
-        return this.#parsedTime(hlc.value, 0, hlc.value.length);
+      const hlc = memberValue(source as JsonText, 'ts_hlc');
+      if (hlc !== null) {
+        return this.#parsedTime(hlc, 0, hlc.length);
       }
     }
     throw this.#refusal('E1010', 'carries no "updated" timestamp');
@@ -433,7 +439,7 @@ export class RowDecoder {
     const values = columnValues(layout, after);
     const unknown = values.filter(({ column }) => column === null);
     if (unknown.length > 0 && this.#context.onUnknown === 'refuse') {
-      const names = unknown.slice(0, 5).map(({ name }) => JSON.stringify(name));
+      const names = unknown.slice(0, 5).map(({ name }) => shownName(name));
       throw new ReplicatorError('E1016', {
         detail: `the target table ${JSON.stringify(layout.table.name)} has no column ${names.join(', ')}`,
       });

@@ -6,6 +6,7 @@ import { ReplicatorError } from '../../../failure/failure.ts';
 import { schemaNameParts } from '../../../mutation/schema-name.ts';
 import type { SchemaShape, TableShape } from '../../../target/target.ts';
 import { resolveTableName } from '../../table-names.ts';
+import { shownName } from '../context.ts';
 
 /** A shape is replaced, never changed, when the target's catalog changes. */
 const knownTopics = new WeakMap<SchemaShape, Map<string, TableShape | null>>();
@@ -86,7 +87,7 @@ function refuseColumnFamily(
   const table = isQualified ? null : lastPartsTable(shape, owner);
   if (table !== null) {
     throw new ReplicatorError('E1015', {
-      detail: `the topic ${JSON.stringify(topic)} is a column family of table ${JSON.stringify(table.name)}`,
+      detail: `the topic ${shownName(topic)} is a column family of table ${JSON.stringify(table.name)}`,
       remedy:
         'leave split_column_families out of CREATE CHANGEFEED, so that each row comes whole',
     });

@@ -26,7 +26,7 @@ export function memoryFactor(contentEncoding: string | undefined): number {
 
 /**
  * Reads a body as it came. One that tells no length is counted piece by
- * piece. Throws E1005, E1021 and E3006; HTTP/2 knows no timeout of its own.
+ * piece. Throws E1005, E1021, E1025 and E3006; HTTP/2 knows no timeout of its own.
  */
 export function readBody(
   stream: Readable,
@@ -43,7 +43,12 @@ export function readBody(
   const pieces: Buffer[] = [];
   let bytes = 0;
   const timer = setTimeout(
-    () => fail(cutShort(`the body did not arrive within ${timeoutMs} ms`)),
+    () =>
+      fail(
+        new ReplicatorError('E1025', {
+          detail: `the body did not arrive within ${timeoutMs} ms (--bodyTimeout)`,
+        }),
+      ),
     timeoutMs,
   );
   const onData = (piece: Buffer): void => {

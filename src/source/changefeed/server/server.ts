@@ -16,7 +16,13 @@ import type { Metrics } from '../../../telemetry/metrics.ts';
 import { accessTokenOf, takeAccessToken } from '../callers/access-token.ts';
 import type { Caller, Callers } from '../callers/callers.ts';
 import { contentLength, memoryFactor, readBody } from './body.ts';
+import { checkFraming, refuseUnparsed } from './framing.ts';
 import { InFlightBudget, type Room } from './in-flight-budget.ts';
+import {
+  type ConnectionRefusal,
+  type ListenerLimits,
+  usualLimits,
+} from './listener-limits.ts';
 import { parseRequestPath, type RequestPath } from './path.ts';
 import { type ReceiveContext, receiveBody } from '../receive.ts';
 import type { TlsTexts } from './tls-files.ts';
@@ -41,6 +47,7 @@ export interface WebhookServerOptions {
   readonly examplePath: string;
   readonly metrics: Metrics;
   readonly timeouts?: TransportTimeouts;
+  readonly limits?: ListenerLimits;
 }
 
 declare module 'fastify' {
@@ -65,6 +72,7 @@ export class WebhookServer implements AsyncDisposable {
   readonly #options: WebhookServerOptions;
   readonly #budget: InFlightBudget;
   readonly #timeouts: TransportTimeouts;
+  readonly #limits: ListenerLimits;
   #transport: Transport | null = null;
   #openCount = 0;
   #onDrained: (() => void) | null = null;
@@ -72,6 +80,9 @@ export class WebhookServer implements AsyncDisposable {
   constructor(options: WebhookServerOptions) {
     this.#options = options;
     this.#timeouts = options.timeouts ?? usualTimeouts;
+    this.#limits = options.limits ?? usualLimits;
+    const onRefused = (reason: ConnectionRefusal): void =>
+      options.metrics.replicator_connections_refused_total.inc({ reason });
     this.#budget = new InFlightBudget(options.inFlightLimitBytes);
     this.app = Fastify({
       serverFactory: (handler) => {
@@ -80,6 +91,8 @@ export class WebhookServer implements AsyncDisposable {
             ...options,
             authenticate: options.callers.asksCertificate,
             timeouts: this.#timeouts,
+            limits: this.#limits,
+            onRefused,
           },
           (request, reply) => {
             takeAccessToken(request);
@@ -87,6 +100,13 @@ export class WebhookServer implements AsyncDisposable {
           },
         );
         return this.#transport.server;
+      },
+      // What it answers in its own words would name no code and no remedy.
+      clientErrorHandler: (error, socket) => {
+        const reason = refuseUnparsed(error, socket);
+        if (reason !== null) {
+          onRefused(reason);
+        }
       },
       routerOptions: { maxParamLength: 4_096 },
       frameworkErrors: (_error, _request, reply) => {
@@ -174,6 +194,15 @@ export class WebhookServer implements AsyncDisposable {
     app.setNotFoundHandler((_request, reply) => {
       this.#refuse(reply, new ReplicatorError('E1013'));
     });
+    // In the same turn as the parser: the next request may stand behind this.
+    app.addHook('onRequest', (request, _reply, done) => {
+      try {
+        checkFraming(request.raw);
+        done();
+      } catch (error) {
+        done(error as ReplicatorError);
+      }
+    });
     app.addHook('onResponse', async (_request, reply) => {
       metrics.http_status_codes_total.inc({ code: String(reply.statusCode) });
       if (reply.statusCode === 200) {
@@ -245,6 +274,10 @@ export class WebhookServer implements AsyncDisposable {
     });
     caller.requireSchema(request.webhookPath.schema);
     checkContentType(request.headers['content-type']);
+    const { maxRequestsInFlight } = this.#limits;
+    if (maxRequestsInFlight > 0 && this.#openCount >= maxRequestsInFlight) {
+      throw new ReplicatorError('E3016');
+    }
     const { headers } = request;
     const room = this.#budget.admit(
       (contentLength(headers['content-length']) ?? 0) *
@@ -294,6 +327,9 @@ export class WebhookServer implements AsyncDisposable {
       void reply.header('retry-after', '1');
     }
     endUnread(reply);
+    if (failure.code === 'E1025' && reply.request.raw.httpVersionMajor < 2) {
+      void reply.header('connection', 'close');
+    }
     const { challenge } = this.#options.callers;
     if (failure.httpStatus === 401 && challenge !== null) {
       void reply.header('www-authenticate', challenge);
@@ -317,7 +353,7 @@ function endUnread(reply: FastifyReply): void {
   if (raw.readableEnded) {
     return;
   }
-  if (raw.httpVersionMajor === 1) {
+  if (raw.httpVersionMajor < 2) {
     // What was not read at all is read and dropped by the HTTP server.
     if (raw.readableDidRead) {
       void reply.header('connection', 'close');

@@ -3,14 +3,13 @@ import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 
 import { hasLostAuthority } from './certificate-check.ts';
+import { ConnectionGate } from './connection-gate.ts';
+import type { ConnectionRefusal, ListenerLimits } from './listener-limits.ts';
 import { type Handler, OpenConnections } from './open-connections.ts';
 import { secureContextOptions } from './secure-context.ts';
 import type { TlsTexts } from './tls-files.ts';
 
-/**
- * How long a connection may take over what. Header sizes keep their defaults,
- * which are small: 16 KiB in HTTP/1.1, 64 KiB in HTTP/2.
- */
+/** How long a connection may take over what. */
 export interface TransportTimeouts {
   readonly headersMs: number;
   /** For the whole of a request, its body included. */
@@ -25,8 +24,6 @@ export const usualTimeouts: TransportTimeouts = {
   keepAliveMs: 75_000,
 };
 
-/** A changefeed opens tens; beyond this the process runs out of sockets. */
-const maxConnections = 10_000;
 /** Per connection; Go's own server allows as many. */
 const maxConcurrentStreams = 250;
 /** A peer that vanished without a word is found out by TCP. */
@@ -36,6 +33,11 @@ export interface TransportOptions {
   readonly tls: TlsTexts | null;
   readonly authenticate: boolean;
   readonly timeouts: TransportTimeouts;
+  readonly limits: ListenerLimits;
+  /** Between a body and its answer. */
+  readonly responseTimeoutMs: number;
+  /** Told of every connection that is closed for what it did. */
+  readonly onRefused: (reason: ConnectionRefusal) => void;
 }
 
 export interface Transport {
@@ -61,8 +63,13 @@ export function createTransport(
   options: TransportOptions,
   handler: Handler,
 ): Transport {
-  const { tls, timeouts } = options;
+  const { tls, timeouts, onRefused } = options;
+  const { maxHeaderBytes, maxConnections, maxConnectionsPerAddress } =
+    options.limits;
   const limits = {
+    maxHeaderSize: maxHeaderBytes,
+    // Looked at in framing.ts: Node's own refusal lets the next request in.
+    requireHostHeader: false,
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.keepAliveMs,
@@ -74,16 +81,42 @@ export function createTransport(
     tls &&
     createSecureServer(tls, options, limits, connections.watched(handler));
   const server = secure ?? http.createServer(limits, handler);
-  server.maxConnections = maxConnections;
+  if (maxConnections > 0) {
+    server.maxConnections = maxConnections;
+    server.on('drop', () => onRefused('connections'));
+  }
+  // Nothing that is right is silent for so long: the peer has gone, or does
+  // not read its answers.
+  const silentMs = timeouts.requestMs + options.responseTimeoutMs;
+  (server as http.Server).timeout = silentMs;
+  const gate = new ConnectionGate(maxConnectionsPerAddress, () =>
+    onRefused('address'),
+  );
   server.on('connection', (socket: Socket) => {
+    if (!gate.enter(socket)) {
+      return;
+    }
     socket.setKeepAlive(true, tcpKeepAliveMs);
     connections.opened(socket, secure !== null);
   });
   secure?.on('secureConnection', (socket) => connections.secured(socket));
+  secure?.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ECONNRESET') {
+      onRefused('handshake');
+    }
+  });
   secure?.on('session', (session) => {
     connections.joined(session);
+    session.on('error', () => onRefused('session'));
+    session.removeAllListeners('timeout');
     // Streams that are under way still end; a session without any is closed.
-    session.setTimeout(timeouts.keepAliveMs, () => session.close());
+    session.setTimeout(timeouts.keepAliveMs, () => {
+      if (!session.closed) {
+        session.close();
+        const timer = setTimeout(() => session.destroy(), silentMs);
+        session.once('close', () => clearTimeout(timer));
+      }
+    });
   });
   return {
     server: server as http.Server,
@@ -102,10 +135,12 @@ export function createTransport(
 
 function createSecureServer(
   tls: TlsTexts,
-  { authenticate, timeouts }: TransportOptions,
+  options: TransportOptions,
   limits: http.ServerOptions,
   handler: Handler,
 ): http2.Http2SecureServer {
+  const { authenticate, timeouts, responseTimeoutMs } = options;
+  const silentMs = timeouts.requestMs + responseTimeoutMs;
   return http2.createSecureServer(
     {
       allowHTTP1: true,
@@ -115,12 +150,25 @@ function createSecureServer(
       requestCert: authenticate,
       rejectUnauthorized: false,
       handshakeTimeout: timeouts.headersMs,
-      settings: { maxConcurrentStreams },
+      settings: {
+        maxConcurrentStreams,
+        maxHeaderListSize: options.limits.maxHeaderBytes,
+      },
+      maxSessionInvalidFrames: 100,
       ...limits,
     },
-    handler as unknown as (
-      request: http2.Http2ServerRequest,
-      response: http2.Http2ServerResponse,
-    ) => void,
+    (request, reply) => {
+      // One whose window stays closed would wait for ever with its answer.
+      if (request.httpVersionMajor === 2) {
+        const { stream } = request;
+        stream.setTimeout(silentMs, () => {
+          stream.close(http2.constants.NGHTTP2_CANCEL);
+        });
+      }
+      handler(
+        request as unknown as http.IncomingMessage,
+        reply as unknown as http.ServerResponse,
+      );
+    },
   );
 }

@@ -4,7 +4,10 @@ import {
   WebhookServer,
   type WebhookServerOptions,
 } from '../../../../src/source/changefeed/server/server.ts';
-import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import {
+  createMetrics,
+  type Metrics,
+} from '../../../../src/telemetry/metrics.ts';
 import {
   feedsOf,
   plainShape,
@@ -25,6 +28,7 @@ export interface Served {
   readonly server: WebhookServer;
   readonly feed: RecordingFeed;
   readonly port: number;
+  readonly metrics: Metrics;
 }
 
 export async function serve(
@@ -33,6 +37,7 @@ export async function serve(
   refused: WebhookServerOptions['receive']['refused'] = () => {},
 ): Promise<Served> {
   const feed = new RecordingFeed(plainShape({ account: ['id', 'name'] }));
+  const metrics = createMetrics();
   const server = new WebhookServer({
     host: '127.0.0.1',
     port: 0,
@@ -51,6 +56,7 @@ export async function serve(
         maxInflatedBytes: 200_000,
         maxJsonDepth: 64,
         maxLineBytes: 65_536,
+        maxRows: 10_000,
         ...limits,
       },
       received: () => {},
@@ -58,12 +64,12 @@ export async function serve(
     },
     schemaNameParts: 2,
     examplePath: '/db/public',
-    metrics: createMetrics(),
+    metrics,
     ...changed,
   });
   const { port } = await server.listen();
   onTestFinished(() => server[Symbol.asyncDispose]());
-  return { server, feed, port };
+  return { server, feed, port, metrics };
 }
 
 export async function post(
@@ -83,6 +89,15 @@ export async function post(
     text: await response.text(),
     headers: response.headers,
   };
+}
+
+/** Of a counter with one label, as it stands now. */
+export async function refusedCount(
+  { metrics }: Served,
+  reason: string,
+): Promise<number> {
+  const { values } = await metrics.replicator_connections_refused_total.get();
+  return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
 export async function waitUntil(condition: () => boolean): Promise<void> {
