@@ -144,7 +144,7 @@ describe.each([
     );
     const { server } = served.server.app;
     await expect
-      .poll(() => promisify(server.getConnections).call(server))
+      .poll(() => promisify(server.getConnections.bind(server))())
       .toBe(0);
     socket.destroy();
     await closed;

@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 export interface Talk {
   readonly socket: Socket;
   /** All that was heard so far. */
-  heard(): string;
+  readonly heard: () => string;
   /** Resolves to all that was heard, once the other side has closed. */
   readonly closed: Promise<string>;
 }
