@@ -81,6 +81,7 @@ export const makeJwtCommand: Command = {
   description:
     "Signs a token that lets its bearer send to the target schemas of --allow, with a key whose public half the daemons know (replicator jwt add-key). Nothing is looked up or stored. Give it to the changefeed as webhook_auth_header='Bearer <token>'; where the sink can send no header, as access_token=<token> in its URL. A token is a password: whoever has it can send.",
   options: makeJwtOptions,
+  printsSecrets: true,
   async run(invocation, io) {
     const values = valuesOf(makeJwtOptions, invocation.values);
     const issuedAt = Math.floor(Date.now() / 1000);

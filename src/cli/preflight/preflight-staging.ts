@@ -1,6 +1,7 @@
 /** What preflight finds at staging. Makes and migrates nothing. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { askedOfCallers } from '../../config/check.ts';
 import type { StartValues } from '../../config/options.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { formatByteSize } from '../../lib/byte-size.ts';
@@ -8,7 +9,7 @@ import { openStaging } from '../../staging/open.ts';
 import type { Finding } from '../../failure/finding.ts';
 
 export async function stagingFindings(
-  values: StartValues,
+  values: StartValues & { readonly publicationName: string },
   /** The account has all that start needs to make what is missing. */
   mayMake: boolean,
   signal: AbortSignal,
@@ -42,6 +43,19 @@ export async function stagingFindings(
       subject: 'staging',
       text: `${embedded ? `the store under ${resolve(values.dataDir)}` : `schema ${values.stagingSchema}`} answers and is of this version; it holds ${rowCount} rows`,
     });
+    const hasCallers = values.publicationName === '';
+    if (hasCallers && askedOfCallers(values).includes('token')) {
+      const keys = await store.tokens.keys(signal);
+      if (!keys.some(({ isActive }) => isActive)) {
+        findings.push({
+          level: 'warn',
+          subject: 'staging',
+          text: 'callers are asked for a token, and no key is active to verify one with: every request is answered 401',
+          remedy:
+            'add one with replicator jwt add-key, or ask for client certificates (--tlsClientCA)',
+        });
+      }
+    }
     if (liveBytes >= values.stagingMaxBytes) {
       findings.push({
         level: 'warn',

@@ -8,7 +8,12 @@ import { lackingOf, type Privilege } from '../../failure/privilege.ts';
 import { postgresNameOnOneLine as quoted } from '../../lib/one-line-name.ts';
 import { withClient } from './connections.ts';
 import { postgresFailure, sqlState } from './errors.ts';
-import { postgresMigrations, stagingNames, tablesOf } from './schema.ts';
+import {
+  postgresMigrations,
+  stagingNames,
+  tableNames,
+  tablesOf,
+} from './schema.ts';
 
 export interface StagingGrantOptions {
   readonly stagingConn: string;
@@ -27,13 +32,14 @@ interface Place {
   readonly createSchema: boolean;
 }
 
-const prefix = 'staging_';
-
 /** By the name of the table; whoever made it needs no grant. */
 const tablePrivileges: Readonly<Record<string, readonly string[]>> = {
   staging_log: ['SELECT', 'INSERT', 'DELETE'],
   staging_lease: ['SELECT', 'INSERT', 'UPDATE'],
   staging_version: ['SELECT'],
+  // Only `replicator jwt …` changes these, perhaps under another account.
+  jwt_public_keys: ['SELECT'],
+  jwt_revoked_ids: ['SELECT'],
 };
 const otherPrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
@@ -219,11 +225,7 @@ async function readTables(
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = $1 and c.relkind = 'r' and c.relname = any ($3::text[])
      order by c.relname`,
-    [
-      schema,
-      otherPrivileges,
-      Object.keys(tablesOf(schema)).map((key) => `${prefix}${key}`),
-    ],
+    [schema, otherPrivileges, Object.values(tableNames)],
   );
   return rows;
 }
@@ -234,7 +236,7 @@ async function isCurrent(
   { schema }: Place,
   tables: readonly TableRow[],
 ): Promise<boolean> {
-  if (!tables.some(({ name }) => name === `${prefix}version`)) {
+  if (!tables.some(({ name }) => name === tableNames.version)) {
     return false;
   }
   try {

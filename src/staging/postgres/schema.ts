@@ -93,7 +93,6 @@ export interface Tables {
   readonly checkpoint: string;
   readonly memo: string;
   readonly lease: string;
-  /** Without the prefix of the others: these are the peer's tables. */
   readonly publicKeys: string;
   readonly revokedIds: string;
   readonly version: string;
@@ -166,19 +165,27 @@ export async function prepareSchema(
   return { address, tables, server };
 }
 
-/** Prefixed, because the schema may be one that others use too. */
+/**
+ * Prefixed, because the schema may be one that others use too; but those that
+ * the peer has bear its names.
+ */
+export const tableNames: Readonly<Record<keyof Tables, string>> = {
+  log: 'staging_log',
+  checkpoint: 'staging_checkpoint',
+  memo: 'staging_memo',
+  lease: 'staging_lease',
+  publicKeys: 'jwt_public_keys',
+  revokedIds: 'jwt_revoked_ids',
+  version: 'staging_version',
+};
+
 export function tablesOf(schema: string): Tables {
-  const plain = (table: string): string => `${quoted(schema)}.${quoted(table)}`;
-  const named = (table: string): string => plain(`staging_${table}`);
-  return {
-    log: named('log'),
-    checkpoint: named('checkpoint'),
-    memo: named('memo'),
-    lease: named('lease'),
-    publicKeys: plain('jwt_public_keys'),
-    revokedIds: plain('jwt_revoked_ids'),
-    version: named('version'),
-  };
+  return Object.fromEntries(
+    Object.entries(tableNames).map(([key, name]) => [
+      key,
+      `${quoted(schema)}.${quoted(name)}`,
+    ]),
+  ) as unknown as Tables;
 }
 
 /** Brings the tables to the newest version; several instances may try at once. */

@@ -9,8 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { openStaging } from '../../../src/staging/open.ts';
+import { openSqliteStore } from '../../../src/staging/sqlite/sqlite-store.ts';
 import { runCommandLine } from '../../support/captured-io.ts';
 import { testDatabase } from '../../support/test-database.ts';
+import { ecKey } from '../../support/tokens.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'replicator-preflight-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -229,6 +231,27 @@ test('the same command line as start may be tried out', async () => {
   );
   expect(exitCode).toBe(0);
   expect(lines[0]).toContain('warn  options --disableAuthentication');
+});
+
+test('a store without keys is named where callers are asked for tokens', async () => {
+  await using db = await testDatabase();
+  await using store = openSqliteStore({ dataDir, exclusive: true });
+  const told = async (): Promise<boolean> => {
+    const { stdout, exitCode } = await runCommandLine([
+      'preflight',
+      `--dataDir=${dataDir}`,
+      `--targetConn=${db.url}`,
+      '--bindAddr=127.0.0.1:1',
+    ]);
+    expect(exitCode).toBe(0);
+    return stdout.includes('no key is active');
+  };
+  expect(await told()).toBe(true);
+  const key = ecKey();
+  await store.tokens.addKey(key.id, key.publicPem);
+  expect(await told()).toBe(false);
+  await store.tokens.setKeyActive(key.id, false);
+  expect(await told()).toBe(true);
 });
 
 test.each([

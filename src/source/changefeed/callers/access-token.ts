@@ -36,6 +36,8 @@ export function takeAccessToken(request: IncomingMessage): void {
   // HTTP/2 shows the path among the headers too.
   if (':path' in request.headers) {
     (request.headers as Record<string, unknown>)[':path'] = rest;
+    const at = request.rawHeaders.indexOf(':path');
+    request.rawHeaders[at + 1] = rest;
   }
 }
 

@@ -6,7 +6,11 @@ import {
 } from '../../../../src/source/changefeed/callers/access-token.ts';
 
 function requestFor(url: string): IncomingMessage {
-  return { url, headers: { ':path': url } } as unknown as IncomingMessage;
+  return {
+    url,
+    headers: { ':path': url },
+    rawHeaders: [':method', 'POST', ':path', url],
+  } as unknown as IncomingMessage;
 }
 
 test.each([
@@ -25,5 +29,6 @@ test.each([
   takeAccessToken(request);
   expect(request.url).toBe(rest);
   expect(request.headers[':path']).toBe(rest);
+  expect(request.rawHeaders).toEqual([':method', 'POST', ':path', rest]);
   expect(accessTokenOf(request)).toBe(token);
 });
