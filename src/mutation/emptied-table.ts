@@ -1,10 +1,6 @@
 /** Tables that are emptied: of what comes before that, nothing is left. */
-import {
-  inTimeOrder,
-  isTruncation,
-  type Mutation,
-  restartsIdentity,
-} from './mutation.ts';
+import { isTruncation, type Mutation, restartsIdentity } from './mutation.ts';
+import { inVersionOrder } from './row-version.ts';
 
 /** What a table has before the mutations that are left: no rows. */
 export interface Emptying {
@@ -21,7 +17,7 @@ export interface LastMutations {
 
 /** The mutations behind the last truncation; all where there is none. */
 export function sinceEmptied(mutations: readonly Mutation[]): LastMutations {
-  const ordered = inTimeOrder(mutations);
+  const ordered = inVersionOrder(mutations);
   const last = ordered.findLastIndex(isTruncation);
   return last < 0
     ? { emptied: null, mutations: ordered }

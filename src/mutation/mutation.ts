@@ -40,6 +40,11 @@ export interface Mutation {
    * the two are never parted: the row would be gone when it is to move.
    */
   readonly movedFrom?: JsonText;
+  /**
+   * The time under which it came, where it counts as later: of two versions of
+   * one row with the same `time` it tells which is newer (row-version.ts).
+   */
+  readonly cameAt?: Timestamp;
 }
 
 /**
@@ -132,18 +137,4 @@ export function textLengthOf({
     (before?.length ?? 0) +
     (movedFrom?.length ?? 0)
   );
-}
-
-/** Of equal times as in the list. Mostly it is in order, and nothing is copied. */
-export function inTimeOrder(
-  mutations: readonly Mutation[],
-): readonly Mutation[] {
-  for (let index = 1; index < mutations.length; index += 1) {
-    if (mutations[index]!.time < mutations[index - 1]!.time) {
-      return mutations.toSorted((a, b) =>
-        a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-      );
-    }
-  }
-  return mutations;
 }

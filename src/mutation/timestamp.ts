@@ -63,9 +63,12 @@ function isCanonical(text: string, start: number): boolean {
   return true;
 }
 
-/** Without the padding of the nanoseconds: the form CockroachDB prints. */
+/**
+ * Without the padding of the nanoseconds: the form CockroachDB prints. Of a
+ * version that is no time (row-version.ts) what was resolved before it.
+ */
 export function printTimestamp(time: Timestamp): string {
-  return time.replace(/^0{1,18}(?=\d+\.)/, '');
+  return time.slice(0, zeroTimestamp.length).replace(/^0{1,18}(?=\d+\.)/, '');
 }
 
 /** The wall-clock part, in milliseconds since 1970 (for lag, never for order). */

@@ -1,8 +1,9 @@
 import { detachedText } from '../lib/detached-text.ts';
 import type { Mutation, TableMutations } from '../mutation/mutation.ts';
+import { versionOf } from '../mutation/row-version.ts';
 import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
-/** The newest versions of one table's rows. */
+/** The newest versions of one table's rows (mutation/row-version.ts). */
 interface TableVersions {
   readonly newest: Map<string, Timestamp>;
   /** Keys by the second of their version: what to forget, in time order. */
@@ -43,13 +44,15 @@ export class VersionGuard {
     watermark: Timestamp,
   ): readonly Mutation[] {
     const { newest, uncertain } = this.#tables.get(table) ?? {};
-    const isFresh = ({ key, time }: Mutation): boolean => {
+    const isFresh = (mutation: Mutation): boolean => {
+      const { key, time } = mutation;
       const known = newest?.get(key);
+      const version = versionOf(mutation);
       return (
         time > watermark &&
         (known === undefined ||
-          known < time ||
-          (known === time && uncertain!.has(key)))
+          known < version ||
+          (known === version && uncertain!.has(key)))
       );
     };
     // Nearly always all are: then nothing is copied.
@@ -57,9 +60,9 @@ export class VersionGuard {
   }
 
   /** True when a later version of the row has been noted. */
-  knowsLater(table: string, { key, time }: Mutation): boolean {
-    const known = this.#tables.get(table)?.newest.get(key);
-    return known !== undefined && known > time;
+  knowsLater(table: string, mutation: Mutation): boolean {
+    const known = this.#tables.get(table)?.newest.get(mutation.key);
+    return known !== undefined && known > versionOf(mutation);
   }
 
   /** Notes versions that have reached (or, at recovery, are to reach) the target. */
@@ -69,9 +72,9 @@ export class VersionGuard {
     }
     for (const { table, mutations } of tables) {
       const { newest, uncertain } = this.#versionsOf(table);
-      for (const { key, time } of uncertain.size > 0 ? mutations : []) {
-        if (newest.get(key)! <= time) {
-          uncertain.delete(key);
+      for (const mutation of uncertain.size > 0 ? mutations : []) {
+        if (newest.get(mutation.key)! <= versionOf(mutation)) {
+          uncertain.delete(mutation.key);
         }
       }
     }
@@ -82,12 +85,14 @@ export class VersionGuard {
     for (const { table, mutations } of tables) {
       const { newest, buckets } = this.#versionsOf(table);
       const keyCountBefore = newest.size;
-      for (const { key, time } of mutations) {
+      for (const mutation of mutations) {
+        const { key } = mutation;
         const known = newest.get(key);
-        if (known === undefined || known < time) {
-          const name = timeBucket(time);
+        const version = versionOf(mutation);
+        if (known === undefined || known < version) {
+          const name = timeBucket(version);
           const ownKey = detachedText<string>(key);
-          newest.set(ownKey, detachedText(time));
+          newest.set(ownKey, detachedText(version));
           // Once for each second: a hot row must not fill its bucket.
           if (known === undefined || timeBucket(known) !== name) {
             const bucket = buckets.get(name);
@@ -116,10 +121,10 @@ export class VersionGuard {
     }
     for (const { table, mutations } of tables) {
       const { newest, uncertain } = this.#versionsOf(table);
-      for (const { key, time } of mutations) {
-        const known = newest.get(key);
-        if (known === undefined || known < time) {
-          uncertain.add(detachedText<string>(key));
+      for (const mutation of mutations) {
+        const known = newest.get(mutation.key);
+        if (known === undefined || known < versionOf(mutation)) {
+          uncertain.add(detachedText<string>(mutation.key));
         }
       }
     }

@@ -15,6 +15,9 @@
  *
  *     <time> <key length>,…,<before length>,<moved length>:<key>…<moved from>
  *
+ * or the same with versions (mutation/row-version.ts) in place of times, in one
+ * of version 4, which is written where a row of it came under another time,
+ *
  * where `=` in place of the 30 characters of a time repeats the time of the
  * row before, `-` in place of a length is null, and lengths count UTF-16
  * units. So reading is one Buffer-to-string decode and then slices, which V8
@@ -24,11 +27,16 @@
 import { crc32 } from 'node:zlib';
 import { ReplicatorError } from '../failure/failure.ts';
 import {
-  inTimeOrder,
   type JsonText,
   type Mutation,
   type TableMutations,
 } from '../mutation/mutation.ts';
+import {
+  inVersionOrder,
+  timesOfVersion,
+  versionLengthAt,
+  versionOf,
+} from '../mutation/row-version.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../mutation/timestamp.ts';
 import type { NewEntry, StagedEntry } from './staging.ts';
@@ -38,6 +46,8 @@ const bodyVersion = 2;
 const namelessVersion = 1;
 /** With the keys that rows have moved from. */
 const movedVersion = 3;
+/** As that, and with the times under which rows came. */
+const scannedVersion = 4;
 /** The version byte and the CRC, as placeholder characters of one byte each. */
 const headPlaceholder = '\0\0\0\0\0';
 const headBytes = 5;
@@ -55,7 +65,7 @@ const charEquals = 61;
 
 /**
  * The entries of one request: per table and second of source time one, or
- * more where it is large. Mutations are sorted by time; those of equal time
+ * more where it is large. Mutations are sorted by version; those of equal ones
  * keep their order. Tables without mutations give no entry.
  */
 export function encodeEntries(
@@ -65,7 +75,7 @@ export function encodeEntries(
   const entries: NewEntry[] = [];
   for (const { table, keyColumns, mutations } of tables) {
     const head = headOf(keyColumns);
-    const sorted = inTimeOrder(mutations);
+    const sorted = inVersionOrder(mutations);
     let start = 0;
     while (start < sorted.length) {
       const entry = encodeRun(schema, table, head, sorted, start);
@@ -104,7 +114,8 @@ export function decodeEntry(entry: StagedEntry): readonly Mutation[] {
 export function decodeTable(entry: StagedEntry): TableMutations {
   const { body } = entry;
   const version = body[0];
-  const hasMoves = version === movedVersion;
+  const hasMoves = version === movedVersion || version === scannedVersion;
+  const hasVersions = version === scannedVersion;
   if (
     body.length < headBytes ||
     (version !== bodyVersion && version !== namelessVersion && !hasMoves)
@@ -118,6 +129,7 @@ export function decodeTable(entry: StagedEntry): TableMutations {
   const mutations: Mutation[] = [];
   let position = 0;
   let time = '' as Timestamp;
+  let cameAt: Timestamp | undefined;
   const readLength = (): number => {
     let code = text.charCodeAt(position++);
     if (code === charDash) {
@@ -139,8 +151,12 @@ export function decodeTable(entry: StagedEntry): TableMutations {
     if (text.charCodeAt(position) === charEquals) {
       position += 2;
     } else {
-      time = text.slice(position, position + timeLength) as Timestamp;
-      position += timeLength + 1;
+      const length = hasVersions ? versionLengthAt(text, position) : timeLength;
+      const version = text.slice(position, position + length) as Timestamp;
+      ({ time, cameAt } = hasVersions
+        ? timesOfVersion(version)
+        : { time: version });
+      position += length + 1;
     }
     const keyLength = readLength();
     const afterLength = readLength();
@@ -164,6 +180,7 @@ export function decodeTable(entry: StagedEntry): TableMutations {
       ...(movedLength >= 0 && {
         movedFrom: text.slice(movedStart, end) as JsonText,
       }),
+      ...(cameAt !== undefined && { cameAt }),
     });
     position = end;
   }
@@ -198,12 +215,13 @@ function encodeRun(
   head: string,
   sorted: readonly Mutation[],
   start: number,
-  hasMoves = false,
+  format = bodyVersion,
 ): NewEntry {
-  const minTime = sorted[start]!.time;
+  const minTime = versionOf(sorted[start]!);
   const bucket = timeBucket(minTime);
+  const hasMoves = format !== bodyVersion;
   let text = head;
-  let time = '';
+  let last = '';
   let next = start;
   while (next < sorted.length) {
     const mutation = sorted[next]!;
@@ -212,14 +230,18 @@ function encodeRun(
     if (text.length >= entryTextLimit && movedFrom === undefined) {
       break;
     }
-    if (movedFrom !== undefined && !hasMoves) {
-      return encodeRun(schema, table, head, sorted, start, true);
+    if (mutation.cameAt !== undefined && format !== scannedVersion) {
+      return encodeRun(schema, table, head, sorted, start, scannedVersion);
     }
-    if (mutation.time === time) {
+    if (movedFrom !== undefined && !hasMoves) {
+      return encodeRun(schema, table, head, sorted, start, movedVersion);
+    }
+    const version = versionOf(mutation);
+    if (version === last) {
       text += '= ';
-    } else if (timeBucket(mutation.time) === bucket) {
-      time = mutation.time;
-      text += `${time} `;
+    } else if (timeBucket(version) === bucket) {
+      last = version;
+      text += `${version} `;
     } else {
       break;
     }
@@ -241,24 +263,24 @@ function encodeRun(
     next++;
   }
   const body = Buffer.from(text, 'utf8');
-  body[0] = hasMoves ? movedVersion : bodyVersion;
+  body[0] = format;
   body.writeUInt32BE(checksum(body), 1);
   return {
     schema,
     table,
     minTime,
-    maxTime: sorted[next - 1]!.time,
+    maxTime: versionOf(sorted[next - 1]!),
     rowCount: next - start,
     body,
   };
 }
 
 /**
- * One bit makes of a version 3 an older one, and the other way round: there
- * the sum begins with the version.
+ * One bit makes of a version 3 an older one, and the other way round: from
+ * there on the sum begins with the version.
  */
 function checksum(body: Buffer): number {
-  const seed = body[0] === movedVersion ? movedVersion : 0;
+  const seed = body[0]! < movedVersion ? 0 : body[0]!;
   return crc32(body.subarray(headBytes), seed);
 }
 function damaged(entry: StagedEntry, why: string): ReplicatorError {

@@ -6,6 +6,7 @@
  */
 import { arrayElements } from '../mutation/json-text.ts';
 import type { JsonText } from '../mutation/mutation.ts';
+import { versionOf } from '../mutation/row-version.ts';
 import { decodeTable, keyNamesHead } from './batch-codec.ts';
 import type { SoughtRow, StagedEntry } from './staging.ts';
 
@@ -19,16 +20,16 @@ export const soughtPageEntries = 16;
 
 /**
  * Bytes by which a store sorts out entries without decoding them. An entry
- * with the row has `time` in its body; and `key` too, if the body begins
+ * with the row has `version` in its body; and `key` too, if the body begins
  * (behind 5 bytes) with `head`, for then its keys are in the same order.
  */
-export function soughtBytes({ keyColumns, key, time }: SoughtRow): {
-  readonly time: Buffer;
+export function soughtBytes({ keyColumns, key, version }: SoughtRow): {
+  readonly version: Buffer;
   readonly key: Buffer;
   readonly head: Buffer;
 } {
   return {
-    time: Buffer.from(time),
+    version: Buffer.from(version),
     key: Buffer.from(key),
     head: Buffer.from(keyNamesHead(keyColumns)),
   };
@@ -44,7 +45,7 @@ export function mayHold(entry: StagedEntry, sought: SoughtRow): boolean {
   }
   const wanted = keyTest(part.keyColumns, sought);
   return part.mutations.some(
-    ({ time, key }) => time === sought.time && wanted(key),
+    (row) => versionOf(row) === sought.version && wanted(row.key),
   );
 }
 

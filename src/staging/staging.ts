@@ -8,7 +8,8 @@
  *
  * Two invariants make reading cheap and are kept by whoever appends
  * (batch-codec.ts `encodeEntries`):
- *  - the mutations of an entry are sorted by time;
+ *  - the mutations of an entry are sorted by version (mutation/row-version.ts),
+ *    and `minTime` and `maxTime` are those of its first and last row;
  *  - an entry never spans two time buckets (one second of source time), so
  *    every entry with a mutation later than T has `minTime >= bucket(T)`.
  */
@@ -90,7 +91,8 @@ export interface SoughtRow {
   /** See {@link TableMutations.keyColumns}. */
   readonly keyColumns?: readonly string[];
   readonly key: JsonText;
-  readonly time: Timestamp;
+  /** See mutation/row-version.ts. */
+  readonly version: Timestamp;
 }
 
 export interface ReadWindow {
@@ -261,7 +263,7 @@ export interface StagingStore extends AsyncDisposable {
   ): Promise<string | null>;
   /**
    * Whether the log may hold the row. False is certain: no entry that was
-   * durable before the call, and is still there, has its table, time and key.
+   * durable before the call, and is still there, has its table, version and key.
    * True where it cannot be told: the keys of an entry have other columns, or
    * too many entries would have to be looked into (sought-row.ts).
    */

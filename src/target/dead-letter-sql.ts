@@ -150,7 +150,8 @@ export class DeadLetterSql {
     { table, keyColumns, mutation, code, cause }: NewDeadLetter,
     bindings: Bindings,
   ): string {
-    const { time, key, after, before, movedFrom } = mutation;
+    const { key, after, before, movedFrom } = mutation;
+    const time = mutation.cameAt ?? mutation.time;
     const long = (value: string | null | undefined): string =>
       value == null ? 'null' : bindings.bind(value, 'long');
     const values = [

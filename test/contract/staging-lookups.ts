@@ -14,6 +14,7 @@ import {
   type SoughtRow,
   type StagingStore,
 } from '../../src/staging/staging.ts';
+import { versionOf } from '../../src/mutation/row-version.ts';
 import {
   at,
   entriesOf,
@@ -25,7 +26,13 @@ import {
 } from './staging-place.ts';
 
 function sought(time: Timestamp, key: string, more = {}): SoughtRow {
-  return { schema, table: 'orders', time, key: key as JsonText, ...more };
+  return {
+    schema,
+    table: 'orders',
+    version: time,
+    key: key as JsonText,
+    ...more,
+  };
 }
 
 function pair(time: Timestamp, key: string): Mutation {
@@ -97,9 +104,16 @@ export function registerLookupContract(
         const second = fc.integer({ min: 0, max: 2 });
         const step = fc.integer({ min: 0, max: 3 });
         const oneRow = fc
-          .tuple(second, step, fc.constantFrom('a', 'b', 'ö"\\'))
-          .map(([s, n, key]): Mutation => ({
+          .tuple(
+            second,
+            step,
+            fc.constantFrom('a', 'b', 'ö"\\'),
+            fc.option(step),
+          )
+          .map(([s, n, key, came]): Mutation => ({
             ...row(at(s, n), ''),
+            // A few of them as rows of a scan.
+            ...(s === 2 && came !== null && { cameAt: at(1, came) }),
             key: JSON.stringify([key]) as JsonText,
             after: JSON.stringify({ text: `["a"] ${at(s, n)}` }) as JsonText,
           }));
@@ -116,13 +130,24 @@ export function registerLookupContract(
                   encodeEntries(schema, [{ table, keyColumns, mutations }]),
                 );
               }
-              for (const { time, key } of [...requests.flat(), stranger]) {
+              for (const asked of [...requests.flat(), stranger]) {
+                const version = versionOf(asked);
+                const { key } = asked;
                 expect(
-                  await store.holds({ schema, table, keyColumns, key, time }),
+                  await store.holds({
+                    schema,
+                    table,
+                    keyColumns,
+                    key,
+                    version,
+                  }),
                 ).toBe(
                   requests
                     .flat()
-                    .some((known) => known.time === time && known.key === key),
+                    .some(
+                      (known) =>
+                        versionOf(known) === version && known.key === key,
+                    ),
                 );
               }
             },

@@ -3,6 +3,7 @@ import {
   stagingCommandOptions,
   valuesOf,
 } from '../../config/options.ts';
+import { timeOfVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { printTimestamp } from '../../mutation/timestamp.ts';
 import type {
@@ -133,7 +134,7 @@ function asText(
             entry.table,
             entry.id,
             isoTime(entry.minTime),
-            printTimestamp(entry.minTime),
+            printTimestamp(timeOfVersion(entry.minTime)),
             entry.rowCount,
             entry.byteCount,
             appliedWord(entry, schemas),
@@ -164,8 +165,8 @@ function asJson(
       schema: entry.schema,
       table: entry.table,
       id: entry.id,
-      minTime: printTimestamp(entry.minTime),
-      maxTime: printTimestamp(entry.maxTime),
+      minTime: printTimestamp(timeOfVersion(entry.minTime)),
+      maxTime: printTimestamp(timeOfVersion(entry.maxTime)),
       rowCount: entry.rowCount,
       byteCount: entry.byteCount,
       applied: appliedWord(entry, schemas),

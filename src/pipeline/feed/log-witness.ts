@@ -1,4 +1,5 @@
 import type { Mutation, TableMutations } from '../../mutation/mutation.ts';
+import { scannedVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   laterTimestamp,
@@ -69,7 +70,7 @@ export class LogWitness {
       ...(keyColumns && { keyColumns }),
     };
     for (const staged of [time, ...scanTimes(time, mark)]) {
-      if (await this.#store.holds({ ...sought, time: staged })) {
+      if (await this.#store.holds({ ...sought, version: staged })) {
         return 'seen';
       }
     }
@@ -104,9 +105,9 @@ function latestThrough(
   return latest;
 }
 
-/** Under which times it was staged, if a scan brought it. */
+/** As which versions it was staged, if a scan brought it; earlier builds kept the time alone. */
 function scanTimes(time: Timestamp, mark: TableMark): Timestamp[] {
   return [...mark.earlier, mark.since]
     .filter((since) => time <= since)
-    .map(nextTimestamp);
+    .flatMap((since) => [scannedVersion(since, time), nextTimestamp(since)]);
 }

@@ -35,6 +35,9 @@ export interface Sifted {
  *     resolved R0 ── t is seen first ── its rows ≤ R0 count as R0 + 1 tick
  *                 ── resolved R > R0 ── t is settled: rows ≤ watermark drop
  *
+ * Under which time such a row came is kept: of several versions of one row it
+ * tells the newest, in whatever order they come (row-version.ts).
+ *
  * The feed does not resolve beyond R0 before the scan is over. Since when a
  * table is known says its mark, which all daemons share (table-marks.ts).
  */
@@ -94,6 +97,8 @@ function laterThan(
   }
   const time = nextTimestamp(mark);
   return mutations.map((mutation) =>
-    mutation.time > mark ? mutation : { ...mutation, time },
+    mutation.time > mark
+      ? mutation
+      : { ...mutation, time, cameAt: mutation.time },
   );
 }

@@ -3,6 +3,7 @@ import {
   type Mutation,
   rowBytes,
 } from '../../mutation/mutation.ts';
+import { byVersion } from '../../mutation/row-version.ts';
 import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
 
 export interface PendingRow {
@@ -53,7 +54,7 @@ export class AheadPending {
     const rows = this.#tables.get(table) ?? new Map<JsonText, Mutation>();
     this.#tables.set(table, rows);
     const known = rows.get(mutation.key);
-    if (known && known.time >= mutation.time) {
+    if (known && byVersion(known, mutation) >= 0) {
       return;
     }
     if (this.#count === 0) {

@@ -6,6 +6,7 @@ import {
   type Mutation,
   type TableMutations,
 } from '../../mutation/mutation.ts';
+import { byVersion, versionOf } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type {
   DeadLetterBox,
@@ -346,9 +347,7 @@ export class DeadLetterDesk {
         detail: `${this.#open.letterCount} rows are set aside, and ${letters.length} more would have to be (--dlqLimit ${dlqLimit})`,
       });
     }
-    letters.sort(({ mutation: a }, { mutation: b }) =>
-      a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-    );
+    letters.sort((a, b) => byVersion(a.mutation, b.mutation));
     for (const { table, mutation, code } of letters) {
       this.#open.expect(table, mutation.key, code);
       if (mutation.movedFrom !== undefined) {
@@ -398,9 +397,12 @@ export class DeadLetterDesk {
    */
   #withoutOlder(rows: TableRows, open: OpenRows, notes: Notes): TableRows {
     const ours = notes.rows.get(this.nameOf(rows.table));
-    const isOlder = ({ time, key }: Mutation): boolean => {
+    const isOlder = (mutation: Mutation): boolean => {
+      const { key } = mutation;
       const letter = ours?.get(key) ? undefined : open.get(key);
-      return letter?.time !== undefined && time <= letter.time;
+      return (
+        letter?.version !== undefined && versionOf(mutation) <= letter.version
+      );
     };
     return this.#commitInOrder || rows.table.primaryKey.length === 0
       ? rows

@@ -1,4 +1,5 @@
 import type { JsonText, Mutation } from '../../mutation/mutation.ts';
+import { byVersion } from '../../mutation/row-version.ts';
 import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { decodeTable, isPartEnd } from '../../staging/batch-codec.ts';
 import type { EntrySummary } from '../../staging/staging.ts';
@@ -46,6 +47,11 @@ export async function stagedVersions(
       }
     }
     if (entries.length === 0) {
+      for (const versions of [...found.values()].flatMap((rows) => [
+        ...rows.values(),
+      ])) {
+        versions.sort(byVersion);
+      }
       return found;
     }
     cursor = entries.at(-1)!;

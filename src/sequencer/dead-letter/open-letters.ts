@@ -4,6 +4,7 @@ import type {
   Mutation,
   TableMutations,
 } from '../../mutation/mutation.ts';
+import { versionOf } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { DeadLetters } from '../../target/dead-letters.ts';
 
@@ -11,7 +12,7 @@ export interface OpenLetter {
   /** The code that later letters of the row get too. */
   readonly code: string;
   /** Of the latest version that is set aside; absent until it is committed. */
-  readonly time?: Timestamp;
+  readonly version?: Timestamp;
   /** The row was to come here from that key, and is still there. */
   readonly movedFrom?: JsonText;
   /** The row here was to leave for that key, and has not. */
@@ -149,14 +150,19 @@ export class OpenLetters {
 /** What is known of the rows of a mutation once its letter is written. */
 export function noteLetter(
   rows: OpenRows,
-  { time, key, after, movedFrom }: Mutation,
+  mutation: Mutation,
   code: string,
 ): void {
+  const { key, after, movedFrom } = mutation;
+  const version = versionOf(mutation);
   const known = rows.get(key);
   rows.set(key, {
     ...known,
     code,
-    time: known?.time !== undefined && known.time > time ? known.time : time,
+    version:
+      known?.version !== undefined && known.version > version
+        ? known.version
+        : version,
     ...(movedFrom !== undefined && { movedFrom }),
     // The delete of the key that was left is a part of the move.
     ...(known?.movedTo !== undefined && after !== null && { isTaken: true }),

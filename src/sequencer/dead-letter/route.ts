@@ -19,6 +19,7 @@ import {
   type JsonText,
   type Mutation,
 } from '../../mutation/mutation.ts';
+import { byVersion } from '../../mutation/row-version.ts';
 import type { NewDeadLetter } from '../../target/dead-letters.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
 import type { TableShape } from '../../target/target.ts';
@@ -62,9 +63,7 @@ export const heldCause =
 export function routeTable(rows: TableRows, context: RouteContext): TableRoute {
   const router = new Router(rows.table, context);
   const { mutations } = rows;
-  const ordered = mutations.toSorted((a, b) =>
-    a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-  );
+  const ordered = mutations.toSorted(byVersion);
   for (const [place, mutation] of ordered.entries()) {
     router.route(mutation, moveBeside(ordered, place));
   }

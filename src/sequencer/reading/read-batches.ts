@@ -1,59 +1,21 @@
-import {
-  type Batch,
-  isTruncation,
-  type Mutation,
-  rowBytes,
-  type TableMutations,
-  textLengthOf,
-} from '../../mutation/mutation.ts';
+import { type Batch, rowBytes } from '../../mutation/mutation.ts';
+import { timeOfVersion, timesOfVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
-import { decodeTable, isPartEnd } from '../../staging/batch-codec.ts';
-import type {
-  EntrySummary,
-  StagedEntry,
-  StagingStore,
-} from '../../staging/staging.ts';
-import type { ApplyOrder, SchemaShape } from '../../target/target.ts';
+import { isPartEnd } from '../../staging/batch-codec.ts';
+import type { EntrySummary, StagingStore } from '../../staging/staging.ts';
+import type { SchemaShape } from '../../target/target.ts';
+import { giantPasses, passesInOrder, untiedPasses } from './giant-passes.ts';
+import { readGiant } from './read-giant.ts';
 import {
-  type GiantPass,
-  giantPasses,
-  passesInOrder,
-  untiedPasses,
-  withoutLinks,
-} from './giant-passes.ts';
-import { alignKeys } from './key-alignment.ts';
-
-export interface BatchLimits {
-  /**
-   * Rows of one time lie in the log in the order in which they happened, and
-   * several may be of one row of the table (a slot); else in any (a changefeed).
-   */
-  readonly isStatementOrder: boolean;
-  /** Rows in a batch, of each key one; it ends at the source timestamp. */
-  readonly flushSize: number;
-  /** Timestamps that bring a row of another key than those before. */
-  readonly timestampLimit: number;
-  /** False: every version of a row counts, as each is written. */
-  readonly collapseMutations: boolean;
-  readonly scanSize: number;
-  readonly readBudgetBytes: number;
-  /** In which order a transaction goes that does not fit into memory. */
-  readonly giantOrder?: ApplyOrder;
-}
-
-interface StagedRow {
-  readonly table: string;
-  readonly mutation: Mutation;
-  /**
-   * Its key has lost a column, so that another row of the source may share it:
-   * of two rows of one transaction the deleted one must not win. Where rows
-   * come in the order of their statements, that order is right as it is.
-   */
-  readonly sharesKey: boolean;
-  /** Behind it a part of its transaction ends (batch-codec.ts `partEnd`). */
-  endsPart?: boolean;
-}
+  type BatchLimits,
+  batchOf,
+  byRowVersion,
+  emptyBatch,
+  rowsOf,
+  type StagedRow,
+  textLength,
+} from './staged-rows.ts';
 
 /**
  * Reads the log between two timestamps (after exclusive, through inclusive)
@@ -70,6 +32,11 @@ interface StagedRow {
  * complete and may go; the rest is held. What is held spans at most one time
  * bucket (staging.ts), save where one transaction alone is larger than the
  * limits: that one is handed on in fragments (design D6).
+ *
+ * A transaction may hold several versions of a row where a table was scanned
+ * (mutation/row-version.ts). The log has them in their order, and where such a
+ * transaction does not fit into memory it is read as if each of the times under
+ * which its rows came were a transaction by itself: fragments of the one.
  *
  * Keys are in the column order of `shape` (key-alignment.ts).
  */
@@ -115,10 +82,10 @@ export async function* readBatches(
     }
     cursor = entries.at(-1) ?? cursor;
     const exhausted = entries.length === 0;
-    held.sort(byTime);
+    held.sort(byRowVersion);
 
     // Null once nothing is left to read: everything held is complete.
-    const horizon = exhausted ? null : cursor!.minTime;
+    const horizon = exhausted ? null : timeIn(limits, cursor!.minTime);
     const readyCount =
       horizon === null ? held.length : countBefore(held, horizon);
     const cut = cutBatches(held, readyCount, limits, exhausted, fragmented);
@@ -159,6 +126,11 @@ export async function* readBatches(
     if (!limits.isStatementOrder) {
       held = held.slice(giant.length);
       passed = horizon;
+      if (!limits.splitsScans && giant.some(isScanned)) {
+        const reader = { store, schema, shape, signal };
+        yield* readScanned(reader, horizon, limits);
+        continue;
+      }
       const usual = passes ?? untiedPasses(shape);
       yield* readGiant(store, schema, horizon, {
         passes: passesInOrder(usual, shape, limits.giantOrder),
@@ -173,6 +145,52 @@ export async function* readBatches(
       held = held.slice(count);
     }
   }
+}
+
+/** See {@link BatchLimits.splitsScans}. */
+function timeIn({ splitsScans }: BatchLimits, version: Timestamp): Timestamp {
+  return splitsScans ? version : timeOfVersion(version);
+}
+
+/** One transaction of rows that came under different times, in that order. */
+async function* readScanned(
+  {
+    store,
+    schema,
+    shape,
+    signal,
+  }: {
+    readonly store: StagingStore;
+    readonly schema: SchemaName;
+    readonly shape: SchemaShape;
+    readonly signal: AbortSignal;
+  },
+  time: Timestamp,
+  limits: BatchLimits,
+): AsyncGenerator<Batch> {
+  for await (const batch of readBatches(
+    store,
+    schema,
+    previousTimestamp(time),
+    time,
+    { ...limits, splitsScans: true },
+    shape,
+    signal,
+  )) {
+    const tables = batch.tables.map(({ table, mutations }) => ({
+      table,
+      mutations: mutations.map((mutation) => ({
+        ...mutation,
+        ...timesOfVersion(mutation.time),
+      })),
+    }));
+    yield { ...batch, tables, through: time, complete: false };
+  }
+  yield emptyBatch(time);
+}
+
+function isScanned({ mutation }: StagedRow): boolean {
+  return mutation.cameAt !== undefined;
 }
 
 /** Else it is not what fills the budget: a second of the source is. */
@@ -225,192 +243,6 @@ function markPartEnd(held: readonly StagedRow[], time: Timestamp): void {
 function countOfParts(rows: readonly StagedRow[]): number {
   const last = rows.findLastIndex((row) => row.endsPart);
   return last < 0 ? rows.length : last + 1;
-}
-
-/**
- * One transaction that does not fit into memory, in as many readings of its
- * time as its foreign keys and deletes need (giant-passes.ts): all but the
- * last batch are fragments. The first reading tells which of the others have
- * rows.
- */
-async function* readGiant(
-  store: StagingStore,
-  schema: SchemaName,
-  time: Timestamp,
-  {
-    passes,
-    limits,
-    shape,
-    signal,
-  }: {
-    readonly passes: readonly GiantPass[];
-    readonly limits: BatchLimits;
-    readonly shape: SchemaShape;
-    readonly signal: AbortSignal;
-  },
-): AsyncGenerator<Batch> {
-  const window = {
-    after: previousTimestamp(time),
-    through: time,
-    limitRows: limits.scanSize,
-    limitBytes: limits.readBudgetBytes,
-  };
-  const present = { upserts: new Set<string>(), deletes: new Set<string>() };
-  const readEntries = (cursor: EntrySummary | null): Promise<StagedEntry[]> =>
-    store.read(schema, { ...window, cursor }, signal);
-  for (const pass of passes) {
-    const isFirst = pass === passes[0];
-    // Unique values that nobody writes are in nobody's way.
-    const presentKind =
-      pass.kind === 'deletes' || pass.kind === 'unlinks'
-        ? 'deletes'
-        : 'upserts';
-    if (!isFirst && pass.tables.isDisjointFrom(present[presentKind])) {
-      continue;
-    }
-    let held: StagedRow[] = [];
-    let cursor: EntrySummary | null = null;
-    for (;;) {
-      const entries = await readEntries(cursor);
-      for (const entry of entries) {
-        if (!isFirst && !pass.tables.has(entry.table)) {
-          continue;
-        }
-        for (const row of rowsOf(entry, shape, limits)) {
-          const { time: rowTime, after } = row.mutation;
-          if (rowTime === time) {
-            const kind = after === null ? 'deletes' : 'upserts';
-            present[kind].add(row.table);
-            if (
-              shape.tables.has(row.table)
-                ? isOfPass(row, pass)
-                : // Whoever applies it refuses it: it must not be left out.
-                  isFirst
-            ) {
-              held.push(partOfPass(row, pass));
-            }
-          }
-        }
-      }
-      cursor = entries.at(-1) ?? cursor;
-      const isLast = entries.length === 0;
-      // Deletes that have to be looked up come in as few parts as may be.
-      const isLookedUp =
-        presentKind === 'deletes' && held[0]?.sharesKey === true;
-      if (
-        (held.length >= limits.scanSize && !isLookedUp) ||
-        textLength(held) >= limits.readBudgetBytes ||
-        (isLast && held.length > 0)
-      ) {
-        const part =
-          presentKind === 'deletes'
-            ? await withoutWritten(held, readEntries, (entry) =>
-                rowsOf(entry, shape, limits),
-              )
-            : held;
-        if (part.length > 0) {
-          yield {
-            ...batchOf(part),
-            complete: false,
-            ...(pass.kind === 'unlinks' && { onlyUnlinks: true }),
-            ...(limits.giantOrder === 'values-parked' && {
-              parking: pass.kind === 'parkings' ? 'only' : 'done',
-            }),
-          };
-        }
-        held = [];
-      }
-      if (isLast) {
-        break;
-      }
-    }
-  }
-  yield emptyBatch(time);
-}
-
-/**
- * Of deletes of one transaction those that do not share their key with a row
- * that it writes.
- */
-async function withoutWritten(
-  deletes: readonly StagedRow[],
-  readEntries: (cursor: EntrySummary | null) => Promise<StagedEntry[]>,
-  rowsOfEntry: (entry: StagedEntry) => readonly StagedRow[],
-): Promise<readonly StagedRow[]> {
-  const shared = new Map<string, Set<string>>();
-  for (const { table, mutation, sharesKey } of deletes) {
-    if (sharesKey) {
-      const keys = shared.get(table) ?? new Set();
-      shared.set(table, keys.add(mutation.key));
-    }
-  }
-  if (shared.size === 0) {
-    return deletes;
-  }
-  const { time } = deletes[0]!.mutation;
-  let cursor: EntrySummary | null = null;
-  for (;;) {
-    const entries = await readEntries(cursor);
-    if (entries.length === 0) {
-      return deletes.filter(
-        ({ table, mutation, sharesKey }) =>
-          !sharesKey || shared.get(table)!.has(mutation.key),
-      );
-    }
-    for (const entry of entries) {
-      const keys = shared.get(entry.table);
-      for (const { mutation } of keys ? rowsOfEntry(entry) : []) {
-        if (mutation.time === time && mutation.after !== null) {
-          keys!.delete(mutation.key);
-        }
-      }
-    }
-    cursor = entries.at(-1)!;
-  }
-}
-
-/**
- * A deleted row whose key another one may share that is written, and may not
- * carry all columns, keeps its values: it would not get them back.
- */
-function isOfPass(
-  { table, mutation, sharesKey }: StagedRow,
-  { kind, tables, deletedBefore }: GiantPass,
-): boolean {
-  const isDelete = mutation.after === null;
-  if (kind !== 'parkings') {
-    return tables.has(table) && isDelete === (kind !== 'upserts');
-  }
-  const keeps =
-    isDelete &&
-    (sharesKey || isTruncation(mutation) || deletedBefore?.has(table));
-  return tables.has(table) && !keeps;
-}
-
-function partOfPass(row: StagedRow, { links }: GiantPass): StagedRow {
-  const ofTable = links.get(row.table);
-  const { after } = row.mutation;
-  return ofTable && after !== null
-    ? {
-        ...row,
-        mutation: { ...row.mutation, after: withoutLinks(after, ofTable) },
-      }
-    : row;
-}
-
-function rowsOf(
-  entry: StagedEntry,
-  shape: SchemaShape,
-  { isStatementOrder }: BatchLimits,
-): StagedRow[] {
-  const staged = decodeTable(entry);
-  const { table, keyColumns, mutations } = alignKeys(staged, shape);
-  const isShorter = keyColumns?.length !== staged.keyColumns?.length;
-  return mutations.map((mutation) => ({
-    table,
-    mutation,
-    sharesKey: isShorter && !isStatementOrder,
-  }));
 }
 
 /**
@@ -494,48 +326,6 @@ class CountedRows {
   }
 }
 
-function batchOf(rows: readonly StagedRow[]): Batch {
-  const byTable = new Map<string, Mutation[]>();
-  for (const { table, mutation } of rows) {
-    const mutations = byTable.get(table);
-    if (mutations) {
-      mutations.push(mutation);
-    } else {
-      byTable.set(table, [mutation]);
-    }
-  }
-  const tables: TableMutations[] = [...byTable].map(([table, mutations]) => ({
-    table,
-    mutations,
-  }));
-  return {
-    through: rows.at(-1)!.mutation.time,
-    complete: true,
-    tables,
-    rowCount: rows.length,
-    textLength: textLength(rows),
-  };
-}
-
-/** Ends a fragmented transaction whose rows have all been yielded. */
-function emptyBatch(through: Timestamp): Batch {
-  return { through, complete: true, tables: [], rowCount: 0, textLength: 0 };
-}
-
-function byTime(left: StagedRow, right: StagedRow): number {
-  const leftTime = left.mutation.time;
-  const rightTime = right.mutation.time;
-  return leftTime < rightTime
-    ? -1
-    : leftTime > rightTime
-      ? 1
-      : Number(goesLast(left)) - Number(goesLast(right));
-}
-
-function goesLast({ sharesKey, mutation }: StagedRow): boolean {
-  return sharesKey && mutation.after !== null;
-}
-
 /** How many of the sorted rows lie before the time. */
 function countBefore(rows: readonly StagedRow[], time: Timestamp): number {
   return lowerBound(rows, (row) => row.mutation.time >= time);
@@ -561,13 +351,4 @@ function lowerBound(
     }
   }
   return low;
-}
-
-/** Characters of row text held: what the budget of `readBatches` counts. */
-function textLength(rows: readonly StagedRow[]): number {
-  let length = 0;
-  for (const { mutation } of rows) {
-    length += textLengthOf(mutation);
-  }
-  return length;
 }

@@ -7,7 +7,7 @@
  * entry by the log's primary key.
  */
 import { randomBytes } from 'node:crypto';
-import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
 
 /** Ascending within one store, whatever the clock does. */
 export function entryIds(): () => string {
@@ -34,11 +34,8 @@ export function printEntryId(minTime: Timestamp, stored: string): string {
 export function parseEntryId(
   id: string,
 ): { minTime: Timestamp; stored: string } | null {
-  const dash = zeroTimestamp.length;
-  return /^\d{19}\.\d{10}-[0-9a-f]{23}$/.test(id)
-    ? {
-        minTime: id.slice(0, dash) as Timestamp,
-        stored: id.slice(dash + 1),
-      }
-    : null;
+  const match = /^(\d{19}\.\d{10}(?:\.\d{19}\.\d{10})?)-([0-9a-f]{23})$/.exec(
+    id,
+  );
+  return match && { minTime: match[1]! as Timestamp, stored: match[2]! };
 }

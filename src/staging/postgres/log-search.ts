@@ -22,11 +22,11 @@ export function logSearch(
   run: Run,
 ): (row: SoughtRow, signal?: AbortSignal) => Promise<boolean> {
   return async (row, signal) => {
-    const { schema, table, time } = row;
-    const place = [schema, timeBucket(time), time, table];
+    const { schema, table, version } = row;
+    const place = [schema, timeBucket(version), version, table];
     const bytes = soughtBytes(row);
-    const wanted = [bytes.time, bytes.head, bytes.key, soughtPageEntries];
-    let cursor = [timeBucket(time), ''];
+    const wanted = [bytes.version, bytes.head, bytes.key, soughtPageEntries];
+    let cursor = [timeBucket(version), ''];
     for (;;) {
       const rows = await run<EntryRow>(
         findNear,

@@ -20,7 +20,8 @@ import { sqlState } from './errors.ts';
  * again after a failure half-way: not every server can undo them. A step,
  * once released, is never changed.
  *
- * Times are fixed-width digits, which every collation sorts as the clock does.
+ * Times are fixed-width digits, and versions (mutation/row-version.ts) two of
+ * them: every collation sorts those as the clock does.
  */
 export const postgresMigrations: readonly Migration[] = [
   (tables, server) => [

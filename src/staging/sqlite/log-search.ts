@@ -18,8 +18,8 @@ export function openLogSearch(
        and (substr(body, 6, ?) <> ? or instr(body, ?) > 0)`,
   );
   return (row) => {
-    const { schema, table, time } = row;
-    const place = [schema, timeBucket(time), time, time, table];
+    const { schema, table, version } = row;
+    const place = [schema, timeBucket(version), version, version, table];
     const entries = Number(
       count.get(...place, soughtEntriesLimit + 1)!['entries'],
     );
@@ -28,7 +28,7 @@ export function openLogSearch(
     }
     const bytes = soughtBytes(row);
     const { head, key } = bytes;
-    const wanted = [bytes.time, head.length, head, key];
+    const wanted = [bytes.version, head.length, head, key];
     for (const found of select.iterate(...place, ...wanted)) {
       if (mayHold(readEntry(found), row)) {
         return true;

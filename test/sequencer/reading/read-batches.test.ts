@@ -14,10 +14,8 @@ import {
   timestampFromMs,
   zeroTimestamp,
 } from '../../../src/mutation/timestamp.ts';
-import {
-  type BatchLimits,
-  readBatches,
-} from '../../../src/sequencer/reading/read-batches.ts';
+import { readBatches } from '../../../src/sequencer/reading/read-batches.ts';
+import type { BatchLimits } from '../../../src/sequencer/reading/staged-rows.ts';
 import { encodeEntries } from '../../../src/staging/batch-codec.ts';
 import { openSqliteStore } from '../../../src/staging/sqlite/sqlite-store.ts';
 import type { StagingStore } from '../../../src/staging/staging.ts';
