@@ -29,6 +29,11 @@ export function versionLengthAt(text: string, start: number): number {
   return text[start + timeLength] === '.' ? scannedLength : timeLength;
 }
 
+/** When the version was made at the source, whenever it takes effect. */
+export function sourceTime({ time, cameAt }: Mutation): Timestamp {
+  return cameAt ?? time;
+}
+
 export function versionOf({ time, cameAt }: Mutation): Timestamp {
   return cameAt === undefined
     ? time

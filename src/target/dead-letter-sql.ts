@@ -5,6 +5,7 @@
 import { redactText } from '../config/redact.ts';
 import { createHash } from 'node:crypto';
 import type { JsonText } from '../mutation/mutation.ts';
+import { sourceTime } from '../mutation/row-version.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import type {
@@ -151,7 +152,7 @@ export class DeadLetterSql {
     bindings: Bindings,
   ): string {
     const { key, after, before, movedFrom } = mutation;
-    const time = mutation.cameAt ?? mutation.time;
+    const time = sourceTime(mutation);
     const long = (value: string | null | undefined): string =>
       value == null ? 'null' : bindings.bind(value, 'long');
     const values = [

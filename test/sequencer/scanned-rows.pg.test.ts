@@ -97,3 +97,30 @@ test('a scan that does not fit into memory, and versions of its rows among it, e
     wanted,
   );
 });
+
+test('in immediate mode an older version from the same scan does not bring a row back that was set aside, a newer one does', async () => {
+  await using house = await testHouse({
+    mode: 'immediate',
+    sequencer: { onRowError: 'deadLetter' },
+  });
+  await house.database.query(`
+    create table p (id int primary key, v int);
+    create table t (id int primary key, v int check (v <> 7))`);
+  const { dlqTableName } = house.house.options.sequencer;
+  const letters = (): Promise<number> =>
+    house.target.deadLetters(house.schema, dlqTableName).count({});
+  const version = (step: number): ReturnType<typeof row> =>
+    row('t', step, 1, { v: step });
+  await send(house, [row('p', 1, 1, { v: 1 })], 10);
+  await applied(house, 10);
+  await send(house, [version(7), version(5), version(7)]);
+  expect(await letters()).toBe(1);
+  await house.restart();
+  await send(house, [version(5), version(7), version(5)]);
+  expect(await rowsOf(house, 'select v from t')).toEqual([]);
+  expect(await letters()).toBe(1);
+  await send(house, [version(8), version(5)], 20);
+  await applied(house, 20);
+  expect(await rowsOf(house, 'select v from t')).toEqual(['8']);
+  expect(await letters()).toBe(0);
+});

@@ -6,7 +6,7 @@ import {
   type Mutation,
   type TableMutations,
 } from '../../mutation/mutation.ts';
-import { byVersion, versionOf } from '../../mutation/row-version.ts';
+import { byVersion, sourceTime } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type {
   DeadLetterBox,
@@ -400,9 +400,7 @@ export class DeadLetterDesk {
     const isOlder = (mutation: Mutation): boolean => {
       const { key } = mutation;
       const letter = ours?.get(key) ? undefined : open.get(key);
-      return (
-        letter?.version !== undefined && versionOf(mutation) <= letter.version
-      );
+      return letter?.time !== undefined && sourceTime(mutation) <= letter.time;
     };
     return this.#commitInOrder || rows.table.primaryKey.length === 0
       ? rows

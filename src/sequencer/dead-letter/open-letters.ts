@@ -4,15 +4,15 @@ import type {
   Mutation,
   TableMutations,
 } from '../../mutation/mutation.ts';
-import { versionOf } from '../../mutation/row-version.ts';
+import { sourceTime } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import type { DeadLetters } from '../../target/dead-letters.ts';
 
 export interface OpenLetter {
   /** The code that later letters of the row get too. */
   readonly code: string;
-  /** Of the latest version that is set aside; absent until it is committed. */
-  readonly version?: Timestamp;
+  /** At the source, of the latest version that is set aside; absent until it is committed. */
+  readonly time?: Timestamp;
   /** The row was to come here from that key, and is still there. */
   readonly movedFrom?: JsonText;
   /** The row here was to leave for that key, and has not. */
@@ -154,15 +154,12 @@ export function noteLetter(
   code: string,
 ): void {
   const { key, after, movedFrom } = mutation;
-  const version = versionOf(mutation);
+  const time = sourceTime(mutation);
   const known = rows.get(key);
   rows.set(key, {
     ...known,
     code,
-    version:
-      known?.version !== undefined && known.version > version
-        ? known.version
-        : version,
+    time: known?.time !== undefined && known.time > time ? known.time : time,
     ...(movedFrom !== undefined && { movedFrom }),
     // The delete of the key that was left is a part of the move.
     ...(known?.movedTo !== undefined && after !== null && { isTaken: true }),
