@@ -1,7 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { createCertificates } from '../../../src/lib/certificates.ts';
 import { runCommandLine } from '../../support/captured-io.ts';
 import { type Daemon, startDaemon } from '../../support/daemon.ts';
 import {
@@ -220,4 +222,88 @@ test.each(['sqlite', 'postgres'] as const)(
     }
   },
   180_000,
+);
+
+test.each([
+  ['', 200],
+  ['_.diag=cn:changefeed', 200],
+  ['shop.public=cn:changefeed', 403],
+])(
+  'on the webhook listener, with the subjects %j, /_/diag answers %i to the certificate, 200 to a token for it, and 403 to all others',
+  async (subjects, status) => {
+    await using target = await testDatabase();
+    const folder = await mkdtemp(join(tmpdir(), 'replicator-tokens-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const { ca, server, client } = await createCertificates({
+      hosts: ['localhost', '127.0.0.1'],
+      days: 1,
+      clientName: 'changefeed',
+    });
+    const file = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(folder, name), text, { mode: 0o600 });
+      return join(folder, name);
+    };
+    const dataDir = join(folder, 'data');
+    await using daemon = await startDaemon({
+      waitFor: 'nothing',
+      dataDir,
+      args: [
+        '--metricsAddr=',
+        `--targetConn=${target.url}`,
+        `--tlsCertificate=${await file('server.pem', server.cert)}`,
+        `--tlsPrivateKey=${await file('server.key', server.key)}`,
+        `--tlsClientCA=${await file('ca.pem', ca.cert)}`,
+        `--tlsAllowedSubjects=${subjects}`,
+      ],
+    });
+    await expect
+      .poll(() => daemon.logs(), { timeout: 60_000 })
+      .toContain('ready on https://');
+    const keys = join(folder, 'keys');
+    await runCommandLine([
+      'jwt',
+      'add-key',
+      '--generate',
+      `--out=${keys}`,
+      `--dataDir=${dataDir}`,
+    ]);
+    const { stdout } = await runCommandLine([
+      'make-jwt',
+      `--key=${join(keys, 'token-key.pem')}`,
+      '--allow=_.diag',
+    ]);
+    const get = (
+      path: string,
+      pair: { cert?: string; key?: string },
+      headers: Record<string, string> = {},
+    ): Promise<number> =>
+      new Promise((resolve, reject) => {
+        https
+          .get(
+            `${daemon.url}${path}`,
+            { ca: ca.cert, agent: false, headers, ...pair },
+            (reply) => {
+              reply.resume();
+              resolve(reply.statusCode ?? 0);
+            },
+          )
+          .once('error', reject);
+      });
+    expect(await get('/_/diag', client)).toBe(status);
+    expect(await get('/_/diag', {})).toBe(403);
+    expect(await get('/_/healthz', {})).toBe(200);
+    expect(await get('/_/varz', {})).toBe(200);
+    const authorization = `Bearer ${stdout.trim()}`;
+    expect(
+      await get('/_/diag', {}, { authorization: `${authorization}x` }),
+    ).toBe(403);
+    daemon.kill('SIGHUP');
+    await expect
+      .poll(() => get('/_/diag', {}, { authorization }), { timeout: 30_000 })
+      .toBe(200);
+    expect(await get(`/_/diag?access_token=${stdout.trim()}`, {})).toBe(200);
+    // It may look; it is no certificate for a changefeed.
+    expect(await get('/shop/public', {}, { authorization })).toBe(401);
+  },
+  120_000,
 );
