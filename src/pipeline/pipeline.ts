@@ -8,7 +8,7 @@ import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import { ConsistentSequencer } from '../sequencer/consistent.ts';
-import { ImmediateSequencer } from '../sequencer/immediate.ts';
+import { ImmediateSequencer } from '../sequencer/immediate/immediate.ts';
 import type { RunAhead } from '../sequencer/ahead/run-ahead.ts';
 import type {
   ClaimedWatermark,

@@ -3,9 +3,9 @@
  *
  * consistent.ts   applies staged mutations up to the resolved timestamp, whole
  *                 source transactions in source order (the default mode).
- * run-ahead.ts    the best effort: rows of tables that no foreign key links go
+ * ahead/          the best effort: rows of tables that no foreign key links go
  *                 ahead of the consistent mode, which follows behind.
- * immediate.ts    applies mutations as they arrive, before the sender hears
+ * immediate/      applies mutations as they arrive, before the sender hears
  *                 "yes"; transactions of the source may be seen torn.
  */
 import type { Backoff } from '../failure/backoff.ts';

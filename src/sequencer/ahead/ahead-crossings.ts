@@ -6,8 +6,7 @@ import type { AheadCeiling } from './ahead-ceiling.ts';
 import type { AheadClaims, AheadCrossing } from './ahead-claims.ts';
 import type { AheadPending, PendingRow } from './ahead-pending.ts';
 import { type AheadTerms, applyNewest } from './ahead-recovery.ts';
-import { tablesInShape } from '../reading/batch-tables.ts';
-import { batchOf } from '../immediate-recovery.ts';
+import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
 import type { SequencerContext } from '../sequencer.ts';
 
 /** How many transactions are opened for less than a full batch. */
@@ -237,7 +236,7 @@ export class AheadCrossings {
   ): Promise<void> {
     const { guard } = this.#parts.claims;
     const startedAtMs = performance.now();
-    const batch = batchOf(
+    const batch = joinedBatch(
       crossing.rows.map(({ table, mutation }) => ({
         table,
         mutations: [mutation],

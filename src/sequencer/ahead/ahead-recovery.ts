@@ -12,8 +12,7 @@ import {
 } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { EpochFence, SchemaShape } from '../../target/target.ts';
-import { tablesInShape } from '../reading/batch-tables.ts';
-import { batchOf } from '../immediate-recovery.ts';
+import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
 import { readBatches } from '../reading/read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import type { VersionGuard } from '../version-guard.ts';
@@ -174,7 +173,7 @@ async function crosses(
     table,
     mutations: versions,
   }));
-  const batch = batchOf(tables);
+  const batch = joinedBatch(tables);
   const applier = createApplier({
     collapse: true,
     ignoreUnknownColumns: options.ignoreUnknownColumns,

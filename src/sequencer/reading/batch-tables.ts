@@ -1,5 +1,10 @@
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { Mutation, TableMutations } from '../../mutation/mutation.ts';
+import {
+  type Batch,
+  type Mutation,
+  type TableMutations,
+  textLengthOf,
+} from '../../mutation/mutation.ts';
 import type { SchemaShape, TableShape } from '../../target/target.ts';
 
 /**
@@ -20,4 +25,31 @@ export function tablesInShape(
     }
     return { table: found, mutations };
   });
+}
+
+/** Joins the tables of several requests; arrival order is kept per table. */
+export function joinedBatch(parts: readonly TableMutations[]): Batch {
+  const byTable = new Map<string, Mutation[]>();
+  let rowCount = 0;
+  let textLength = 0;
+  let through = parts[0]!.mutations[0]!.time;
+  for (const { table, mutations } of parts) {
+    const joined = byTable.get(table) ?? [];
+    byTable.set(table, joined);
+    for (const mutation of mutations) {
+      joined.push(mutation);
+      rowCount += 1;
+      textLength += textLengthOf(mutation);
+      if (mutation.time > through) {
+        through = mutation.time;
+      }
+    }
+  }
+  return {
+    through,
+    complete: true,
+    tables: [...byTable].map(([table, mutations]) => ({ table, mutations })),
+    rowCount,
+    textLength,
+  };
 }

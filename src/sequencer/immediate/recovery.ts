@@ -1,20 +1,19 @@
-import { asReplicatorError } from '../failure/failure.ts';
+import { asReplicatorError } from '../../failure/failure.ts';
 import {
   type Batch,
   type Mutation,
   type TableMutations,
-  textLengthOf,
-} from '../mutation/mutation.ts';
-import { maxTimestamp, type Timestamp } from '../mutation/timestamp.ts';
-import { createApplier } from '../target/applier.ts';
-import { wholeRowTest } from '../target/row-shape.ts';
-import type { CommitMark, SchemaShape } from '../target/target.ts';
-import { tablesInShape } from './reading/batch-tables.ts';
-import type { DeadLetterDesk } from './dead-letter/desk.ts';
-import { takeRowsApart } from './dead-letter/request.ts';
-import { readBatches } from './reading/read-batches.ts';
-import type { SequencerContext } from './sequencer.ts';
-import type { VersionGuard } from './version-guard.ts';
+} from '../../mutation/mutation.ts';
+import { maxTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import { createApplier } from '../../target/applier.ts';
+import { wholeRowTest } from '../../target/row-shape.ts';
+import type { CommitMark, SchemaShape } from '../../target/target.ts';
+import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
+import type { DeadLetterDesk } from '../dead-letter/desk.ts';
+import { takeRowsApart } from '../dead-letter/request.ts';
+import { readBatches } from '../reading/read-batches.ts';
+import type { SequencerContext } from '../sequencer.ts';
+import type { VersionGuard } from '../version-guard.ts';
 
 export interface RecoveryMemory {
   readonly guard: VersionGuard;
@@ -194,34 +193,7 @@ async function applyTables(
     signal,
   );
   await transaction.commit(mark());
-  const batch = batchOf(tables);
+  const batch = joinedBatch(tables);
   desk.committed(batch);
   observer.batchCommitted(batch, performance.now() - startedAtMs);
-}
-
-/** Joins the tables of several requests; arrival order is kept per table. */
-export function batchOf(parts: readonly TableMutations[]): Batch {
-  const byTable = new Map<string, Mutation[]>();
-  let rowCount = 0;
-  let textLength = 0;
-  let through = parts[0]!.mutations[0]!.time;
-  for (const { table, mutations } of parts) {
-    const joined = byTable.get(table) ?? [];
-    byTable.set(table, joined);
-    for (const mutation of mutations) {
-      joined.push(mutation);
-      rowCount += 1;
-      textLength += textLengthOf(mutation);
-      if (mutation.time > through) {
-        through = mutation.time;
-      }
-    }
-  }
-  return {
-    through,
-    complete: true,
-    tables: [...byTable].map(([table, mutations]) => ({ table, mutations })),
-    rowCount,
-    textLength,
-  };
 }

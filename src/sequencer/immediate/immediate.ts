@@ -1,45 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { backoffMs } from '../failure/backoff.ts';
+import { backoffMs } from '../../failure/backoff.ts';
 import {
   asReplicatorError,
   isAbort,
   ReplicatorError,
-} from '../failure/failure.ts';
-import { Wakeup } from '../lib/wakeup.ts';
-import type { TableMutations } from '../mutation/mutation.ts';
-import type { Timestamp } from '../mutation/timestamp.ts';
-import { createApplier } from '../target/applier.ts';
-import { wholeRowTest } from '../target/row-shape.ts';
-import type { EpochFence, SchemaShape } from '../target/target.ts';
-import { AppliedWatermark } from './applied-watermark.ts';
-import { DeadLetterDesk } from './dead-letter/desk.ts';
-import { takeRowsApart } from './dead-letter/request.ts';
-import { rekeyedTables } from './ahead/free-tables.ts';
-import { batchOf, recoverImmediate } from './immediate-recovery.ts';
-import { alignKeys } from './reading/key-alignment.ts';
-import { nameInShape } from './reading/shape-names.ts';
-import { lastMode, noteMode } from './mode-memo.ts';
-import { OrderedApply } from './ordering/ordered-apply.ts';
-import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
-import { VersionGuard } from './version-guard.ts';
-
-/** How many transactions are opened for less than a full batch. */
-const eagerTransactions = 2;
-/** The longest that a request waits for others to share a transaction. */
-const gatherMs = 20;
-
-/** One request whose sender waits for its rows to reach the target. */
-interface Waiting {
-  readonly tables: readonly TableMutations[];
-  readonly rowCount: number;
-  readonly queuedAtMs: number;
-  readonly settle: PromiseWithResolvers<void>;
-  /** It was in a batch that failed: now it stands or falls by itself. */
-  alone: boolean;
-  /** How often its rows that can never go were looked for. */
-  searchCount: number;
-}
+} from '../../failure/failure.ts';
+import { Wakeup } from '../../lib/wakeup.ts';
+import type { TableMutations } from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import { createApplier } from '../../target/applier.ts';
+import { wholeRowTest } from '../../target/row-shape.ts';
+import type { EpochFence, SchemaShape } from '../../target/target.ts';
+import { AppliedWatermark } from '../applied-watermark.ts';
+import { DeadLetterDesk } from '../dead-letter/desk.ts';
+import { takeRowsApart } from '../dead-letter/request.ts';
+import { rekeyedTables } from '../ahead/free-tables.ts';
+import { recoverImmediate } from './recovery.ts';
+import { joinedBatch } from '../reading/batch-tables.ts';
+import {
+  gatherMs,
+  type WaitingRequest,
+  WaitingRequests,
+} from './waiting-requests.ts';
+import { alignKeys } from '../reading/key-alignment.ts';
+import { nameInShape } from '../reading/shape-names.ts';
+import { lastMode, noteMode } from '../mode-memo.ts';
+import { OrderedApply } from '../ordering/ordered-apply.ts';
+import type { ClaimedWatermark, SequencerContext } from '../sequencer.ts';
+import { VersionGuard } from '../version-guard.ts';
 
 /** A request that fails so often after its rows were found is refused. */
 const maxSearches = 3;
@@ -53,7 +42,7 @@ const maxSearches = 3;
  * order; source transactions may be seen torn, which is the price of the mode.
  *
  * The rows are in staging before they are applied (the pipeline sees to it).
- * That is what makes the guard survive a kill: at start immediate-recovery.ts
+ * That is what makes the guard survive a kill: at start recovery.ts
  * reads what is staged beyond the watermark.
  */
 export class ImmediateSequencer {
@@ -62,15 +51,13 @@ export class ImmediateSequencer {
   readonly #desk: DeadLetterDesk;
   readonly #applied: AppliedWatermark;
   readonly #wakeup = new Wakeup();
-  #queue: Waiting[] = [];
+  readonly #waiting: WaitingRequests;
   /** Transactions begun and not ended. */
   #openCount = 0;
   /** Requests that are taken apart, and will be queued again. */
   #searchingCount = 0;
   #failureCount = 0;
   #isReady = false;
-  /** Whoever comes now, having waited for staging, is refused. */
-  #hasEnded = false;
   /** Under which commits are fenced; null where the target keeps none. */
   readonly #epoch: number | null;
   /** Another daemon has claimed the schema, or the target has fallen back. */
@@ -87,6 +74,7 @@ export class ImmediateSequencer {
     this.#epoch = inTarget?.epoch ?? null;
     this.#guard = new VersionGuard(maxGuardKeys);
     this.#desk = new DeadLetterDesk(context, false);
+    this.#waiting = new WaitingRequests(context.options.flushSize);
     this.#applied = new AppliedWatermark(context, applied, false);
   }
 
@@ -115,36 +103,9 @@ export class ImmediateSequencer {
 
   /** Resolves when the rows are committed; rejects when the sender must repeat. */
   async accept(tables: readonly TableMutations[]): Promise<void> {
-    if (this.#hasEnded) {
-      throw new ReplicatorError('E3005');
-    }
-    const settle = Promise.withResolvers<void>();
-    const rowCount = tables.reduce(
-      (sum, part) => sum + part.mutations.length,
-      0,
-    );
-    this.#queue.push({
-      tables,
-      rowCount,
-      queuedAtMs: performance.now(),
-      settle,
-      alone: false,
-      searchCount: 0,
-    });
+    const { settle } = this.#waiting.add(tables);
     this.#wakeup.notify();
     await settle.promise;
-  }
-
-  /** For requests that failed; nobody takes any more of them after the end. */
-  #queueAgain(requests: readonly Waiting[]): void {
-    if (this.#hasEnded) {
-      for (const { settle } of requests) {
-        settle.reject(new ReplicatorError('E3005'));
-      }
-      return;
-    }
-    this.#queue.unshift(...requests);
-    this.#wakeup.notify();
   }
 
   /**
@@ -176,11 +137,8 @@ export class ImmediateSequencer {
       }
     } finally {
       this.#isReady = false;
-      this.#hasEnded = true;
       this.#ready.resolve();
-      for (const waiting of this.#queue.splice(0)) {
-        waiting.settle.reject(new ReplicatorError('E3005'));
-      }
+      this.#waiting.end();
     }
   }
 
@@ -192,7 +150,7 @@ export class ImmediateSequencer {
         if (this.#fencedOff) {
           throw this.#fencedOff;
         }
-        while (this.#mayBegin()) {
+        while (this.#waiting.mayBegin(this.#openCount)) {
           if (this.#context.shape() !== shape) {
             await apply[Symbol.asyncDispose]();
             for (const table of rekeyedTables(shape, this.#context.shape())) {
@@ -201,18 +159,18 @@ export class ImmediateSequencer {
             shape = this.#context.shape();
             apply = this.#openApply(signal);
           }
-          await this.#submit(apply, this.#takeBatch(), signal);
+          await this.#submit(apply, this.#waiting.take(), signal);
         }
         if (
           this.#stop.signal.aborted &&
-          this.#queue.length === 0 &&
+          this.#waiting.isEmpty &&
           this.#searchingCount === 0
         ) {
           return;
         }
         await this.#wakeup.wait(
           signal,
-          this.#queue.length > 0 ? gatherMs : undefined,
+          this.#waiting.isEmpty ? undefined : gatherMs,
         );
       }
     } finally {
@@ -220,54 +178,13 @@ export class ImmediateSequencer {
     }
   }
 
-  /**
-   * A transaction costs the target as much as some hundred rows, so beyond a
-   * few open ones requests gather until a full one can be made of them or an
-   * open one ends.
-   */
-  #mayBegin(): boolean {
-    if (this.#queue.length === 0) {
-      return false;
-    }
-    const { flushSize } = this.#context.options;
-    let rowCount = 0;
-    for (const waiting of this.#queue) {
-      rowCount += waiting.rowCount;
-      if (waiting.alone || rowCount >= flushSize) {
-        return true;
-      }
-    }
-    // Open ones may wait for locks that are no concern of these rows.
-    const waitedMs = performance.now() - this.#queue[0]!.queuedAtMs;
-    return this.#openCount < eagerTransactions || waitedMs >= gatherMs;
-  }
-
-  /** As many waiting requests as fit into one transaction, at least one. */
-  #takeBatch(): Waiting[] {
-    let rowCount = 0;
-    let count = 0;
-    for (const waiting of this.#queue) {
-      const fits =
-        rowCount + waiting.rowCount <= this.#context.options.flushSize;
-      if (count > 0 && (!fits || waiting.alone)) {
-        break;
-      }
-      rowCount += waiting.rowCount;
-      count += 1;
-      if (waiting.alone) {
-        break;
-      }
-    }
-    return this.#queue.splice(0, count);
-  }
-
   async #submit(
     apply: OrderedApply,
-    requests: readonly Waiting[],
+    requests: readonly WaitingRequest[],
     signal: AbortSignal,
   ): Promise<void> {
     this.#openCount += 1;
-    const batch = batchOf(
+    const batch = joinedBatch(
       requests.flatMap(({ tables }) =>
         tables.map((part) => alignKeys(part, this.#context.shape())),
       ),
@@ -367,7 +284,7 @@ export class ImmediateSequencer {
   }
 
   #failed(
-    requests: readonly Waiting[],
+    requests: readonly WaitingRequest[],
     error: unknown,
     signal: AbortSignal,
   ): void {
@@ -385,8 +302,16 @@ export class ImmediateSequencer {
     }
   }
 
+  #takeAgain(requests: readonly WaitingRequest[]): void {
+    this.#waiting.addAgain(requests);
+    this.#wakeup.notify();
+  }
+
   /** The rows that can never go are set aside when it comes again. */
-  async #takeApart(request: Waiting, signal: AbortSignal): Promise<void> {
+  async #takeApart(
+    request: WaitingRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     request.searchCount += 1;
     request.alone = true;
     this.#searchingCount += 1;
@@ -404,7 +329,7 @@ export class ImmediateSequencer {
         signal,
       );
       settle.promise.then(dropFindings, dropFindings);
-      this.#queueAgain([request]);
+      this.#takeAgain([request]);
     } catch (error) {
       this.#refuse([request], error);
     } finally {
@@ -413,7 +338,7 @@ export class ImmediateSequencer {
     }
   }
 
-  #refuse(requests: readonly Waiting[], error: unknown): void {
+  #refuse(requests: readonly WaitingRequest[], error: unknown): void {
     const failure = isAbort(error)
       ? new ReplicatorError('E3005')
       : asReplicatorError(error);
@@ -421,7 +346,7 @@ export class ImmediateSequencer {
       for (const request of requests) {
         request.alone = true;
       }
-      this.#queueAgain(requests);
+      this.#takeAgain(requests);
       return;
     }
     for (const request of requests) {

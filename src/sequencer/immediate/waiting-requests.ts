@@ -1,0 +1,112 @@
+/** Requests whose senders wait for their rows to reach the target. */
+import { ReplicatorError } from '../../failure/failure.ts';
+import type { TableMutations } from '../../mutation/mutation.ts';
+
+/** How many transactions are opened for less than a full batch. */
+const eagerTransactions = 2;
+/** The longest that a request waits for others to share a transaction. */
+export const gatherMs = 20;
+
+export interface WaitingRequest {
+  readonly tables: readonly TableMutations[];
+  readonly rowCount: number;
+  readonly queuedAtMs: number;
+  readonly settle: PromiseWithResolvers<void>;
+  /** It was in a batch that failed: now it stands or falls by itself. */
+  alone: boolean;
+  /** How often its rows that can never go were looked for. */
+  searchCount: number;
+}
+
+/** In the order in which they came; those that failed come first again. */
+export class WaitingRequests {
+  readonly #flushSize: number;
+  #queue: WaitingRequest[] = [];
+  /** Whoever comes now, having waited for staging, is refused. */
+  #hasEnded = false;
+
+  constructor(flushSize: number) {
+    this.#flushSize = flushSize;
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0;
+  }
+
+  /** Its `settle` tells its end. E3005 where nobody takes it any more. */
+  add(tables: readonly TableMutations[]): WaitingRequest {
+    if (this.#hasEnded) {
+      throw new ReplicatorError('E3005');
+    }
+    const request: WaitingRequest = {
+      tables,
+      rowCount: tables.reduce((sum, part) => sum + part.mutations.length, 0),
+      queuedAtMs: performance.now(),
+      settle: Promise.withResolvers<void>(),
+      alone: false,
+      searchCount: 0,
+    };
+    this.#queue.push(request);
+    return request;
+  }
+
+  /** For requests that failed; nobody takes any more of them after the end. */
+  addAgain(requests: readonly WaitingRequest[]): void {
+    if (this.#hasEnded) {
+      refuseAll(requests);
+    } else {
+      this.#queue.unshift(...requests);
+    }
+  }
+
+  /** Refuses all that wait, and whoever comes from now on. */
+  end(): void {
+    this.#hasEnded = true;
+    refuseAll(this.#queue.splice(0));
+  }
+
+  /**
+   * A transaction costs the target as much as some hundred rows, so beyond a
+   * few open ones requests gather until a full one can be made of them or an
+   * open one ends.
+   */
+  mayBegin(openCount: number): boolean {
+    if (this.isEmpty) {
+      return false;
+    }
+    let rowCount = 0;
+    for (const waiting of this.#queue) {
+      rowCount += waiting.rowCount;
+      if (waiting.alone || rowCount >= this.#flushSize) {
+        return true;
+      }
+    }
+    // Open ones may wait for locks that are no concern of these rows.
+    const waitedMs = performance.now() - this.#queue[0]!.queuedAtMs;
+    return openCount < eagerTransactions || waitedMs >= gatherMs;
+  }
+
+  /** As many as fit into one transaction, at least one. */
+  take(): WaitingRequest[] {
+    let rowCount = 0;
+    let count = 0;
+    for (const waiting of this.#queue) {
+      const fits = rowCount + waiting.rowCount <= this.#flushSize;
+      if (count > 0 && (!fits || waiting.alone)) {
+        break;
+      }
+      rowCount += waiting.rowCount;
+      count += 1;
+      if (waiting.alone) {
+        break;
+      }
+    }
+    return this.#queue.splice(0, count);
+  }
+}
+
+function refuseAll(requests: readonly WaitingRequest[]): void {
+  for (const { settle } of requests) {
+    settle.reject(new ReplicatorError('E3005'));
+  }
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import type {
+  JsonText,
+  TableMutations,
+} from '../../../src/mutation/mutation.ts';
+import { timestampFromMs } from '../../../src/mutation/timestamp.ts';
+import { WaitingRequests } from '../../../src/sequencer/immediate/waiting-requests.ts';
+
+function rows(count: number): TableMutations[] {
+  const mutations = Array.from({ length: count }, (_, id) => ({
+    time: timestampFromMs(1),
+    key: `[${id}]` as JsonText,
+    after: null,
+    before: null,
+  }));
+  return [{ table: 't', mutations }];
+}
+
+test('requests are taken in their order, each once, as many as fit into one transaction; whoever failed before goes alone', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.boolean())),
+      fc.integer({ min: 1, max: 12 }),
+      (given, flushSize) => {
+        const waiting = new WaitingRequests(flushSize);
+        const added = given.map(([count, alone]) => {
+          const request = waiting.add(rows(count));
+          request.alone = alone;
+          return request;
+        });
+        const taken = [];
+        while (!waiting.isEmpty) {
+          expect(waiting.mayBegin(0)).toBe(true);
+          const batch = waiting.take();
+          const rowCount = batch.reduce((sum, each) => sum + each.rowCount, 0);
+          expect(batch.length === 1 || rowCount <= flushSize).toBe(true);
+          expect(batch.length === 1 || !batch.some(({ alone }) => alone)).toBe(
+            true,
+          );
+          taken.push(...batch);
+        }
+        expect(taken).toEqual(added);
+        expect(waiting.mayBegin(0)).toBe(false);
+      },
+    ),
+  );
+});
+
+test('behind open transactions little waits for more, and a full one or one that goes alone does not', () => {
+  const waiting = new WaitingRequests(10);
+  const small = waiting.add(rows(1));
+  // It has just come, however slow this machine is.
+  Object.assign(small, { queuedAtMs: performance.now() + 600_000 });
+  expect(waiting.mayBegin(0)).toBe(true);
+  expect(waiting.mayBegin(99)).toBe(false);
+  small.alone = true;
+  expect(waiting.mayBegin(99)).toBe(true);
+  small.alone = false;
+  expect(waiting.mayBegin(99)).toBe(false);
+  waiting.add(rows(9));
+  expect(waiting.mayBegin(99)).toBe(true);
+});
+
+test('what failed comes first again, and after the end nobody waits for ever', async () => {
+  const waiting = new WaitingRequests(1);
+  const first = waiting.add(rows(1));
+  const second = waiting.add(rows(1));
+  expect(waiting.take()).toEqual([first]);
+  waiting.addAgain([first]);
+  expect(waiting.take()).toEqual([first]);
+  const ends = Promise.allSettled(
+    [first, second].map(({ settle }) => settle.promise),
+  );
+  waiting.end();
+  waiting.addAgain([first]);
+  for (const end of await ends) {
+    expect(end).toMatchObject({ reason: { code: 'E3005' } });
+  }
+  expect(() => waiting.add(rows(1))).toThrow(
+    expect.objectContaining({ code: 'E3005' }),
+  );
+});
