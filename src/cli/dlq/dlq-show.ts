@@ -6,6 +6,7 @@ import {
 import { ReplicatorError } from '../../failure/failure.ts';
 import { printTimestamp } from '../../mutation/timestamp.ts';
 import type { DeadLetter } from '../../target/dead-letters.ts';
+import { visibleText } from '../../lib/visible-text.ts';
 import type { Command } from '../command.ts';
 import {
   letterFilter,
@@ -96,6 +97,6 @@ function asText(letter: DeadLetter): string {
   ];
   return lines
     .filter(([, value]) => value != null && value !== '')
-    .map(([name, value]) => `${name.padEnd(11)}  ${value}\n`)
+    .map(([name, value]) => `${name.padEnd(11)}  ${visibleText(value!)}\n`)
     .join('');
 }

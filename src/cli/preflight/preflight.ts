@@ -12,6 +12,7 @@ import { isAbort, ReplicatorError } from '../../failure/failure.ts';
 import { privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../../target/open-target.ts';
 import type { GrantPlan } from '../../target/privileges.ts';
+import { visibleText } from '../../lib/visible-text.ts';
 import type { Command } from '../command.ts';
 import type { Finding } from '../../failure/finding.ts';
 
@@ -107,7 +108,7 @@ async function stagingPrivilegeFindings(
 
 function findingLine({ level, subject, text, remedy }: Finding): string {
   const line = `${level.padEnd(5)} ${subject.padEnd(7)} ${text}${remedy === undefined ? '' : `: ${remedy}`}`;
-  return `${redactText(line.replace(/\s*[\r\n]+\s*/g, ' '))}\n`;
+  return `${visibleText(redactText(line.replace(/\s*[\r\n]+\s*/g, ' ')))}\n`;
 }
 
 /** Whatever start, or pglogical, would refuse before it asks a database. */

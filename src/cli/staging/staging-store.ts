@@ -4,6 +4,7 @@ import {
   type OptionTable,
   valuesOf,
 } from '../../config/options.ts';
+import { visibleText } from '../../lib/visible-text.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   type SchemaName,
@@ -118,13 +119,16 @@ export function approximateBytes(byteCount: number): string {
 /** Columns as wide as their widest cell; numbers to the right. */
 export function textTable(
   head: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
+  cells: readonly (readonly (string | number)[])[],
 ): string {
+  const rows = cells.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? cell : visibleText(cell))),
+  );
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => String(row[column]).length)),
   );
-  const line = (cells: readonly (string | number)[]): string =>
-    cells
+  const line = (row: readonly (string | number)[]): string =>
+    row
       .map((cell, column) =>
         typeof cell === 'number'
           ? String(cell).padStart(widths[column]!)
