@@ -6,7 +6,7 @@ export interface NameLimits {
   isPossible(name: string): boolean;
 }
 
-const names: readonly string[] = [
+export const hostileWords: readonly string[] = [
   `";drop table bystander;--`,
   `'; drop table bystander; --`,
   '`; drop table bystander; -- ',
@@ -80,7 +80,7 @@ export function hostileNames({
           '表'.repeat(Math.floor(longestBytes / 3)),
           '"'.repeat(longestBytes),
         ];
-  return [...names, ...longest].filter(isPossible);
+  return [...hostileWords, ...longest].filter(isPossible);
 }
 
 /** Another name of the same kind, not longer than `name` where that is long. */
