@@ -9,13 +9,13 @@ import { HandFeed } from './hand-feed.ts';
 export interface HostileWorld {
   readonly names: readonly string[];
   /** The same for two names that cannot stand side by side in a table. */
-  identityOf(name: string): string;
-  quote(name: string): string;
+  readonly identityOf: (name: string) => string;
+  readonly quote: (name: string) => string;
   /** With the schema's name, quoted. */
-  tableName(name: string): string;
+  readonly tableName: (name: string) => string;
   readonly integer: string;
   readonly text: string;
-  sql(text: string): Promise<unknown>;
+  readonly sql: (text: string) => Promise<unknown>;
   /** Values as text. */
   rows(text: string): Promise<(string | null)[][]>;
   /** Gives the account of `args` what is printed for it. */

@@ -3,7 +3,7 @@
 export interface NameLimits {
   readonly longestBytes?: number;
   readonly longestCharacters?: number;
-  isPossible(name: string): boolean;
+  readonly isPossible: (name: string) => boolean;
 }
 
 export const hostileWords: readonly string[] = [
@@ -86,14 +86,13 @@ export function hostileNames({
 /** Another name of the same kind, not longer than `name` where that is long. */
 export function numbered(name: string, number: number): string {
   const mark = String(number);
-  const characters = [...name];
   let whole = mark + name;
+  // Whole code points go, so that none is cut in two.
   while (
     Buffer.byteLength(whole) > Math.max(60, Buffer.byteLength(name)) ||
     whole.length > 64
   ) {
-    characters.pop();
-    whole = mark + characters.join('');
+    whole = whole.replace(/.$/su, '');
   }
   return whole;
 }
