@@ -1,5 +1,7 @@
 # The daemon: docker run -v replicator:/data -p 26258:26258 replicator start …
-# Works with a read-only root file system: only /data is written.
+# Works with a read-only root file system, without capabilities and as any user
+# that may write /data, which is all that is written:
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges …
 
 FROM node:24-slim AS packages
 WORKDIR /app

@@ -25,6 +25,7 @@ const compose = parse(read('docker-compose.slot.yml')) as {
     }
   >;
   volumes: Record<string, unknown>;
+  secrets: Record<string, { readonly file: string }>;
 };
 const { services } = compose;
 
@@ -80,8 +81,10 @@ test('its settings, tables, traffic and command line bring rows from one server 
     await using _daemon = await startDaemon({
       command: 'pglogical',
       args: flags.map((flag) =>
-        flag.replace(address, (_whole, name: string) =>
-          servers[name]!.url('shop'),
+        flag.replace(/file:\/run\/secrets\/(\S+)$/, (_whole, secret: string) =>
+          read(compose.secrets[secret]!.file)
+            .trim()
+            .replace(address, (_, name: string) => servers[name]!.url('shop')),
         ),
       ),
     });
