@@ -41,7 +41,7 @@ export async function changefeedDemo(
   screen.say('Starting the daemon …');
   await using daemon = await demoDaemon(folder.path, certificates, target.url);
   screen.say(
-    `Look into it meanwhile: curl ${daemon.metricsUrl}/_/varz   (or /_/healthz, /_/diag)`,
+    `Look into it meanwhile: curl ${daemon.metricsUrl}/_/varz   (or /_/healthz)`,
   );
   screen.say(
     seconds > 0

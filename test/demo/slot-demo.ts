@@ -75,7 +75,7 @@ export async function slotDemo(
     return (await daemon.drain()) ? 0 : 1;
   }
   screen.say(
-    `Look into it meanwhile: curl ${daemon.metricsUrl}/_/varz   (or /_/healthz, /_/diag)`,
+    `Look into it meanwhile: curl ${daemon.metricsUrl}/_/varz   (or /_/healthz)`,
   );
   screen.say(`The source: ${source.url()}\nThe target: ${target.url}`);
   screen.say(

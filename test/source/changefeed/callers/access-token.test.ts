@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   accessTokenOf,
@@ -31,4 +32,54 @@ test.each([
   expect(request.headers[':path']).toBe(rest);
   expect(request.rawHeaders).toEqual([':method', 'POST', ':path', rest]);
   expect(accessTokenOf(request)).toBe(token);
+});
+
+test('however the name is written and wherever it stands, the token is not left in the URL', () => {
+  const secret = 'eyJsecret.eyJsecret.secret';
+  const spelled = fc
+    .array(fc.constantFrom('as is', 'capital', 'encoded'), {
+      minLength: 12,
+      maxLength: 12,
+    })
+    .map((ways) =>
+      ways
+        .map((way, index) => {
+          const letter = 'access_token'[index]!;
+          return way === 'encoded'
+            ? `%${letter.charCodeAt(0).toString(16)}`
+            : way === 'capital'
+              ? letter.toUpperCase()
+              : letter;
+        })
+        .join(''),
+    );
+  const harmless = fc.constantFrom(
+    '',
+    'x',
+    'x=1',
+    '=',
+    'token=2',
+    'a=b=c',
+    '%',
+  );
+  fc.assert(
+    fc.property(
+      fc.array(harmless, { maxLength: 4 }),
+      spelled,
+      fc.array(harmless, { maxLength: 4 }),
+      (before, name, after) => {
+        const query = [...before, `${name}=${secret}`, ...after].join('&');
+        const request = requestFor(`/db/public?${query}`);
+        takeAccessToken(request);
+        expect(accessTokenOf(request)).toBe(secret);
+        const left = [...before, ...after].join('&');
+        expect(request.url).toBe(
+          before.length + after.length === 0
+            ? '/db/public'
+            : `/db/public?${left}`,
+        );
+        expect(JSON.stringify(request)).not.toContain('secret');
+      },
+    ),
+  );
 });
