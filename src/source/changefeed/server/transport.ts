@@ -140,7 +140,7 @@ function createSecureServer(
   handler: Handler,
 ): http2.Http2SecureServer {
   const { authenticate, timeouts, responseTimeoutMs } = options;
-  const silentMs = timeouts.requestMs + responseTimeoutMs;
+  const silentMs = timeouts.requestMs + responseTimeoutMs + timeouts.headersMs;
   return http2.createSecureServer(
     {
       allowHTTP1: true,
@@ -158,12 +158,12 @@ function createSecureServer(
       ...limits,
     },
     (request, reply) => {
-      // One whose window stays closed would wait for ever with its answer.
+      // One whose window stays closed would wait for ever with its answer. A
+      // clock of the stream's own would begin anew with every ping.
       if (request.httpVersionMajor === 2) {
         const { stream } = request;
-        stream.setTimeout(silentMs, () => {
-          stream.close(http2.constants.NGHTTP2_CANCEL);
-        });
+        const timer = setTimeout(() => stream.destroy(), silentMs);
+        stream.once('close', () => clearTimeout(timer));
       }
       handler(
         request as unknown as http.IncomingMessage,
