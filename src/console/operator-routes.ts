@@ -14,6 +14,7 @@ import type { DiagnosticsGuard } from '../source/changefeed/callers/diagnostics-
 import type { StagingStore } from '../staging/staging.ts';
 import type { Target } from '../target/target.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { sharedAnswer } from './shared-answer.ts';
 
 /** What is behind a daemon that has staging to itself. */
 export interface OperatedHouse {
@@ -61,13 +62,14 @@ export function addOperatorRoutes(
   app: FastifyInstance,
   context: OperatorContext,
 ): void {
+  const metrics = sharedAnswer(() => context.metrics.registry.metrics());
+  const complaintsNow = sharedAnswer(() => healthComplaints(context));
+  const diagnosticsNow = sharedAnswer(() => diagnostics(context));
   app.get('/_/varz', async (_request, reply) =>
-    reply
-      .type(context.metrics.registry.contentType)
-      .send(await context.metrics.registry.metrics()),
+    reply.type(context.metrics.registry.contentType).send(await metrics()),
   );
   app.get('/_/healthz', async (_request, reply) => {
-    const complaints = await healthComplaints(context);
+    const complaints = await complaintsNow();
     return reply
       .code(complaints.length === 0 ? 200 : 500)
       .type('text/plain; charset=utf-8')
@@ -92,7 +94,7 @@ export function addOperatorRoutes(
         .send(`${redactText(failure.line)}\n`);
     }
     return reply.type('application/json').send(
-      `${JSON.stringify(redactDeep(await diagnostics(context)), null, 2)}
+      `${JSON.stringify(redactDeep(await diagnosticsNow()), null, 2)}
 `,
     );
   });

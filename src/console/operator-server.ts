@@ -6,7 +6,16 @@ import type { ListenAddress } from '../config/listen-address.ts';
 import { redactText } from '../config/redact.ts';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { takeAccessToken } from '../source/changefeed/callers/access-token.ts';
+import { refuseUnparsed } from '../source/changefeed/server/framing.ts';
+import { usualLimits } from '../source/changefeed/server/listener-limits.ts';
 import { addOperatorRoutes, type OperatorContext } from './operator-routes.ts';
+
+/** A few monitors, a load balancer's checks, a person. */
+const maxConnections = 200;
+/** A request here has a head and no more. */
+const requestMs = 10_000;
+/** Longer than any scraper waits between two questions on one connection. */
+const silentMs = 120_000;
 
 /** The operator's own listener (`--metricsAddr`), in cleartext. */
 export class OperatorServer implements AsyncDisposable {
@@ -23,6 +32,15 @@ export class OperatorServer implements AsyncDisposable {
   ): Promise<OperatorServer> {
     const app = Fastify({
       forceCloseConnections: true,
+      bodyLimit: 1_024,
+      connectionTimeout: silentMs,
+      requestTimeout: requestMs,
+      http: {
+        maxHeaderSize: usualLimits.maxHeaderBytes,
+        headersTimeout: requestMs,
+        connectionsCheckingInterval: requestMs / 2,
+      },
+      clientErrorHandler: refuseUnparsed,
       rewriteUrl(request) {
         takeAccessToken(request as IncomingMessage);
         return request.url ?? '/';
@@ -37,6 +55,7 @@ export class OperatorServer implements AsyncDisposable {
         .type('text/plain; charset=utf-8')
         .send(`${redactText(asReplicatorError(error).line)}\n`),
     );
+    app.server.maxConnections = maxConnections;
     addOperatorRoutes(app, context);
     try {
       await app.listen({

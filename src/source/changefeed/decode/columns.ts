@@ -104,6 +104,7 @@ export function scanRow(
   for (let index = 0; ; index += 1) {
     let member = index < expected.length ? expected[index] : undefined;
     if (member === undefined || !text.startsWith(member.token, pos)) {
+      requireFewColumns(index);
       member = memberAt(layout, text, pos);
       expected[index] = member;
     }
