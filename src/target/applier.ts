@@ -2,6 +2,7 @@
 import type { Mutation } from '../mutation/mutation.ts';
 import {
   deletes,
+  deletesUnreferred,
   lateVacations,
   moves,
   type PassedValues,
@@ -204,11 +205,20 @@ function* withParking(
   yield* unlinks(folded, links, transaction);
   yield* deletes([...early], transaction);
   if (order === 'values-parked') {
+    // What else they would take along is known of whole transactions only.
+    const stuck = last.filter(
+      ({ table, deleted }) =>
+        deleted.length > 0 &&
+        !canPark(table, table.columns, transaction.parking),
+    );
+    const ofLast = withChildren(last, new Set(stuck));
+    yield* deletesUnreferred(folded, ofLast, transaction);
     yield* parkings(folded, { early, transaction });
   }
   const passed: PassedValues = {
     passes: ({ table, columns }) =>
       !canPark(table, columns, transaction.parking),
+    areReferred: true,
   };
   const steps = links.size === 0 ? stepsWithDeletes(folded, last) : null;
   if (steps) {

@@ -61,6 +61,8 @@ export function* moves(
 export interface PassedValues {
   /** Whether unique values may pass between rows of the shape. */
   passes(rows: ShapeRows): boolean;
+  /** Also values that rows refer to. */
+  readonly areReferred?: boolean;
   /** Tables whose deleted rows may still have some. */
   readonly held?: ReadonlySet<TableShape>;
 }
@@ -78,7 +80,11 @@ export function* writes(
         try {
           await transaction.upsert(
             passed?.passes(chunk)
-              ? { ...chunk, passUniqueValues: true }
+              ? {
+                  ...chunk,
+                  passUniqueValues: true,
+                  passReferredValues: passed.areReferred === true,
+                }
               : chunk,
           );
         } catch (error) {
@@ -117,6 +123,34 @@ export function* deletes(
     }
     for (const chunk of deletedRows.values().flatMap(shapeChunks)) {
       yield () => transaction.deleteEqual(chunk);
+    }
+  }
+}
+
+/**
+ * Of rows that go last those to which nothing refers: they take nothing along,
+ * and their unique values are free. Children go first, so that parents may.
+ */
+export function* deletesUnreferred(
+  folded: readonly FoldedTable[],
+  chosen: ReadonlySet<FoldedTable>,
+  transaction: TargetTransaction,
+): Generator<Statement> {
+  for (const entry of folded.toReversed()) {
+    const { table, deleted } = entry;
+    if (!table.deletesQuietly || deleted.length === 0 || !chosen.has(entry)) {
+      continue;
+    }
+    const references = folded.flatMap(({ table: child }) =>
+      child.foreignKeys
+        .filter(
+          ({ parentSchema, parentTable }) =>
+            parentSchema === table.schema && parentTable === table.name,
+        )
+        .map((key) => ({ child, key })),
+    );
+    for (const chunk of keyChunks(keyRows(table, deleted))) {
+      yield async () => transaction.deleteUnreferred?.(chunk, references);
     }
   }
 }

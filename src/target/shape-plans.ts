@@ -22,6 +22,7 @@ export class ShapePlans<Plan> {
     const shape = [
       rows.replace === true,
       rows.passUniqueValues === true,
+      rows.passReferredValues === true,
       ...columns.map(({ name }) => name),
     ].join('\0');
     let plan = ofTable.get(shape);

@@ -50,6 +50,12 @@ export interface ForeignKey {
   readonly deferrable: boolean;
 }
 
+/** A foreign key with the table whose rows refer by it. */
+export interface TableReference {
+  readonly child: TableShape;
+  readonly key: ForeignKey;
+}
+
 export interface TableShape {
   readonly schema: SchemaName;
   readonly name: string;
@@ -66,6 +72,8 @@ export interface TableShape {
   readonly deleteTakes?: boolean;
   /** As that, or a row cannot be deleted and inserted again unnoticed. */
   readonly deleteHasEffects?: boolean;
+  /** No trigger runs when a row is deleted. Absent: that is not known. */
+  readonly deletesQuietly?: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];
   readonly foreignKeys: readonly ForeignKey[];
@@ -99,6 +107,11 @@ export interface ShapeRows {
    * writes the rows anew, if that has no effect beyond them.
    */
   readonly passUniqueValues?: boolean;
+  /**
+   * True: so may values that rows refer to. These look after each statement,
+   * and so after each link of a chain, whether the value is still there.
+   */
+  readonly passReferredValues?: boolean;
 }
 
 /** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */
@@ -163,6 +176,14 @@ export interface TargetTransaction extends AsyncDisposable {
   update(rows: ShapeRows): Promise<void>;
   readonly parking: ParkingRules;
   delete(keys: KeyRows): Promise<void>;
+  /**
+   * As that, of those rows only to which no row refers by one of the foreign
+   * keys given: nothing is taken along. Absent where `deletesQuietly` is.
+   */
+  deleteUnreferred?(
+    keys: KeyRows,
+    references: readonly TableReference[],
+  ): Promise<void>;
   /**
    * Gives rows another key and leaves all else; one that is not there is no
    * matter. Within one call keys may pass between the rows in any way, circles

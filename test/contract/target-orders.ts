@@ -97,49 +97,6 @@ export function registerOrdersCases(
     ).toEqual([1, 2, 3].map((n) => [`${n}`, `${n}`]));
   });
 
-  test('unique references that may not be null go along a chain of rows, though their deletes would cascade', async () => {
-    await using fixture = await open();
-    const { integer, shortText } = fixture.ddl;
-    await fixture.sql(
-      `create table person (id ${integer} not null primary key)`,
-    );
-    await fixture.sql(
-      `create table account (id ${integer} not null primary key, person ${integer} not null unique, note ${shortText(20)}, foreign key (person) references person (id))`,
-    );
-    await fixture.sql(
-      `create table item (id ${integer} not null primary key, account ${integer} not null, foreign key (account) references account (id) on delete cascade)`,
-    );
-    for (const n of [1, 2, 3, 4]) {
-      await fixture.sql(`insert into person values (${n})`);
-      await fixture.sql(`insert into account values (${n}, ${n}, 'n')`);
-      await fixture.sql(`insert into item values (${n}, ${n})`);
-    }
-    const account = (id: number, person: number) =>
-      row(2, [id], { id: `${id}`, person: `${person}` });
-    await carry(fixture, {
-      person: [row(2, [5], { id: '5' })],
-      // Whichever comes first: each gets what the next one gives up.
-      account: [account(9, 1), account(1, 2), account(2, 4), account(4, 5)],
-      item: [row(2, [3], null), row(2, [4], { id: '4', account: '9' })],
-    });
-    expect(
-      await fixture.rows('select id, person, note from account order by id'),
-    ).toEqual([
-      ['1', '2', 'n'],
-      ['2', '4', 'n'],
-      ['3', '3', 'n'],
-      ['4', '5', 'n'],
-      ['9', '1', null],
-    ]);
-    expect(
-      await fixture.rows('select id, account from item order by id'),
-    ).toEqual([
-      ['1', '1'],
-      ['2', '2'],
-      ['4', '9'],
-    ]);
-  });
-
   test('tables that refer to one another are written and emptied in one transaction', async () => {
     await using fixture = await open();
     const { integer } = fixture.ddl;

@@ -10,6 +10,7 @@ import type { RegisterCase, TargetFixture } from './target-fixture.ts';
 import { registerKeylessRowsCases } from './target-keyless-rows.ts';
 import { registerNamesCases } from './target-names.ts';
 import { registerEpochCases } from './target-epochs.ts';
+import { registerChainsCases } from './target-chains.ts';
 import { registerOrdersCases } from './target-orders.ts';
 import { registerRowsCases } from './target-rows.ts';
 import { registerSessionsCases } from './target-sessions.ts';
@@ -38,6 +39,7 @@ export function registerTargetContract(
     registerNamesCases(open, register);
     registerSizesCases(open, register);
     registerConstraintsCases(open, register);
+    registerChainsCases(open, register);
     registerOrdersCases(open, register);
     registerSlotChangesCases(open, register);
     registerPassedKeysCases(open, register);

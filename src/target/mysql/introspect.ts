@@ -181,9 +181,10 @@ function tableDraft(
       });
     });
   const names = columns.map((column) => column.name);
-  const deleteTakes =
-    parts.triggers.some((row) => row['table_name'] === name) ||
-    referring.some(({ takes }) => takes);
+  const hasTriggers = parts.triggers.some((row) => row['table_name'] === name);
+  const deleteTakes = hasTriggers || referring.some(({ takes }) => takes);
+  const seesTriggers =
+    lackingPrivileges(parts.grants, name, ['TRIGGER']).length === 0;
   return {
     schema,
     name,
@@ -192,10 +193,11 @@ function tableDraft(
     keyDeferrable: false,
     hasInheritors: false,
     deleteTakes,
+    deletesQuietly: seesTriggers && !hasTriggers,
     deleteHasEffects:
       deleteTakes ||
       !parts.knowsReferrers ||
-      lackingPrivileges(parts.grants, name, ['TRIGGER']).length > 0 ||
+      !seesTriggers ||
       // A key that is not the primary one may change while a row is away.
       referring.some(({ parentColumn }) => !keyNames.includes(parentColumn)),
     uniqueKeys: otherKeys.map(([, rows]) => uniqueColumns(rows, names)),

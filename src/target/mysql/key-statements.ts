@@ -1,5 +1,5 @@
 /** The SQL that finds rows by keys that stand in the statement as literals. */
-import type { ColumnShape, TableShape } from '../target.ts';
+import type { ColumnShape, TableReference, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import { quoteIdentifier, quoteTable, quoteText } from './quoting.ts';
 import { inCharset, selfReferences, untouched } from './statements.ts';
@@ -93,6 +93,37 @@ export function setNullStatement(
     .map((name) => `${quoteIdentifier(name)} = null`)
     .concat(untouched(table, names, ''))
     .join(', ')} where ${condition}`;
+}
+
+/** Of the keys, those rows to which no row refers by one of the foreign keys. */
+export function deleteUnreferredStatement(
+  table: TableShape,
+  references: readonly TableReference[],
+  condition: string,
+): string {
+  const name = quoteTable(table);
+  const joins = references.map(({ child, key }, place) => {
+    const matches = key.columns.map(
+      (column, index) =>
+        `c${place}.${quoteIdentifier(column)} = ${name}.${quoteIdentifier(key.parentColumns[index]!)}`,
+    );
+    if (child === table) {
+      const isSame = table.primaryKey.map(
+        (column) =>
+          `c${place}.${quoteIdentifier(column.name)} = ${name}.${quoteIdentifier(column.name)}`,
+      );
+      matches.push(`not (${isSame.join(' and ')})`);
+    }
+    return `left join ${quoteTable(child)} as c${place} on ${matches.join(' and ')}`;
+  });
+  const unreferred = references.map(
+    ({ key }, place) => `c${place}.${quoteIdentifier(key.columns[0]!)} is null`,
+  );
+  return [
+    `delete ${name} from ${name} force index (primary)`,
+    ...joins,
+    `where ${[condition, ...unreferred].join(' and ')}`,
+  ].join('\n');
 }
 
 /**

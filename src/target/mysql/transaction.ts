@@ -6,6 +6,7 @@ import type {
   KeyMoves,
   KeyRows,
   ShapeRows,
+  TableReference,
   TableShape,
   TargetTransaction,
   CommitMark,
@@ -34,7 +35,10 @@ import { OrphanRows } from './orphan-rows.ts';
 import { literalTexts } from './row-encoding.ts';
 import { jsonSource } from './row-source.ts';
 import { beginStatement, endStatement } from './session.ts';
-import { setNullStatement } from './key-statements.ts';
+import {
+  deleteUnreferredStatement,
+  setNullStatement,
+} from './key-statements.ts';
 import { updateStatement, vacatedColumns } from './statements.ts';
 import {
   didNotMoveNumber,
@@ -167,6 +171,24 @@ export class MysqlTransaction implements TargetTransaction {
         } else {
           await this.#deleteChildrenOf(keys.table);
           await deleteRows(connection, keys.table, conditions);
+        }
+      };
+    });
+  }
+
+  async deleteUnreferred(
+    keys: KeyRows,
+    references: readonly TableReference[],
+  ): Promise<void> {
+    await this.#written(() => {
+      requireKey(keys.table);
+      const conditions = this.#conditions(keys);
+      return async (connection) => {
+        await this.#orphans.settle(connection);
+        for (const condition of conditions) {
+          await connection.query(
+            deleteUnreferredStatement(keys.table, references, condition),
+          );
         }
       };
     });

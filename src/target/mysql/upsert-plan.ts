@@ -180,7 +180,7 @@ export function rewritten({
  * such a value, and rows of the table itself, look after each statement.
  */
 function passedAlong(rows: ShapeRows): ColumnShape[] {
-  const { table, columns, passUniqueValues } = rows;
+  const { table, columns, passUniqueValues, passReferredValues } = rows;
   if (
     !passUniqueValues ||
     !table.deleteHasEffects ||
@@ -193,9 +193,9 @@ function passedAlong(rows: ShapeRows): ColumnShape[] {
   const passed = columns.filter(
     ({ name, keyOrdinal }) => keyOrdinal === null && names.has(name),
   );
-  return passed.some(({ name, referred }) => referred || own.has(name))
-    ? []
-    : passed;
+  const isKept = ({ name, referred }: ColumnShape): boolean =>
+    own.has(name) || (referred === true && !passReferredValues);
+  return passed.some(isKept) ? [] : passed;
 }
 
 export async function rewrite(

@@ -23,6 +23,10 @@ select c.oid as table_oid, c.relname as table,
     select from pg_catalog.pg_trigger g
     where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 8 <> 0
   ) as delete_takes,
+  not exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 8 <> 0
+  ) as deletes_quietly,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
   (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,

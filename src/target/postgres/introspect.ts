@@ -107,6 +107,7 @@ function tableShape(
     hasInheritors: first['has_inheritors'] === 't',
     deleteTakes: first['delete_takes'] === 't',
     deleteHasEffects: first['delete_has_effects'] === 't',
+    deletesQuietly: first['deletes_quietly'] === 't',
     uniqueKeys: parts.indexes
       .filter((row) => row !== primary)
       .map((row) => JSON.parse(row['columns']!) as string[]),

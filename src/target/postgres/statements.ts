@@ -8,7 +8,7 @@
  * refuses it, as it does for a plain INSERT.
  */
 import { lacksNeeded } from '../row-shape.ts';
-import type { ColumnShape, TableShape } from '../target.ts';
+import type { ColumnShape, TableReference, TableShape } from '../target.ts';
 import { codecOf } from './codec.ts';
 import {
   arrayParameter,
@@ -298,6 +298,25 @@ export function deleteStatement(table: TableShape): string {
       const own = `t.${quoteIdentifier(column.name)}`;
       const given = valueExpression(column, table.primaryKey.indexOf(column));
       return `and ${printed(own)} = ${printed(`${given}::${column.type}`)}`;
+    }),
+  ].join('\n');
+}
+
+/** Of those rows to which no row refers by one of the foreign keys. */
+export function deleteUnreferredStatement(
+  table: TableShape,
+  references: readonly TableReference[],
+): string {
+  const itself = keyMatch(table, quoteIdentifier, 'c');
+  return [
+    deleteStatement(table),
+    ...references.map(({ child, key }) => {
+      const pairs = key.columns.map(
+        (name, index) =>
+          `c.${quoteIdentifier(name)} = t.${quoteIdentifier(key.parentColumns[index]!)}`,
+      );
+      const own = child === table ? ` and not (${itself})` : '';
+      return `and not exists (select from ${tableName(child)} as c where ${pairs.join(' and ')}${own})`;
     }),
   ].join('\n');
 }

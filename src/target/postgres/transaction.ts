@@ -6,6 +6,7 @@ import type {
   KeyMoves,
   KeyRows,
   ShapeRows,
+  TableReference,
   TableShape,
   TargetTransaction,
   CommitMark,
@@ -32,6 +33,7 @@ import { rowParameters } from './parameters.ts';
 import { parkingRules } from './parking.ts';
 import {
   deleteStatement,
+  deleteUnreferredStatement,
   updateStatement,
   vacateStatement,
 } from './statements.ts';
@@ -107,6 +109,16 @@ export class PostgresTransaction implements TargetTransaction {
     await this.#written(columnarRows(keys), () => {
       requireKey(keys.table);
       return [{ text: deleteStatement(keys.table) }];
+    });
+  }
+
+  async deleteUnreferred(
+    keys: KeyRows,
+    references: readonly TableReference[],
+  ): Promise<void> {
+    await this.#written(columnarRows(keys), () => {
+      requireKey(keys.table);
+      return [{ text: deleteUnreferredStatement(keys.table, references) }];
     });
   }
 

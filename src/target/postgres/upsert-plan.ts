@@ -37,6 +37,7 @@ function rewrites({
   table,
   columns,
   passUniqueValues,
+  passReferredValues,
 }: ShapeRows): PlannedStatement[] {
   const fixed = fixedIdentities(columns);
   const passed =
@@ -55,7 +56,9 @@ function rewrites({
             },
           ];
     // Rows that refer to a value must find it again at the end of a statement.
-    const mayPass = passed.length > 0 && !passed.some((each) => each.referred);
+    const mayPass =
+      passed.length > 0 &&
+      (passReferredValues || !passed.some((each) => each.referred));
     return mayPass
       ? [
           ...refusals,

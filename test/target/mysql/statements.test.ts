@@ -8,6 +8,7 @@ import { insertStatement } from '../../../src/target/mysql/insert-rows.ts';
 import {
   deleteLeavesStatement,
   deleteStatement,
+  deleteUnreferredStatement,
   keyCondition,
   setNullStatement,
 } from '../../../src/target/mysql/key-statements.ts';
@@ -162,6 +163,21 @@ const statements: Readonly<Record<string, string | null>> = {
     temporary(orders),
   ),
   'insert-ready': insertReadyStatement(node, node.columns, temporary(node)),
+  'delete-unreferred': deleteUnreferredStatement(
+    orders,
+    [item, orders].map((child) => ({
+      child,
+      key: {
+        name: 'of',
+        columns: ['total', 'name'],
+        parentSchema: orders.schema,
+        parentTable: orders.name,
+        parentColumns: ['id', 'customer'],
+        deferrable: false,
+      },
+    })),
+    '`id` in (1)',
+  ),
   'free-values': freeValuesStatement(
     {
       ...orders,

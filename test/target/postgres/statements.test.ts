@@ -6,6 +6,7 @@ import {
 } from '../../../src/target/postgres/keyless-statements.ts';
 import {
   deleteStatement,
+  deleteUnreferredStatement,
   freeValuesStatement,
   refuseRewriteStatement,
   rewriteStatement,
@@ -138,6 +139,20 @@ const statements: Readonly<Record<string, string | null>> = {
   ),
   delete: deleteStatement(serial),
   'delete-composite-key': deleteStatement(orders),
+  'delete-unreferred': deleteUnreferredStatement(
+    orders,
+    [serial, orders].map((child) => ({
+      child,
+      key: {
+        name: 'of',
+        columns: ['a', 'number'],
+        parentSchema: orders.schema,
+        parentTable: orders.name,
+        parentColumns: ['id', 'customer'],
+        deferrable: false,
+      },
+    })),
+  ),
   'delete-inherited': deleteStatement({ ...everything, hasInheritors: true }),
   vacate: vacateStatement(orders),
   'update-found': updateStatement(
