@@ -100,6 +100,7 @@ export class Pipeline implements Feed {
     this.status.applied = parts.checkpoint.applied;
     this.status.resolved = parts.checkpoint.resolved;
     this.#conflicts = new FeedConflicts(parts.schema, this.status, {
+      shared: house.store.leases && house.store,
       metrics: house.metrics,
       logger: this.#logger,
     });
@@ -181,12 +182,10 @@ export class Pipeline implements Feed {
     await this.#refuseForeignWatermark();
     this.status.lastResolvedAtMs = Date.now();
     await this.#underWay.passed(time);
-    const { accepted, checkpoint } = await this.#house.store.resolve(
-      this.schema,
-      time,
-    );
+    const recorded = await this.#house.store.resolve(this.schema, time);
+    const { accepted, checkpoint } = recorded;
     this.status.resolved = checkpoint.resolved;
-    this.#conflicts.heard(time, accepted, performance.now() - cameAtMs);
+    await this.#conflicts.heard(time, recorded, performance.now() - cameAtMs);
     if (!accepted) {
       this.#house.metrics.checkpoint_proposed_going_backwards_errors_total.inc({
         schema: this.schema,

@@ -43,6 +43,16 @@ export interface AppendOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface RecordedResolved {
+  readonly accepted: boolean;
+  readonly checkpoint: Checkpoint;
+  /**
+   * Which of the schema's resolved messages it was, accepted or not, by all
+   * daemons; null where the store is of one daemon at a time.
+   */
+  readonly messageNumber: number | null;
+}
+
 /** What `staging list` shows of an entry. */
 export interface EntrySummary {
   /** Opaque, unique, ascending within equal `minTime`: a paging position. */
@@ -171,7 +181,7 @@ export interface StagingStore extends AsyncDisposable {
     schema: SchemaName,
     time: Timestamp,
     signal?: AbortSignal,
-  ): Promise<{ accepted: boolean; checkpoint: Checkpoint }>;
+  ): Promise<RecordedResolved>;
   /**
    * Appends, resolves and notes the position in one commit: after a crash all
    * of it is there or nothing. E2010 (retry), and nothing is changed, where

@@ -6,7 +6,8 @@ import { createRandom } from '../../src/workload/random.ts';
 import { openSender, parseSinkUrl } from '../../src/workload/sender.ts';
 import { runCommandLine } from '../support/captured-io.ts';
 import { testDatabase } from '../support/test-database.ts';
-import { Arena, until } from './arena.ts';
+import { Arena, until, webhookPath } from './arena.ts';
+import { Fleet, type Member } from './fleet.ts';
 import { HandFeed } from './hand-feed.ts';
 
 async function health(arena: Arena): Promise<string> {
@@ -118,6 +119,29 @@ test('two changefeeds of the same rows that keep no pace are told by their resol
     async () => (await db.query('select 1 from item')).rows.length === 30,
   );
 });
+
+test(
+  'two changefeeds, each of which reaches a daemon of its own, are told by their resolved timestamps',
+  { timeout: 600_000 },
+  async () => {
+    await using fleet = await Fleet.open();
+    const { path } = webhookPath(fleet.target.url);
+    const feedTo = ({ daemon }: Member): HandFeed =>
+      new HandFeed(`http://127.0.0.1:${daemon.port}${path}`, 120_000);
+    using ahead = feedTo(fleet.members[0]!);
+    using behind = feedTo(fleet.members[1]!);
+    for (let at = 100; at < 120; at += 1) {
+      expect(await ahead.resolved(at)).toMatchObject({ status: 200 });
+      expect(await behind.resolved(at - 50)).toMatchObject({ status: 200 });
+    }
+    const { metricsUrl } = fleet.members[1]!.daemon;
+    const answer = await fetch(`${metricsUrl}/_/healthz`);
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      expect.stringContaining('E1030'),
+    ]);
+  },
+);
 
 test('a table that was taken out and is added again with a scan is refused until a person says that it is scanned anew', async () => {
   await using db = await testDatabase();

@@ -63,13 +63,14 @@ export function appendText(tables: Tables): string {
       returning 1
     ), resolved as (
       insert into ${tables.checkpoint} as stored
-        (schema_name, resolved, resolved_before, applied, applied_in_target, retired)
-      select schema_name, resolved, ${zero}, ${zero}, ${zero}, ${zero}
-      from unnest($10::text[], $11::text[]) as given (schema_name, resolved)
+        (schema_name, resolved, resolved_before, resolved_count, applied, applied_in_target, retired)
+      select schema_name, resolved, ${zero}, resolved_count, ${zero}, ${zero}, ${zero}
+      from unnest($10::text[], $11::text[], $19::int8[]) as given (schema_name, resolved, resolved_count)
       on conflict (schema_name) do update set
         resolved_before = stored.resolved,
+        resolved_count = stored.resolved_count + excluded.resolved_count,
         resolved = greatest(stored.resolved, excluded.resolved)
-      returning schema_name, resolved, resolved_before, applied, applied_in_target, retired
+      returning schema_name, resolved, resolved_before, resolved_count, applied, applied_in_target, retired
     ), given as (
       select name, value, previous
       from unnest($12::text[], $13::text[], $14::text[]) as given (name, value, previous)
@@ -102,7 +103,9 @@ export function appendValues(
   // One row a schema, always in the same order, so that groups on several
   // connections never lock rows crosswise.
   const latest = new Map<SchemaName, Timestamp>();
+  const counts = new Map<SchemaName, number>();
   for (const { schema, time } of resolved) {
+    counts.set(schema, (counts.get(schema) ?? 0) + 1);
     const known = latest.get(schema);
     if (known === undefined || known < time) {
       latest.set(schema, time);
@@ -134,6 +137,7 @@ export function appendValues(
     guards.map(({ schema }) => schema),
     guards.map(({ above }) => above),
     appended.flatMap((call, place) => call.entries.map(() => place)),
+    schemas.map((schema) => counts.get(schema)),
   ];
 }
 

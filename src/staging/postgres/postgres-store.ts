@@ -11,11 +11,11 @@ import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
 import { groupCommit } from '../group-commit.ts';
 import {
   type AppendGuard,
-  type Checkpoint,
   type NewEntry,
   positionMemo,
   purgedMemo,
   type ReadWindow,
+  type RecordedResolved,
   type SourceStep,
   type StagingSize,
   type StagingStore,
@@ -134,12 +134,13 @@ function saysMemoMoved(error: unknown): boolean {
   return sqlState((error as { cause?: unknown }).cause ?? {}) === '22012';
 }
 
-type ResolveResult = { accepted: boolean; checkpoint: Checkpoint };
-
 /** Of the statement that appends; without a schema where it resolves none. */
 type StagedRow = { readonly refused: string | null } & (
   | { readonly schema_name: null }
-  | (CheckpointRow & { readonly resolved_before: Timestamp })
+  | (CheckpointRow & {
+      readonly resolved_before: Timestamp;
+      readonly resolved_count: string;
+    })
 );
 
 function storeOn(
@@ -153,7 +154,7 @@ function storeOn(
   const nextId = entryIds();
   let closed = false;
 
-  const group = groupCommit<WriteCall, ResolveResult | boolean>({
+  const group = groupCommit<WriteCall, RecordedResolved | boolean>({
     commit: commitCalls,
     isShared: (error) =>
       error instanceof ReplicatorError && error.code === 'E2001',
@@ -166,7 +167,7 @@ function storeOn(
   /** For an append: whether its guard held. */
   async function commitCalls(
     calls: readonly WriteCall[],
-  ): Promise<(ResolveResult | boolean)[]> {
+  ): Promise<(RecordedResolved | boolean)[]> {
     const appended = calls.map((call) => ({
       entries: entriesOf(call),
       guard: call.kind === 'append' ? call.guard : undefined,
@@ -197,6 +198,10 @@ function storeOn(
       ),
     );
     const latest = new Map<SchemaName, Timestamp>();
+    const left = new Map<SchemaName, number>();
+    for (const { schema } of resolved) {
+      left.set(schema, (left.get(schema) ?? 0) + 1);
+    }
     return calls.map((call, place) => {
       if (call.kind === 'append') {
         return !refused.has(place);
@@ -206,7 +211,10 @@ function storeOn(
       const before = latest.get(schema) ?? row.resolved_before;
       const accepted = time >= before;
       latest.set(schema, accepted ? time : before);
-      return { accepted, checkpoint: readCheckpoint(row) };
+      const behind = left.get(schema)! - 1;
+      left.set(schema, behind);
+      const messageNumber = Number(row.resolved_count) - behind;
+      return { accepted, checkpoint: readCheckpoint(row), messageNumber };
     });
   }
 
@@ -252,7 +260,7 @@ function storeOn(
     async resolve(schema, time, signal) {
       assertOpen();
       const call = { kind: 'resolve', schema, time } as const;
-      return (await group.submit(call, signal)) as ResolveResult;
+      return (await group.submit(call, signal)) as RecordedResolved;
     },
 
     async advance(step, signal) {
@@ -266,7 +274,7 @@ function storeOn(
       }
       try {
         const moved = await group.submit({ kind: 'advance', step }, signal);
-        return (moved as ResolveResult).checkpoint;
+        return (moved as RecordedResolved).checkpoint;
       } catch (error) {
         throw saysMemoMoved(error) ? new ReplicatorError('E2010') : error;
       }

@@ -75,6 +75,10 @@ export const postgresMigrations: readonly Migration[] = [
       id text not null primary key
     )`,
   ],
+  (tables) => [
+    `alter table ${tables.checkpoint}
+      add column if not exists resolved_count int8 not null default 0`,
+  ],
 ];
 
 export type Server = 'postgresql' | 'cockroachdb';

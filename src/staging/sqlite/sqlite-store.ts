@@ -193,11 +193,12 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
       together(signal, 0, () => {
         const checkpoint = checkpointOf(schema);
         if (time < checkpoint.resolved) {
-          return { accepted: false, checkpoint };
+          return { accepted: false, checkpoint, messageNumber: null };
         }
         return {
           accepted: true,
           checkpoint: saveCheckpoint(schema, { ...checkpoint, resolved: time }),
+          messageNumber: null,
         };
       }),
 
