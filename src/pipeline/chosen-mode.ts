@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 
 import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
-import { type Timestamp, timestampFromMs } from '../mutation/timestamp.ts';
+import type { Timestamp } from '../mutation/timestamp.ts';
 import { AheadCeiling } from '../sequencer/ahead/ahead-ceiling.ts';
 import { freeTables, linkedTables } from '../sequencer/ahead/free-tables.ts';
 import type { BestEffortOptions } from '../sequencer/ahead/mode-switch.ts';
@@ -77,8 +77,8 @@ export async function openAhead(
 /**
  * Notes, before the first acknowledgement, that this mode acknowledges from now
  * on. What immediate mode may have applied beyond the watermark, in its recovery
- * too, counts as gone ahead: nothing must bring older versions back. The ceiling
- * is noted first, so that whoever is killed between the two does it again.
+ * too, counts as gone ahead: nothing must bring older versions back. That is what
+ * is staged by now, and no row that comes later. The ceiling is noted first, so that whoever is killed between the two does it again.
  */
 export async function noteConsistent(
   store: StagingStore,
@@ -88,15 +88,12 @@ export async function noteConsistent(
   const last = await lastMode(store, schema);
   if (last === 'immediate' || last === 'recovering') {
     const ceiling = await AheadCeiling.load(store, schema);
-    await ceiling.cover([...freeTables(shape)], noRowIsLater());
+    await ceiling.coverExactly(
+      [...freeTables(shape)],
+      await store.latest(schema),
+    );
   }
   await noteMode(store, schema, 'consistent');
-}
-
-/** Rows with later times are refused, E1028, if our clocks are this far apart. */
-function noRowIsLater(): Timestamp {
-  const hourMs = 3_600_000;
-  return timestampFromMs(Date.now() + 2 * hourMs);
 }
 
 /** Runs both until the first has ended; what goes ahead never ends it. */

@@ -239,6 +239,8 @@ export interface StagingStore extends AsyncDisposable {
     after: Timestamp,
     signal?: AbortSignal,
   ): Promise<{ entryCount: number; rowCount: number; byteCount: number }>;
+  /** When the last of the rows that are there takes effect; zero where there are none. */
+  latest(schema: SchemaName, signal?: AbortSignal): Promise<Timestamp>;
   list(
     filter: EntryFilter,
     limit: number,

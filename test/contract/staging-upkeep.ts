@@ -1,7 +1,11 @@
 /** The part of the staging contract that is not the way of a mutation. */
 import { describe, expect, test } from 'vitest';
 import { ReplicatorError } from '../../src/failure/failure.ts';
-import { maxTimestamp, zeroTimestamp } from '../../src/mutation/timestamp.ts';
+import {
+  maxTimestamp,
+  nextTimestamp,
+  zeroTimestamp,
+} from '../../src/mutation/timestamp.ts';
 import { decodeEntry, encodeEntries } from '../../src/staging/batch-codec.ts';
 import type { EntrySummary, StagingStore } from '../../src/staging/staging.ts';
 import {
@@ -141,6 +145,21 @@ export function registerUpkeepContract(
   });
 
   describe(`${name}: looking in`, () => {
+    test('the latest row is told, of a scan when it takes effect', () =>
+      withStore(async (store) => {
+        expect(await store.latest(schema)).toBe(zeroTimestamp);
+        await store.append(entriesOf(row(at(1, 5), 'a'), row(at(1, 9), 'b')));
+        await store.append(entriesOf(row(at(1, 7), 'c'), row(at(0, 3), 'd')));
+        await store.append(entriesOf(row(at(1, 2), 'e')));
+        expect(await store.latest(schema)).toBe(at(1, 9));
+        expect(await store.latest(otherSchema)).toBe(zeroTimestamp);
+        const scanned = nextTimestamp(at(1, 9));
+        await store.append(
+          entriesOf({ ...row(scanned, 'f'), cameAt: at(1, 1) }),
+        );
+        expect(await store.latest(schema)).toBe(scanned);
+      }));
+
     test('size and backlog count entries, rows and bytes', () =>
       withStore(async (store) => {
         expect(await store.size(schema)).toEqual({

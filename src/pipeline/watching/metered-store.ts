@@ -75,6 +75,7 @@ export function meteredStore(
     schemas: (signal) => store.schemas(signal),
     size: (schema, signal) => store.size(schema, signal),
     backlog: (schema, after, signal) => store.backlog(schema, after, signal),
+    latest: (schema, signal) => store.latest(schema, signal),
     list: (filter, limit, cursor, signal) =>
       store.list(filter, limit, cursor, signal),
     entry: (id, signal) => store.entry(id, signal),

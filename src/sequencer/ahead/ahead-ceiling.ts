@@ -71,6 +71,23 @@ export class AheadCeiling {
     signal?: AbortSignal,
   ): Promise<void> {
     const step = timestampFromMs(wallTimeMs(time) + stepMs);
+    await this.#raise(tables, time, { step, signal });
+  }
+
+  /** The same of rows that are ahead already, of which there will be no more. */
+  async coverExactly(
+    tables: readonly string[],
+    time: Timestamp,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#raise(tables, time, { step: time, signal });
+  }
+
+  async #raise(
+    tables: readonly string[],
+    time: Timestamp,
+    { step, signal }: { step: Timestamp; signal: AbortSignal | undefined },
+  ): Promise<void> {
     while (!tables.every((table) => this.covers(table, time))) {
       const wanted: Memo = {
         through: this.#through >= time ? this.#through : step,

@@ -6,8 +6,13 @@
  * whose lost COMMIT answer would be one more thing to explain.
  */
 import { ReplicatorError } from '../../failure/failure.ts';
+import { timeOfVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { type Timestamp, timeBucket } from '../../mutation/timestamp.ts';
+import {
+  type Timestamp,
+  timeBucket,
+  zeroTimestamp,
+} from '../../mutation/timestamp.ts';
 import { groupCommit } from '../group-commit.ts';
 import {
   type AppendGuard,
@@ -387,6 +392,15 @@ function storeOn(
         ),
       );
       return { entryCount, rowCount, byteCount: liveBytes };
+    },
+
+    async latest(schema, signal) {
+      const [row] = await run<{ time: Timestamp | null }>(
+        statements.latest,
+        [schema],
+        signal,
+      );
+      return timeOfVersion(row?.time ?? zeroTimestamp);
     },
 
     async list(filter, limit, cursor, signal) {

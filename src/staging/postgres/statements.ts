@@ -27,6 +27,8 @@ export interface Statements {
   readonly size: string;
   /** $1 schema, $2 bucket, $3 after. */
   readonly backlog: string;
+  /** Of the last second, in which the latest entry must be. */
+  readonly latest: string;
   /** $1 schemas, $2 minTime, $3 id. */
   readonly entry: string;
   readonly memo: string;
@@ -157,6 +159,12 @@ export function statementsOn(tables: Tables): Statements {
 
     backlog: `select ${countColumns} from ${log}
       where schema_name = $1 and min_time >= $2 and max_time > $3`,
+
+    latest: `select max(max_time) as time from ${log}
+      where schema_name = $1 and min_time >= (
+        select substr(min_time, 1, 10) from ${log}
+        where schema_name = $1 order by min_time desc limit 1
+      )`,
 
     entry: `select ${summaryColumns}, ${body} from ${log}
       where schema_name = any ($1::text[]) and min_time = $2 and id = $3`,

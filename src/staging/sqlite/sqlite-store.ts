@@ -6,6 +6,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ReplicatorError } from '../../failure/failure.ts';
+import { timeOfVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   type Timestamp,
@@ -83,6 +84,11 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
     `select count(*) as entries, coalesce(sum(row_count), 0) as row_count,
        coalesce(sum(byte_count), 0) as bytes
      from log where schema_name = ? and min_time >= ? and max_time > ?`,
+  );
+  const selectLatest = database.prepare(
+    `select max(max_time) as time from log where schema_name = ? and min_time >= (
+       select substr(min_time, 1, 10) from log
+       where schema_name = ? order by min_time desc limit 1)`,
   );
   const deleteThrough = database.prepare(
     `delete from log where id in (
@@ -298,6 +304,12 @@ function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
           rowCount: Number(row['row_count']),
           byteCount: Number(row['bytes']),
         };
+      }),
+
+    latest: (schema, signal) =>
+      now(signal, () => {
+        const time = selectLatest.get(schema, schema)?.['time'];
+        return timeOfVersion((time as Timestamp | null) ?? zeroTimestamp);
       }),
 
     list: (filter, limit, cursor, signal) =>

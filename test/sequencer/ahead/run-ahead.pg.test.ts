@@ -285,6 +285,24 @@ test('what immediate mode has applied beyond the watermark is not set back by be
   expect(seen.map(Number)).toEqual(seen.map(Number).toSorted((a, b) => a - b));
 });
 
+test('behind immediate mode plain consistent mode brings rows forward once, and none that comes later', async () => {
+  await using house = await testHouse({ mode: 'immediate' });
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 2, 1, { v: 2 })]);
+  const plain = { mode: 'consistent' } as const;
+  await house.restart(plain);
+  await send(house, [row('t', 4, 2, { v: 4 })], 3);
+  await applied(house, 3);
+  await house.restart(plain);
+  // A sweep has been over before this one is.
+  await send(house, [row('t', 7, 3, { v: 7 })], 3);
+  await house.restart(plain);
+  await until(() => status(house).state === 'running');
+  await send(house, [], 4);
+  await applied(house, 4);
+  expect(await shown(house)).toEqual(['1 2', '2 4']);
+});
+
 test('what immediate mode has applied and the guard has no room for is left to the sweep, and nothing goes ahead before', async () => {
   await using house = await testHouse({ mode: 'immediate' });
   await house.database.query('create table t (id int primary key, v int)');
