@@ -7,7 +7,7 @@ import {
   dialPostgres,
 } from '../../config/address/postgres-dial.ts';
 import { type Gate, runBehindGates } from './append-gate.ts';
-import { isConnectionIntact, postgresFailure } from './errors.ts';
+import { isConnectionIntact, postgresFailure, sqlState } from './errors.ts';
 
 /** The limits of the connection pool; SQLite needs none. */
 export interface StagingPoolOptions {
@@ -40,15 +40,33 @@ export interface Connections extends AsyncDisposable {
 const statementTimeoutMs = 60_000;
 
 /**
- * `on` or stricter is left as it is. Of the isolation says append-gate.ts why
- * it must not be what somebody has set for the database or the account. Statements of this kind, and not startup
- * parameters, because connection poolers refuse those they do not know.
+ * `on` or stricter is left as it is. Why the isolation must not be what
+ * somebody has set for the database or the account says append-gate.ts.
+ * Statements of this kind, and not startup parameters, because connection
+ * poolers refuse those they do not know.
  */
 const sessionSettings = `select set_config('statement_timeout', '${statementTimeoutMs}', false),
   set_config('default_transaction_isolation', case when version() like 'CockroachDB%'
     then 'serializable' else 'read committed' end, false),
   case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
     then set_config('synchronous_commit', 'on', false) end`;
+
+/**
+ * So that the server soon ends the session of a machine that is gone without
+ * a word; by its default it would hold its locks for two hours more.
+ */
+const keepAliveSettings = `select set_config('tcp_keepalives_idle', '15', false),
+  set_config('tcp_keepalives_interval', '5', false),
+  set_config('tcp_keepalives_count', '3', false)`;
+
+export async function keepAlive(client: pg.ClientBase): Promise<void> {
+  await client.query(keepAliveSettings).catch((error: unknown) => {
+    // A server that does not know them does without.
+    if (sqlState(error) === null) {
+      throw error;
+    }
+  });
+}
 
 /** A server that is gone without a word must not hold a caller for ever. */
 const limits = { query_timeout: statementTimeoutMs + 5_000 };
@@ -118,6 +136,7 @@ export function openConnections(
     if (!retireAtMs.has(client)) {
       try {
         await client.query(sessionSettings);
+        await keepAlive(client);
       } catch (error) {
         client.release(true);
         throw error;

@@ -13,8 +13,7 @@ import type pg from 'pg';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { cutClient } from '../../config/address/postgres-dial.ts';
-import { dialSession } from './connections.ts';
-import { sqlState } from './errors.ts';
+import { dialSession, keepAlive } from './connections.ts';
 
 /**
  * What an acknowledgement means to a daemon: that rows are staged, or that they
@@ -42,14 +41,6 @@ const takeOverStepMs = 250;
 const heartbeatMs = 15_000;
 const longestRetryMs = 10_000;
 const partingMs = 1_000;
-
-/**
- * So that the server soon ends the session of a machine that is gone without
- * a word; by its default it would hold the lock for two hours more.
- */
-const keepAliveSettings = `select set_config('tcp_keepalives_idle', '15', false),
-  set_config('tcp_keepalives_interval', '5', false),
-  set_config('tcp_keepalives_count', '3', false)`;
 
 /**
  * Takes the schema for this process, or rejects with E2005. A session that is
@@ -163,12 +154,7 @@ async function lockedSession(
   signal?.addEventListener('abort', cut, { once: true });
   let held: Held = 'taken';
   try {
-    await session.query(keepAliveSettings).catch((error: unknown) => {
-      // A server that does not know them does without.
-      if (sqlState(error) === null) {
-        throw error;
-      }
-    });
+    await keepAlive(session);
     held = await takeLocks(session, lock);
     signal?.throwIfAborted();
     return held;
