@@ -14,15 +14,19 @@ const unsupported = {
 };
 
 for (const product of MYSQL_PRODUCTS) {
-  registerTargetContract(product, () => mysqlFixture(product), unsupported);
+  registerTargetContract(
+    product,
+    () => mysqlFixture(product, { granted: true }),
+    unsupported,
+  );
   registerTargetContract(
     `${product}, all through LOAD DATA`,
-    () => mysqlFixture(product, { fewRows: 0 }),
+    () => mysqlFixture(product, { fewRows: 0, granted: true }),
     unsupported,
   );
   registerTargetContract(
     `${product}, all as parameters`,
-    () => mysqlFixture(product, { fewRows: Infinity }),
+    () => mysqlFixture(product, { fewRows: Infinity, granted: true }),
     unsupported,
   );
 }

@@ -20,19 +20,25 @@ export interface MysqlFixture extends TargetFixture {
 /** A fresh database and a target on it. */
 export async function mysqlFixture(
   product: MysqlProduct,
-  tuning: {
+  {
+    granted = false,
+    ...tuning
+  }: {
     readonly fewRows?: number;
     readonly statementCacheSize?: number;
+    /** As an account that has the printed grants of the schema, and no more. */
+    readonly granted?: boolean;
   } = {},
 ): Promise<MysqlFixture> {
   const database = await testMysqlDatabase(product);
   const schema = schemaName([database.name]);
-  // As little as the daemon's account should have, and all it needs.
-  const account = await mysqlAccount(database, { schemas: [schema] });
-  await account.grant();
+  const account = granted
+    ? await mysqlAccount(database, { schemas: [schema] })
+    : null;
+  await account?.grant();
   const open = async (options: ReopenOptions): Promise<Target> =>
     openMysqlTarget({
-      url: options.url ?? account.url,
+      url: options.url ?? account?.url ?? database.url,
       ...defaultTargetOptions,
       ...tuning,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
@@ -42,14 +48,14 @@ export async function mysqlFixture(
   return {
     database,
     target,
-    url: account.url,
-    allowDeadLetters: (dlqTableName) => account.grant({ dlqTableName }),
+    url: account?.url ?? database.url,
+    allowDeadLetters: async (dlqTableName) => account?.grant({ dlqTableName }),
     schema,
     systemSchema: schemaName(['information_schema']),
     async sql(text) {
       await database.query(text);
       if (makesTables(text)) {
-        await account.grant();
+        await account?.grant();
       }
     },
     rows: (text) => database.query(text),
@@ -85,7 +91,7 @@ export async function mysqlFixture(
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
-      await account[Symbol.asyncDispose]();
+      await account?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,4 +1,4 @@
 import { registerTargetContract } from '../../contract/target.ts';
 import { postgresFixture } from './fixture.ts';
 
-registerTargetContract('PostgreSQL', postgresFixture);
+registerTargetContract('PostgreSQL', () => postgresFixture({ granted: true }));

@@ -19,17 +19,23 @@ export interface PostgresFixture extends TargetFixture {
 }
 
 /** A fresh database, its schema `public`, and a target on it. */
-export async function postgresFixture(
-  tuning: { readonly statementCacheSize?: number } = {},
-): Promise<PostgresFixture> {
+export async function postgresFixture({
+  granted = false,
+  ...tuning
+}: {
+  readonly statementCacheSize?: number;
+  /** As an account that has the printed grants of the schema, and no more. */
+  readonly granted?: boolean;
+} = {}): Promise<PostgresFixture> {
   const database = await testDatabase();
   const schema = schemaName([database.name, 'public']);
-  // As little as the daemon's account should have, and all it needs.
-  const account = await postgresAccount(database, { schemas: [schema] });
-  await account.grant();
+  const account = granted
+    ? await postgresAccount(database, { schemas: [schema] })
+    : null;
+  await account?.grant();
   const open = (options: ReopenOptions): Promise<Target> =>
     openTarget({
-      url: options.url ?? account.url,
+      url: options.url ?? account?.url ?? database.url,
       ...defaultTargetOptions,
       ...tuning,
       applyTimeoutMs: options.applyTimeoutMs ?? 30_000,
@@ -41,12 +47,12 @@ export async function postgresFixture(
     target,
     schema,
     systemSchema: schemaName([database.name, 'pg_catalog']),
-    url: account.url,
+    url: account?.url ?? database.url,
     ownerUrl: database.url,
     async sql(text) {
       await database.query(text);
       if (makesTables(text)) {
-        await account.grant();
+        await account?.grant();
       }
     },
     async rows(text) {
@@ -82,7 +88,7 @@ export async function postgresFixture(
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
-      await account[Symbol.asyncDispose]();
+      await account?.[Symbol.asyncDispose]();
     },
   };
 }
