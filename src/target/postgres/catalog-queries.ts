@@ -5,7 +5,31 @@ select n.oid from pg_catalog.pg_namespace n
 where n.nspname = $2 and pg_catalog.current_database() = $1
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`;
 
-/** Ordinary and partitioned tables; partitions are their root's matter. */
+/**
+ * Of a staging schema, which may be in the same database. By what it holds:
+ * another daemon's may be there too. Whoever could write to these would make
+ * keys for tokens of every schema.
+ */
+export const stagingTables = [
+  'staging_log',
+  'staging_checkpoint',
+  'staging_memo',
+  'staging_lease',
+  'staging_version',
+  'jwt_public_keys',
+  'jwt_revoked_ids',
+] as const;
+
+const isStagingTable = `c.relname in (${stagingTables.map((name) => `'${name}'`).join(', ')})
+  and exists (
+    select from pg_catalog.pg_class v
+    where v.relnamespace = c.relnamespace and v.relname = 'staging_version'
+  )`;
+
+/**
+ * Ordinary and partitioned tables that a feed may write to; partitions are
+ * their root's matter.
+ */
 export const columnsQuery = `
 select c.oid as table_oid, c.relname as table,
   c.relhassubclass and c.relkind = 'r' as has_inheritors,
@@ -44,6 +68,7 @@ left join pg_catalog.pg_attribute a
   on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where n.nspname = $1 and c.relkind in ('r', 'p') and not c.relispartition
   and c.relname not in (select pg_catalog.json_array_elements_text($2::pg_catalog.json))
+  and not (${isStagingTable})
 order by c.relname, a.attnum`;
 
 export const typesQuery = `
