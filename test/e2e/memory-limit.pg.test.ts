@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -58,3 +59,44 @@ async function postChunked(url: string, chunk: Buffer): Promise<number | null> {
   sent.write(chunk, () => setTimeout(() => sent.end(), 1_000));
   return await answer;
 }
+
+test('thousands of silent, slow, broken and refused callers leave memory flat, and rows still arrive', async () => {
+  await using stage = await openStage(
+    'create table t (id int primary key, v text)',
+  );
+  await stage.start(['--memoryLimit=64MiB', '--headerTimeout=3s']);
+  const { hostname, port } = new URL(stage.daemon.url);
+  const head = `POST /${stage.database.name}/public HTTP/1.1\r\nhost: x\r\n`;
+  const attacks = [
+    '',
+    head,
+    `${head}content-length: 20000000\r\n\r\n{`,
+    `${head}content-length: 1\r\ncontent-length: 2\r\n\r\n`,
+    `${head}x: ${'a'.repeat(60_000)}`,
+    `${head}content-length: 99999999999\r\n\r\n${' '.repeat(60_000)}`,
+    'nonsense\r\n\r\n',
+  ];
+  const sockets: Socket[] = [];
+  for (let round = 1; round <= 4; round += 1) {
+    const calm = attacks.flatMap((attack) =>
+      Array.from({ length: 60 }, () => {
+        const socket = connect(Number(port), hostname);
+        socket.on('error', () => {});
+        socket.resume();
+        socket.write(attack);
+        return socket;
+      }),
+    );
+    sockets.push(...calm);
+    // Again, where there was no room for it beside bodies that never come.
+    await expect
+      .poll(() =>
+        stage
+          .rows(row('t', round, [round], { id: round, v: 'a' }))
+          .then(({ status }) => status),
+      )
+      .toBe(200);
+  }
+  expect(peakMiB(stage.daemon.pid)).toBeLessThan(4 * 64 + 256);
+  sockets.forEach((socket) => socket.destroy());
+});

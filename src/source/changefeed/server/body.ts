@@ -78,6 +78,7 @@ export function readBody(
   const onBroken = (): void => fail(wrongLength());
   const stop = (): void => {
     clearTimeout(timer);
+    room.arrived();
     stream.off('data', onData).off('end', onEnd);
     stream.off('error', onBroken).off('close', onBroken);
   };
@@ -86,6 +87,7 @@ export function readBody(
     pieces.length = 0;
     reject(error as Error);
   };
+  room.arriving({ receivedBytes: () => bytes, refuse: fail });
   stream.on('data', onData).on('end', onEnd);
   stream.on('error', onBroken).on('close', onBroken);
   return promise;

@@ -3,6 +3,10 @@ import { ReplicatorError } from '../../../failure/failure.ts';
 /** What a request is counted as when it does not tell its size. */
 const assumedBytes = 64 * 1024;
 
+/** A body that comes more slowly gives way when others find no room. */
+const minBytesPerSecond = 64 * 1024;
+const patienceMs = 2_000;
+
 /**
  * Bounds the memory of the requests held at one time (design D7): bodies as
  * they came, inflated, and as text. Beyond the limit a request is refused
@@ -12,6 +16,9 @@ const assumedBytes = 64 * 1024;
  * the limit, and a request that is alone always gets in:
  *
  *     held ≤ limit + what the largest request needs
+ *
+ * A body has its room from the first byte on, and so a sender that dawdles
+ * could keep everybody out: when someone is refused, it is refused too.
  */
 export class InFlightBudget {
   readonly #limitBytes: number;
@@ -20,6 +27,7 @@ export class InFlightBudget {
   /** The one that may grow beyond the limit, until it ends. */
   #exempt: Room | null = null;
   readonly #waiting = new Map<Room, Growth>();
+  readonly #arriving = new Map<Room, Arrival & { beganAtMs: number }>();
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
@@ -33,6 +41,7 @@ export class InFlightBudget {
   admit(bytes: number): Room {
     const counted = bytes > 0 ? bytes : assumedBytes;
     if (this.#roomCount > 0 && !this.#fits(counted)) {
+      this.#endSlowArrivals();
       throw new ReplicatorError('E3006');
     }
     this.#roomCount += 1;
@@ -47,9 +56,16 @@ export class InFlightBudget {
     const room: Room = {
       growNow: (more) => {
         if (isReleased || (this.#roomCount > 1 && !this.#fits(more))) {
+          this.#endSlowArrivals();
           throw new ReplicatorError('E3006');
         }
         take(more);
+      },
+      arriving: (arrival) => {
+        this.#arriving.set(room, { ...arrival, beganAtMs: Date.now() });
+      },
+      arrived: () => {
+        this.#arriving.delete(room);
       },
       grow: (more) => {
         if (!isReleased && this.#mayGrow(room, more)) {
@@ -93,6 +109,27 @@ export class InFlightBudget {
     return room;
   }
 
+  #endSlowArrivals(): void {
+    const nowMs = Date.now();
+    for (const {
+      beganAtMs,
+      receivedBytes,
+      refuse,
+    } of this.#arriving.values()) {
+      const takenMs = nowMs - beganAtMs;
+      if (
+        takenMs > patienceMs &&
+        receivedBytes() < (takenMs / 1_000) * minBytesPerSecond
+      ) {
+        refuse(
+          new ReplicatorError('E3006', {
+            detail: 'the body comes slowly, and others wait for its room',
+          }),
+        );
+      }
+    }
+  }
+
   #fits(bytes: number): boolean {
     return this.#heldBytes + bytes <= this.#limitBytes;
   }
@@ -119,6 +156,9 @@ export class InFlightBudget {
 
 /** What one request holds, from its head until its work has settled. */
 export interface Room {
+  /** The body begins to come, until `arrived`. */
+  arriving(arrival: Arrival): void;
+  arrived(): void;
   /** For a body that is still coming: throws E3006 when there is no room. */
   growNow(bytes: number): void;
   /**
@@ -130,6 +170,13 @@ export interface Room {
   giveUp(): boolean;
   /** Gives everything back, once. */
   release(): void;
+}
+
+/** A body on its way. */
+export interface Arrival {
+  readonly receivedBytes: () => number;
+  /** Ends it, because it is slow and others find no room. */
+  readonly refuse: (failure: ReplicatorError) => void;
 }
 
 interface Growth {

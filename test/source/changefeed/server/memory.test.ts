@@ -77,3 +77,25 @@ test('chunked bodies are counted as they come', async () => {
   await waitUntil(() => server.heldBytes === 0);
   expect(feed.accepted).toEqual([]);
 });
+
+test('a sender that dawdles over a body that fills the room gives way to the others', async () => {
+  const { server, feed, port } = await serve({ inFlightLimitBytes: 100_000 });
+  const slow = connect(port, '127.0.0.1');
+  let heard = '';
+  slow.on('data', (bytes: Buffer) => (heard += bytes.toString()));
+  slow.write(
+    'POST /db/public HTTP/1.1\r\nhost: x\r\ncontent-length: 90000\r\n\r\n{',
+  );
+  const drip = setInterval(() => slow.write(' '), 50);
+  await waitUntil(() => server.heldBytes === 180_000);
+  expect((await post(port, '/db/public', body)).text).toMatch(/^E3006 /);
+  await expect
+    .poll(async () => (await post(port, '/db/public', body)).status)
+    .toBe(200);
+  await waitUntil(() => heard.includes('\r\n\r\nE3006 '));
+  expect(heard).toMatch(/^HTTP\/1.1 503 [^]+retry-after: 1\r\n/);
+  clearInterval(drip);
+  slow.destroy();
+  await waitUntil(() => server.heldBytes === 0);
+  expect(feed.rowCount).toBe(1);
+});
