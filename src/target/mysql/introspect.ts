@@ -82,7 +82,7 @@ export async function introspectSchema(
     knowsReferrers: known !== null,
     foldsNames: foldsTableNames,
     triggers: await ask(deleteTriggersQuery(schema)),
-    grants: readGrants((await readAccount(connection)).grantLines, there),
+    grants: readGrants((await readAccount(connection)).ownGrantLines, there),
     jsonChecks: isMariadb ? byTable(await ask(jsonChecksQuery(schema))) : null,
   };
   const tables = new Map<string, TableShape>();

@@ -12,17 +12,19 @@ import {
 import { readAccount } from './account-grants.ts';
 import type { MysqlConnection, TextRow } from './driver.ts';
 import { type Grants, lackingPrivileges, readGrants } from './grants.ts';
-import { quoteIdentifier, quoteText } from './quoting.ts';
+import { quotedAccount, quoteIdentifier, quoteText } from './quoting.ts';
 import { checkpointTable } from './watermark-statements.ts';
 
 /** TRIGGER shows that deleting a row does more than that; nothing else does. */
-const tablePrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRIGGER'];
+const rowPrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+const tablePrivileges = [...rowPrivileges, 'TRIGGER'];
 const checkpointPrivileges = ['SELECT', 'INSERT', 'UPDATE'];
-const letterPrivileges = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 interface Place {
   readonly database: string;
   readonly grants: Grants;
+  /** Without those of roles. */
+  readonly ownGrants: Grants;
   /** Quoted, with its host. */
   readonly grantee: string;
 }
@@ -46,6 +48,7 @@ export async function readPrivileges(
       database,
       grantee,
       grants: readGrants(account.grantLines, database),
+      ownGrants: readGrants(account.ownGrantLines, database),
     };
     const tables = (await ask(tablesQuery(quoteText(database)))).map(
       ({ name }) => name!,
@@ -70,7 +73,10 @@ where table_schema = ${schema} and table_type = 'BASE TABLE' order by table_name
 }
 
 function tablePrivilege(name: string, place: Place): Privilege {
-  const lacking = lackingPrivileges(place.grants, name, tablePrivileges);
+  const lacking = [
+    ...lackingPrivileges(place.grants, name, rowPrivileges),
+    ...lackingPrivileges(place.ownGrants, name, ['TRIGGER']),
+  ];
   const table = schemaName([place.database, name]);
   return {
     statement: tableStatement(tablePrivileges, name, place),
@@ -136,7 +142,7 @@ function ownTablePrivileges(
     }),
     ...(plan.setsAside || tables.includes(plan.dlqTableName)
       ? [
-          own(plan.dlqTableName, letterPrivileges, {
+          own(plan.dlqTableName, rowPrivileges, {
             why: deadLetterPurpose,
             level: 'error',
             without: 'no row can be set aside (E4019)',
@@ -163,12 +169,4 @@ function tableStatement(
   { database, grantee }: Place,
 ): string {
   return `GRANT ${privileges.join(', ')} ON ${quoteIdentifier(database)}.${quoteIdentifier(name)} TO ${grantee};`;
-}
-
-/** `replicator@10.0.0.%`; a name alone is one from everywhere. */
-export function quotedAccount(account: string): string {
-  const at = account.lastIndexOf('@');
-  const [user, host] =
-    at < 0 ? [account, '%'] : [account.slice(0, at), account.slice(at + 1)];
-  return `${quoteText(user)}@${quoteText(host)}`;
 }

@@ -23,3 +23,11 @@ export function quoteSchema(schema: SchemaName): string {
 export function quoteTable(table: TableShape): string {
   return `${quoteSchema(table.schema)}.${quoteIdentifier(table.name)}`;
 }
+
+/** `replicator@10.0.0.%`; a name alone is one from everywhere. */
+export function quotedAccount(account: string): string {
+  const at = account.lastIndexOf('@');
+  const [user, host] =
+    at < 0 ? [account, '%'] : [account.slice(0, at), account.slice(at + 1)];
+  return `${quoteText(user)}@${quoteText(host)}`;
+}
