@@ -16,7 +16,7 @@ import type { SchemaShape } from '../target/target.ts';
 import { noteConsistent } from './chosen-mode.ts';
 import { FeedMemory } from './feed/feed-memory.ts';
 import type { House } from './house.ts';
-import { Pipeline, shapeMemo } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { PipelineTransactions } from './feed/transaction-feed.ts';
 
 /** A schema that is not there is looked for again at most this often. */
@@ -276,4 +276,8 @@ export class Pipelines implements Feeds, AsyncDisposable {
         );
       });
   }
+}
+
+function shapeMemo(schema: SchemaName): string {
+  return `shape:${schema}`;
 }
