@@ -119,7 +119,11 @@ export async function retryLetters(
       }
     }
     if (failed.length === left.length) {
-      for (const knot of knotsOf(failed, context.shape)) {
+      // Letters whose key cannot be told go nowhere, and cannot be compared.
+      const told = failed.filter(
+        (group) => outcomes.get(group)!.failure?.code !== 'E4018',
+      );
+      for (const knot of knotsOf(told, context.shape)) {
         const { applied, failure } = await retryTogether(knot, context);
         if (failure === null) {
           for (const group of knot) {
