@@ -1,4 +1,5 @@
 /** `replicator help`, all of it printed from the tables. */
+import { shownWord } from '../config/shown-word.ts';
 import { environmentName } from '../config/environment.ts';
 import {
   type OptionEntry,
@@ -30,7 +31,7 @@ export const helpCommand: Command = {
         return 0;
       }
       throw new ReplicatorError('E5001', {
-        detail: `there is no command ${JSON.stringify(positionals.join(' '))}`,
+        detail: `there is no command ${shownWord(positionals.join(' '))}`,
       });
     }
     io.stdout.write(commandHelp(await commands[match.name]!()));

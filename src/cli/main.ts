@@ -2,6 +2,7 @@
 import { redactText } from '../config/redact.ts';
 import { loadOptions } from '../config/load.ts';
 import { nearestName } from '../config/nearest-name.ts';
+import { shownWord } from '../config/shown-word.ts';
 import { peerCommands } from '../config/peer-options.ts';
 import { globalOptions } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
@@ -111,13 +112,6 @@ async function runCommand(
       ? { ...guardedIo(io), stdout: io.stdout }
       : guardedIo(io),
   );
-}
-
-/** The rest of an address that a shell took apart is a secret like the whole. */
-function shownWord(word: string): string {
-  return /^[\w -]*$/.test(word)
-    ? JSON.stringify(redactText(word))
-    : 'a word that is not shown here, for it may be half of an address,';
 }
 
 /** Global options may stand before the command: `replicator -v start`. */

@@ -4,6 +4,7 @@ import { ReplicatorError } from '../failure/failure.ts';
 import { nearestName } from './nearest-name.ts';
 import type { OptionTable } from './option-entry.ts';
 import { peerOptions } from './peer-options.ts';
+import { shownFlag } from './shown-word.ts';
 import type { RawValues } from './raw-value.ts';
 
 export interface ParsedArgv {
@@ -46,7 +47,7 @@ export function parseArgv(
     const entry = Object.hasOwn(table, token.name)
       ? table[token.name]
       : undefined;
-    const where = token.rawName;
+    const where = shownFlag(token.rawName);
     if (entry === undefined) {
       const negated = token.name.startsWith('no-') ? token.name.slice(3) : '';
       if (Object.hasOwn(table, negated) && table[negated]!.type === 'boolean') {
@@ -59,7 +60,7 @@ export function parseArgv(
         // `-flushSize` is taken for nine flags of one letter.
         const [typed] = argv[token.index]!.split('=', 1);
         throw /^-\w\w/.test(typed!)
-          ? unknownFlag(typed!.slice(1), typed!, table, known)
+          ? unknownFlag(typed!.slice(1), shownFlag(typed!), table, known)
           : unknownFlag(token.name, where, table, known);
       }
     } else if (entry.type === 'boolean') {

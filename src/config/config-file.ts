@@ -6,6 +6,7 @@ import { nearestName } from './nearest-name.ts';
 import type { OptionTable } from './option-entry.ts';
 import { errnoOf } from './option-value.ts';
 import { peerOptions } from './peer-options.ts';
+import { shownWord } from './shown-word.ts';
 import type { RawValues } from './raw-value.ts';
 
 /**
@@ -32,7 +33,7 @@ export async function configFileValues(
     } else if (!Object.hasOwn(known, name) || name === 'config') {
       const nearest = nearestName(name, visibleNames({ ...known, ...table }));
       throw new ReplicatorError('E5001', {
-        detail: `there is no option ${JSON.stringify(name)} (in ${path})`,
+        detail: `there is no option ${shownWord(name)} (in ${path})`,
         ...(nearest === null || nearest === name
           ? { remedy: 'see docs/options.md' }
           : { remedy: `did you mean ${nearest}?` }),

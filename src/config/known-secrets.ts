@@ -33,7 +33,7 @@ const secretParameter =
  * hidden, and would take those out of every message.
  */
 export function noteSecretsOf(text: string, isSecretOption: boolean): void {
-  const match = /^[a-z][a-z\d+.-]*:\/\/([\s\S]*)$/i.exec(text.trim());
+  const match = /[a-z][a-z\d+.-]*:\/\/([\s\S]*)$/i.exec(text.trim());
   if (!match) {
     if (isSecretOption) {
       noteSecret(text);
@@ -44,7 +44,11 @@ export function noteSecretsOf(text: string, isSecretOption: boolean): void {
   }
   const rest = match[1]!;
   // Typed without encoding a password may hold anything but the last `@`.
-  const authority = /^[^?#]*@/.exec(rest)?.[0].slice(0, -1) ?? '';
+  const host = /^[^/?#]*/.exec(rest)![0];
+  const authority =
+    host.includes('@') || host.includes(':')
+      ? rest.slice(0, Math.max(0, rest.lastIndexOf('@')))
+      : '';
   const colon = authority.indexOf(':');
   const user = colon < 0 ? authority : authority.slice(0, colon);
   const open = new Set(

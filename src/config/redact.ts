@@ -108,9 +108,12 @@ export function redactUrl(url: string): string {
  */
 function redactAfterScheme(rest: string): string {
   const authority = /^[^/?#]*/.exec(rest)![0];
-  return /[:@]/.test(authority) && rest.includes('@')
-    ? redacted + rest.slice(rest.lastIndexOf('@'))
-    : rest;
+  if (/[:@]/.test(authority) && rest.includes('@')) {
+    return redacted + rest.slice(rest.lastIndexOf('@'));
+  }
+  // Cut off before its `@`: what stands where a port would be is none.
+  const port = authority.replace(/^\[[^\]]*\]/, '');
+  return /:(?!\d{0,5}(?:[^\w%]|$)|port\b)/.test(port) ? redacted : rest;
 }
 
 /** Values for the log and /_/diag: secret ones without what is secret. */

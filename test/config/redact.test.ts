@@ -175,3 +175,28 @@ describe('a planted secret never appears', () => {
     );
   });
 });
+
+test.each([
+  ["connect with password='a b c' failed", 'connect with password=*** failed'],
+  ['Server=h;Uid=u;Pwd=hunter2;', 'Server=h;Uid=u;Pwd=***;'],
+  ["WITH webhook_auth_header='Basic aGVsbG8='", 'WITH webhook_auth_header=***'],
+  ['{"password":"hunter2","host":"h"}', '{"password":"***","host":"h"}'],
+  [
+    'key -----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY----- read',
+    'key *** read',
+  ],
+  ['cut -----BEGIN PRIVATE KEY-----\nMHcC', 'cut ***'],
+  ['client LS0tLS1CRUdJTiBQUklW+/a= end', 'client *** end'],
+  ['token eyJhbGciOiJFUzI1NiJ9.eyJpYXQiOjF9.c2ln refused', 'token *** refused'],
+  ['"https://someone:hunter" is cut off', '"https://***" is cut off'],
+])('%s is shown as %s', (text, shown) => {
+  expect(redactText(text)).toBe(shown);
+});
+
+test.each([
+  'listening on https://127.0.0.1:26258/',
+  'write https://host:port/database/schema',
+  'dialling postgresql://[::1]:5432/db',
+])('%s holds no secret', (text) => {
+  expect(redactText(text)).toBe(text);
+});

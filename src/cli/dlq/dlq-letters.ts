@@ -1,4 +1,5 @@
 /** What the commands `dlq list`, `show`, `retry` and `discard` have in common. */
+import { shownWord } from '../../config/shown-word.ts';
 import { checkDeadLetterTable } from '../../config/check.ts';
 import type {
   deadLetterCommandOptions,
@@ -162,7 +163,7 @@ function typedIds(text: string): string[] {
     const id = word.trim();
     if (!/^\d{1,18}$/.test(id)) {
       throw new ReplicatorError('E5002', {
-        detail: `--id ${JSON.stringify(id)} is not the id of a dead letter`,
+        detail: `--id ${shownWord(id)} is not the id of a dead letter`,
         remedy: 'give numbers as replicator dlq list prints them',
       });
     }

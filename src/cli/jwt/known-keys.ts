@@ -1,4 +1,5 @@
 /** What the commands `jwt …` have in common. */
+import { shownWord } from '../../config/shown-word.ts';
 import { createHash } from 'node:crypto';
 
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
@@ -50,7 +51,7 @@ export function describeKey(row: PublicKeyRow): KnownKey {
 export function parseKeyId(text: string): string {
   if (!/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)) {
     throw new ReplicatorError('E5002', {
-      detail: `${JSON.stringify(text)} is not the id of a key`,
+      detail: `${shownWord(text)} is not the id of a key`,
       remedy:
         'give one that replicator jwt list prints; a new one may be any UUID',
     });

@@ -1,3 +1,4 @@
+import { shownWord } from '../../config/shown-word.ts';
 import {
   type OptionTable,
   stagingCommandOptions,
@@ -61,7 +62,7 @@ export const stagingPeekCommand: Command = {
     const entry = await store.entry(id, signal);
     if (entry === null) {
       throw new ReplicatorError('E5002', {
-        detail: `no entry has the id ${JSON.stringify(id)}`,
+        detail: `no entry has the id ${shownWord(id)}`,
         remedy:
           'replicator staging list shows which there are; an applied one may be retired by now',
       });
