@@ -103,6 +103,9 @@ function formsOf(secret: string): string[] {
       JSON.stringify(each).slice(1, -1),
       each.replaceAll("'", "''"),
       each.replaceAll("'", "\\'"),
+      // As a shell's word.
+      each.replaceAll("'", "'\\''"),
+      encoded.replaceAll("'", "'\\''"),
       base64Of(each),
       encodeURIComponent(base64Of(each)),
       Buffer.from(each).toString('base64url'),
