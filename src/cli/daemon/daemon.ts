@@ -31,7 +31,7 @@ import {
   webhookDiagnostics,
 } from './open-callers.ts';
 import { CertificateWatch } from './certificate-watch.ts';
-import { reloadOnHangup } from './hangup.ts';
+import type { DaemonStart } from './hangup.ts';
 import {
   checkListenerTls,
   listenerTls,
@@ -51,7 +51,7 @@ import { replicatorVersion } from '../version.ts';
 export async function runDaemon(
   values: StartValues,
   io: CommandIo,
-  exposed: readonly string[] = [],
+  { warnings: exposed, hangup }: DaemonStart,
 ): Promise<number> {
   const warnings = [...exposed, ...checkStartOptions(values)];
   const bind = parseListenAddress(values.bindAddr, 'bindAddr');
@@ -60,6 +60,10 @@ export async function runDaemon(
   const { logger } = log;
   const startedAtMs = Date.now();
   using audit = openDaemonAudit(values, { logger, metrics });
+  using _files = hangup.calls(() => {
+    log.reopen();
+    audit.reopen();
+  });
   using run = auditRun(audit, 'start', { values, table: startOptions });
   setConstantMetrics(metrics, values, startedAtMs);
   for (const option of insecureOptions(values)) {
@@ -175,7 +179,12 @@ export async function runDaemon(
         metrics,
       }).start(),
     );
-  stack.use(reloadOnHangup([log, audit], [certificates, keyring]));
+  stack.use(
+    hangup.calls(() => {
+      void certificates?.reload();
+      void keyring.reload();
+    }),
+  );
 
   const address = await webhook.listen();
   run.ready();

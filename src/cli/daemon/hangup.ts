@@ -1,19 +1,42 @@
 /**
- * On SIGHUP: files that are written are opened anew, certificates and the keys
- * of tokens are read again.
+ * What a daemon does on SIGHUP, by which Node would end it. Listens from the
+ * first moment on: whoever writes new certificates, or turns the logs over,
+ * does not know whether it is ready.
  */
-export function reloadOnHangup(
-  files: readonly { reopen(): void }[],
-  sources: readonly ({ reload(): Promise<unknown> } | null)[],
-): Disposable {
-  const reload = (): void => {
-    for (const file of files) {
-      file.reopen();
-    }
-    for (const source of sources) {
-      void source?.reload();
+export class Hangup implements Disposable {
+  readonly #reloads = new Set<() => void>();
+  #hasCome = false;
+  readonly #onSignal = (): void => {
+    this.#hasCome = true;
+    for (const reload of this.#reloads) {
+      reload();
     }
   };
-  process.on('SIGHUP', reload);
-  return { [Symbol.dispose]: () => process.off('SIGHUP', reload) };
+
+  constructor() {
+    process.on('SIGHUP', this.#onSignal);
+  }
+
+  /**
+   * Calls `reload` on each signal until it is disposed, and at once where one
+   * has come before: what was read meanwhile may be older than that.
+   */
+  calls(reload: () => void): Disposable {
+    this.#reloads.add(reload);
+    if (this.#hasCome) {
+      reload();
+    }
+    return { [Symbol.dispose]: () => this.#reloads.delete(reload) };
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGHUP', this.#onSignal);
+  }
+}
+
+/** What a daemon gets from the command that starts it. */
+export interface DaemonStart {
+  /** Of the command line; see exposure-warnings.ts. */
+  readonly warnings: readonly string[];
+  readonly hangup: Hangup;
 }

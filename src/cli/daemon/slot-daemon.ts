@@ -29,7 +29,7 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
 import { auditRun, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
-import { reloadOnHangup } from './hangup.ts';
+import type { DaemonStart } from './hangup.ts';
 import {
   keepTelling,
   type OpenHouse,
@@ -58,7 +58,7 @@ import { replicatorVersion } from '../version.ts';
 export async function runSlotDaemon(
   values: PglogicalValues,
   io: CommandIo,
-  warnings: readonly string[] = [],
+  { warnings, hangup }: DaemonStart,
 ): Promise<number> {
   checkPglogicalOptions(values);
   const address = parsePostgresAddress(values.sourceConn, '--sourceConn');
@@ -70,6 +70,10 @@ export async function runSlotDaemon(
   const { logger } = log;
   const startedAtMs = Date.now();
   using audit = openDaemonAudit(values, { logger, metrics });
+  using _files = hangup.calls(() => {
+    log.reopen();
+    audit.reopen();
+  });
   using run = auditRun(audit, 'pglogical', { values, table: pglogicalOptions });
   setConstantMetrics(metrics, values, startedAtMs);
   const listen =
@@ -130,7 +134,7 @@ export async function runSlotDaemon(
     io,
   );
   const { pipelines, target } = open;
-  keyring = stack.use(
+  const keys = stack.use(
     await TokenKeyring.open({
       register: open.store.tokens,
       audience: values.jwtAudience || null,
@@ -139,6 +143,8 @@ export async function runSlotDaemon(
       logger,
     }),
   );
+  keyring = keys;
+  stack.use(hangup.calls(() => void keys.reload()));
   const feed = await openFeed(pipelines, main, target.examplePath);
   try {
     await prepareSource({ values, address, schemas, feed, logger }, io.signal);
@@ -166,7 +172,6 @@ export async function runSlotDaemon(
   });
   keepTelling(open, values, { kind: 'pglogical', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
-  stack.use(reloadOnHangup([log, audit], [keyring]));
   keepWatching(source, { values, address, metrics, logger, stack });
 
   run.ready();
