@@ -36,8 +36,12 @@ export function takeAccessToken(request: IncomingMessage): void {
   // HTTP/2 shows the path among the headers too.
   if (':path' in request.headers) {
     (request.headers as Record<string, unknown>)[':path'] = rest;
-    const at = request.rawHeaders.indexOf(':path');
-    request.rawHeaders[at + 1] = rest;
+    const { rawHeaders } = request;
+    for (let name = 0; name < rawHeaders.length; name += 2) {
+      if (rawHeaders[name] === ':path') {
+        rawHeaders[name + 1] = rest;
+      }
+    }
   }
 }
 
