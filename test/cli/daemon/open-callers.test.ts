@@ -43,7 +43,10 @@ const cleartext = {} as Socket;
 
 function requestWith(token: string | null): CallerRequest {
   return {
-    headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    headers: {
+      host: 'localhost:30005',
+      ...(token !== null && { authorization: `Bearer ${token}` }),
+    },
     socket: cleartext,
     accessToken: null,
   };
@@ -106,6 +109,32 @@ test.each<[Partial<StartValues>, string, Outcomes, Outcomes]>([
         ),
       ).toBe(onOperator[index]);
     }
+  },
+);
+
+test.each<[Record<string, string>, string]>([
+  [{ host: '127.0.0.1:30005' }, 'in'],
+  [{ host: '[::1]:30005' }, 'in'],
+  [{ host: 'localhost' }, 'in'],
+  [{ ':authority': 'localhost:30005' }, 'in'],
+  // A page of a site whose name leads to 127.0.0.1.
+  [{ host: 'rebound.example.com:30005' }, 'E1024'],
+  [{ host: '127.0.0.1.example.com' }, 'E1024'],
+  [{ host: 'localhost@example.com' }, 'E1024'],
+  [{ ':authority': 'example.com', host: 'localhost' }, 'E1024'],
+  [{}, 'E1024'],
+  [{ host: 'localhost', origin: 'https://example.com' }, 'E1024'],
+  [{ host: 'localhost', origin: 'null' }, 'E1024'],
+])(
+  'with --disableAuthentication on a loopback address a request with %j is %s for /_/diag',
+  async (headers, expected) => {
+    const guard = operatorDiagnostics(
+      { disableAuthentication: true },
+      { host: '127.0.0.1', port: 30_005 },
+      tokens(),
+    );
+    const request = { headers, socket: cleartext, accessToken: null };
+    expect(await outcome(guard(request))).toBe(expected);
   },
 );
 

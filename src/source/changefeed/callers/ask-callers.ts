@@ -1,3 +1,4 @@
+import { ReplicatorError } from '../../../failure/failure.ts';
 import type {
   Authentication,
   Caller,
@@ -5,11 +6,23 @@ import type {
   Callers,
 } from './callers.ts';
 
-/** `--disableAuthentication`: nobody is asked. */
+/**
+ * `--disableAuthentication`: nobody is asked. A page in a browser is none of
+ * those who are meant: on this machine it reaches even a loopback address,
+ * whatever site it came from, and says so by `Origin` whenever it writes.
+ */
 export const anyCaller: Callers = {
   asksCertificate: false,
   challenge: null,
-  identify: () => ({ name: 'anyone', requireSchema() {} }),
+  identify({ headers }) {
+    if (headers.origin !== undefined) {
+      throw new ReplicatorError('E1024', {
+        detail: 'a web page asks (Origin), and none may send rows',
+        remedy: 'send them without a browser',
+      });
+    }
+    return { name: 'anyone', requireSchema() {} };
+  },
 };
 
 /**

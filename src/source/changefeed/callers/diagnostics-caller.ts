@@ -1,3 +1,4 @@
+import { isLoopback } from '../../../config/listen-address.ts';
 import {
   asReplicatorError,
   ReplicatorError,
@@ -38,5 +39,19 @@ export function guardDiagnostics(
   };
 }
 
-/** `--disableAuthentication` on a listener that only this machine reaches. */
-export const showDiagnostics: DiagnosticsGuard = async () => {};
+/**
+ * `--disableAuthentication` on a listener that only this machine reaches. Its
+ * browser does too, for any site whose name is made to lead here: whoever asks
+ * must have meant this machine.
+ */
+export const showDiagnostics: DiagnosticsGuard = async ({ headers }) => {
+  const authority = headers[':authority'] ?? headers.host ?? '';
+  const [, host] = /^\[?(.*?)\]?(?::\d+)?$/.exec(String(authority))!;
+  if (headers.origin !== undefined || !isLoopback({ host: host!, port: 0 })) {
+    throw new ReplicatorError('E1024', {
+      detail: 'this caller may not see /_/diag: the request names another host',
+      remedy:
+        'ask for http://127.0.0.1 and the port, without a browser between',
+    });
+  }
+};

@@ -38,9 +38,14 @@ test('a header whose value is the name of the path does not hide the path', () =
   const request = requestFor('/a/b?access_token=s3cret');
   request.rawHeaders.unshift(':authority', ':path');
   takeAccessToken(request);
-  expect(request.rawHeaders).toEqual(
-    [':authority', ':path', ':method', 'POST', ':path', '/a/b'],
-  );
+  expect(request.rawHeaders).toEqual([
+    ':authority',
+    ':path',
+    ':method',
+    'POST',
+    ':path',
+    '/a/b',
+  ]);
 });
 
 test('however the name is written and wherever it stands, the token is not left in the URL', () => {

@@ -51,6 +51,19 @@ test.each(['//db/public', '/db//public/', '/%64b/public?x=1'])(
   },
 );
 
+test('where nobody is asked, a page in a browser of this machine writes nothing all the same', async () => {
+  const { feed, port } = await serve();
+  // What any site may send without asking first.
+  for (const origin of ['https://example.com', 'null', 'http://localhost']) {
+    const headers = { 'content-type': 'text/plain', origin };
+    expect(await post(port, '/db/public', body, headers)).toMatchObject({
+      status: 403,
+      text: expect.stringMatching(/^E1024 a web page asks/),
+    });
+  }
+  expect(feed.accepted).toEqual([]);
+});
+
 test('a resolved message and an empty body are answered 200', async () => {
   const { feed, port } = await serve();
   expect(
