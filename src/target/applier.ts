@@ -11,7 +11,7 @@ import {
   vacations,
   writes,
   writesAndDeletes,
-} from './apply-steps.ts';
+} from './apply/apply-steps.ts';
 import {
   circularLinks,
   linkWrites,
@@ -19,18 +19,18 @@ import {
   unlinks,
   unlinksOfAll,
   withoutLinks,
-} from './circular-links.ts';
-import { type FoldedTable, foldTable } from './folded-table.ts';
-import { followedWrites } from './followed-links.ts';
-import { stepsWithDeletes } from './late-deletes.ts';
-import { canPark, parkings } from './parked-values.ts';
+} from './apply/circular-links.ts';
+import { type FoldedTable, foldTable } from './apply/folded-table.ts';
+import { followedWrites } from './apply/followed-links.ts';
+import { stepsWithDeletes } from './apply/late-deletes.ts';
+import { canPark, parkings } from './apply/parked-values.ts';
 import { tableOrder } from './table-order.ts';
 import {
   freedRefusal,
   takingTables,
   withChildren,
   withParents,
-} from './taken-rows.ts';
+} from './apply/taken-rows.ts';
 import type {
   Applier,
   ApplyOrder,

@@ -2,15 +2,15 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import type { Finding } from '../failure/finding.ts';
 import type { JsonText } from '../mutation/mutation.ts';
-import type { PoolOptions } from './connection-pool.ts';
-import type { MysqlCodec } from './mysql/codec.ts';
-import type { PostgresCodec } from './postgres/codec.ts';
-import { defaultDeadLetterTable } from './dead-letter-sql.ts';
+import type { PoolOptions } from './connections/connection-pool.ts';
+import type { MysqlCodec } from './mysql/values/codec.ts';
+import type { PostgresCodec } from './postgres/values/codec.ts';
+import { defaultDeadLetterTable } from './own-tables/dead-letter-sql.ts';
 import type { Privilege } from '../failure/privilege.ts';
 import type { GrantPlan } from './privileges.ts';
-import type { OwnTablePlan } from './own-tables.ts';
+import type { OwnTablePlan } from './own-tables/own-tables.ts';
 import type { Preparation } from './preparation.ts';
-import type { SqlServerCodec } from './sqlserver/codec.ts';
+import type { SqlServerCodec } from './sqlserver/values/codec.ts';
 import type { ColumnShape, Target } from './target.ts';
 import {
   refusingPolicies,
@@ -103,9 +103,9 @@ async function postgresEngine(): Promise<Engine> {
     { openPostgresPreparation },
   ] = await Promise.all([
     import('./postgres/dialect.ts'),
-    import('./postgres/preflight.ts'),
-    import('./postgres/values.ts'),
-    import('./postgres/prepare.ts'),
+    import('./postgres/preflight/preflight.ts'),
+    import('./postgres/values/values.ts'),
+    import('./postgres/preflight/prepare.ts'),
   ]);
   return {
     open: openPostgresTarget,
@@ -129,9 +129,9 @@ async function sqlserverEngine(): Promise<Engine> {
     { columnText },
   ] = await Promise.all([
     import('./sqlserver/dialect.ts'),
-    import('./sqlserver/preflight.ts'),
-    import('./sqlserver/prepare.ts'),
-    import('./sqlserver/values.ts'),
+    import('./sqlserver/preflight/preflight.ts'),
+    import('./sqlserver/preflight/prepare.ts'),
+    import('./sqlserver/values/values.ts'),
   ]);
   return {
     open: openSqlServerTarget,
@@ -150,9 +150,9 @@ async function mysqlEngine(): Promise<Engine> {
     { openMysqlPreparation },
   ] = await Promise.all([
     import('./mysql/dialect.ts'),
-    import('./mysql/preflight.ts'),
-    import('./mysql/values.ts'),
-    import('./mysql/prepare.ts'),
+    import('./mysql/preflight/preflight.ts'),
+    import('./mysql/values/values.ts'),
+    import('./mysql/preflight/prepare.ts'),
   ]);
   return {
     open: openMysqlTarget,
@@ -171,9 +171,9 @@ async function oracleEngine(): Promise<Engine> {
     { openOraclePreparation },
   ] = await Promise.all([
     import('./oracle/dialect.ts'),
-    import('./oracle/preflight.ts'),
-    import('./oracle/values.ts'),
-    import('./oracle/prepare.ts'),
+    import('./oracle/preflight/preflight.ts'),
+    import('./oracle/values/values.ts'),
+    import('./oracle/preflight/prepare.ts'),
   ]);
   return {
     open: openOracleTarget,

@@ -1,7 +1,7 @@
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { joinedTableName } from '../../src/pipeline/joined-schemas.ts';
-import { deadLetterDialect } from '../../src/target/mysql/dead-letter-statements.ts';
-import { createCheckpointStatement } from '../../src/target/mysql/watermark-statements.ts';
+import { deadLetterDialect } from '../../src/target/mysql/statements/dead-letter-statements.ts';
+import { createCheckpointStatement } from '../../src/target/mysql/statements/watermark-statements.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import type { MysqlProduct } from '../support/mysql-binaries.ts';
 import {

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { schemaName } from '../../src/mutation/schema-name.ts';
 import { joinedTableName } from '../../src/pipeline/joined-schemas.ts';
-import { deadLetterDialect } from '../../src/target/postgres/dead-letter-statements.ts';
-import { createCheckpointStatement } from '../../src/target/postgres/watermark-statements.ts';
+import { deadLetterDialect } from '../../src/target/postgres/statements/dead-letter-statements.ts';
+import { createCheckpointStatement } from '../../src/target/postgres/statements/watermark-statements.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { testDatabase } from '../support/test-database.ts';
 import {

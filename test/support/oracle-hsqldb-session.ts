@@ -1,5 +1,5 @@
 /** HSQLDB in the place of an Oracle connection: its constraints, our transaction. */
-import type { OracleSession } from '../../src/target/oracle/driver.ts';
+import type { OracleSession } from '../../src/target/oracle/session/driver.ts';
 import type { Hsqldb } from './oracle-hsqldb.ts';
 
 /**

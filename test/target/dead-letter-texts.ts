@@ -5,7 +5,7 @@ import {
   type DeadLetterDialect,
   DeadLetterSql,
   ownColumns,
-} from '../../src/target/dead-letter-sql.ts';
+} from '../../src/target/own-tables/dead-letter-sql.ts';
 import { at, row } from '../contract/target-fixture.ts';
 
 export function deadLetterTexts(

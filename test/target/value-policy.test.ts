@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import type { JsonText } from '../../src/mutation/mutation.ts';
 import { schemaName } from '../../src/mutation/schema-name.ts';
-import { columnarRows, columnTexts } from '../../src/target/column-texts.ts';
+import {
+  columnarRows,
+  columnTexts,
+} from '../../src/target/values/column-texts.ts';
 import type {
   ColumnShape,
   ShapeRows,

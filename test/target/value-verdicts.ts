@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { ValueCheck } from '../../src/target/value-limits.ts';
+import type { ValueCheck } from '../../src/target/values/value-limits.ts';
 
 /** `fits`, or what it would be clamped to. */
 export function verdict(check: ValueCheck, text: string): string | null {

@@ -19,7 +19,7 @@ import {
   type TokenSource,
 } from '../../source/changefeed/callers/token-caller.ts';
 import type { SamePart } from '../../source/changefeed/callers/token-claims.ts';
-import { oracleSchemaPart } from '../../target/oracle/schema-part.ts';
+import { oracleSchemaPart } from '../../target/oracle/catalog/schema-part.ts';
 import type { TargetEngine } from '../../target/target.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { tellClientExpiry } from './client-expiry.ts';

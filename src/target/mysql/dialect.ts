@@ -2,8 +2,8 @@
 import { parseMysqlAddress } from '../../config/address/mysql.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
-import { ConnectionLender } from '../connection-lender.ts';
-import { DeadLetterTable } from '../dead-letter-table.ts';
+import { ConnectionLender } from '../connections/connection-lender.ts';
+import { DeadLetterTable } from '../own-tables/dead-letter-table.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
@@ -15,12 +15,12 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
-import { deadLetterDialect } from './dead-letter-statements.ts';
-import { MysqlConnection } from './driver.ts';
-import { isServerError, targetFailure } from './errors.ts';
-import { LockWaits } from './lock-waits.ts';
-import { introspectSchema } from './introspect.ts';
-import { quoteSchema } from './quoting.ts';
+import { deadLetterDialect } from './statements/dead-letter-statements.ts';
+import { MysqlConnection } from './session/driver.ts';
+import { isServerError, targetFailure } from './session/errors.ts';
+import { LockWaits } from './session/lock-waits.ts';
+import { introspectSchema } from './catalog/introspect.ts';
+import { quoteSchema } from './catalog/quoting.ts';
 import { MysqlTransaction, type TransactionOptions } from './transaction.ts';
 import {
   checkpointTable,
@@ -28,7 +28,7 @@ import {
   createCheckpointStatement,
   lockCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** Checks the address; dials nothing until something is asked. */
 export function openMysqlTarget(

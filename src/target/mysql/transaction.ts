@@ -1,7 +1,7 @@
 /** One open transaction of the MySQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import { columnarRows } from '../column-texts.ts';
-import type { Loan } from '../connection-pool.ts';
+import { columnarRows } from '../values/column-texts.ts';
+import type { Loan } from '../connections/connection-pool.ts';
 import type {
   KeyMoves,
   KeyRows,
@@ -14,44 +14,48 @@ import type {
 import {
   type RunStatement,
   TransactionDeadLetters,
-} from '../dead-letter-table.ts';
+} from '../own-tables/dead-letter-table.ts';
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { requireColumns } from '../require-columns.ts';
+import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
-import { cancelOnAbort, orAbort } from '../cancel.ts';
-import { deadLetterDialect } from './dead-letter-statements.ts';
-import { deleteRows, keyConditions, unlinkRows } from './delete-rows.ts';
-import type { MysqlConnection } from './driver.ts';
-import { emptyTables } from './empty-tables.ts';
-import { deleteEqualStatements, runInGroups } from './equal-rows.ts';
-import { isServerError, type Phase, targetFailure } from './errors.ts';
-import { prepareInsert } from './insert-rows.ts';
-import { moveKeys } from './move-keys.ts';
-import { parkingRules } from './parking.ts';
-import { OrphanRows } from './orphan-rows.ts';
-import { literalTexts } from './row-encoding.ts';
-import { jsonSource } from './row-source.ts';
-import { beginStatement, endStatement } from './session.ts';
+import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
+import { deadLetterDialect } from './statements/dead-letter-statements.ts';
+import {
+  deleteRows,
+  keyConditions,
+  unlinkRows,
+} from './statements/delete-rows.ts';
+import type { MysqlConnection } from './session/driver.ts';
+import { emptyTables } from './statements/empty-tables.ts';
+import { deleteEqualStatements, runInGroups } from './statements/equal-rows.ts';
+import { isServerError, type Phase, targetFailure } from './session/errors.ts';
+import { prepareInsert } from './statements/insert-rows.ts';
+import { moveKeys } from './statements/move-keys.ts';
+import { parkingRules } from './statements/parking.ts';
+import { OrphanRows } from './statements/orphan-rows.ts';
+import { literalTexts } from './values/row-encoding.ts';
+import { jsonSource } from './values/row-source.ts';
+import { beginStatement, endStatement } from './session/session.ts';
 import {
   deleteUnreferredStatement,
   setNullStatement,
-} from './key-statements.ts';
-import { updateStatement, vacatedColumns } from './statements.ts';
+} from './statements/key-statements.ts';
+import { updateStatement, vacatedColumns } from './statements/statements.ts';
 import {
   didNotMoveNumber,
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 import {
   eachPacket,
   linksCircle,
   prepareRows,
   type RowWork,
-} from './write-rows.ts';
+} from './statements/write-rows.ts';
 
 export interface TransactionOptions {
   readonly isBlocked: (processId: number) => Promise<boolean | null>;

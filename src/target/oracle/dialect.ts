@@ -2,8 +2,8 @@
 import { parseOracleAddress } from '../../config/address/oracle.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
-import { ConnectionLender } from '../connection-lender.ts';
-import { DeadLetterTable } from '../dead-letter-table.ts';
+import { ConnectionLender } from '../connections/connection-lender.ts';
+import { DeadLetterTable } from '../own-tables/dead-letter-table.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed, type WatermarkRow } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
@@ -15,15 +15,15 @@ import type {
   TargetCheckpoint,
   TargetTransaction,
 } from '../target.ts';
-import type { BindOptions } from './binds.ts';
+import type { BindOptions } from './values/binds.ts';
 import {
   deadLetterDialect,
   runDeadLetterStatement,
-} from './dead-letter-statements.ts';
-import { OracleConnection } from './driver.ts';
-import { oraNumberOf, targetFailure } from './errors.ts';
-import { introspectSchema } from './introspect.ts';
-import { oracleSchema, quoteSchema } from './statements.ts';
+} from './statements/dead-letter-statements.ts';
+import { OracleConnection } from './session/driver.ts';
+import { oraNumberOf, targetFailure } from './session/errors.ts';
+import { introspectSchema } from './catalog/introspect.ts';
+import { oracleSchema, quoteSchema } from './statements/statements.ts';
 import { OracleTransaction } from './transaction.ts';
 import {
   checkpointTable,
@@ -31,7 +31,7 @@ import {
   commitStatement,
   createCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** Checks the address; dials nothing until something is asked. */
 export function openOracleTarget(options: OpenTargetOptions): Target {

@@ -1,6 +1,6 @@
 /** One open transaction of the Oracle target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { Loan } from '../connection-pool.ts';
+import type { Loan } from '../connections/connection-pool.ts';
 import type {
   ColumnShape,
   KeyMoves,
@@ -16,35 +16,35 @@ import {
   bindGroups,
   pickColumns,
   rowsText,
-} from './binds.ts';
+} from './values/binds.ts';
 import {
   type RunStatement,
   TransactionDeadLetters,
-} from '../dead-letter-table.ts';
+} from '../own-tables/dead-letter-table.ts';
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { requireColumns } from '../require-columns.ts';
+import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
-import { cancelOnAbort, orAbort } from '../cancel.ts';
+import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
 import {
   deadLetterDialect,
   runDeadLetterStatement,
-} from './dead-letter-statements.ts';
-import type { FailedRow, OracleSession } from './driver.ts';
-import { type Phase, oraNumberOf, targetFailure } from './errors.ts';
+} from './statements/dead-letter-statements.ts';
+import type { FailedRow, OracleSession } from './session/driver.ts';
+import { type Phase, oraNumberOf, targetFailure } from './session/errors.ts';
 import {
   moveKeysStatement,
   moveKeyStatement,
   movedColumns,
   movesTogether,
-} from './key-moves.ts';
+} from './statements/key-moves.ts';
 import {
   deleteEqualStatement,
   emptyStatement,
   insertStatement,
   refuseXml,
-} from './keyless-statements.ts';
+} from './statements/keyless-statements.ts';
 import {
   deleteStatement,
   nullStatement,
@@ -52,8 +52,8 @@ import {
   passUniqueStatement,
   updateStatement,
   upsertStatement,
-} from './statements.ts';
-import { parkingRules } from './parking.ts';
+} from './statements/statements.ts';
+import { parkingRules } from './statements/parking.ts';
 import {
   type WriteOrder,
   deletePlan,
@@ -61,13 +61,13 @@ import {
   refuseFixedIdentity,
   upsertSteps,
   vacatedColumns,
-} from './upsert-plan.ts';
+} from './statements/upsert-plan.ts';
 import {
   commitStatement,
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** A row refused by a foreign key: perhaps by one to a row of its own batch. */
 const foreignKeyNumbers: readonly (number | null)[] = [2291, 2292];

@@ -3,11 +3,11 @@ import type { ReplicatorError } from '../../failure/failure.ts';
 import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
-import { ConnectionLender } from '../connection-lender.ts';
+import { ConnectionLender } from '../connections/connection-lender.ts';
 import {
   DeadLetterTable,
   type DeadLetterTableOptions,
-} from '../dead-letter-table.ts';
+} from '../own-tables/dead-letter-table.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
@@ -22,18 +22,18 @@ import type {
   TargetTransaction,
 } from '../target.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { deadLetterDialect } from './dead-letter-statements.ts';
-import { PostgresConnection } from './driver.ts';
-import { isServerError, targetFailure } from './errors.ts';
-import { introspectSchema } from './introspect.ts';
+import { deadLetterDialect } from './statements/dead-letter-statements.ts';
+import { PostgresConnection } from './session/driver.ts';
+import { isServerError, targetFailure } from './session/errors.ts';
+import { introspectSchema } from './catalog/introspect.ts';
 import { PostgresTransaction } from './transaction.ts';
-import { quoteSchema } from './statements.ts';
+import { quoteSchema } from './statements/statements.ts';
 import {
   checkpointTable,
   claimCheckpointStatement,
   createCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** Checks the address; dials nothing until something is asked. */
 export function openPostgresTarget(options: OpenTargetOptions): Target {

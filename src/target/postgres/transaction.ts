@@ -1,7 +1,7 @@
 /** One open transaction of the PostgreSQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { Loan } from '../connection-pool.ts';
-import { type ColumnarRows, columnarRows } from '../column-texts.ts';
+import type { Loan } from '../connections/connection-pool.ts';
+import { type ColumnarRows, columnarRows } from '../values/column-texts.ts';
 import type {
   KeyMoves,
   KeyRows,
@@ -14,41 +14,44 @@ import type {
 import {
   type RunStatement,
   TransactionDeadLetters,
-} from '../dead-letter-table.ts';
+} from '../own-tables/dead-letter-table.ts';
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { placedRefusal } from '../value-culprit.ts';
+import { placedRefusal } from '../values/value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { codecOf } from './codec.ts';
-import { passesKeys } from '../passed-keys.ts';
-import { requireColumns } from '../require-columns.ts';
+import { codecOf } from './values/codec.ts';
+import { passesKeys } from '../apply/passed-keys.ts';
+import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
-import { cancelOnAbort, orAbort } from '../cancel.ts';
-import { deadLetterDialect } from './dead-letter-statements.ts';
-import type { PostgresConnection } from './driver.ts';
-import { isServerError, type Phase, targetFailure } from './errors.ts';
-import { deleteEqualStatement, insertStatement } from './keyless-statements.ts';
-import { rowParameters } from './parameters.ts';
-import { parkingRules } from './parking.ts';
+import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
+import { deadLetterDialect } from './statements/dead-letter-statements.ts';
+import type { PostgresConnection } from './session/driver.ts';
+import { isServerError, type Phase, targetFailure } from './session/errors.ts';
+import {
+  deleteEqualStatement,
+  insertStatement,
+} from './statements/keyless-statements.ts';
+import { rowParameters } from './values/parameters.ts';
+import { parkingRules } from './statements/parking.ts';
 import {
   deleteStatement,
   deleteUnreferredStatement,
   updateStatement,
   vacateStatement,
-} from './statements.ts';
+} from './statements/statements.ts';
 import {
   movePlan,
   truncateStatement,
   unlessFollowed,
-} from './table-statements.ts';
-import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
-import { refusalOf } from './values.ts';
+} from './statements/table-statements.ts';
+import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
+import { refusalOf } from './values/values.ts';
 import {
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** A chain of values may be as long; a longer one is refused. */
 const maxRounds = 1_000;

@@ -3,8 +3,8 @@ import { parseSqlServerAddress } from '../../config/address/sqlserver.ts';
 import type { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { zeroTimestamp } from '../../mutation/timestamp.ts';
-import { ConnectionLender } from '../connection-lender.ts';
-import { DeadLetterTable } from '../dead-letter-table.ts';
+import { ConnectionLender } from '../connections/connection-lender.ts';
+import { DeadLetterTable } from '../own-tables/dead-letter-table.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import { checkpointOf, notClaimed } from '../watermark.ts';
 import type { OpenTargetOptions } from '../open-target.ts';
@@ -20,11 +20,11 @@ import type { ValuePolicies } from '../value-policy.ts';
 import {
   deadLetterDialect,
   deadLetterParameters,
-} from './dead-letter-statements.ts';
-import { type Row, SqlServerConnection } from './driver.ts';
-import { serverErrorOf, targetFailure } from './errors.ts';
-import { introspectSchema } from './introspect.ts';
-import { quoteSchema } from './quoting.ts';
+} from './statements/dead-letter-statements.ts';
+import { type Row, SqlServerConnection } from './session/driver.ts';
+import { serverErrorOf, targetFailure } from './session/errors.ts';
+import { introspectSchema } from './catalog/introspect.ts';
+import { quoteSchema } from './catalog/quoting.ts';
 import { SqlServerTransaction } from './transaction.ts';
 import {
   checkpointTable,
@@ -32,7 +32,7 @@ import {
   createCheckpointStatement,
   findCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 /** Checks the address; dials nothing until something is asked. */
 export function openSqlServerTarget(options: OpenTargetOptions): Target {

@@ -1,6 +1,6 @@
 /** One open transaction of the SQL Server target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { Loan } from '../connection-pool.ts';
+import type { Loan } from '../connections/connection-pool.ts';
 import type {
   KeyMoves,
   KeyRows,
@@ -12,24 +12,24 @@ import type {
 import {
   type RunStatement,
   TransactionDeadLetters,
-} from '../dead-letter-table.ts';
+} from '../own-tables/dead-letter-table.ts';
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { requireColumns } from '../require-columns.ts';
+import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { isMove, notHeld } from '../watermark.ts';
-import { cancelOnAbort, orAbort } from '../cancel.ts';
+import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
 import {
   deadLetterDialect,
   deadLetterParameters,
-} from './dead-letter-statements.ts';
-import type { SqlServerConnection, Turn } from './driver.ts';
-import { deleteEqualStatement } from './equal-rows.ts';
-import { type Phase, serverErrorOf, targetFailure } from './errors.ts';
-import { bothKeys, moveKeysPlan } from './key-moves.ts';
-import { parkingRules } from './parking.ts';
-import { type SessionOptions, sessionSettings } from './session.ts';
+} from './statements/dead-letter-statements.ts';
+import type { SqlServerConnection, Turn } from './session/driver.ts';
+import { deleteEqualStatement } from './statements/equal-rows.ts';
+import { type Phase, serverErrorOf, targetFailure } from './session/errors.ts';
+import { bothKeys, moveKeysPlan } from './statements/key-moves.ts';
+import { parkingRules } from './statements/parking.ts';
+import { type SessionOptions, sessionSettings } from './session/session.ts';
 import {
   deleteStatement,
   emptyStatement,
@@ -38,14 +38,14 @@ import {
   ownErrors,
   updateStatement,
   vacateStatement,
-} from './statements.ts';
-import { type PlannedStatement, upsertPlan } from './upsert-plan.ts';
-import { rowsParameter } from './values.ts';
+} from './statements/statements.ts';
+import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
+import { rowsParameter } from './values/values.ts';
 import {
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
-} from './watermark-statements.ts';
+} from './statements/watermark-statements.ts';
 
 export interface TransactionOptions extends SessionOptions {
   readonly policies: ValuePolicies;

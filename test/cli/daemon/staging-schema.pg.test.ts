@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { tableNames } from '../../../src/staging/postgres/schema.ts';
-import { stagingTables } from '../../../src/target/postgres/catalog-queries.ts';
+import { stagingTables } from '../../../src/target/postgres/catalog/catalog-queries.ts';
 import { startDaemon } from '../../support/daemon.ts';
 import { testDatabase } from '../../support/test-database.ts';
 

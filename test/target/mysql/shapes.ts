@@ -1,5 +1,5 @@
 /** Hand-made shapes for tests that need no server. */
-import type { MysqlCodec } from '../../../src/target/mysql/codec.ts';
+import type { MysqlCodec } from '../../../src/target/mysql/values/codec.ts';
 import type { ColumnShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../table-shape.ts';
 

@@ -6,13 +6,13 @@ import {
   deleteStatement,
   nullStatement,
   upsertStatement,
-} from '../../../src/target/oracle/statements.ts';
+} from '../../../src/target/oracle/statements/statements.ts';
 import {
   claimCheckpointStatement,
   fenceStatement,
   moveCheckpointStatement,
   readCheckpointStatement,
-} from '../../../src/target/oracle/watermark-statements.ts';
+} from '../../../src/target/oracle/statements/watermark-statements.ts';
 import {
   type Hsqldb,
   hsqldbMissing,

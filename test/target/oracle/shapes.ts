@@ -2,7 +2,7 @@
 import type {
   OracleCodec,
   TextCodec,
-} from '../../../src/target/oracle/codec.ts';
+} from '../../../src/target/oracle/values/codec.ts';
 import type { ColumnShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../table-shape.ts';
 

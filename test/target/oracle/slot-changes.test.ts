@@ -12,8 +12,8 @@ import {
 } from 'vitest';
 import type { JsonText } from '../../../src/mutation/mutation.ts';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
-import type { OracleSession } from '../../../src/target/oracle/driver.ts';
-import { moveKeysStatement } from '../../../src/target/oracle/key-moves.ts';
+import type { OracleSession } from '../../../src/target/oracle/session/driver.ts';
+import { moveKeysStatement } from '../../../src/target/oracle/statements/key-moves.ts';
 import { OracleTransaction } from '../../../src/target/oracle/transaction.ts';
 import { refusingPolicies } from '../../../src/target/value-policy.ts';
 import { failureOf, rowsOf } from '../../contract/target-fixture.ts';

@@ -1,6 +1,6 @@
 /** Hand-made shapes for tests that need no server. */
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
-import type { PostgresCodec } from '../../../src/target/postgres/codec.ts';
+import type { PostgresCodec } from '../../../src/target/postgres/values/codec.ts';
 import type { ColumnShape, TableShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../table-shape.ts';
 

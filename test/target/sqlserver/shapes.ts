@@ -2,7 +2,7 @@
 import {
   columnType,
   type TypeRow,
-} from '../../../src/target/sqlserver/column-types.ts';
+} from '../../../src/target/sqlserver/values/column-types.ts';
 import type { ColumnShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../table-shape.ts';
 

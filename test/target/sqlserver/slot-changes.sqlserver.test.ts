@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonText } from '../../../src/mutation/mutation.ts';
-import { deleteEqualStatement } from '../../../src/target/sqlserver/equal-rows.ts';
-import { rowsParameter } from '../../../src/target/sqlserver/values.ts';
+import { deleteEqualStatement } from '../../../src/target/sqlserver/statements/equal-rows.ts';
+import { rowsParameter } from '../../../src/target/sqlserver/values/values.ts';
 import type { KeyMoves, TableShape } from '../../../src/target/target.ts';
 import { refusingPolicies } from '../../../src/target/value-policy.ts';
 import {

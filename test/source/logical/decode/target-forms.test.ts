@@ -5,12 +5,12 @@
 import { describe, expect, test } from 'vitest';
 import { columnJson } from '../../../../src/source/logical/decode/column-text.ts';
 import { TypeCatalog } from '../../../../src/source/logical/decode/type-catalog.ts';
-import type { MysqlCodec } from '../../../../src/target/mysql/codec.ts';
-import { readerOf } from '../../../../src/target/mysql/values.ts';
-import type { OracleCodec } from '../../../../src/target/oracle/codec.ts';
-import { valueWriter } from '../../../../src/target/oracle/values.ts';
-import type { SqlServerCodec } from '../../../../src/target/sqlserver/codec.ts';
-import { columnText } from '../../../../src/target/sqlserver/values.ts';
+import type { MysqlCodec } from '../../../../src/target/mysql/values/codec.ts';
+import { readerOf } from '../../../../src/target/mysql/values/values.ts';
+import type { OracleCodec } from '../../../../src/target/oracle/values/codec.ts';
+import { valueWriter } from '../../../../src/target/oracle/values/values.ts';
+import type { SqlServerCodec } from '../../../../src/target/sqlserver/values/codec.ts';
+import { columnText } from '../../../../src/target/sqlserver/values/values.ts';
 import type { ColumnShape } from '../../../../src/target/target.ts';
 
 const limits = { precision: 38, scale: 10 };

@@ -1,0 +1,184 @@
+/** What one table needs of the target: its mutations folded and cut into shapes. */
+import type { Emptying } from '../../mutation/emptied-table.ts';
+import { foldByContent } from '../../mutation/fold-content.ts';
+import { foldByKey, type FoldedRow } from '../../mutation/fold.ts';
+import type { JsonText, Mutation } from '../../mutation/mutation.ts';
+import { requireWritableKey } from '../require-key.ts';
+import { groupByShape, type KeyMove, wholeRowTest } from '../row-shape.ts';
+import type { ShapeRows, TableShape } from '../target.ts';
+
+export interface FoldedTable {
+  readonly table: TableShape;
+  /** All rows go first; null where they stay. */
+  readonly emptied: Emptying | null;
+  /** Keys whose rows go before rows move to them. */
+  readonly freed: readonly JsonText[];
+  /** One after the other: what stands in the way of a move moves before it. */
+  readonly moveWaves: readonly (readonly KeyMove[])[];
+  /** Each in one step: every row stands where another of its circle goes. */
+  readonly moveCircles: readonly (readonly KeyMove[])[];
+  readonly rows: readonly ShapeRows[];
+  readonly deleted: readonly JsonText[];
+  /** Of a table without a primary key, instead of `rows` and `deleted`. */
+  readonly inserted: readonly ShapeRows[];
+  readonly deletedRows: readonly ShapeRows[];
+  readonly upsertCount: number;
+  readonly deleteCount: number;
+}
+
+export interface FoldOptions {
+  readonly ignoreUnknownColumns: boolean;
+  /**
+   * Deletes may come before all that they must not touch is written: what
+   * refers to a row that gets another key follows it, and does not go.
+   */
+  readonly deletesEarly?: boolean;
+}
+
+export function foldTable(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  options: FoldOptions,
+): FoldedTable {
+  return table.primaryKey.length === 0
+    ? foldKeyless(table, mutations, options)
+    : foldKeyed(table, mutations, options);
+}
+
+function foldKeyed(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  { ignoreUnknownColumns, deletesEarly = false }: FoldOptions,
+): FoldedTable {
+  const folded = foldByKey(mutations, {
+    isWhole: wholeRowTest(table),
+    isKeyColumn: (name) => table.columnByName.get(name)?.keyOrdinal != null,
+    movesWhole: deletesEarly && table.deleteHasEffects === true,
+  });
+  const deleted: JsonText[] = [];
+  const upserted: FoldedRow[] = [];
+  const replaced: FoldedRow[] = [];
+  for (const mutation of folded.mutations) {
+    if (mutation.kind === 'delete') {
+      deleted.push(mutation.key);
+    } else {
+      (mutation.kind === 'replace' ? replaced : upserted).push(mutation);
+    }
+  }
+  if (upserted.length > 0 || replaced.length > 0) {
+    requireWritableKey(table);
+  }
+  return {
+    table,
+    emptied: folded.emptied,
+    ...movesOf(upserted),
+    rows: [
+      ...groupByShape(table, upserted, {
+        ignoreUnknownColumns,
+        replace: false,
+      }),
+      ...groupByShape(table, replaced, { ignoreUnknownColumns, replace: true }),
+    ],
+    deleted,
+    inserted: [],
+    deletedRows: [],
+    upsertCount: upserted.length + replaced.length,
+    deleteCount: deleted.length,
+  };
+}
+
+function foldKeyless(
+  table: TableShape,
+  mutations: readonly Mutation[],
+  { ignoreUnknownColumns }: FoldOptions,
+): FoldedTable {
+  const { emptied, inserted, deleted } = foldByContent(mutations);
+  const options = { ignoreUnknownColumns, replace: false };
+  return {
+    table,
+    emptied,
+    freed: [],
+    moveWaves: [],
+    moveCircles: [],
+    rows: [],
+    deleted: [],
+    inserted: groupByShape(table, inserted, options),
+    deletedRows: groupByShape(table, deleted, options),
+    upsertCount: inserted.length,
+    deleteCount: deleted.length,
+  };
+}
+
+function movesOf(
+  rows: readonly FoldedRow[],
+): Pick<FoldedTable, 'freed' | 'moveWaves' | 'moveCircles'> {
+  const moves: KeyMove[] = [];
+  const taken: JsonText[] = [];
+  const spare = new Set<KeyMove>();
+  for (const { key, movedFrom, takesKey, couldStay } of rows) {
+    if (movedFrom !== undefined) {
+      const move = { from: movedFrom, to: key };
+      moves.push(move);
+      if (couldStay) {
+        spare.add(move);
+      }
+      if (takesKey) {
+        taken.push(key);
+      }
+    }
+  }
+  const byFrom = new Map(moves.map((move) => [move.from, move]));
+  return {
+    // What moves away itself is not in the way.
+    freed: taken.filter((key) => !byFrom.has(key)),
+    ...withoutSpare(inOrder(moves, byFrom), spare),
+  };
+}
+
+/** In a circle no key is left: rows that are whole are written over one another. */
+function withoutSpare(
+  { moveWaves, moveCircles }: Pick<FoldedTable, 'moveWaves' | 'moveCircles'>,
+  spare: ReadonlySet<KeyMove>,
+): Pick<FoldedTable, 'moveWaves' | 'moveCircles'> {
+  return {
+    moveWaves,
+    moveCircles: moveCircles.filter(
+      (circle) => !circle.every((move) => spare.has(move)),
+    ),
+  };
+}
+
+/**
+ * Rows that pass keys on: the one at the end of the row moves first. No key
+ * is left twice or taken twice, so that a row of moves never joins another,
+ * and one that comes back does so where it began.
+ */
+function inOrder(
+  moves: readonly KeyMove[],
+  byFrom: ReadonlyMap<JsonText, KeyMove>,
+): Pick<FoldedTable, 'moveWaves' | 'moveCircles'> {
+  const waveOf = new Map<KeyMove, number>();
+  const moveWaves: KeyMove[][] = [];
+  const moveCircles: KeyMove[][] = [];
+  for (const first of moves) {
+    const path: KeyMove[] = [];
+    let move: KeyMove | undefined = first;
+    while (move && !waveOf.has(move) && (move !== first || !path.length)) {
+      path.push(move);
+      move = byFrom.get(move.to);
+    }
+    const isCircle = move === first && path.length > 0;
+    let wave = move === undefined ? 0 : (waveOf.get(move) ?? -1) + 1;
+    for (const each of path.toReversed()) {
+      waveOf.set(each, wave);
+      if (!isCircle) {
+        (moveWaves[wave] ??= []).push(each);
+        wave += 1;
+      }
+    }
+    if (isCircle) {
+      moveCircles.push(path);
+    }
+  }
+  return { moveWaves, moveCircles };
+}

@@ -1,0 +1,68 @@
+/** How rows of a table without a primary key are inserted: nothing is looked up. */
+import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
+import { quoteTable } from '../catalog/quoting.ts';
+import { loadFile } from '../values/row-encoding.ts';
+import {
+  jsonSource,
+  type RowSource,
+  temporarySource,
+} from '../values/row-source.ts';
+import {
+  ensureTemporary,
+  fillTemporary,
+  temporaryName,
+} from './session-tables.ts';
+import { nameList } from './statements.ts';
+import { createTemporaryStatement } from './temporary-tables.ts';
+import {
+  eachPacket,
+  isLoaded,
+  refuseReplacedNulls,
+  type RowWork,
+  type WriteOptions,
+} from './write-rows.ts';
+
+export function insertStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  source: RowSource,
+): string {
+  return [
+    `insert into ${quoteTable(table)} (${nameList(columns)})`,
+    `select ${columns.map((column) => source.value(column)).join(', ')}`,
+    `from ${source.from}`,
+  ].join('\n');
+}
+
+/** Values that cannot be written fail now, not when their turn comes. */
+export function prepareInsert(rows: ShapeRows, options: WriteOptions): RowWork {
+  const { table, columns } = rows;
+  const { policies } = options;
+  refuseReplacedNulls(rows);
+  const fromJson: RowWork = (connection) =>
+    eachPacket(connection, rows, policies, async (_, json) => {
+      await connection.execute(
+        insertStatement(table, columns, jsonSource(table, columns)),
+        [json],
+      );
+    });
+  if (!isLoaded(rows, options)) {
+    return fromJson;
+  }
+  const file = loadFile(rows, policies);
+  return async (connection) => {
+    const name = temporaryName(table, columns, 'rows');
+    const isThere = await ensureTemporary(connection, name, () =>
+      createTemporaryStatement(name, table, columns),
+    );
+    if (!isThere) {
+      await fromJson(connection);
+      return;
+    }
+    await fillTemporary(connection, name, rows, file);
+    await connection.query(
+      insertStatement(table, columns, temporarySource(table, name)),
+    );
+    await connection.query(`delete from ${name}`);
+  };
+}

@@ -1,0 +1,46 @@
+/** Makes the tables of ours as the owner of the schema. */
+import { parsePostgresAddress } from '../../../config/address/postgres.ts';
+import type { PrepareOptions } from '../../open-target.ts';
+import { ownTablePreparation } from '../../own-tables/own-tables.ts';
+import { nothingToPrepare, type Preparation } from '../../preparation.ts';
+import { deadLetterDialect } from '../statements/dead-letter-statements.ts';
+import { PostgresConnection } from '../session/driver.ts';
+import { targetFailure } from '../session/errors.ts';
+import {
+  checkpointTable,
+  createCheckpointStatement,
+} from '../statements/watermark-statements.ts';
+
+/** Dials nothing where no schema is named. */
+export async function openPostgresPreparation(
+  options: PrepareOptions,
+  signal: AbortSignal,
+): Promise<Preparation> {
+  const address = parsePostgresAddress(options.url, '--targetConn');
+  if (options.schemas.length === 0) {
+    return nothingToPrepare;
+  }
+  const connection = await PostgresConnection.dial(
+    address,
+    {
+      applyTimeoutMs: options.applyTimeoutMs,
+      statementCacheSize: 0,
+      statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
+    },
+    signal,
+  );
+  return await ownTablePreparation(
+    {
+      dialect: deadLetterDialect,
+      checkpointTable,
+      createCheckpoint: createCheckpointStatement,
+    },
+    options,
+    {
+      run: async ({ text, values }) =>
+        (await connection.query(text, values)).rows,
+      failureOf: (error) => targetFailure(error, 'statement'),
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    },
+  );
+}

@@ -1,0 +1,72 @@
+/** The values of a column as an engine writes them, each placed in its row. */
+import type { JsonText } from '../../mutation/mutation.ts';
+import type { ColumnShape, KeyRows, ShapeRows, TableShape } from '../target.ts';
+import {
+  settleUnstorable,
+  UnstorableValue,
+  type ValuePolicies,
+} from '../value-policy.ts';
+
+/**
+ * The text that an engine's driver is given; null is SQL NULL. Throws
+ * UnstorableValue, whose clamped text is of the same form as the result.
+ */
+export type ColumnText = (
+  column: ColumnShape,
+  token: JsonText,
+) => string | null;
+
+/** Rows to write, or keys of rows to delete, seen as columns. */
+export interface ColumnarRows {
+  readonly table: TableShape;
+  readonly columns: readonly ColumnShape[];
+  readonly values: readonly (readonly JsonText[])[];
+  readonly rowCount: number;
+}
+
+export function columnarRows(rows: ShapeRows | KeyRows): ColumnarRows {
+  return 'keys' in rows
+    ? {
+        table: rows.table,
+        columns: rows.table.primaryKey,
+        values: rows.keys,
+        rowCount: rows.rowCount,
+      }
+    : rows;
+}
+
+export interface ColumnTextOptions {
+  readonly columnText: ColumnText;
+  readonly policies: ValuePolicies;
+}
+
+/** The texts of `rows.columns[index]`, row after row; throws E4006. */
+export function columnTexts(
+  rows: ColumnarRows,
+  index: number,
+  { columnText, policies }: ColumnTextOptions,
+): (string | null)[] {
+  const { table } = rows;
+  const column = rows.columns[index]!;
+  const tokens = rows.values[index]!;
+  const texts: (string | null)[] = [];
+  for (let row = 0; row < rows.rowCount; row++) {
+    try {
+      texts.push(columnText(column, tokens[row]!));
+    } catch (error) {
+      if (!(error instanceof UnstorableValue)) {
+        throw error;
+      }
+      const keyOf = (): JsonText[] => rowKey(rows, row);
+      texts.push(settleUnstorable(error, { table, column, keyOf }, policies));
+    }
+  }
+  return texts;
+}
+
+/** The JSON of the primary key, in key order. */
+export function rowKey(rows: ColumnarRows, row: number): JsonText[] {
+  return rows.table.primaryKey.map(
+    (column) => rows.values[rows.columns.indexOf(column)]![row]!,
+  );
+}

@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'vitest';
+import type { JsonText } from '../../../../src/mutation/mutation.ts';
+import type { SchemaName } from '../../../../src/mutation/schema-name.ts';
+import {
+  bindGroups,
+  pickColumns,
+  rowsText,
+} from '../../../../src/target/oracle/values/binds.ts';
+import {
+  deletePlan,
+  upsertSteps,
+  vacatedColumns,
+} from '../../../../src/target/oracle/statements/upsert-plan.ts';
+import type {
+  ColumnShape,
+  ForeignKey,
+  TableShape,
+} from '../../../../src/target/target.ts';
+import {
+  refusingPolicies,
+  type ValuePolicies,
+} from '../../../../src/target/value-policy.ts';
+import { column, number, tableShape, text } from '../shapes.ts';
+
+const id = column('ID', number, { keyOrdinal: 0 });
+const options = { policies: refusingPolicies, emptyString: 'error' } as const;
+
+function selfReference(
+  columns: readonly string[],
+  more: Partial<ForeignKey> = {},
+): ForeignKey {
+  return {
+    name: 'SELF',
+    columns,
+    parentSchema: '"SHOP"' as SchemaName,
+    parentTable: 'ITEM',
+    parentColumns: ['ID'],
+    deferrable: false,
+    ...more,
+  };
+}
+
+function steps(
+  table: TableShape,
+  { rowCount = 2, passUniqueValues = false, columns = table.columns } = {},
+): unknown[] {
+  return upsertSteps({
+    table,
+    columns,
+    values: [],
+    rowCount,
+    passUniqueValues,
+  }).map((step) => [
+    step.kind,
+    step.columns.map(({ name }) => name).join(),
+    ...(step.kind === 'write'
+      ? [step.nulled.map(({ name }) => name).join(), step.order]
+      : []),
+  ]);
+}
+
+describe('rows that refer to rows of their table', () => {
+  const parent = column('PARENT', number);
+  const item = tableShape('ITEM', [id, parent], {
+    foreignKeys: [selfReference(['PARENT'])],
+  });
+
+  test('are written without the reference first, and then with it', () => {
+    expect(steps(item)).toEqual([
+      ['write', 'ID', 'PARENT', 'any'],
+      ['write', 'ID,PARENT', '', 'any'],
+    ]);
+    expect(deletePlan(item, 2)).toEqual({ loosened: [parent], order: 'any' });
+  });
+
+  test('take one statement where they are alone, carry no reference or may defer it', () => {
+    const once = [['write', 'ID,PARENT', '', 'any']];
+    expect(steps(item, { rowCount: 1 })).toEqual(once);
+    expect(steps(item, { columns: [id] })).toEqual([
+      ['write', 'ID', '', 'any'],
+    ]);
+    const deferring = tableShape('ITEM', [id, parent], {
+      foreignKeys: [selfReference(['PARENT'], { deferrable: true })],
+    });
+    expect(steps(deferring)).toEqual(once);
+    expect(deletePlan(deferring, 2)).toEqual({ loosened: [], order: 'any' });
+    const stranger = tableShape('ITEM', [id, parent], {
+      foreignKeys: [selfReference(['PARENT'], { parentTable: 'OTHER' })],
+    });
+    expect(steps(stranger)).toEqual(once);
+  });
+
+  test('are tried until no more of them pass, where the reference may not be null', () => {
+    const strict = tableShape(
+      'ITEM',
+      [id, column('PARENT', number, { nullable: false })],
+      { foreignKeys: [selfReference(['PARENT'])] },
+    );
+    expect(steps(strict)).toEqual([['write', 'ID,PARENT', '', 'passes']]);
+    expect(deletePlan(strict, 2)).toEqual({ loosened: [], order: 'passes' });
+  });
+});
+
+describe('unique values', () => {
+  const keyed = (
+    columns: readonly ColumnShape[],
+    ...uniqueKeys: string[][]
+  ): TableShape => tableShape('ITEM', [id, ...columns], { uniqueKeys });
+  const code = column('CODE', text(5));
+  const strict = column('STRICT', text(5), { nullable: false });
+
+  test('are taken away where every column of the key may be null', () => {
+    expect(vacatedColumns(keyed([code], ['CODE']))).toEqual([code]);
+    // ('a', null) twice is a duplicate to Oracle.
+    expect(
+      vacatedColumns(keyed([code, strict], ['CODE', 'STRICT'])),
+    ).toBeNull();
+    expect(vacatedColumns(keyed([code]))).toBeNull();
+  });
+
+  test('are passed by one statement where they may not be null', () => {
+    const table = keyed([code, strict], ['STRICT']);
+    expect(steps(table, { passUniqueValues: true })).toEqual([
+      ['pass', 'STRICT'],
+      ['write', 'ID,CODE,STRICT', '', 'any'],
+    ]);
+    expect(steps(table)).toEqual([['write', 'ID,CODE,STRICT', '', 'any']]);
+    expect(steps(keyed([code], ['CODE']), { passUniqueValues: true })).toEqual([
+      ['write', 'ID,CODE', '', 'any'],
+    ]);
+  });
+});
+
+describe('an upsert', () => {
+  test('of a table without a key is refused', () => {
+    expect(() => steps(tableShape('HEAP', [column('A', number)]))).toThrow(
+      expect.objectContaining({ code: 'E4008' }),
+    );
+  });
+
+  test('into a column that is always generated says how to mend it', () => {
+    const table = tableShape('ITEM', [
+      column('ID', number, { keyOrdinal: 0, identity: 'always' }),
+    ]);
+    expect(() => steps(table)).toThrow(
+      expect.objectContaining({
+        code: 'E4005',
+        remedy: expect.stringContaining('generated by default as identity'),
+      }),
+    );
+  });
+});
+
+describe('binds', () => {
+  const body = column('BODY', {
+    kind: 'clob',
+    isNational: false,
+    characterSet: 'unicode',
+  });
+  const name = column('NAME', text(10));
+  const table = tableShape('ITEM', [id, name, body]);
+  const rows = (...values: string[][]) => ({
+    table,
+    columns: table.columns,
+    values: table.columns.map((_, index) =>
+      values.map((row) => row[index]! as JsonText),
+    ),
+    rowCount: values.length,
+  });
+  const long = 'a'.repeat(4000);
+
+  test('rows are grouped by which of their values need a LOB', () => {
+    const groups = bindGroups(
+      rows(
+        ['1', '"a"', '"b"'],
+        ['2', 'null', JSON.stringify(long)],
+        ['3', `"${'ä'.repeat(10)}"`, 'null'],
+      ),
+      options,
+    );
+    expect(groups).toEqual([
+      {
+        modes: ['inline', 'inline', 'inline'],
+        definitions: [
+          { type: 'varchar', maxSize: 32 },
+          { type: 'varchar', maxSize: 32 },
+          { type: 'varchar', maxSize: 32 },
+        ],
+        rows: [
+          ['1', 'a', 'xb'],
+          ['3', 'ä'.repeat(10), null],
+        ],
+      },
+      {
+        modes: ['inline', 'inline', 'lob'],
+        definitions: [
+          { type: 'varchar', maxSize: 32 },
+          { type: 'varchar', maxSize: 32 },
+          { type: 'clob', maxSize: 0 },
+        ],
+        rows: [['2', null, long]],
+      },
+    ]);
+  });
+
+  test('no execution has more than 5000 rows', () => {
+    const many = Array.from({ length: 12_000 }, (_, index) => [
+      String(index),
+      'null',
+      'null',
+    ]);
+    expect(
+      bindGroups(rows(...many), options).map((group) => group.rows.length),
+    ).toEqual([5000, 5000, 2000]);
+  });
+
+  test('no execution has more LOBs than can be made in time', () => {
+    const many = Array.from({ length: 450 }, (_, index) => [
+      String(index),
+      'null',
+      JSON.stringify(long),
+    ]);
+    expect(
+      bindGroups(rows(...many), options).map((group) => group.rows.length),
+    ).toEqual([200, 200, 50]);
+  });
+
+  test('a value that does not fit names column, table and key', () => {
+    const bad = rows(['7', '"12345678901"', 'null']);
+    expect(() => bindGroups(bad, options)).toThrow(
+      expect.objectContaining({
+        code: 'E4006',
+        message:
+          'column "NAME" of table "SHOP".ITEM, row [7]: the value is longer than 10 characters',
+      }),
+    );
+  });
+
+  test('a policy may put another value in its place, and hears of it', () => {
+    const replaced: string[] = [];
+    const policies: ValuePolicies = {
+      policyOf: () => 'clamp',
+      onReplaced: ({ key, reason }) => replaced.push(`${key} ${reason}`),
+    };
+    const [group] = bindGroups(rows(['7', '"12345678901"', 'null']), {
+      ...options,
+      policies,
+    });
+    expect(group!.rows).toEqual([['7', '1234567890', null]]);
+    expect(replaced).toEqual(['[7] is longer than 10 characters']);
+  });
+
+  test('the rows of one statement are one text of texts, in any order of columns', () => {
+    const { columns } = table;
+    const groups = bindGroups(
+      rows(['1', '"a\\"b"', 'null'], ['2', 'null', '""']),
+      options,
+    );
+    expect(
+      rowsText(groups.map((group) => pickColumns(group, columns, [name, id]))),
+    ).toBe(String.raw`[["a\"b","1"],[null,"2"]]`);
+  });
+
+  test('national text of a database without Unicode keeps its character set', () => {
+    const national = tableShape('ITEM', [
+      id,
+      column(
+        'N',
+        text(10, { isNational: true, unit: 'utf16', characterSet: 'ascii' }),
+      ),
+      column('L', { kind: 'clob', isNational: true, characterSet: 'ascii' }),
+    ]);
+    const [group] = bindGroups(
+      {
+        table: national,
+        columns: national.columns,
+        values: [['1'], ['"ä"'], ['"ä"']] as unknown as JsonText[][],
+        rowCount: 1,
+      },
+      options,
+    );
+    expect(group!.definitions.map(({ type }) => type)).toEqual([
+      'varchar',
+      'nvarchar',
+      'nclob',
+    ]);
+    expect(group!.rows).toEqual([['1', 'ä', 'ä']]);
+  });
+});
