@@ -22,7 +22,8 @@ export function parseAllowedSchemas(text: string): string[][] {
     });
   }
   return typed.map((schema) => {
-    if (!schemaPattern.test(schema)) {
+    // In a token * is always any one part, quoted or not.
+    if (!schemaPattern.test(schema) || schema.includes('"*"')) {
       throw new ReplicatorError('E5002', {
         detail: `--allow ${JSON.stringify(schema)} is not the name of a schema`,
         remedy:

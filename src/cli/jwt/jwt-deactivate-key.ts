@@ -12,6 +12,7 @@ import {
   dryRunOption,
   knownKeys,
   parseKeyId,
+  rowsOfKey,
   whenNoticed,
 } from './known-keys.ts';
 
@@ -30,7 +31,7 @@ const deactivateOptions = {
 export const jwtDeactivateKeyCommand: Command = {
   name: 'jwt deactivate-key',
   summary: 'Trust a key no longer: every token that it signed is refused',
-  description: `Puts a public key out of force. Every token that was signed with its private half is refused from then on; to refuse one of them, revoke that (replicator jwt revoke). replicator jwt add-key with the same key puts it in force again. May be used beside a running daemon. ${whenNoticed}`,
+  description: `Puts a public key out of force, under every id that it has. Every token that was signed with its private half is refused from then on; to refuse one of them, revoke that (replicator jwt revoke). replicator jwt add-key with the same key puts it in force again. May be used beside a running daemon. ${whenNoticed}`,
   options: deactivateOptions,
   positionals: ['<key id>'],
   async run(invocation, io) {
@@ -52,30 +53,38 @@ export const jwtDeactivateKeyCommand: Command = {
         remedy: 'give one that replicator jwt list prints',
       });
     }
+    const rows = rowsOfKey(keys, key);
     const isLast = !keys.some(
-      (other) => other !== key && other.isActive && other.kind !== null,
+      (other) => !rows.includes(other) && other.isActive && other.kind !== null,
     );
     const change = values.remove ? 'removed' : 'out of force';
     if (values['dry-run']) {
-      io.stdout.write(
-        `Key ${id} would be ${change}. Dry run: nothing was changed.\n`,
-      );
+      for (const row of rows) {
+        io.stdout.write(
+          `Key ${row.id} would be ${change}. Dry run: nothing was changed.\n`,
+        );
+      }
     } else {
       using audit = openCommandAudit(values, io);
       await audit.act(
         'jwt deactivate-key',
         {
           staging: placeOf(values.stagingConn || values.dataDir),
-          id,
+          id: rows.map((row) => row.id).join(' '),
           fingerprint: key.fingerprint,
           change,
         },
-        () =>
-          values.remove
-            ? store.tokens.removeKey(key.id, io.signal)
-            : store.tokens.setKeyActive(key.id, false, io.signal),
+        async () => {
+          for (const row of rows) {
+            await (values.remove
+              ? store.tokens.removeKey(row.id, io.signal)
+              : store.tokens.setKeyActive(row.id, false, io.signal));
+          }
+        },
       );
-      io.stdout.write(`Key ${id} is ${change}. ${whenNoticed}\n`);
+      for (const row of rows) {
+        io.stdout.write(`Key ${row.id} is ${change}. ${whenNoticed}\n`);
+      }
     }
     if (isLast) {
       io.stderr.write(

@@ -1,6 +1,6 @@
 /** What the commands `jwt …` have in common. */
 import { shownWord } from '../../config/shown-word.ts';
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import { readVerifyingKey } from '../../source/changefeed/callers/verifying-key.ts';
@@ -38,13 +38,32 @@ export async function knownKeys(
 export function describeKey(row: PublicKeyRow): KnownKey {
   try {
     const { key, kind } = readVerifyingKey(row.id, row.publicKey);
-    const der = key.export({ type: 'spki', format: 'der' });
-    const digest = createHash('sha256').update(der).digest('base64url');
-    return { ...row, kind, fingerprint: `SHA256:${digest}`, complaint: null };
+    return { ...row, kind, fingerprint: fingerprintOf(key), complaint: null };
   } catch (error) {
     const complaint = asReplicatorError(error).message;
     return { ...row, kind: null, fingerprint: null, complaint };
   }
+}
+
+/** Rows of the same key: whoever takes one back means the key. */
+export function rowsOfKey(
+  keys: readonly KnownKey[],
+  key: KnownKey,
+): readonly KnownKey[] {
+  return keys.filter(
+    (each) =>
+      each === key ||
+      (key.fingerprint !== null && each.fingerprint === key.fingerprint),
+  );
+}
+
+function fingerprintOf(key: KeyObject): string {
+  // A point of a curve has two forms, and DER keeps the one that it came in.
+  const der = createPublicKey({
+    key: key.export({ format: 'jwk' }),
+    format: 'jwk',
+  }).export({ type: 'spki', format: 'der' });
+  return `SHA256:${createHash('sha256').update(der).digest('base64url')}`;
 }
 
 /** An id as the database keeps it; throws E5002. */

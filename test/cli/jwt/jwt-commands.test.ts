@@ -1,4 +1,4 @@
-import { createPublicKey, randomUUID } from 'node:crypto';
+import { createPublicKey, ECDH, randomUUID } from 'node:crypto';
 import {
   chmod,
   mkdtemp,
@@ -231,12 +231,34 @@ test.each([
   expect(parseAllowedSchemas(text)).toEqual(schemas);
 });
 
-test.each(['.', 'a.', '.a', 'a"b', '"a', 'a b', 'a./b', '""'])(
+// A token has no word for a schema that is named * itself.
+test.each(['.', 'a.', '.a', 'a"b', '"a', 'a b', 'a./b', '""', '"*"', 'a."*"'])(
   '--allow %s names nothing',
   (text) => {
     expect(() => parseAllowedSchemas(text)).toThrow(/E5002|is not the name/);
   },
 );
+
+/** The same key with its point in the short form. */
+function compressed(publicPem: string): string {
+  const der = createPublicKey(publicPem).export({
+    type: 'spki',
+    format: 'der',
+  });
+  const point = ECDH.convertKey(
+    der.subarray(-65),
+    'prime256v1',
+    undefined,
+    undefined,
+    'compressed',
+  ) as Buffer;
+  const head = Buffer.from(der.subarray(0, -65));
+  // The lengths of the whole and of the point.
+  head[1]! -= 32;
+  head[head.length - 2]! -= 32;
+  const body = Buffer.concat([head, point]).toString('base64');
+  return `-----BEGIN PUBLIC KEY-----\n${body.match(/.{1,64}/g)!.join('\n')}\n-----END PUBLIC KEY-----\n`;
+}
 
 describe('beside a daemon that holds the store, keys', () => {
   test('are made and added at once; the private half is for its owner alone', async () => {
@@ -305,6 +327,35 @@ describe('beside a daemon that holds the store, keys', () => {
     expect((await run('jwt', 'deactivate-key', id)).stderr).toContain(
       `E5002 there is no key with the id ${id}`,
     );
+  });
+
+  test('that are known twice are put out of force together, however they are written', async () => {
+    const { run, store, file } = await folder();
+    const key = ecKey();
+    const ids = [randomUUID(), randomUUID(), randomUUID()] as const;
+    await store.tokens.addKey(ids[0], key.publicPem);
+    await store.tokens.addKey(ids[1], key.publicPem.trim());
+    await store.tokens.addKey(ids[2], compressed(key.publicPem));
+    const other = randomUUID();
+    await store.tokens.addKey(other, ecKey().publicPem);
+    const active = async (): Promise<string[]> =>
+      (await store.tokens.keys())
+        .filter(({ isActive }) => isActive)
+        .map(({ id }) => id);
+    const dry = await run('jwt', 'deactivate-key', ids[1], '--dry-run');
+    const done = await run('jwt', 'deactivate-key', ids[1]);
+    for (const id of ids) {
+      expect(dry.stdout).toContain(`Key ${id} would be out of force`);
+      expect(done.stdout).toContain(`Key ${id} is out of force`);
+    }
+    expect(await active()).toEqual([other]);
+    const path = await file('key.pub.pem', compressed(key.publicPem));
+    expect((await run('jwt', 'add-key', `-k=${path}`)).stdout).toContain(
+      'is activated',
+    );
+    expect(await active()).toHaveLength(2);
+    await run('jwt', 'deactivate-key', ids[2], '--remove');
+    expect((await store.tokens.keys()).map(({ id }) => id)).toEqual([other]);
   });
 
   test('that are private are refused, and stored nowhere', async () => {
