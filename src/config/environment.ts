@@ -16,17 +16,19 @@ export function environmentName(option: string): string {
   return `REPLICATOR_${snake.toUpperCase()}`;
 }
 
-/** An empty variable counts as not set. */
+/** An empty variable counts as not set, but see `refusesEmpty`. */
 export function environmentValues(
   env: NodeJS.ProcessEnv,
   table: OptionTable,
   known: OptionTable,
 ): { raw: RawValues; peerNames: string[]; warnings: string[] } {
   const raw: RawValues = new Map();
-  for (const option of Object.keys(table)) {
+  for (const [option, entry] of Object.entries(table)) {
     const where = environmentName(option);
     const text = env[where];
-    if (text !== undefined && text !== '') {
+    const isRead =
+      text !== '' || (entry.type === 'string' && entry.refusesEmpty);
+    if (text !== undefined && isRead) {
       raw.set(option, { text, where });
     }
   }

@@ -39,6 +39,7 @@ export const httpOptions = {
   tlsAllowedSubjects: {
     type: 'string',
     default: '',
+    refusesEmpty: true,
     group: 'HTTP',
     about:
       'Which client certificates may send to which target schema, as pairs with commas between: shop.public=cn:feed-shop, *=dns:*.feeds.example.com. Behind = stands what the certificate must show: cn: (the one common name), dns:, uri: or email: (alternative names); all are compared sign by sign, and * stands for one whole first label of dns: only. Before it stands the target schema; * is any one part of it, alone any schema. What no pair names is refused (403). Without the option every certificate of --tlsClientCA may send to every schema.',
@@ -54,6 +55,7 @@ export const httpOptions = {
   jwtAudience: {
     type: 'string',
     default: '',
+    refusesEmpty: true,
     group: 'HTTP',
     about:
       'The name of this daemon in the claim aud of a token. Given, every token must bear it; empty, a token that bears an aud is for somebody else and is refused.',

@@ -31,6 +31,11 @@ export type OptionEntry =
       readonly default: string;
       /** Of several flags each counts: they are joined by commas. */
       readonly repeatable?: true;
+      /**
+       * Narrows who is let in, and everybody is let in where it is left out:
+       * an empty value, which elsewhere is none, is refused.
+       */
+      readonly refusesEmpty?: true;
     })
   | (EntryBase & { readonly type: 'boolean'; readonly default: boolean })
   | (NumberEntry & { readonly type: 'int'; readonly unit?: string })

@@ -36,6 +36,12 @@ export function optionValue(
 ): OptionValue {
   switch (entry.type) {
     case 'string':
+      if (entry.refusesEmpty && raw.text.trim() === '') {
+        throw new ReplicatorError('E5002', {
+          detail: `${raw.where} is given without a value`,
+          remedy: 'give one; to let more callers in, leave it out altogether',
+        });
+      }
       return stringValue(entry.secret ?? false, raw, env);
     case 'boolean': {
       const value = booleanTexts[raw.text.trim().toLowerCase()];

@@ -34,6 +34,27 @@ async function refusal(
   return (error as { line?: string }).line ?? String(error);
 }
 
+describe('an option that narrows who is let in', () => {
+  test.each([
+    ['tlsAllowedSubjects', 'REPLICATOR_TLS_ALLOWED_SUBJECTS'],
+    ['jwtAudience', 'REPLICATOR_JWT_AUDIENCE'],
+  ])(
+    'is never lost to a variable of a shell that is empty: --%s, %s',
+    async (name, variable) => {
+      const words = ' is given without a value: ';
+      expect(await refusal([`--${name}=`])).toContain(
+        `E5002 --${name}${words}`,
+      );
+      expect(await refusal([`--${name}`, ' '])).toContain(`--${name}${words}`);
+      expect(await refusal([], { [variable]: '' })).toContain(
+        `E5002 ${variable}${words}`,
+      );
+      const path = configFile(`${name}: ''\n`);
+      expect(await refusal(['--config', path])).toContain(words);
+    },
+  );
+});
+
 describe('precedence', () => {
   test('without anything every option holds its default', async () => {
     expect(await loadStart([])).toEqual(defaultValues(startOptions));

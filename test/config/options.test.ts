@@ -25,7 +25,7 @@ test.each([
   expect(environmentName(option)).toBe(name);
 });
 
-test.each(entries)(
+test.each(entries.filter(([, entry]) => !('refusesEmpty' in entry)))(
   'the default of --%s, typed in, is the default',
   (_, entry) => {
     const text = printOptionValue(entry, entry.default);
