@@ -145,10 +145,19 @@ export class DeadLetterDesk {
     this.#findings.clear();
   }
 
+  /** Of these rows alone: others of the same times may come in other requests. */
   dropAll(tables: readonly TableMutations[]): void {
-    for (const { mutations } of tables) {
-      for (const { time } of mutations) {
-        this.drop(time);
+    for (const { table, mutations } of tables) {
+      for (const { time, key } of mutations) {
+        const finding = this.#findings.get(time);
+        if (finding?.verdicts.has(verdictName(table, key))) {
+          const verdicts = new Map(finding.verdicts);
+          verdicts.delete(verdictName(table, key));
+          this.#findings.set(time, { ...finding, verdicts });
+        }
+        if (this.#findings.get(time)?.verdicts.size === 0) {
+          this.drop(time);
+        }
       }
     }
   }
@@ -365,8 +374,13 @@ export class DeadLetterDesk {
     notes: Notes,
   ): Promise<TableRoute | null> {
     const name = this.nameOf(rows.table);
-    const verdictOf = ({ time, key }: Mutation): Verdict | undefined =>
-      this.#findings.get(time)?.verdicts.get(verdictName(name, key));
+    const verdictOf = (mutation: Mutation): Verdict | undefined => {
+      const { time, key } = mutation;
+      const verdict = this.#findings
+        .get(time)
+        ?.verdicts.get(verdictName(name, key));
+      return verdict && isLater(mutation, verdict) ? undefined : verdict;
+    };
     const known = await this.#openRows(rows, box, notes);
     if (known === null && !rows.mutations.some(verdictOf)) {
       return null;
@@ -478,6 +492,17 @@ export class DeadLetterDesk {
     }
     return notes;
   }
+}
+
+/**
+ * Versions of one scan take effect at one time, and may come in several
+ * requests: a later one is another matter.
+ */
+function isLater(mutation: Mutation, { mutations }: Verdict): boolean {
+  return (
+    mutations.length > 0 &&
+    mutations.every((judged) => byVersion(mutation, judged) > 0)
+  );
 }
 
 /** The key, and what its row was to do with other keys. */

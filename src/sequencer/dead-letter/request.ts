@@ -1,5 +1,6 @@
 /** Rows that come without their transaction: requests, and what recovery finds. */
 import type { TableMutations } from '../../mutation/mutation.ts';
+import { inVersionOrder } from '../../mutation/row-version.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { TableShape } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
@@ -32,7 +33,14 @@ export async function takeRowsApart(
   const orders = mayWait ? (['upserts-first'] as const) : wholeOrders;
   const limit = await desk.room(signal);
   const rows = await desk.withoutLetters(
-    tablesInShape(tables, context.shape()),
+    tablesInShape(
+      // The last version of a row is what stands for it.
+      tables.map((part) => ({
+        ...part,
+        mutations: inVersionOrder(part.mutations),
+      })),
+      context.shape(),
+    ),
     signal,
   );
   const { aside } = await takeApart(place, rows, { orders, limit }, signal);

@@ -316,10 +316,10 @@ export class ImmediateSequencer {
     request.alone = true;
     this.#searchingCount += 1;
     const { tables, settle } = request;
-    const dropFindings = (): void => this.#desk.dropAll(tables);
     try {
       const shape = this.#context.shape();
       const aligned = tables.map((part) => alignKeys(part, shape));
+      const dropFindings = (): void => this.#desk.dropAll(aligned);
       const mayWait = true;
       await takeRowsApart(
         this.#context,
