@@ -73,9 +73,9 @@ function scanned(step: number, v: number): TableMutations {
 
 /** What immediate mode does with requests, step by step. */
 async function deskOf(house: TestHouse): Promise<{
-  find(part: TableMutations): Promise<void>;
-  apply(part: TableMutations): Promise<void>;
-  drop(part: TableMutations): void;
+  readonly find: (part: TableMutations) => Promise<void>;
+  readonly apply: (part: TableMutations) => Promise<void>;
+  readonly drop: (part: TableMutations) => void;
 }> {
   const pipeline = (await house.pipelines.open(house.schema))!;
   const { target, store, schema } = house;
