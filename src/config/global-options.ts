@@ -48,6 +48,14 @@ export const metricsOptions = {
     about:
       'A host:port of its own for /_/varz, /_/healthz and /_/diag, in cleartext; without a host (:30005) it is 127.0.0.1, which only this machine reaches. /_/diag asks for a token, the other two ask nobody. Empty serves them on --bindAddr.',
   },
+  profile: {
+    type: 'duration',
+    default: 0,
+    min: 0,
+    group: 'Metrics',
+    about:
+      'Take a CPU profile from the start on for so long, and write it to --dataDir (profile-….cpuprofile), or when the daemon stops. It costs a few per cent meanwhile. 0 is off.',
+  },
   metricsSnapshotPeriod: {
     type: 'duration',
     default: 0,

@@ -13,6 +13,7 @@ import { TokenKeyring } from '../../source/changefeed/callers/token-keyring.ts';
 import { WebhookServer } from '../../source/changefeed/server/server.ts';
 import { usualTimeouts } from '../../source/changefeed/server/transport.ts';
 import { type Logger, openLogger } from '../../telemetry/logger.ts';
+import { startCpuProfile } from '../../telemetry/cpu-profile.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
@@ -163,6 +164,7 @@ export async function runDaemon(
 
   keepTelling(open, values, { kind: 'cdc', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
+  stack.use(await startCpuProfile(values, logger));
   const certificates =
     tls &&
     stack.use(

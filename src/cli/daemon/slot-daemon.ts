@@ -24,6 +24,7 @@ import { printLsn } from '../../source/logical/server/lsn.ts';
 import { watchSlot } from '../../source/logical/server/slot-watch.ts';
 import type { TransactionFeed } from '../../source/source.ts';
 import { openLogger } from '../../telemetry/logger.ts';
+import { startCpuProfile } from '../../telemetry/cpu-profile.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
@@ -172,6 +173,7 @@ export async function runSlotDaemon(
   });
   keepTelling(open, values, { kind: 'pglogical', stack });
   stack.use(startMetricsSnapshots(metrics, values, logger));
+  stack.use(await startCpuProfile(values, logger));
   keepWatching(source, { values, address, metrics, logger, stack });
 
   run.ready();
