@@ -14,11 +14,13 @@ import {
   showDiagnostics,
 } from '../../source/changefeed/callers/diagnostics-caller.ts';
 import {
-  identifyByToken,
   sameExactly,
+  type SamePart,
+} from '../../source/changefeed/callers/same-part.ts';
+import {
+  identifyByToken,
   type TokenSource,
 } from '../../source/changefeed/callers/token-caller.ts';
-import type { SamePart } from '../../source/changefeed/callers/token-claims.ts';
 import { oracleSchemaPart } from '../../target/oracle/catalog/schema-part.ts';
 import type { TargetEngine } from '../../target/target.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -55,12 +57,12 @@ export function openCallers(
               values.tlsAllowedSubjects === ''
                 ? null
                 : parseAllowedSubjects(values.tlsAllowedSubjects),
-            samePart: samePart(engine),
+            samePart: samePartAt(engine),
             seen: tellClientExpiry(logger),
           }),
         }),
         ...(asked.includes('token') && {
-          token: identifyByToken(tokens, samePart(engine)),
+          token: identifyByToken(tokens, samePartAt(engine)),
         }),
       });
 }
@@ -100,7 +102,7 @@ export function operatorDiagnostics(
  * Paths name schemas as the catalog spells them, so that a token allows no
  * neighbour that differs in case; Oracle alone reads them as SQL does.
  */
-function samePart(engine: TargetEngine): SamePart {
+function samePartAt(engine: TargetEngine): SamePart {
   return engine === 'oracle'
     ? (allowed, requested) =>
         oracleSchemaPart(allowed) === oracleSchemaPart(requested)

@@ -9,13 +9,12 @@ import {
   readShownCertificate,
   type ShownCertificate,
 } from './shown-certificate.ts';
-import type { SamePart } from './token-claims.ts';
+import { sameExactly, type SamePart } from './same-part.ts';
 import { isSubjectAllowed } from './subject-rules.ts';
 
 export interface CertificateCallerOptions {
   /** Null lets every certificate of the authority send to every schema. */
   readonly rules: readonly SubjectRule[] | null;
-  /** As the target compares the names of schemas; exactly by default. */
   readonly samePart?: SamePart;
   /** Told of each request whose certificate is good, for what ends soon. */
   readonly seen?: (shown: ShownCertificate) => void;
@@ -37,7 +36,7 @@ const refusals: Readonly<Record<string, string>> = {
  */
 export function identifyByCertificate({
   rules,
-  samePart = (allowed, requested) => allowed === requested,
+  samePart = sameExactly,
   seen,
 }: CertificateCallerOptions): Callers['identify'] {
   return async ({ socket }) => {

@@ -1,6 +1,6 @@
 import type { SubjectRule } from '../../../config/allowed-subjects.ts';
 import type { ShownCertificate } from './shown-certificate.ts';
-import type { SamePart } from './token-claims.ts';
+import type { SamePart } from './same-part.ts';
 
 /**
  * Whether some rule lets this certificate send to that schema. Names are

@@ -1,11 +1,8 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
 import { schemaName } from '../../../mutation/schema-name.ts';
 import type { Caller, CallerRequest, Callers } from './callers.ts';
-import {
-  allowsSchema,
-  type SamePart,
-  type TokenClaims,
-} from './token-claims.ts';
+import type { SamePart } from './same-part.ts';
+import { allowsSchema, type TokenClaims } from './token-claims.ts';
 
 export interface TokenSource {
   /** Rejects with E1023 or E5017. */
@@ -15,7 +12,7 @@ export interface TokenSource {
 /** Known by a token that is signed by one of the keys in staging. */
 export function identifyByToken(
   tokens: TokenSource,
-  isSame: SamePart,
+  samePart: SamePart,
 ): Callers['identify'] {
   return async (request) => {
     const token = tokenOf(request);
@@ -26,15 +23,15 @@ export function identifyByToken(
           'give the changefeed one that replicator make-jwt made: webhook_auth_header, or access_token in its URL',
       });
     }
-    return callerOf(await tokens.verify(token), isSame);
+    return callerOf(await tokens.verify(token), samePart);
   };
 }
 
-function callerOf(claims: TokenClaims, isSame: SamePart): Caller {
+function callerOf(claims: TokenClaims, samePart: SamePart): Caller {
   return {
     name: `token ${JSON.stringify(claims.id)}`,
     requireSchema(schema) {
-      if (!allowsSchema(claims, schema, isSame)) {
+      if (!allowsSchema(claims, schema, samePart)) {
         throw new ReplicatorError('E1024', {
           detail: `the token is not for the schema ${schemaName(schema)}`,
           remedy: `give the changefeed a token for it: replicator make-jwt --allow ${schemaName(schema)}`,
@@ -49,7 +46,3 @@ function tokenOf({ headers, accessToken }: CallerRequest): string | null {
   const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '');
   return bearer?.[1] ?? (accessToken === '' ? null : accessToken);
 }
-
-/** Names of schemas are compared as they are written, quotes and case and all. */
-export const sameExactly: SamePart = (allowed, requested) =>
-  allowed === requested;

@@ -6,6 +6,7 @@
  *         { "schemas": [["shop", "public"], ["shop", "*"]] } }
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
+import type { SamePart } from './same-part.ts';
 
 export const schemasClaim = 'https://github.com/cockroachdb/replicator';
 const legacySchemasClaim = 'https://github.com/cockroachdb/cdc-sink';
@@ -59,19 +60,16 @@ export function requireInForce(claims: TokenClaims, nowMs: number): void {
   }
 }
 
-/** As the target compares the names of schemas, part by part. */
-export type SamePart = (allowed: string, requested: string) => boolean;
-
 export function allowsSchema(
   claims: TokenClaims,
   requested: readonly string[],
-  isSame: SamePart,
+  samePart: SamePart,
 ): boolean {
   return claims.schemas.some(
     (allowed) =>
       allowed.length === requested.length &&
       allowed.every(
-        (part, index) => part === '*' || isSame(part, requested[index]!),
+        (part, index) => part === '*' || samePart(part, requested[index]!),
       ),
   );
 }

@@ -246,7 +246,7 @@ export class WebhookServer implements AsyncDisposable {
     const caller = await this.#identify(request.raw);
     if (isGone) {
       // Nobody reads the answer; what is counted below would never be given back.
-      throw new ReplicatorError('E1023', { detail: 'the caller has gone' });
+      throw new ReplicatorError('E1021', { detail: 'the caller has gone' });
     }
     this.#admitKnown(caller, request, reply);
   }
@@ -380,6 +380,10 @@ function asHttpFailure(error: unknown): ReplicatorError {
   const code = (error as { code?: unknown }).code;
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new ReplicatorError('E1008');
+  }
+  // A method that HTTP has no name for, which only HTTP/2 lets through.
+  if (code === 'FST_ERR_NOT_FOUND') {
+    return new ReplicatorError('E1020');
   }
   return asReplicatorError(error);
 }

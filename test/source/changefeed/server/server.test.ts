@@ -396,6 +396,37 @@ test('certificates are exchanged without closing the listener', async () => {
   expect((await postTls(port, certificates.client)).status).toBe(401);
 });
 
+test.each([
+  ['post', 405],
+  ['FOO', 405],
+  ['PROPFIND', 404],
+  ['TRACE', 404],
+])(
+  'the method %s, which HTTP/2 lets through, is answered %d, not to be sent again',
+  async (method, expected) => {
+    const { feed, port } = await serve(tlsOptions());
+    const session = http2.connect(`https://127.0.0.1:${port}`, {
+      ca: certificates.ca.cert,
+      ...certificates.client,
+    });
+    try {
+      const stream = session.request({
+        ':method': method,
+        ':path': '/db/public',
+      });
+      const status = await new Promise((resolve, reject) => {
+        stream.on('response', (headers) => resolve(headers[':status']));
+        stream.on('error', reject);
+        stream.end();
+      });
+      expect(status).toBe(expected);
+      expect(feed.accepted).toEqual([]);
+    } finally {
+      session.destroy();
+    }
+  },
+);
+
 test('HTTP/2 requests run side by side on one connection, and draining ends it', async () => {
   const { server, feed, port } = await serve(tlsOptions());
   const session = http2.connect(`https://127.0.0.1:${port}`, {

@@ -9,10 +9,8 @@ import {
 import { askCallers } from '../../../../src/source/changefeed/callers/ask-callers.ts';
 import type { Callers } from '../../../../src/source/changefeed/callers/callers.ts';
 import { identifyByCertificate } from '../../../../src/source/changefeed/callers/certificate-caller.ts';
-import {
-  identifyByToken,
-  sameExactly,
-} from '../../../../src/source/changefeed/callers/token-caller.ts';
+import { sameExactly } from '../../../../src/source/changefeed/callers/same-part.ts';
+import { identifyByToken } from '../../../../src/source/changefeed/callers/token-caller.ts';
 import { TokenVerifier } from '../../../../src/source/changefeed/callers/token-verifier.ts';
 import { readVerifyingKey } from '../../../../src/source/changefeed/callers/verifying-key.ts';
 import {
@@ -220,7 +218,7 @@ test('a caller that goes while it is looked at leaves nothing open behind it', a
     },
   });
   const { port, server } = await serve({ callers }, {}, (failure) =>
-    refused.resolve(failure.message),
+    refused.resolve(`${failure.code} ${failure.message}`),
   );
   const socket = connect(port, '127.0.0.1');
   socket.write(
@@ -230,7 +228,7 @@ test('a caller that goes while it is looked at leaves nothing open behind it', a
   socket.destroy();
   await closed.promise;
   gate.resolve();
-  expect(await refused.promise).toBe('the caller has gone');
+  expect(await refused.promise).toBe('E1021 the caller has gone');
   expect(server.inFlightCount).toBe(0);
   expect(server.heldBytes).toBe(0);
   await server.drain();
