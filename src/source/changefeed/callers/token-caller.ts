@@ -5,7 +5,7 @@ import type { SamePart } from './same-part.ts';
 import { allowsSchema, type TokenClaims } from './token-claims.ts';
 
 export interface TokenSource {
-  /** Rejects with E1023 or E5017. */
+  /** Rejects with E1023, E3016 or E5017. */
   verify(token: string): Promise<TokenClaims>;
 }
 

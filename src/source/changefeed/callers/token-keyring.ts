@@ -47,6 +47,8 @@ export class TokenKeyring implements AsyncDisposable {
   readonly #periods: NonNullable<KeyringOptions['periods']>;
   readonly #stop = new AbortController();
   #verifier: TokenVerifier | null = null;
+  /** The rows behind the verifier's keys, as one text. */
+  #keysInForce: string | null = null;
   #loadedAtMs = -Infinity;
   #isFailing = false;
   #isWithoutKeys = false;
@@ -73,7 +75,7 @@ export class TokenKeyring implements AsyncDisposable {
     return keyring;
   }
 
-  /** Rejects with E1023 for a token that is not good, else with E5017. */
+  /** Rejects as TokenVerifier.verify does, and with E5017 without keys. */
   async verify(token: string): Promise<TokenClaims> {
     if (
       this.#verifier === null ||
@@ -102,6 +104,7 @@ export class TokenKeyring implements AsyncDisposable {
   diagnostics(): Record<string, unknown> {
     return {
       activeKeys: this.#verifier?.keyCount ?? 0,
+      keptTokens: this.#verifier?.keptCount ?? 0,
       revokedTokens: this.#verifier?.revokedCount ?? 0,
       failing: this.#isFailing,
       ageSeconds: Number.isFinite(this.#loadedAtMs)
@@ -158,14 +161,22 @@ export class TokenKeyring implements AsyncDisposable {
     const startedAtMs = performance.now();
     const rows = await register.keys(signal);
     const revokedIds = new Set(await register.revokedIds(signal));
-    const keys = rows
+    const active = rows
       .filter(({ isActive }) => isActive)
-      .map(({ id, publicKey }) => this.#readKey(id, publicKey))
-      .filter((key) => key !== null);
-    this.#verifier = new TokenVerifier({ keys, revokedIds, audience });
+      .map(({ id, publicKey }) => [id, publicKey] as const);
+    const inForce = JSON.stringify(active);
+    if (this.#verifier !== null && inForce === this.#keysInForce) {
+      this.#verifier = this.#verifier.withRevoked(revokedIds);
+    } else {
+      const keys = active
+        .map(([id, publicKey]) => this.#readKey(id, publicKey))
+        .filter((key) => key !== null);
+      this.#verifier = new TokenVerifier({ keys, revokedIds, audience });
+      this.#keysInForce = inForce;
+    }
     this.#loadedAtMs = startedAtMs;
     metrics.jwt_last_refresh_time.set(Math.floor(Date.now() / 1000));
-    this.#warnWithoutKeys(keys.length === 0);
+    this.#warnWithoutKeys(this.#verifier.keyCount === 0);
   }
 
   /** One row that is none must not keep the others from their work. */

@@ -20,7 +20,12 @@ import type { VerifyingKey } from './verifying-key.ts';
 /** Far above what any issuer makes; HTTP/1.1 takes 16 KiB of headers. */
 export const maxTokenLength = 8192;
 /** Of about 300 bytes each. Whoever has no good token puts nothing in. */
-const maxCached = 1000;
+const maxKept = 1000;
+/**
+ * At once; the others are sent away. A signature takes 0.05 to 2 ms for each
+ * key, of threads that read files too, and whoever is not known may ask.
+ */
+const maxVerifying = 64;
 
 export interface VerifierOptions {
   readonly keys: readonly VerifyingKey[];
@@ -32,7 +37,8 @@ export interface VerifierOptions {
 
 /**
  * Verifies tokens with one set of keys, which never changes: other keys are
- * another verifier, so that nothing verified with a key outlives it.
+ * another verifier, so that nothing verified with a key outlives it. Those who
+ * are known already never wait for those who are not.
  *
  * What is kept of a good token is what was signed. Time and revocation are
  * asked each time.
@@ -40,11 +46,22 @@ export interface VerifierOptions {
 export class TokenVerifier {
   readonly #options: VerifierOptions;
   readonly #nowMs: () => number;
-  readonly #verified = new Map<string, TokenClaims>();
+  readonly #verified: Map<string, TokenClaims>;
+  /** By the digest of the token. */
+  readonly #verifying = new Map<string, Promise<TokenClaims>>();
 
-  constructor(options: VerifierOptions) {
+  constructor(
+    options: VerifierOptions,
+    verified: Map<string, TokenClaims> = new Map(),
+  ) {
     this.#options = options;
     this.#nowMs = options.nowMs ?? Date.now;
+    this.#verified = verified;
+  }
+
+  /** The same keys, and what was verified with them; other revoked ids. */
+  withRevoked(revokedIds: ReadonlySet<string>): TokenVerifier {
+    return new TokenVerifier({ ...this.#options, revokedIds }, this.#verified);
   }
 
   get keyCount(): number {
@@ -60,18 +77,18 @@ export class TokenVerifier {
     return this.#options.revokedIds.size;
   }
 
-  /** Rejects with E1023 for any token that is not good at this moment. */
+  /**
+   * Rejects with E1023 for any token that is not good at this moment, with
+   * E3016 for one that is not known while too many are being verified.
+   */
   async verify(token: string): Promise<TokenClaims> {
     if (token.length > maxTokenLength) {
       throw refusedToken(`it is longer than ${maxTokenLength} characters`);
     }
     // The digest, so that neither memory nor comparison depend on the text.
     const digest = hash('sha256', token, 'base64');
-    let claims = this.#verified.get(digest);
-    if (claims === undefined) {
-      claims = readClaims(await this.#verifySigned(token));
-      this.#keep(digest, claims);
-    }
+    const claims =
+      this.#verified.get(digest) ?? (await this.#verifyOnce(digest, token));
     if (this.#options.revokedIds.has(claims.id)) {
       throw refusedToken('it is revoked');
     }
@@ -80,10 +97,35 @@ export class TokenVerifier {
   }
 
   #keep(digest: string, claims: TokenClaims): void {
-    if (this.#verified.size >= maxCached) {
+    if (this.#verified.size >= maxKept) {
       this.#verified.delete(this.#verified.keys().next().value!);
     }
     this.#verified.set(digest, claims);
+  }
+
+  /** Of many who show the same token at once one is verified. */
+  #verifyOnce(digest: string, token: string): Promise<TokenClaims> {
+    let running = this.#verifying.get(digest);
+    if (running === undefined) {
+      if (this.#verifying.size >= maxVerifying) {
+        throw new ReplicatorError('E3016', {
+          detail: `${maxVerifying} other tokens are being verified`,
+          remedy:
+            'nothing, if it passes; else look who sends so many unknown tokens (http_status_codes_total)',
+        });
+      }
+      running = this.#verifyAndKeep(digest, token).finally(() =>
+        this.#verifying.delete(digest),
+      );
+      this.#verifying.set(digest, running);
+    }
+    return running;
+  }
+
+  async #verifyAndKeep(digest: string, token: string): Promise<TokenClaims> {
+    const claims = readClaims(await this.#verifySigned(token));
+    this.#keep(digest, claims);
+    return claims;
   }
 
   async #verifySigned(token: string): Promise<JWTPayload> {

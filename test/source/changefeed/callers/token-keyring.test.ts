@@ -121,6 +121,28 @@ test('a token that is revoked is refused from the next reload, others are not', 
   });
 });
 
+test('tokens are verified again only when other keys are in force', async () => {
+  const { store, keyring } = await open({}, (opened) =>
+    opened.tokens.addKey(one.id, one.publicPem),
+  );
+  const token = await signed(one, claims);
+  const kept = (): unknown => keyring.diagnostics()['keptTokens'];
+  await keyring.verify(token);
+  await keyring.reload();
+  expect(kept()).toBe(1);
+  await store.tokens.revoke('token-1');
+  await keyring.reload();
+  expect(kept()).toBe(1);
+  expect(await isIn(keyring, token)).toBe(false);
+  await store.tokens.addKey(other.id, other.publicPem);
+  await keyring.reload();
+  expect(kept()).toBe(0);
+  await store.tokens.setKeyActive(one.id, false);
+  await store.tokens.setKeyActive(other.id, false);
+  await keyring.reload();
+  expect(await isIn(keyring, token)).toBe(false);
+});
+
 test('keys are read again by themselves', async () => {
   const { store, keyring } = await open({
     periods: { ...never, reloadMs: 20 },

@@ -333,6 +333,61 @@ test('what lets nobody in is not kept, and what is kept is bounded', async () =>
   expect(one.keptCount).toBe(1000);
 }, 60_000);
 
+test('those who flood with forged tokens wait in a short queue, past which known tokens walk', async () => {
+  const one = verifier();
+  const known = await signed(ec, good);
+  await one.verify(known);
+  const fresh = await signed(ec, { ...good, jti: 'fresh' });
+  const forged = await Promise.all(
+    Array.from({ length: 500 }, (_, index) =>
+      signed(stranger, { ...good, jti: `forged-${index}` }),
+    ),
+  );
+  const answers = forged.map(async (token) =>
+    one.verify(token).then(
+      () => 'in',
+      (error: { code: string }) => error.code,
+    ),
+  );
+  // In the same turn: all of the flood is before it.
+  const [first, second] = await Promise.allSettled([
+    one.verify(known),
+    one.verify(fresh),
+  ]);
+  expect(first.status).toBe('fulfilled');
+  expect(second).toMatchObject({
+    reason: { code: 'E3016', httpStatus: 503 },
+  });
+  const codes = await Promise.all(answers);
+  expect(codes.filter((code) => code === 'E1023')).toHaveLength(64);
+  expect(codes.filter((code) => code === 'E3016')).toHaveLength(436);
+  await one.verify(fresh);
+});
+
+test('a feed that begins with many requests at once is no flood', async () => {
+  const one = verifier();
+  const token = await signed(ec, good);
+  await Promise.all(Array.from({ length: 500 }, () => one.verify(token)));
+  expect(one.keptCount).toBe(1);
+  const bad = await signed(stranger, good);
+  for (const { status } of await Promise.allSettled(
+    Array.from({ length: 500 }, () => one.verify(bad)),
+  )) {
+    expect(status).toBe('rejected');
+  }
+  await one.verify(await signed(ec, { ...good, jti: 'next' }));
+});
+
+test('with the same keys and other revoked ids no signature is verified again', async () => {
+  const one = verifier();
+  const token = await signed(ec, good);
+  await one.verify(token);
+  const next = one.withRevoked(new Set(['token-1']));
+  expect(next.keptCount).toBe(1);
+  await expect(next.verify(token)).rejects.toThrow('it is revoked');
+  await one.withRevoked(new Set()).verify(token);
+});
+
 describe('a key is refused', () => {
   test.each([
     ['that is private', () => ec.privatePem, 'this is a private key'],
