@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
 import { expect, test } from 'vitest';
+import { createSelfSigned } from '../../../../src/lib/certificates.ts';
 import { askCallers } from '../../../../src/source/changefeed/callers/ask-callers.ts';
 import { ReplicatorError } from '../../../../src/failure/failure.ts';
 import { dial } from './raw-talk.ts';
@@ -24,6 +27,55 @@ test('requests that wait behind another one on their connection are given back w
   await expect.poll(() => server.heldBytes, { timeout: 30_000 }).toBe(0);
   await server.drain();
 });
+
+test.each(['HTTP/1.1', 'HTTP/2'])(
+  'requests over %s whose caller goes while it is looked at leave nothing open',
+  async (version) => {
+    const gate = Promise.withResolvers<void>();
+    let askedCount = 0;
+    const gone: Promise<unknown>[] = [];
+    const callers = askCallers({
+      async token({ socket }) {
+        askedCount += 1;
+        gone.push(once(socket, 'close'));
+        await gate.promise;
+        return { name: 'good', requireSchema() {} };
+      },
+    });
+    const { cert, key } = await createSelfSigned();
+    const refusals: string[] = [];
+    const { port, server } = await serve(
+      { callers, tls: version === 'HTTP/2' ? { cert, key, ca: null } : null },
+      {},
+      (failure) => refusals.push(failure.message),
+    );
+    if (version === 'HTTP/2') {
+      const session = http2.connect(`https://127.0.0.1:${port}`, { ca: cert });
+      session.on('error', () => {});
+      for (let count = 0; count < 3; count += 1) {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': '/db/public',
+        });
+        stream.on('error', () => {});
+        stream.write(body);
+      }
+      await waitUntil(() => askedCount === 3);
+      session.destroy();
+    } else {
+      const { socket } = dial(port);
+      socket.write(`${head('a')}${body}`.repeat(3));
+      await waitUntil(() => askedCount === 3);
+      socket.destroy();
+    }
+    await Promise.all(gone);
+    gate.resolve();
+    await waitUntil(() => refusals.length === 3);
+    expect(new Set(refusals)).toEqual(new Set(['the caller has gone']));
+    expect([server.inFlightCount, server.heldBytes]).toEqual([0, 0]);
+    await server.drain();
+  },
+);
 
 test('each request of a connection is judged by itself, whoever came before it', async () => {
   const callers = askCallers({
