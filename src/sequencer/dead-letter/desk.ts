@@ -62,6 +62,8 @@ export class DeadLetterDesk {
   /** Of transactions that are not committed yet: by time where those keep an order. */
   readonly #unsettledByTime = new Map<Timestamp, Notes>();
   readonly #unsettledByRow = new WeakMap<Mutation, Notes>();
+  /** True once there were any. */
+  #hasUnsettledRows = false;
   readonly #commitInOrder: boolean;
 
   constructor(context: SequencerContext, commitInOrder: boolean) {
@@ -169,8 +171,9 @@ export class DeadLetterDesk {
 
   applier(inner: Applier): Applier {
     return {
-      apply: async (tables, transaction, signal, order) =>
-        this.#isIdle || order === 'park'
+      apply: async (tables, transaction, signal, order) => {
+        this.beginAnew(tables);
+        return this.#isIdle || order === 'park'
           ? inner.apply(
               this.#isIdle ? tables : this.#surelyWritten(tables),
               transaction,
@@ -182,8 +185,26 @@ export class DeadLetterDesk {
               transaction,
               signal,
               this.#orderOf(tables) ?? order,
-            ),
+            );
+      },
     };
+  }
+
+  /**
+   * The rows come in another transaction: what an earlier one has done to
+   * letters is taken back. Asked of all rows of a request, also of those that
+   * are left out this time.
+   */
+  beginAnew(
+    tables: readonly { readonly mutations: readonly Mutation[] }[],
+  ): void {
+    if (this.#hasUnsettledRows) {
+      for (const { mutations } of tables) {
+        for (const mutation of mutations) {
+          this.#unsettledByRow.delete(mutation);
+        }
+      }
+    }
   }
 
   /**
@@ -328,6 +349,7 @@ export class DeadLetterDesk {
     for (const { mutations } of tables) {
       for (const mutation of mutations) {
         if (!this.#commitInOrder) {
+          this.#hasUnsettledRows = true;
           this.#unsettledByRow.set(mutation, notes);
         } else if (through === null || mutation.time > through) {
           through = mutation.time;

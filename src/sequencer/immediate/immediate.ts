@@ -237,6 +237,7 @@ export class ImmediateSequencer {
         // batch that shares a row with it has ended and is noted.
         applier: {
           apply: async (tables, transaction, applySignal, order) => {
+            this.#desk.beginAnew(tables);
             const fresh = tables
               .map(({ table, mutations }) => ({
                 table,
