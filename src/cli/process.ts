@@ -16,7 +16,7 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) {
-      // Safe at any instruction: staging is durable (design D9).
+      // Safe at any instruction: staging is durable.
       process.exit(exitCodes[signal]);
     }
     stop.abort();

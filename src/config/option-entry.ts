@@ -1,4 +1,4 @@
-/** What one option is: the row type of every option table (design D12). */
+/** What one option is: the row type of every option table. */
 
 interface EntryBase {
   /** The heading under which help and docs show it. */

@@ -1,7 +1,7 @@
 /**
  * The door of `config/`: which options there are. Flags, environment names,
  * config file keys, help, docs/options.md, redaction and the TypeScript types
- * all derive from these tables (design D12).
+ * all derive from these tables.
  *
  * Names and meanings are the peer's; ours are added, never renamed.
  */

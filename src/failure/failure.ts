@@ -1,6 +1,6 @@
 /**
  * The door of `failure/`: one error class, one catalogue (codes.ts), one
- * disposition for every failure (design D8).
+ * disposition for every failure.
  */
 import { type Disposition, type ErrorCode, errorCodes } from './codes.ts';
 import { shownMessage } from './shown-message.ts';

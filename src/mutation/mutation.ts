@@ -1,7 +1,7 @@
 /**
  * The door of `mutation/`: what travels from the socket to the target.
  *
- * Everything here is immutable text. Digits stay text (design D3): no INT8,
+ * Everything here is immutable text. Digits stay text: no INT8,
  * DECIMAL or timestamp ever becomes a JavaScript number or Date.
  */
 import type { Timestamp } from './timestamp.ts';
@@ -94,7 +94,7 @@ export interface TableMutations {
  * later than `through` of the batch before it, save that fragments share
  * their one timestamp. When `complete` is false more rows of the transaction
  * at `through` follow in the next batch, and both belong in one target
- * transaction (design D6).
+ * transaction.
  */
 export interface Batch {
   readonly through: Timestamp;

@@ -5,7 +5,7 @@ import type { SequencerContext } from './sequencer.ts';
 const recordEveryMs = 1_000;
 
 /**
- * How far the target is, in memory and in staging (design D2).
+ * How far the target is, in memory and in staging.
  *
  * Order of events, never another:
  *

@@ -1,6 +1,6 @@
 /**
  * The second door of `staging/`: which of several daemons on one store leads a
- * target schema (design D10). A store that one daemon has to itself has none.
+ * target schema. A store that one daemon has to itself has none.
  *
  * No clock takes part. The holder raises `beat`; whoever sees holder, epoch
  * and beat unchanged for long enough, by its own monotonic clock, may take the

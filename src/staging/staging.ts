@@ -1,5 +1,5 @@
 /**
- * The door of `staging/`: where mutations wait, durably (design D1, D2).
+ * The door of `staging/`: where mutations wait, durably.
  *
  * Staging is a log. An entry holds mutations of one table from one request,
  * of one second of source time, as a compact blob (batch-codec.ts); entries
@@ -152,7 +152,7 @@ export interface EntryFilter {
  * Contract (test/contract/staging-store.ts runs it against every store):
  *  - a promise that resolves means *durable*: a kill -9 one instruction later
  *    loses nothing; a promise that rejects with disposition `retry` may be
- *    repeated, for appending twice is harmless by design (D2);
+ *    repeated, for appending twice does no harm (redeliveries);
  *  - one `append` call is all or nothing;
  *  - no entry is appended under a guard that does not hold any more, whoever
  *    else appends and resolves meanwhile: when `resolve` resolves, each entry

@@ -1,5 +1,5 @@
 /**
- * The door of the dead letters: rows that will not go (design D8), set aside
+ * The door of the dead letters: rows that will not go, set aside
  * in a table of the target schema with what stood in their way.
  *
  * A letter is *open* from the transaction that writes it until it is retried

@@ -1,6 +1,6 @@
 /**
- * Cuts rows into columns and groups them by the set of columns they carry
- * (design D4), so that a sparse row never overwrites what it does not carry.
+ * Cuts rows into columns and groups them by the set of columns they carry,
+ * so that a sparse row never overwrites what it does not carry.
  */
 import { ReplicatorError } from '../failure/failure.ts';
 import {

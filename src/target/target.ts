@@ -87,7 +87,7 @@ export interface SchemaShape {
 }
 
 /**
- * Rows of one table that carry the same set of columns (design D4), laid out
+ * Rows of one table that carry the same set of columns, laid out
  * by column: `values[c][r]` is the JSON of column c in row r.
  */
 export interface ShapeRows {

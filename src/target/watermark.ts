@@ -1,4 +1,4 @@
-/** What the watermark row of a target says (design D2), the same for every engine. */
+/** What the watermark row of a target says, the same for every engine. */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import {

@@ -1,7 +1,7 @@
 /**
  * A stage for fault tests: a target, a staging store, a daemon that may be
  * killed and comes back at its address, and a workload that checks the target
- * all the while. What design.md section 5 promises is looked at in `settle`.
+ * all the while. What always holds (README.md, "What it guarantees") is looked at in `settle`.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -187,7 +187,7 @@ export class Fleet implements AsyncDisposable {
     return (await this.epochs()).at(-1) ?? 0;
   }
 
-  /** What design.md section 5 promises, and that one daemon at a time wrote. */
+  /** What always holds (README.md, "What it guarantees"), and that one daemon at a time wrote. */
   async settle(workload: RunningWorkload): Promise<WorkloadReport> {
     const report = await workload.finish();
     expect(

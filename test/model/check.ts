@@ -1,4 +1,4 @@
-/** Runs a case and checks all that design section 5 promises of it. */
+/** Runs a case and checks all that always holds (README.md, "What it guarantees") of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { nextTimestamp, type Timestamp } from '../../src/mutation/timestamp.ts';
@@ -35,7 +35,7 @@ const hopelessMs = 60_000;
 /** Transactions begun one after the other while halted, and none of them committed. */
 const hopelessCount = 100;
 
-/** Throws where anything of design section 5 does not hold. */
+/** Throws where anything of that does not hold. */
 export async function runCase(
   database: ModelDatabase,
   { schema, commits, settings }: ModelCase,

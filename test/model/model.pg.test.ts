@@ -1,4 +1,4 @@
-/** Whatever the source does and whatever befalls the pipeline, design section 5 holds. */
+/** Whatever the source does and whatever befalls the pipeline, what always holds does (README.md, "What it guarantees"). */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RefusalTest, runCase } from './check.ts';

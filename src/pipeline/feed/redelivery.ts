@@ -23,7 +23,7 @@ export interface Sifted {
 }
 
 /**
- * Drops redeliveries (design D2): by the changefeed contract every row at or
+ * Drops redeliveries: by the changefeed contract every row at or
  * below the applied watermark was delivered, staged and applied before, so it
  * can only be a redelivery. This is true for ever and costs no memory.
  *

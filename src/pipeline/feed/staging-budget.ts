@@ -5,7 +5,7 @@ import type { StagingStore } from '../../staging/staging.ts';
 const pressureRatio = 0.8;
 
 /**
- * Keeps staging within `--stagingMaxBytes` (design D7, section 5 f).
+ * Keeps staging within `--stagingMaxBytes`.
  *
  * The size is asked of the store now and then and carried forward by what is
  * appended in between. Beyond `pressureRatio` retirement stops honouring

@@ -7,7 +7,7 @@ import type { House } from '../house.ts';
 import type { Pipeline } from '../pipeline.ts';
 
 /**
- * A pipeline as a source of whole transactions sees it (design D11).
+ * A pipeline as a source of whole transactions sees it.
  *
  *     begin ─ discard what has no end ─ advance ─ advance ─ …
  *

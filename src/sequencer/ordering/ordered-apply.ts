@@ -124,8 +124,8 @@ const stallMs = 1_000;
 const unexplainedStallMs = 5_000;
 
 /**
- * Applies batches in parallel transactions and commits them in source order
- * (design D5). A batch begins when no unfinished elder shares a lock with it
+ * Applies batches in parallel transactions and commits them in source order. A
+ * batch begins when no unfinished elder shares a lock with it
  * (row-locks.ts), so that statements of two open transactions hardly meet.
  * One that has to wait does not keep those behind it from beginning:
  *

@@ -1,5 +1,5 @@
 /**
- * What two batches must not share to be applied side by side (design D5).
+ * What two batches must not share to be applied side by side.
  *
  * A lock is a text. A batch takes locks exclusively or shares them:
  *

@@ -31,7 +31,7 @@ import {
  * No unread entry starts before the horizon, so what lies before it is
  * complete and may go; the rest is held. What is held spans at most one time
  * bucket (staging.ts), save where one transaction alone is larger than the
- * limits: that one is handed on in fragments (design D6).
+ * limits: that one is handed on in fragments.
  *
  * A transaction may hold several versions of a row where a table was scanned
  * (mutation/row-version.ts). The log has them in their order, and where such a

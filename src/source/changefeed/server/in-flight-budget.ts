@@ -8,7 +8,7 @@ const minBytesPerSecond = 64 * 1024;
 const patienceMs = 2_000;
 
 /**
- * Bounds the memory of the requests held at one time (design D7): bodies as
+ * Bounds the memory of the requests held at one time: bodies as
  * they came, inflated, and as text. Beyond the limit a request is refused
  * before its body is read; one whose body grows on the way waits.
  *

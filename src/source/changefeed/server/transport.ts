@@ -14,7 +14,7 @@ export interface TransportTimeouts {
   readonly headersMs: number;
   /** For the whole of a request, its body included. */
   readonly requestMs: number;
-  /** Idle connections outlive the changefeed's own minute (anchors: 1 min idle). */
+  /** Idle connections outlive the changefeed's own minute. */
   readonly keepAliveMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** The dead-letter table in the words of MySQL and MariaDB (design D8). */
+/** The dead-letter table in the words of MySQL and MariaDB. */
 import type {
   DeadLetterDialect,
   SelectParts,

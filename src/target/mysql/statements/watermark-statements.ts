@@ -1,4 +1,4 @@
-/** The SQL of the watermark that is kept in the target itself (design D2). */
+/** The SQL of the watermark that is kept in the target itself. */
 import type { SchemaName } from '../../../mutation/schema-name.ts';
 import type { EpochFence, WatermarkMove } from '../../target.ts';
 import { quoteSchema, quoteText } from '../catalog/quoting.ts';

@@ -1,4 +1,4 @@
-/** The dead-letter table in Oracle's words (design D8). */
+/** The dead-letter table in Oracle's words. */
 import type {
   DeadLetterDialect,
   DeadLetterRow,

@@ -1,4 +1,4 @@
-/** The dead-letter table in PostgreSQL's words (design D8). */
+/** The dead-letter table in PostgreSQL's words. */
 import type {
   DeadLetterDialect,
   SelectParts,

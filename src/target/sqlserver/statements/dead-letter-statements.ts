@@ -1,4 +1,4 @@
-/** The dead-letter table in SQL Server's words (design D8). */
+/** The dead-letter table in SQL Server's words. */
 import type {
   DeadLetterDialect,
   DeadLetterStatement,

@@ -1,4 +1,4 @@
-/** The SQL of the watermark that is kept in the target itself (design D2). */
+/** The SQL of the watermark that is kept in the target itself. */
 import type { SchemaName } from '../../../mutation/schema-name.ts';
 import { quoteSchema, quoteString } from '../catalog/quoting.ts';
 import { ownErrors } from './statements.ts';
