@@ -46,6 +46,7 @@ export const workloadRunCommand: Command = {
         }
       },
       AbortSignal.any([io.signal, over.signal]),
+      io.signal,
     ).finally(() => clearTimeout(timer));
     const lines = reportLines(report);
     say(io, options.json, report, lines.join('\n'));
@@ -61,6 +62,7 @@ export const workloadRunCommand: Command = {
 type Run = (
   onProgress: (progress: WorkloadProgress) => void,
   signal: AbortSignal,
+  cut: AbortSignal,
 ) => Promise<WorkloadReport>;
 
 async function chosenRun(options: WorkloadValues, seed: number): Promise<Run> {
@@ -81,8 +83,8 @@ async function chosenRun(options: WorkloadValues, seed: number): Promise<Run> {
       slotName: options.slotName,
       targetSchema: slotTargetSchema(options),
     };
-    return (onProgress, signal) =>
-      runSlotWorkload(slotWorkload, onProgress, signal);
+    return (onProgress, signal, cut) =>
+      runSlotWorkload(slotWorkload, onProgress, signal, cut);
   }
   const sink = await sinkAddress(options);
   const workload = {
@@ -102,7 +104,8 @@ async function chosenRun(options: WorkloadValues, seed: number): Promise<Run> {
     retryMaxMs: Math.max(options.retryMin, options.retryMax),
     failFast: options.failFast,
   };
-  return (onProgress, signal) => runWorkload(workload, onProgress, signal);
+  return (onProgress, signal, cut) =>
+    runWorkload(workload, onProgress, signal, cut);
 }
 
 function slotTargetSchema(options: WorkloadValues): string {

@@ -23,6 +23,12 @@ export function noteSecret(secret: string): void {
   }
 }
 
+/** What one run was given does not hide anything in the next (tests). */
+export function forgetSecrets(): void {
+  known.clear();
+  pattern = null;
+}
+
 const secretParameter =
   /^(?:password|sslpassword|client_key|access_token|token|secret|api_key|webhook_auth_header)$/i;
 

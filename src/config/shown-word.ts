@@ -1,4 +1,5 @@
-const hidden = '… (not shown, for it may be part of an address)';
+const hidden =
+  '*** (what was typed is not shown, for it may be part of an address)';
 
 /**
  * What somebody typed where a name should stand, for the error that says so.

@@ -93,7 +93,11 @@ export class WorkloadRun {
     this.#parts = parts;
   }
 
-  async until(signal: AbortSignal): Promise<WorkloadReport> {
+  /**
+   * Writes until `signal` aborts. Rejects with an AbortError when `cut` aborts
+   * while the target catches up; what had ended the writing does not cut.
+   */
+  async until(signal: AbortSignal, cut?: AbortSignal): Promise<WorkloadReport> {
     const { outlet, watcher } = this.#parts;
     /** Ends the writing: the caller's signal, a violation or a fatal answer. */
     const writing = new AbortController();
@@ -118,7 +122,10 @@ export class WorkloadRun {
         this.#replay(writing.signal),
       ]);
       this.#phase = 'catching up';
-      comparison = await this.#catchUp(Promise.race([sending, watching]));
+      comparison = await this.#catchUp(
+        Promise.race([sending, watching]),
+        cut && !cut.aborted ? cut : null,
+      );
     } finally {
       clearInterval(ticker);
       signal.removeEventListener('abort', stopWriting);
@@ -183,7 +190,10 @@ export class WorkloadRun {
   }
 
   /** Until all is resolved and the target equal, or nothing moves any more. */
-  async #catchUp(ended: Promise<unknown>): Promise<Comparison | null> {
+  async #catchUp(
+    ended: Promise<unknown>,
+    cut: AbortSignal | null,
+  ): Promise<Comparison | null> {
     const { outlet, watcher } = this.#parts;
     let comparison: Comparison | null = null;
     let over = false;
@@ -209,7 +219,7 @@ export class WorkloadRun {
         lastSign = sign;
         movedAtMs = Date.now();
       }
-      await sleep(100);
+      await sleep(100, undefined, cut ? { signal: cut } : {});
     }
     return comparison ?? (await watcher.compareAll());
   }

@@ -1,6 +1,8 @@
 /** Reads the workload's tables from the target, as text. */
 import pLimit from 'p-limit';
 
+import { ReplicatorError } from '../failure/failure.ts';
+import { shownMessage } from '../failure/shown-message.ts';
 import type { RowText, TargetRows } from './comparison.ts';
 import type { Engine, EngineSession, ValueCell } from './engines/engine.ts';
 import type { Row } from './table-history.ts';
@@ -39,8 +41,24 @@ export class TargetReader implements AsyncDisposable {
     this.#address = address;
   }
 
+  /** Rejects with E4001 when the target does not let us in. */
+  async reach(): Promise<void> {
+    try {
+      await this.#connected();
+    } catch (error) {
+      if (error instanceof ReplicatorError) {
+        throw error;
+      }
+      throw new ReplicatorError('E4001', {
+        detail: `the target cannot be reached (${shownMessage(error)})`,
+        cause: error,
+      });
+    }
+  }
+
   /** Replaces the workload's tables by empty ones. */
   async createTables(withForeignKeys: boolean): Promise<void> {
+    await this.reach();
     const session = await this.#connected();
     const quote = (name: string): string => this.#engine.quote(name);
     const spelling = {

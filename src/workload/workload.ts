@@ -38,13 +38,15 @@ export interface SlotWorkloadOptions
 /**
  * Writes until `signal` aborts, then lets the target catch up and compares
  * everything. Resolves with what was found; rejects with E5011 when the
- * webhook refuses a request under `failFast`, and with the driver's error
- * when the tables cannot be created.
+ * webhook refuses a request under `failFast`, with E4001 when the target cannot
+ * be reached at the beginning, with the driver's error when the tables cannot
+ * be created, and with an AbortError when `cut` aborts while it catches up.
  */
 export async function runWorkload(
   options: WorkloadOptions,
   onProgress: (progress: WorkloadProgress) => void,
   signal: AbortSignal,
+  cut?: AbortSignal,
 ): Promise<WorkloadReport> {
   const engine = await openEngine(options.targetUrl);
   await using reader = new TargetReader(engine, {
@@ -54,6 +56,7 @@ export async function runWorkload(
   if (options.createTables) {
     await reader.createTables(options.mode === 'consistent');
   }
+  await reader.reach();
   using sender = openSender(options.sink, options);
   const clock = createClock();
   const random = createRandom(options.seed);
@@ -70,7 +73,7 @@ export async function runWorkload(
     watcher,
     onProgress,
   });
-  return run.until(signal);
+  return run.until(signal, cut);
 }
 
 /**
@@ -81,6 +84,7 @@ export async function runSlotWorkload(
   options: SlotWorkloadOptions,
   onProgress: (progress: WorkloadProgress) => void,
   signal: AbortSignal,
+  cut?: AbortSignal,
 ): Promise<WorkloadReport> {
   const engine = await openEngine(options.targetUrl);
   await using reader = new TargetReader(engine, {
@@ -90,6 +94,7 @@ export async function runSlotWorkload(
   if (options.createTables) {
     await createSlotWorkloadTables(options);
   }
+  await reader.reach();
   const source = new Source(createClock(), createRandom(options.seed), {
     tableRows: options.tableRows,
     document: engine.exactJsonNumbers ? document : plainDocument,
@@ -100,7 +105,7 @@ export async function runSlotWorkload(
     { ...options, mode: 'consistent', replayIntervalMs: 0 },
     { source, outlet, watcher, onProgress },
   );
-  return run.until(signal);
+  return run.until(signal, cut);
 }
 
 /** Replaces the tables by empty ones, at the target and at the source. */

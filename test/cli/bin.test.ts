@@ -60,12 +60,16 @@ test('it runs from any folder, through symbolic links, and says nothing but the 
 });
 
 test('arguments arrive as they were given, and the exit code is that of main', async () => {
-  const run1 = await run(bin, ['a b"$HOME"*']);
-  expect(run1).toEqual({
+  const odd = `a  b"$HOME"'*`;
+  const missing = await run(bin, ['version', '--config', odd, '']);
+  expect([missing.exitCode, missing.stdout]).toEqual([1, '']);
+  expect(missing.stderr).toContain(`--config ${odd} cannot be read`);
+  const unknown = await run(bin, ['nonsense', '']);
+  expect(unknown).toEqual({
     exitCode: 2,
     stdout: '',
     stderr:
-      'replicator: E5001 there is no command "a b\\"$HOME\\"*": see replicator help\n',
+      'replicator: E5001 there is no command "nonsense": see replicator help\n',
   });
 });
 

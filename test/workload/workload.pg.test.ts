@@ -244,3 +244,31 @@ test('a target that stays empty ends in a difference, not in waiting for ever', 
     /has applied 0 of \d+ transactions, \d+ are missing$/,
   );
 });
+
+test('a target that cannot be reached is told at once', async () => {
+  const run = runWorkload(
+    smallWorkload(
+      'http://127.0.0.1:1/shop/public',
+      'postgresql://u@127.0.0.1:1/shop?sslmode=disable',
+    ),
+    ignore,
+    new AbortController().signal,
+  );
+  await expect(run).rejects.toMatchObject({
+    code: 'E4001',
+    message: expect.stringContaining('ECONNREFUSED'),
+  });
+});
+
+test('who asks for the end while the target catches up does not wait for it', async () => {
+  await using db = await testDatabase();
+  await using sink = await directSink(db.url, { refuse: () => 503 });
+  const cut = new AbortController();
+  const run = runWorkload(
+    smallWorkload(sink.url, db.url, { catchUpTimeoutMs: 600_000 }),
+    ({ phase }) => phase === 'catching up' && cut.abort(),
+    AbortSignal.timeout(1000),
+    cut.signal,
+  );
+  await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+});
