@@ -7,7 +7,7 @@ import { peerCommands } from '../config/peer-options.ts';
 import { globalOptions } from '../config/options.ts';
 import { isAbort, ReplicatorError } from '../failure/failure.ts';
 import { finalSourceCodes } from '../failure/source-codes.ts';
-import { shownMessage } from '../failure/shown-message.ts';
+import { shownMessage, shownStack } from '../failure/shown-message.ts';
 import type { Command, CommandIo } from './command.ts';
 import { commands, matchCommand } from './commands.ts';
 import { guardedIo } from './guarded-io.ts';
@@ -163,7 +163,9 @@ export function failureLine(error: unknown, env: NodeJS.ProcessEnv): string {
   }
   const text = shownMessage(error);
   const stack =
-    env['REPLICATOR_STACK'] && error instanceof Error ? `\n${error.stack}` : '';
+    env['REPLICATOR_STACK'] && error instanceof Error
+      ? `\n${shownStack(error, text) ?? ''}`
+      : '';
   return redactText(
     `replicator: unexpected failure: ${oneLine(text)} (REPLICATOR_STACK=1 shows where)${stack}`,
   );

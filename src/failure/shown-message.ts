@@ -14,6 +14,24 @@ export function shownMessage(error: unknown): string {
     : `${answer} (its words at trace level: -v -v)`;
 }
 
+/**
+ * The frames of a stack below a message that may be shown, instead of the one
+ * within; undefined where there are none.
+ */
+export function shownStack(
+  error: Error,
+  message = shownMessage(error),
+): string | undefined {
+  const stack = error.stack ?? '';
+  const start = stack.indexOf(error.message);
+  const frames = stack
+    .slice(start < 0 ? 0 : start + error.message.length)
+    .match(/^\s+at .*$/gm);
+  return frames === null
+    ? undefined
+    : [`${error.name}: ${message}`, ...frames].join('\n');
+}
+
 /** The code of a database's answer, by the fields that its driver sets. */
 function answerOf(error: Error): string | null {
   const { severity, code, sqlState, errno, errorNum, number } = error as {

@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { redactDeep } from '../config/redact.ts';
 import { ReplicatorError } from '../failure/failure.ts';
-import { shownMessage } from '../failure/shown-message.ts';
+import { shownMessage, shownStack } from '../failure/shown-message.ts';
 import type { Metrics } from './metrics.ts';
 import { textLine } from './text-line.ts';
 
@@ -144,7 +144,7 @@ function errorRecord(verbose: number): (error: unknown) => unknown {
       message,
       ...(error instanceof ReplicatorError ? { remedy: error.remedy } : {}),
       ...(causes.length === 0 ? {} : { cause: causes.join(': ') }),
-      stack: stackOf(error, message),
+      stack: shownStack(error, message),
     };
   };
 }
@@ -160,16 +160,4 @@ function causesOf(error: Error): Error[] {
     causes.push(cause);
   }
   return causes;
-}
-
-/** Its frames below the message that is shown, not the one within. */
-function stackOf(error: Error, message: string): string | undefined {
-  const stack = error.stack ?? '';
-  const start = stack.indexOf(error.message);
-  const frames = stack
-    .slice(start < 0 ? 0 : start + error.message.length)
-    .match(/^\s+at .*$/gm);
-  return frames === null
-    ? undefined
-    : [`${error.name}: ${message}`, ...frames].join('\n');
 }

@@ -6,6 +6,10 @@ import {
   isAbort,
   ReplicatorError,
 } from '../../failure/failure.ts';
+import {
+  describeAnswer,
+  type ServerError,
+} from '../../failure/postgres-message.ts';
 
 type Verdict = readonly [ErrorCode, FailureDetails];
 
@@ -72,7 +76,7 @@ export function postgresFailure(error: unknown): unknown {
     verdicts.get(state.slice(0, 2)) ?? ['E2007', { disposition: 'halt' }];
   return new ReplicatorError(code, {
     ...details,
-    detail: `staging: ${message} (SQLSTATE ${state})`,
+    detail: `staging: ${describeAnswer(error as Error & ServerError, code)}`,
     cause: error,
   });
 }

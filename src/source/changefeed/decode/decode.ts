@@ -64,7 +64,7 @@ export function decodeBody(
   if (hasPayload) {
     if (length !== null && length !== String(rowCount)) {
       throw new ReplicatorError('E1009', {
-        detail: `"length" is ${length.slice(0, 40)}, and "payload" has ${rowCount} rows`,
+        detail: `"length" is ${/^\d{1,20}$/.test(length) ? length : 'something else'}, and "payload" has ${rowCount} rows`,
       });
     }
     return decoder?.finish() ?? { kind: 'empty' };

@@ -10,6 +10,10 @@ import {
   isAbort,
   ReplicatorError,
 } from '../../../failure/failure.ts';
+import {
+  describeSourceAnswer,
+  type ServerError,
+} from '../../../failure/postgres-message.ts';
 
 type Verdict = readonly [ErrorCode, FailureDetails];
 
@@ -82,7 +86,7 @@ export function sourceFailure(error: unknown, display: string): Error {
   const [verdict, details] = answerVerdict(code, message);
   return new ReplicatorError(verdict, {
     ...details,
-    detail: `the source ${display} says: ${message} (SQLSTATE ${code})`,
+    detail: `the source ${display} says: ${describeSourceAnswer(error as Error & ServerError, verdict)}`,
     cause: error,
   });
 }

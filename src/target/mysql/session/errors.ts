@@ -5,6 +5,7 @@
 import { isCertificateRefusal } from '../../../config/address/tls.ts';
 import type { ErrorCode } from '../../../failure/codes.ts';
 import { ReplicatorError, isAbort } from '../../../failure/failure.ts';
+import { shownMessage } from '../../../failure/shown-message.ts';
 import { describe, type ServerError } from './server-message.ts';
 
 export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
@@ -168,7 +169,7 @@ export function targetFailure(
     });
   }
   return new ReplicatorError('E4008', {
-    detail: `the driver failed (${code ?? error.name}: ${error.message})`,
+    detail: `the driver failed (${code ?? error.name}: ${shownMessage(error)})`,
     cause: error,
   });
 }

@@ -5,7 +5,11 @@
 import { isCertificateRefusal } from '../../../config/address/tls.ts';
 import type { ErrorCode } from '../../../failure/codes.ts';
 import { ReplicatorError, isAbort } from '../../../failure/failure.ts';
-import { describe, type ServerError } from './server-message.ts';
+import {
+  describeAnswer,
+  type ServerError,
+} from '../../../failure/postgres-message.ts';
+import { shownMessage } from '../../../failure/shown-message.ts';
 
 /** Whole codes first, then classes (two characters). */
 export const sqlStates: Readonly<Record<string, ErrorCode>> = {
@@ -76,7 +80,7 @@ const socketErrors: Readonly<Record<string, ErrorCode>> = {
 /** Which step failed: the same broken socket is a dial that failed or a loss. */
 export type Phase = 'connect' | 'statement' | 'commit';
 
-/** The failure in our words, without row data (server-message.ts). */
+/** The failure in our words, without row data (postgres-message.ts). */
 export function targetFailure(
   error: unknown,
   phase: Phase,
@@ -100,7 +104,7 @@ export function targetFailure(
       ? 'E4006'
       : sqlStateCode(error.code);
     return new ReplicatorError(serverCode, {
-      detail: describe(error, serverCode),
+      detail: describeAnswer(error, serverCode),
     });
   }
   if (phase === 'connect') {
@@ -120,7 +124,10 @@ export function targetFailure(
     ? new ReplicatorError('E4002', {
         detail: `the connection to the target was lost ${phase === 'commit' ? 'during commit' : 'in a transaction'}`,
       })
-    : new ReplicatorError('E4008', { detail: error.message, cause: error });
+    : new ReplicatorError('E4008', {
+        detail: shownMessage(error),
+        cause: error,
+      });
 }
 
 export function sqlStateCode(sqlState: string): ErrorCode {

@@ -1,12 +1,13 @@
 /**
- * What of a server's words may be shown.
+ * What of the words of a PostgreSQL server may be shown, be it target, staging
+ * or source.
  *
  * Its `detail` and `hint` never. Its message where whoever wrote it cannot
  * have put row data into it, gone through by class in the server's catalogue
  * of messages; otherwise our own sentence for the code. Names of tables,
  * columns, constraints and functions are always shown.
  */
-import { type ErrorCode, errorCodes } from '../../../failure/codes.ts';
+import { type ErrorCode, errorCodes } from './codes.ts';
 
 /** The fields of a PostgreSQL error that are looked at. */
 export interface ServerError {
@@ -39,7 +40,7 @@ export interface ServerError {
  *   38, 39, HV, P0, XX000 and what is not known: written by extensions and functions
  */
 const harmless =
-  /^(08...|21000|23...|25...|26000|28...|3D000|40...|42501|42804|42809|428C9|42P10|44000|53...|54001|5500[06]|55P03|57...|58030|XX00[12])$/;
+  /^(08...|21000|23...|25...|26000|28...|3[DF]000|40...|42501|42804|42809|428C9|42P10|44000|53...|54001|5500[06]|55P03|57...|58030|XX00[12])$/;
 
 /** Beginnings and whole messages that end before the value. */
 const valueMessages: readonly RegExp[] = [
@@ -57,7 +58,11 @@ const valueMessages: readonly RegExp[] = [
   /^row is too big: size \d+, maximum size \d+$/,
 ];
 
-export function describe(error: Error & ServerError, code: ErrorCode): string {
+/** The failure in a sentence without row data, with what is named in it. */
+export function describeAnswer(
+  error: Error & ServerError,
+  code: ErrorCode,
+): string {
   const routine = functionName(error.where);
   const place = [
     routine && `function ${routine}`,
@@ -66,11 +71,29 @@ export function describe(error: Error & ServerError, code: ErrorCode): string {
     error.constraint && `constraint ${error.constraint}`,
     error.dataType && `type ${error.dataType}`,
   ].filter(Boolean);
-  const what = shownMessage(error) ?? ownSentence(error, code);
+  const what = harmlessMessage(error) ?? ownSentence(error, code);
   return `${what} (SQLSTATE ${error.code}${place.length > 0 ? `, ${place.join(', ')}` : ''})`;
 }
 
-function shownMessage(error: Error & ServerError): string | null {
+/**
+ * The same of a source: what it says of slots, publications and our questions
+ * to its catalog holds no rows. While it decodes, row filters and the output
+ * functions of types may quote what they were given.
+ */
+export function describeSourceAnswer(
+  error: Error & ServerError,
+  code: ErrorCode,
+): string {
+  const { message, where, routine } = error;
+  const isOwn =
+    routine !== 'exec_stmt_raise' &&
+    (where === undefined || where.startsWith('slot "'));
+  return isOwn && /^(0A|42|55)/.test(error.code)
+    ? `${message} (SQLSTATE ${error.code})`
+    : describeAnswer(error, code);
+}
+
+function harmlessMessage(error: Error & ServerError): string | null {
   if (!isServersOwn(error)) {
     return null;
   }
