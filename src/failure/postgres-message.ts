@@ -40,7 +40,7 @@ export interface ServerError {
  *   38, 39, HV, P0, XX000 and what is not known: written by extensions and functions
  */
 const harmless =
-  /^(08...|21000|23...|25...|26000|28...|3[DF]000|40...|42501|42804|42809|428C9|42P10|44000|53...|54001|5500[06]|55P03|57...|58030|XX00[12])$/;
+  /^(08...|21000|23...|25...|26000|28...|3D000|40...|42501|42804|42809|428C9|42P10|44000|53...|54001|5500[06]|55P03|57...|58030|XX00[12])$/;
 
 /** Beginnings and whole messages that end before the value. */
 const valueMessages: readonly RegExp[] = [
@@ -64,12 +64,14 @@ export function describeAnswer(
   code: ErrorCode,
 ): string {
   const routine = functionName(error.where);
+  // RAISE … USING may put anything where names belong.
+  const { table, column, constraint, dataType } = isRaised(error) ? {} : error;
   const place = [
     routine && `function ${routine}`,
-    error.table && `table ${error.table}`,
-    error.column && `column ${error.column}`,
-    error.constraint && `constraint ${error.constraint}`,
-    error.dataType && `type ${error.dataType}`,
+    table && `table ${table}`,
+    column && `column ${column}`,
+    constraint && `constraint ${constraint}`,
+    dataType && `type ${dataType}`,
   ].filter(Boolean);
   const what = harmlessMessage(error) ?? ownSentence(error, code);
   return `${what} (SQLSTATE ${error.code}${place.length > 0 ? `, ${place.join(', ')}` : ''})`;
@@ -84,10 +86,9 @@ export function describeSourceAnswer(
   error: Error & ServerError,
   code: ErrorCode,
 ): string {
-  const { message, where, routine } = error;
+  const { message, where } = error;
   const isOwn =
-    routine !== 'exec_stmt_raise' &&
-    (where === undefined || where.startsWith('slot "'));
+    !isRaised(error) && (where === undefined || where.startsWith('slot "'));
   return isOwn && /^(0A|42|55)/.test(error.code)
     ? `${message} (SQLSTATE ${error.code})`
     : describeAnswer(error, code);
@@ -112,18 +113,22 @@ function harmlessMessage(error: Error & ServerError): string | null {
 }
 
 /** Whether the server spoke by itself, and not a function that it ran. */
-function isServersOwn({ routine, where }: ServerError): boolean {
+function isServersOwn(error: ServerError): boolean {
+  const { where } = error;
   return (
-    routine !== 'exec_stmt_raise' &&
+    !isRaised(error) &&
     (where === undefined || /^(JSON data|(unnamed )?portal )/.test(where))
   );
 }
 
-function ownSentence(
-  { code, where, routine }: ServerError,
-  ours: ErrorCode,
-): string {
-  return routine === 'exec_stmt_raise' || /^(P0|38|39)/.test(code)
+/** By PL/pgSQL; other languages say so by their codes. */
+function isRaised({ routine }: ServerError): boolean {
+  return routine === 'exec_stmt_raise';
+}
+
+function ownSentence(error: ServerError, ours: ErrorCode): string {
+  const { code, where } = error;
+  return isRaised(error) || /^(P0|38|39)/.test(code)
     ? 'a trigger or function refused the row'
     : `${errorCodes[ours].meaning}${where !== undefined && functionName(where) ? ', inside a trigger or function' : ''}`;
 }
