@@ -281,7 +281,7 @@ test(
       return `${stdout}\n${stderr}`;
     };
     await expect.poll(() => dlq('list'), { timeout: 60_000 }).toContain('[7]');
-    const [letter] = JSON.parse(`[${(await dlq('list', '--json')).trim()}]`);
+    const [letter] = JSON.parse(await dlq('list', '--json')).letters;
     expect(markersIn(await dlq('show', letter.id))).not.toEqual([]);
     for (const said of [
       await dlq('list'),
