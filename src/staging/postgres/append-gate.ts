@@ -73,9 +73,15 @@ function gateKey(tables: Tables, schema: SchemaName): string {
     .toString();
 }
 
-/** Takes them in the order given, and answers no row: a lock is not null. */
+/**
+ * Takes them in the order given, and answers no row: a lock is not null. Where
+ * the session has lost its isolation (a pooler in transaction mode) what is
+ * read behind the gate would be older than the gate: that name is no boolean.
+ */
 const takeGates = `select from unnest($1::int8[], $2::bool[]) as gate (key, is_closed)
-  where case when is_closed then pg_advisory_xact_lock(key) is null
+  where case when current_setting('transaction_isolation') <> 'read committed'
+      then current_setting('transaction_isolation')::bool
+    when is_closed then pg_advisory_xact_lock(key) is null
     else pg_advisory_xact_lock_shared(key) is null end`;
 const takeGatesName = 'replicator_gate';
 
