@@ -41,18 +41,28 @@ export class LogWitness {
 
   /**
    * What the log says of the rows at or before `resolved`. One request comes
-   * from one changefeed, so that the latest row, the one that is least likely
-   * to be retired, speaks for all.
+   * from one changefeed, so that two of them speak for all: the latest, which
+   * is least likely to be retired, and the oldest, for a row that was refused
+   * comes again with later ones that were not.
    */
   async testify(
     part: TableMutations,
     mark: TableMark,
     resolved: Timestamp,
   ): Promise<Testimony> {
-    const row = latestThrough(part.mutations, resolved);
-    return row === null
-      ? { kind: 'seen' }
-      : { kind: await this.#sayOf(part, row, mark), time: row.time };
+    const ends = endsThrough(part.mutations, resolved);
+    if (ends === null) {
+      return { kind: 'seen' };
+    }
+    const { oldest, latest } = ends;
+    const kind = await this.#sayOf(part, latest, mark);
+    if (kind === 'seen' && oldest !== latest) {
+      const ofOldest = await this.#sayOf(part, oldest, mark);
+      if (ofOldest === 'never') {
+        return { kind: ofOldest, time: oldest.time };
+      }
+    }
+    return { kind, time: latest.time };
   }
 
   async #sayOf(
@@ -89,20 +99,25 @@ export class LogWitness {
   }
 }
 
-function latestThrough(
+/** The same one where there is one. */
+function endsThrough(
   mutations: readonly Mutation[],
   resolved: Timestamp,
-): Mutation | null {
+): { readonly oldest: Mutation; readonly latest: Mutation } | null {
+  let oldest: Mutation | null = null;
   let latest: Mutation | null = null;
   for (const mutation of mutations) {
-    if (
-      mutation.time <= resolved &&
-      (latest === null || mutation.time > latest.time)
-    ) {
+    if (mutation.time > resolved) {
+      continue;
+    }
+    if (oldest === null || mutation.time < oldest.time) {
+      oldest = mutation;
+    }
+    if (latest === null || mutation.time > latest.time) {
       latest = mutation;
     }
   }
-  return latest;
+  return oldest && latest && { oldest, latest };
 }
 
 /** As which versions it was staged, if a scan brought it; earlier builds kept the time alone. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { TableMutations } from '../../../src/mutation/mutation.ts';
 import { Pipelines } from '../../../src/pipeline/pipelines.ts';
 import type { StagingStore } from '../../../src/staging/staging.ts';
 import {
@@ -35,6 +36,30 @@ test.each(['consistent', 'immediate'] as const)(
     expect(values.map(({ value }) => value)).toEqual([1]);
   },
 );
+
+test('a row that was never here is refused too when it comes with later ones that were', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  const known = [row('t', 3, 1, { v: 3 }), row('t', 4, 2, { v: 4 })] as const;
+  await send(house, known, 5);
+  await applied(house, 5);
+  const feed = (await house.pipelines.open(house.schema))!;
+  const together = (...parts: readonly TableMutations[]): Promise<void> =>
+    feed.accept([
+      { table: 't', mutations: parts.flatMap((part) => part.mutations) },
+    ]);
+  const late = row('t', 2, 3, { v: 2 });
+  for (const parts of [
+    [late],
+    [late, ...known],
+    [...known, late],
+    [row('t', 6, 1, { v: 6 }), known[0], late],
+  ]) {
+    await expect(together(...parts)).rejects.toEqual(stranger);
+  }
+  await together(...known, row('t', 6, 1, { v: 6 }));
+  expect(status(house).duplicateRowCount).toBe(2);
+});
 
 test('a row that is being staged while another feed resolves beyond it is applied', async () => {
   await using house = await testHouse();
