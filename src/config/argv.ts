@@ -27,7 +27,7 @@ export function parseArgv(
   known: OptionTable,
 ): ParsedArgv {
   const { tokens } = parseArgs({
-    args: argv.map((word) => inCamelCase(word, table)),
+    args: argv.map((word) => asListed(word, table)),
     options: parseArgsOptions(table),
     strict: false,
     tokens: true,
@@ -93,15 +93,23 @@ export function parseArgv(
   return { raw, positionals, peerFlags, help };
 }
 
-/** `--print-grants=x` as `--printGrants=x`, where that is an option. */
-function inCamelCase(word: string, table: OptionTable): string {
-  const [, typed, rest] = /^--([a-z]+(?:-[a-z0-9]+)+)(=.*)?$/s.exec(word) ?? [];
-  const name = typed?.replace(/-(.)/g, (_, letter: string) =>
+/** `--target-conn=x` as `--targetConn=x`, and `--dryRun` as `--dry-run`, where that is an option. */
+function asListed(word: string, table: OptionTable): string {
+  const [, typed, rest] = /^--([a-z][\w-]*)(=.*)?$/s.exec(word) ?? [];
+  if (typed === undefined || Object.hasOwn(table, typed)) {
+    return word;
+  }
+  const camelCase = typed.replace(/-(.)/g, (_, letter: string) =>
     letter.toUpperCase(),
   );
-  return name !== undefined && Object.hasOwn(table, name)
-    ? `--${name}${rest ?? ''}`
-    : word;
+  const kebabCase = typed.replace(
+    /[A-Z]/g,
+    (letter) => `-${letter.toLowerCase()}`,
+  );
+  const name = [camelCase, kebabCase].find((each) =>
+    Object.hasOwn(table, each),
+  );
+  return name === undefined ? word : `--${name}${rest ?? ''}`;
 }
 
 function parseArgsOptions(

@@ -103,7 +103,7 @@ export const preflightOptions = {
     about:
       'The target schema to hold them against, as it stands in the webhook path (shop/public) or in a log (shop.public); by default the one that the address of the target suggests.',
   },
-  printGrants: {
+  'print-grants': {
     type: 'boolean',
     default: false,
     group: 'Command',

@@ -209,7 +209,7 @@ export class Pipeline implements Feed {
   #refuseOtherSource(): void {
     if (this.#position !== null) {
       throw new ReplicatorError('E6008', {
-        detail: `staging holds what was read from a slot into ${this.schema}: ${this.#position}`,
+        detail: `staging holds what was read from a replication slot into ${this.schema}`,
       });
     }
   }

@@ -23,7 +23,7 @@ export const deadLetterPurpose =
   'dead letters: set aside, listed, tried again, discarded';
 /** Where the account may create a table of ours, or somebody else does. */
 export const orPrepared =
-  'or, as the owner: replicator target prepare, and print the grants again';
+  'or, as the owner: replicator target prepare --targetSchema …, and print the grants again';
 
 export const effectivelyOnce =
   'changes are applied effectively once instead of exactly once, and a second daemon is not fenced off';

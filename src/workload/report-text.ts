@@ -38,7 +38,9 @@ export function reportLines(report: WorkloadReport): string[] {
   const { comparison, violation, progress } = report;
   if (report.verified && comparison) {
     return [
-      `verified: ${comparison.rowCount} rows in ${comparison.tableCount} tables are equal`,
+      progress.transactions === 0
+        ? `nothing was written, so nothing is proven${progress.lastFailure === '' ? '' : `: ${progress.lastFailure}`}`
+        : `verified: ${comparison.rowCount} rows in ${comparison.tableCount} tables are equal`,
     ];
   }
   const lines = violation

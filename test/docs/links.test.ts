@@ -90,15 +90,10 @@ describe.each(pages)('%s', (page) => {
     const named = [prose, ...commandLines].flatMap((part) =>
       Array.from(part.matchAll(/(?<![\w-])--(?:no-)?([a-z][\w-]*)/g)),
     );
-    // `--print-grants` is `--printGrants` (argv.ts).
-    const camelCase = (name: string): string =>
-      name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     expect(
       named
         .map(([, name]) => name!)
-        .filter(
-          (name) => !optionNames.has(name) && !optionNames.has(camelCase(name)),
-        ),
+        .filter((name) => !optionNames.has(name)),
     ).toEqual([]);
   });
 

@@ -18,6 +18,7 @@ import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
 import { describeListener } from './ready-line.ts';
+import { tellRefusedConnections } from './refused-connections.ts';
 import { auditRun, certificateFacts, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
 import {
@@ -145,6 +146,7 @@ export async function runDaemon(
       schemaNameParts: target.schemaNameParts,
       examplePath: target.examplePath,
       metrics,
+      connectionRefused: tellRefusedConnections(logger),
     }),
   );
   if (values.metricsAddr === '') {

@@ -27,8 +27,9 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   }
   if (!/-----BEGIN (\w+ )?PRIVATE KEY-----/.test(pem)) {
     throw new ReplicatorError('E5016', {
-      detail: `there is no private key in ${path} (-----BEGIN PRIVATE KEY-----)`,
-      remedy: 'tokens are signed with the private key of the pair',
+      detail: `there is no private key in ${path}`,
+      remedy:
+        'give the private key of the pair, which signs: replicator jwt add-key --generate calls it token-key.pem',
     });
   }
   let key: KeyObject;

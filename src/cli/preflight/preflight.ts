@@ -12,6 +12,7 @@ import { isAbort, ReplicatorError } from '../../failure/failure.ts';
 import { privilegeFindings } from '../../failure/privilege.ts';
 import type { PreflightOptions } from '../../target/open-target.ts';
 import type { GrantPlan } from '../../target/privileges.ts';
+import { count } from '../../lib/count.ts';
 import { visibleText } from '../../lib/visible-text.ts';
 import type { Command } from '../command.ts';
 import type { Finding } from '../../failure/finding.ts';
@@ -20,22 +21,24 @@ export const preflightCommand: Command = {
   name: 'preflight',
   summary: 'Check options, source, target and staging before a start',
   description:
-    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nWith --printGrants it prints, instead of findings, the statements that give the accounts exactly what they need, one a line, each with its reason; they may run again. What is missing of them preflight names by the same line.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
+    'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nWith --print-grants it prints, instead of findings, the statements that give the accounts exactly what they need, one a line, each with its reason; they may run again. What is missing of them preflight names by the same line.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
   options: preflightOptions,
   async run(invocation, { stdout, signal }) {
     const values = valuesOf(preflightOptions, invocation.values);
     checkDatabases(values);
     const { grantPlanOf } = await import('./print-grants.ts');
     const grants = grantPlanOf(values);
-    if (values.printGrants) {
+    if (values['print-grants']) {
       const { grantScript } = await import('./print-grants.ts');
       const options = targetPreflight(values, grants);
       stdout.write(redactText(await grantScript(values, options, signal)));
       return 0;
     }
     let failed = false;
+    let warningCount = 0;
     const print = (finding: Finding): void => {
       failed ||= finding.level === 'error';
+      warningCount += finding.level === 'warn' ? 1 : 0;
       stdout.write(findingLine(finding));
     };
     (await optionFindings(values)).forEach(print);
@@ -69,7 +72,7 @@ export const preflightCommand: Command = {
     stdout.write(
       failed
         ? 'preflight: something stands in the way; the lines marked error say what\n'
-        : 'preflight: nothing stands in the way\n',
+        : `preflight: nothing stands in the way${warningCount === 0 ? '' : `; ${count(warningCount, 'warning', 'warnings')} to read`}\n`,
     );
     return failed ? 1 : 0;
   },

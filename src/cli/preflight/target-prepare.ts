@@ -29,7 +29,7 @@ const options = {
   },
   onRowError: targetOptions.onRowError,
   dlqTableName: targetOptions.dlqTableName,
-  dryRun: {
+  'dry-run': {
     type: 'boolean',
     default: false,
     group: 'Command',
@@ -50,7 +50,7 @@ export const targetPrepareCommand: Command = {
   summary:
     'Make what the daemon needs at the target, as the owner of the tables',
   description:
-    'With --targetSchema it makes the tables that the daemon keeps at the target, so that its account needs no right to create any: print its grants afterwards (preflight --printGrants).\n\nAt SQL Server it also marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dryRun first: it prints the same script and changes nothing.',
+    'With --targetSchema it makes the tables that the daemon keeps at the target, so that its account needs no right to create any: print its grants afterwards (preflight --print-grants).\n\nAt SQL Server it also marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dry-run first: it prints the same script and changes nothing.',
   options,
   async run(invocation, io) {
     const values = valuesOf(options, invocation.values);
@@ -68,7 +68,15 @@ export const targetPrepareCommand: Command = {
       },
       io.signal,
     );
-    return values.dryRun
+    if (preparation.steps.length === 0) {
+      io.stdout.write(
+        values.targetSchema === ''
+          ? 'nothing to prepare; the tables that the daemon keeps in a schema are made with --targetSchema\n'
+          : 'nothing to prepare\n',
+      );
+      return 0;
+    }
+    return values['dry-run']
       ? printScript(preparation, io)
       : await prepare(preparation, io, values);
   },
@@ -79,9 +87,7 @@ function printScript(
   { stdout }: CommandIo,
 ): number {
   stdout.write(
-    steps.length === 0
-      ? 'nothing to prepare\n'
-      : redactText(steps.map((step) => scriptOf(step, batchEnd)).join('\n')),
+    redactText(steps.map((step) => scriptOf(step, batchEnd)).join('\n')),
   );
   return 0;
 }
@@ -103,7 +109,7 @@ async function prepare(
   printScript(preparation, io);
   const doable = steps.filter(({ needsHand }) => !needsHand);
   if (doable.length === 0) {
-    return steps.length === 0 ? 0 : 1;
+    return 1;
   }
   const question = `Run ${count(doable.length, 'statement', 'statements')} at the target?`;
   if (!values.yes && !(await confirmed(io, question))) {

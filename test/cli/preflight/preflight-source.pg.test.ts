@@ -64,7 +64,7 @@ test('a source that a slot can be read from is looked at before the target', asy
     '--createPublication',
   );
   expect(making.exitCode).toBe(0);
-  expect(making.lines.at(-1)).toBe('preflight: nothing stands in the way');
+  expect(making.lines.at(-1)).toMatch(/^preflight: nothing stands in the way/);
 
   await source.run('create publication pub for all tables');
   await source.run(

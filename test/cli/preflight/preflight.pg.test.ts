@@ -52,7 +52,9 @@ test('where all is well it says so, and writes nothing', async () => {
     ),
     `ok    target  1 table in 1 schema; webhook paths: /${db.name}/public`,
     'ok    staging there is no store of this version yet: start makes it',
-    'preflight: nothing stands in the way',
+    expect.stringMatching(
+      /^preflight: nothing stands in the way(; \d+ warnings? to read)?$/,
+    ),
   ]);
   expect(readdirSync(folder)).toEqual([]);
   const after = await db.query('select count(*) from pg_class');
@@ -74,7 +76,7 @@ test('tables that changes could not be applied to are named with the remedy', as
     url.username = `${db.name}_app`;
     url.password = 'secret';
     const { lines } = await preflight(`--targetConn=${url.href}`);
-    expect(lines.at(-1)).toBe('preflight: nothing stands in the way');
+    expect(lines.at(-1)).toMatch(/^preflight: nothing stands in the way/);
     expect(lines.filter((line) => line.startsWith('warn  target'))).toEqual([
       'warn  target  public.log has no primary key, so what a changefeed brings of it would be refused: add the primary key of the source if it is replicated',
       `warn  target  the account may not use the schema shut: GRANT USAGE ON SCHEMA "shut" TO "${db.name}_app";`,

@@ -8,7 +8,12 @@ test('an engine that needs no preparation is told so without a dial', async () =
       'prepare',
       '--targetConn=mysql://u:p@127.0.0.1:1/shop',
     ]),
-  ).toEqual({ stdout: 'nothing to prepare\n', stderr: '', exitCode: 0 });
+  ).toEqual({
+    stdout:
+      'nothing to prepare; the tables that the daemon keeps in a schema are made with --targetSchema\n',
+    stderr: '',
+    exitCode: 0,
+  });
 });
 
 test('without a target it says how to name one', async () => {

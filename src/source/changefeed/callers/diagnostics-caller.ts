@@ -34,7 +34,7 @@ export function guardDiagnostics(
     throw new ReplicatorError('E1024', {
       detail: `this caller may not see /_/diag: ${reason}`,
       remedy:
-        'show a token for the schema _.diag (replicator make-jwt --allow _.diag) as Authorization: Bearer',
+        'show a token for the schema _.diag as Authorization: Bearer (replicator jwt add-key, then make-jwt --allow _.diag); without --metricsAddr a client certificate that --tlsAllowedSubjects lets send to _.diag does, too',
     });
   };
 }

@@ -74,10 +74,13 @@ export function allowsSchema(
   );
 }
 
-export function refusedToken(reason: string): ReplicatorError {
+export function refusedToken(
+  reason: string,
+  remedy = 'give the changefeed a new one (replicator make-jwt)',
+): ReplicatorError {
   return new ReplicatorError('E1023', {
     detail: `the token is refused: ${reason}`,
-    remedy: 'give the changefeed a new one (replicator make-jwt)',
+    remedy,
   });
 }
 

@@ -156,7 +156,10 @@ export class TokenVerifier {
         }
       }
     }
-    throw refusedToken('it is not signed by an active key');
+    throw refusedToken(
+      'it is not signed by an active key',
+      'give the changefeed one that is signed with a key that replicator jwt list shows in force; a key that was just added is known within a minute, at once on SIGHUP',
+    );
   }
 }
 

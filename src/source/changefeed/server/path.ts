@@ -3,6 +3,7 @@
  * CDC query feed), perhaps one of the files that a storage sink writes.
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
+import { count } from '../../../lib/count.ts';
 import type { Timestamp } from '../../../mutation/timestamp.ts';
 
 export type RequestPath =
@@ -49,7 +50,7 @@ export function parseRequestPath(target: string, form: PathForm): RequestPath {
   const schema = segments.slice(0, form.schemaNameParts);
   if (schema.length < form.schemaNameParts) {
     throw wrongPath(
-      `the path has ${segments.length} segments, and ${form.schemaNameParts} name the target schema`,
+      `the path has ${count(segments.length, 'segment', 'segments')}, and ${form.schemaNameParts} name the target schema`,
       form,
     );
   }

@@ -48,6 +48,7 @@ export interface WebhookServerOptions {
   readonly metrics: Metrics;
   readonly timeouts?: TransportTimeouts;
   readonly limits?: ListenerLimits;
+  readonly connectionRefused?: (reason: ConnectionRefusal) => void;
 }
 
 declare module 'fastify' {
@@ -81,8 +82,10 @@ export class WebhookServer implements AsyncDisposable {
     this.#options = options;
     this.#timeouts = options.timeouts ?? usualTimeouts;
     this.#limits = options.limits ?? usualLimits;
-    const onRefused = (reason: ConnectionRefusal): void =>
+    const onRefused = (reason: ConnectionRefusal): void => {
       options.metrics.replicator_connections_refused_total.inc({ reason });
+      options.connectionRefused?.(reason);
+    };
     this.#budget = new InFlightBudget(options.inFlightLimitBytes);
     this.app = Fastify({
       serverFactory: (handler) => {

@@ -42,7 +42,7 @@ test('the grants of an Oracle target are exact, quoted and each with its reason'
     `GRANT SELECT, INSERT, UPDATE, DELETE ON "SHOP"."o'rder; --" TO "APP"; -- rows are looked up, written and deleted`,
     'GRANT SELECT, INSERT, UPDATE, DELETE ON "SHOP"."ITEM" TO "APP"; -- rows are looked up, written and deleted',
     'GRANT SELECT, INSERT, UPDATE ON "SHOP"."REPLICATOR_CHECKPOINT" TO "APP"; -- the watermark: exactly once, and a second daemon is fenced off',
-    '-- "SHOP"."REPLICATOR_DLQ" is not there: as the owner: replicator target prepare, and print the grants again',
+    '-- "SHOP"."REPLICATOR_DLQ" is not there: as the owner: replicator target prepare --targetSchema …, and print the grants again',
     'GRANT SELECT ON SYS.V_$SESSION TO "APP"; -- shows who waits for a lock',
   ]);
   expect(
@@ -64,7 +64,7 @@ test('an owner is granted nothing on tables of its own, and may make those of ou
   expect(privileges.map(grantLine)).toEqual([
     'GRANT CREATE SESSION TO "SHOP"; -- sessions',
     `-- "SHOP"."ITEM" is the account's own`,
-    'GRANT CREATE TABLE TO "SHOP"; -- the daemon makes REPLICATOR_CHECKPOINT; or, as the owner: replicator target prepare, and print the grants again',
+    'GRANT CREATE TABLE TO "SHOP"; -- the daemon makes REPLICATOR_CHECKPOINT; or, as the owner: replicator target prepare --targetSchema …, and print the grants again',
     'GRANT SELECT ON SYS.V_$SESSION TO "SHOP"; -- shows who waits for a lock',
   ]);
   expect(privileges.every(({ isHeld }) => isHeld)).toBe(true);

@@ -53,7 +53,7 @@ test('the grants of a SQL Server target are exact, quoted and each with its reas
     `GRANT SELECT, INSERT, UPDATE, DELETE, VIEW DEFINITION ON OBJECT::[dbo].[or]]der;-- '"] TO [app]]user]; -- rows are looked up, written and deleted`,
     'GRANT SELECT, INSERT, UPDATE, DELETE, VIEW DEFINITION, ALTER ON OBJECT::[dbo].[counted] TO [app]]user]; -- rows are looked up, written and deleted; ALTER is for SET IDENTITY_INSERT',
     'GRANT SELECT, INSERT, UPDATE ON OBJECT::[dbo].[replicator_checkpoint] TO [app]]user]; -- the watermark: exactly once, and a second daemon is fenced off',
-    '-- dbo.replicator_dlq is not there: as the owner: replicator target prepare, and print the grants again',
+    '-- dbo.replicator_dlq is not there: as the owner: replicator target prepare --targetSchema …, and print the grants again',
     'USE master; GRANT VIEW SERVER STATE TO [shop-login]; -- shows who waits for a lock; to the login, not the user of the database',
   ]);
   expect(
