@@ -3,7 +3,7 @@ import type { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { wallTimeMs } from '../../mutation/timestamp.ts';
 import type { Pipelines } from '../../pipeline/pipelines.ts';
-import type { DecodedRows } from '../../source/changefeed/decode/decode.ts';
+import type { DecodedRows } from '../../source/changefeed/decode/decode-context.ts';
 import type { ReceiveContext } from '../../source/changefeed/receive.ts';
 import type { Target } from '../../target/target.ts';
 import type { Logger } from '../../telemetry/logger.ts';

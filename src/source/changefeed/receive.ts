@@ -3,7 +3,7 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import { schemaName } from '../../mutation/schema-name.ts';
 import { type Timestamp, timestampFromMs } from '../../mutation/timestamp.ts';
 import type { Feed, Feeds } from '../source.ts';
-import { aheadOfClock } from './context.ts';
+import { aheadOfClock } from './decode/decode-context.ts';
 import { decodeBody, type DecodedRequest } from './decode/decode.ts';
 import type { Room } from './server/in-flight-budget.ts';
 import { decodeUtf8, inflateBody } from './decode/inflate.ts';

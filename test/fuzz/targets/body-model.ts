@@ -5,7 +5,7 @@ import { parseTimestamp } from '../../../src/mutation/timestamp.ts';
 import type {
   DecodeContext,
   DecodedRows,
-} from '../../../src/source/changefeed/decode/decode.ts';
+} from '../../../src/source/changefeed/decode/decode-context.ts';
 import type { SchemaShape, TableShape } from '../../../src/target/target.ts';
 import {
   exactText,

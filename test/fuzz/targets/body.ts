@@ -8,9 +8,9 @@ import { isUtf8 } from 'node:buffer';
 import { ReplicatorError } from '../../../src/failure/failure.ts';
 import {
   decodeBody,
-  type DecodeContext,
   type DecodedRequest,
 } from '../../../src/source/changefeed/decode/decode.ts';
+import type { DecodeContext } from '../../../src/source/changefeed/decode/decode-context.ts';
 import { decodeUtf8 } from '../../../src/source/changefeed/decode/inflate.ts';
 import { decodeNdjson } from '../../../src/source/changefeed/decode/ndjson.ts';
 import {

@@ -22,11 +22,9 @@ import {
   type DecodeContext,
   type DecodedRows,
   knownTable,
-} from '../context.ts';
+} from './decode-context.ts';
 import { RowDecoder } from './rows.ts';
 import { resolveTable } from './topic.ts';
-
-export type { DecodeContext, DecodedRows } from '../context.ts';
 
 export type DecodedRequest =
   | DecodedRows

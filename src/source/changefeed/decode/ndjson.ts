@@ -5,7 +5,7 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
 import { skipBlank } from '../../../mutation/json-text.ts';
 import { validateEnd } from '../../../mutation/json-validation.ts';
-import { type DecodeContext, knownTable } from '../context.ts';
+import { type DecodeContext, knownTable } from './decode-context.ts';
 import type { DecodedRequest } from './decode.ts';
 import { RowDecoder } from './rows.ts';
 import { resolveTable, resolveTopic } from './topic.ts';

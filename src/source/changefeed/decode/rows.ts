@@ -35,7 +35,7 @@ import {
   type DecodedRows,
   knownTable,
   shownName,
-} from '../context.ts';
+} from './decode-context.ts';
 import {
   declaredOrder,
   keyText,

@@ -6,7 +6,7 @@ import { ReplicatorError } from '../../../failure/failure.ts';
 import { schemaNameParts } from '../../../mutation/schema-name.ts';
 import type { SchemaShape, TableShape } from '../../../target/target.ts';
 import { resolveTableName } from '../../table-names.ts';
-import { shownName } from '../context.ts';
+import { shownName } from './decode-context.ts';
 
 /** A shape is replaced, never changed, when the target's catalog changes. */
 const knownTopics = new WeakMap<SchemaShape, Map<string, TableShape | null>>();

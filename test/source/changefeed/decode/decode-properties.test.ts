@@ -5,11 +5,11 @@ import { ReplicatorError } from '../../../../src/failure/failure.ts';
 import { objectMembers } from '../../../../src/mutation/json-text.ts';
 import type { JsonText } from '../../../../src/mutation/mutation.ts';
 import { timestampFromMs } from '../../../../src/mutation/timestamp.ts';
-import {
-  decodeBody,
-  type DecodeContext,
-  type DecodedRows,
-} from '../../../../src/source/changefeed/decode/decode.ts';
+import { decodeBody } from '../../../../src/source/changefeed/decode/decode.ts';
+import type {
+  DecodeContext,
+  DecodedRows,
+} from '../../../../src/source/changefeed/decode/decode-context.ts';
 import { decodeContext, payload, row, shape, time } from './shapes.ts';
 
 function decode(text: string, over: Partial<DecodeContext> = {}) {

@@ -1,10 +1,10 @@
 /** Bodies decoded against the tables of shapes.ts. */
 import { ReplicatorError } from '../../../../src/failure/failure.ts';
-import {
-  decodeBody,
-  type DecodeContext,
-  type DecodedRows,
-} from '../../../../src/source/changefeed/decode/decode.ts';
+import { decodeBody } from '../../../../src/source/changefeed/decode/decode.ts';
+import type {
+  DecodeContext,
+  DecodedRows,
+} from '../../../../src/source/changefeed/decode/decode-context.ts';
 import { decodeContext, shape } from './shapes.ts';
 
 export function decode(text: string, over: Partial<DecodeContext> = {}) {

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
 import { ReplicatorError } from '../../../../src/failure/failure.ts';
-import {
-  decodeBody,
-  type DecodeContext,
-} from '../../../../src/source/changefeed/decode/decode.ts';
+import { decodeBody } from '../../../../src/source/changefeed/decode/decode.ts';
+import type { DecodeContext } from '../../../../src/source/changefeed/decode/decode-context.ts';
 import {
   decodeContext,
   payload,

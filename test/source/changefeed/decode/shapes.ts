@@ -1,5 +1,5 @@
 import { schemaName } from '../../../../src/mutation/schema-name.ts';
-import type { DecodeContext } from '../../../../src/source/changefeed/decode/decode.ts';
+import type { DecodeContext } from '../../../../src/source/changefeed/decode/decode-context.ts';
 import { KeyOrders } from '../../../../src/source/changefeed/decode/key-order.ts';
 import type {
   ColumnShape,

@@ -1,15 +1,15 @@
 /**
  * What decoding needs to know, and what it makes of the rows of a request.
  */
-import { ReplicatorError } from '../../failure/failure.ts';
-import type { TableMutations } from '../../mutation/mutation.ts';
-import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
+import { ReplicatorError } from '../../../failure/failure.ts';
+import type { TableMutations } from '../../../mutation/mutation.ts';
+import { printTimestamp, type Timestamp } from '../../../mutation/timestamp.ts';
 import type {
   SchemaShape,
   ColumnShape,
   TableShape,
-} from '../../target/target.ts';
-import type { FeedKeyOrders } from '../source.ts';
+} from '../../../target/target.ts';
+import type { FeedKeyOrders } from '../../source.ts';
 
 export interface DecodeContext {
   readonly shape: SchemaShape;
