@@ -23,8 +23,8 @@ export interface Command {
   /** Its job is to print a secret: standard output is left as it is. */
   readonly printsSecrets?: true;
   /**
-   * Resolves to the exit code. A thrown ReplicatorError becomes one line on
-   * stderr and exit code 2 (E5001, E5002, E5004) or 1 (all others).
+   * Resolves to the exit code. Whatever is thrown becomes one line on stderr
+   * and the exit code that main.ts has for it.
    */
   run(invocation: CommandInvocation, io: CommandIo): Promise<number>;
 }

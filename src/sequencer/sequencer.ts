@@ -3,10 +3,13 @@
  *
  * consistent.ts   applies staged mutations up to the resolved timestamp, whole
  *                 source transactions in source order (the default mode).
- * ahead/          the best effort: rows of tables that no foreign key links go
- *                 ahead of the consistent mode, which follows behind.
+ * reading/        cuts the log into batches of whole source transactions.
+ * ordering/       applies batches side by side, and commits them in order.
+ * ahead/          the best effort: rows of tables that stand alone go ahead of
+ *                 the consistent mode, which follows behind.
  * immediate/      applies mutations as they arrive, before the sender hears
  *                 "yes"; transactions of the source may be seen torn.
+ * dead-letter/    finds rows that can never go, and sets them aside.
  */
 import type { Backoff } from '../failure/backoff.ts';
 import type { ReplicatorError } from '../failure/failure.ts';

@@ -55,7 +55,7 @@ const timeLength = 30;
 
 /**
  * An entry is closed when its text has grown to this many UTF-16 units, so
- * that a reader, who takes whole entries, stays within his memory (D6).
+ * that a reader, who takes whole entries, stays within its memory.
  */
 const entryTextLimit = 1 << 20;
 

@@ -17,7 +17,7 @@ import {
 } from './token-claims.ts';
 import type { VerifyingKey } from './verifying-key.ts';
 
-/** Far above what any issuer makes; HTTP/1.1 takes 16 KiB of headers. */
+/** Far above what any issuer makes, and within what `--maxHeaderBytes` is by default. */
 export const maxTokenLength = 8192;
 /** Of about 300 bytes each. Whoever has no good token puts nothing in. */
 const maxKept = 1000;

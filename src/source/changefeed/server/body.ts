@@ -100,9 +100,7 @@ function tooLarge(maxBodyBytes: number): ReplicatorError {
 }
 
 function wrongLength(): ReplicatorError {
-  return cutShort('the body is shorter or longer than its content-length');
-}
-
-function cutShort(detail: string): ReplicatorError {
-  return new ReplicatorError('E1021', { detail });
+  return new ReplicatorError('E1021', {
+    detail: 'the body is shorter or longer than its content-length',
+  });
 }
