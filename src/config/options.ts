@@ -108,7 +108,7 @@ export const preflightOptions = {
     default: false,
     group: 'Command',
     about:
-      'Print the statements that give the accounts of the target, of --stagingConn and, with --publicationName, of the source what they need and no more, and look at nothing else. For the tables of --targetSchema, or of every schema that has tables.',
+      'Print the statements that give the accounts of the target, of --stagingConn and, with --publicationName, of --sourceConn what they need and no more, and look at nothing else. For the tables of --targetSchema, or of every schema that has tables. With --publicationName that includes TRUNCATE at the target.',
   },
   grantee: {
     type: 'string',

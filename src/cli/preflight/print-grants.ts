@@ -37,7 +37,8 @@ export async function grantScript(
   signal: AbortSignal,
 ): Promise<string> {
   const sections: string[] = [];
-  if (values.publicationName !== '') {
+  // Without it the target's part alone is asked for, TRUNCATE and all.
+  if (values.publicationName !== '' && values.sourceConn !== '') {
     const address = parsePostgresAddress(values.sourceConn, '--sourceConn');
     await using session = await openSourceSession(address, signal);
     sections.push(

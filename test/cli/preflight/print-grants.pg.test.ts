@@ -177,6 +177,24 @@ test('a slot is asked for TRUNCATE too, and the account of the source for REPLIC
   }
 });
 
+test('without the source the script is that of the target alone, for one psql, TRUNCATE and all', async () => {
+  await using database = await testDatabase();
+  await database.query('create table orders (id int8 primary key)');
+  const { stdout, exitCode } = await runCommandLine([
+    'preflight',
+    '--print-grants',
+    '--publicationName=shop',
+    `--targetConn=${database.url}`,
+    `--targetSchema=${database.name}.public`,
+    '--grantee=feeder',
+  ]);
+  expect(exitCode).toBe(0);
+  expect(stdout.match(/^-- \w+/gm)).toEqual(['-- target']);
+  expect(stdout).toContain(
+    'GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLE "public"."orders" TO "feeder";',
+  );
+});
+
 test('of each grant that is taken away at staging preflight names the line', async () => {
   await using stack = new AsyncDisposableStack();
   await using target = await testDatabase();
