@@ -4,7 +4,7 @@ import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { AheadCeiling } from '../sequencer/ahead/ahead-ceiling.ts';
-import { freeTables, linkedTables } from '../sequencer/ahead/free-tables.ts';
+import { linkedTables } from '../sequencer/ahead/free-tables.ts';
 import type { BestEffortOptions } from '../sequencer/ahead/mode-switch.ts';
 import { RunAhead } from '../sequencer/ahead/run-ahead.ts';
 import { lastMode, noteMode } from '../sequencer/mode-memo.ts';
@@ -89,7 +89,8 @@ export async function noteConsistent(
   if (last === 'immediate' || last === 'recovering') {
     const ceiling = await AheadCeiling.load(store, schema);
     await ceiling.coverExactly(
-      [...freeTables(shape)],
+      // Of those that do not stand alone one may from tomorrow on.
+      [...shape.tables.keys()],
       await store.latest(schema),
     );
   }

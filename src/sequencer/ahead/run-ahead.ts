@@ -273,8 +273,18 @@ export class RunAhead {
       // Keys in the guard are no longer those of the rows.
       this.#isRecovered = false;
     }
+    const free = freeTables(shape);
+    if (
+      this.#ceiling.through > this.#applied &&
+      [...free].some(
+        (table) => !this.#free.has(table) && this.#ceiling.tables.has(table),
+      )
+    ) {
+      // Behind immediate mode its rows may be at the target already.
+      this.#isRecovered = false;
+    }
     this.#shape = shape;
-    this.#free = freeTables(shape);
+    this.#free = free;
     this.#isWhole.clear();
     this.#crossings.forgetWaiting();
   }
@@ -304,7 +314,8 @@ export class RunAhead {
           ...this.#terms(),
           after: this.#applied,
           through: this.#recoverThrough,
-          tables: this.#ceiling.tables,
+          // Others have an order to keep.
+          tables: this.#ceiling.tables.intersection(this.#free),
           maxKeys: this.#parts.maxRecoveredKeys ?? Number.POSITIVE_INFINITY,
           isSetAside: this.#isSetAside,
         },

@@ -285,6 +285,48 @@ test('what immediate mode has applied beyond the watermark is not set back by be
   expect(seen.map(Number)).toEqual(seen.map(Number).toSorted((a, b) => a - b));
 });
 
+test.for([
+  ['plain', 'goes on'],
+  ['plain', 'is started again'],
+  ['best effort', 'goes on'],
+  ['best effort', 'is started again'],
+] as const)(
+  'what immediate mode has applied of a table that stands alone only later is not set back: %s, and the daemon %s',
+  async ([next, what]) => {
+    await using house = await testHouse({ mode: 'immediate' });
+    await house.database.query(
+      "create table p (id int primary key, v int); create table t (id int primary key, v int unique); create table seen (n serial, v int); create function note() returns trigger language plpgsql as 'begin insert into seen (v) values (new.v); return null; end'; create trigger note after insert or update on t for each row execute function note()",
+    );
+    await send(house, [row('t', 1, 1, { v: 1 })], 1);
+    await applied(house, 1);
+    await send(house, [row('t', 2, 1, { v: 2 }), row('t', 9, 1, { v: 9 })]);
+    const only = next === 'best effort';
+    const changes = {
+      mode: 'consistent',
+      bestEffort: { only, windowMs: 0, maxKeys: 9, nowMs: Date.now },
+    } as const;
+    await house.restart(changes);
+    await send(house, [row('p', 10, 1, { v: 1 })]);
+    await until(() => status(house).state === 'running');
+    await house.database.query('alter table t drop constraint t_v_key');
+    if (what === 'goes on') {
+      const feed = (await house.pipelines.open(house.schema))!;
+      await feed.refreshShape();
+    } else {
+      await house.restart(changes);
+    }
+    await send(house, [], 5);
+    await applied(house, 5);
+    expect(await shown(house)).toEqual(['1 9']);
+    await send(house, [], 9);
+    await applied(house, 9);
+    const seen = (await rowsOf(house, 'select v from seen order by n')).map(
+      Number,
+    );
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  },
+);
+
 test('behind immediate mode plain consistent mode brings rows forward once, and none that comes later', async () => {
   await using house = await testHouse({ mode: 'immediate' });
   await house.database.query('create table t (id int primary key, v int)');
