@@ -222,8 +222,14 @@ export async function slotHouse(options: SlotHouseOptions): Promise<SlotHouse> {
     what: string,
     isSo: () => Promise<boolean>,
   ): Promise<void> {
-    const endsAtMs = performance.now() + caughtUpTimeoutMs;
+    let endsAtMs = performance.now() + caughtUpTimeoutMs;
+    let seen = '';
     while (!(await isSo().catch(() => false))) {
+      const said = rowCountsIn(daemon?.logs() ?? '');
+      if (said !== seen) {
+        seen = said;
+        endsAtMs = performance.now() + caughtUpTimeoutMs;
+      }
       if (
         performance.now() > endsAtMs ||
         (daemon !== null && (await hasEnded(daemon)))
@@ -443,4 +449,12 @@ async function hasEnded({ exited }: Daemon): Promise<boolean> {
   return (
     (await Promise.race([exited, Promise.resolve(undefined)])) !== undefined
   );
+}
+
+/** The last counts that the log names: they move while a giant is written. */
+function rowCountsIn(log: string): string {
+  const counts = log
+    .slice(-4_000)
+    .match(/\b(?:rows|stagedRows|appliedRows)=\d+/g);
+  return (counts ?? []).slice(-4).join(' ');
 }
