@@ -11,7 +11,6 @@ import { zeroTimestamp } from '../../src/mutation/timestamp.ts';
 import { CommitClock } from '../../src/source/logical/commit-clock.ts';
 import { parseLsn } from '../../src/source/logical/server/lsn.ts';
 import {
-  messageKind,
   messageKinds,
   readBegin,
 } from '../../src/source/logical/decode/pgoutput.ts';
@@ -58,7 +57,7 @@ const sink: MutationSink = {
 const before = process.cpuUsage();
 await stream.run({
   message(payload) {
-    const kind = messageKind(payload);
+    const kind = payload[0]!;
     if (kind === messageKinds.begin) {
       const { finalLsn, commitMicros } = readBegin(payload);
       // The transaction that marks the end lies behind it.

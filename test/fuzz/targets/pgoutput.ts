@@ -9,18 +9,14 @@ import type { Mutation } from '../../../src/mutation/mutation.ts';
 import type { Timestamp } from '../../../src/mutation/timestamp.ts';
 import {
   fieldsAt,
-  messageKind,
   messageKindName,
   messageKinds,
   readBegin,
   readCommit,
-  readLogicalMessage,
-  readOrigin,
   readStreamAbort,
   readStreamCommit,
   readStreamStart,
   readTruncate,
-  timestampNanos,
 } from '../../../src/source/logical/decode/pgoutput.ts';
 import {
   readRelation,
@@ -129,7 +125,7 @@ class World {
   }
 
   #taken(payload: Buffer): string {
-    const kind = messageKind(payload);
+    const kind = payload[0] ?? 0;
     const name = messageKindName(kind);
     if (kind === messageKinds.relation) {
       this.#describe(payload);
@@ -234,7 +230,6 @@ function checkPlainMessage(
         int32(xid),
       );
       assert.deepEqual(again, payload.subarray(0, again.length));
-      assert.match(timestampNanos(commitMicros), /^\d{19,}$/);
       return;
     }
     case messageKinds.commit: {
@@ -252,14 +247,6 @@ function checkPlainMessage(
         readTruncate(payload, 0, inStream).relationOids.length < 2 ** 16,
       );
       return;
-    case messageKinds.origin:
-      readOrigin(payload);
-      return;
-    case messageKinds.logicalMessage: {
-      const { content } = readLogicalMessage(payload, 0, inStream);
-      assert.ok(content.length < payload.length);
-      return;
-    }
     case messageKinds.streamStart: {
       const { xid } = readStreamStart(payload);
       assert.deepEqual(int32(xid), payload.subarray(1, 5));

@@ -26,12 +26,6 @@ export const minModulusBits = 2048;
 /** A larger one only makes each forged token dear to refuse. */
 const maxModulusBits = 8192;
 
-/** Everything that a token may be signed with. */
-export const tokenAlgorithms: readonly string[] = [
-  ...rsaAlgorithms,
-  ...Object.values(curves).map(({ algorithm }) => algorithm),
-];
-
 /** Reads PEM text; throws E5016 for what may not verify tokens. */
 export function readVerifyingKey(id: string, pem: string): VerifyingKey {
   // Anything else that OpenSSL would find a public key in is a mistake: above

@@ -34,11 +34,6 @@ export function readInt32(payload: Buffer, at: number): number {
   return readUInt32(payload, at) | 0;
 }
 
-export function readBigInt(payload: Buffer, at: number): bigint {
-  checkRoom(payload, at, 8);
-  return payload.readBigUInt64BE(at);
-}
-
 /** UTF-8 up to a zero byte. */
 export function readString(payload: Buffer, at: number): string {
   return payload.toString('utf8', at, endOfString(payload, at));

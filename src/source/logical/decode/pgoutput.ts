@@ -8,14 +8,7 @@
  * their (sub)transaction behind that byte; where readers take `inStream`, it
  * says so. Whatever is cut short throws E6009.
  */
-import { ReplicatorError } from '../../../failure/failure.ts';
-import {
-  checkRoom,
-  readBigInt,
-  readString,
-  readUInt32,
-  skipString,
-} from './message-fields.ts';
+import { checkRoom, readUInt32 } from './message-fields.ts';
 
 /** The first byte of a message. */
 export const messageKinds = {
@@ -40,8 +33,7 @@ export const messageKinds = {
   streamPrepare: 0x70, // p
 } as const;
 
-export type MessageKindName = keyof typeof messageKinds;
-export type MessageKind = (typeof messageKinds)[MessageKindName];
+type MessageKindName = keyof typeof messageKinds;
 
 const namesByKind = new Map<number, MessageKindName>(
   Object.entries(messageKinds).map(([name, kind]) => [
@@ -49,20 +41,6 @@ const namesByKind = new Map<number, MessageKindName>(
     name as MessageKindName,
   ]),
 );
-
-/** The kind of the message at `offset`; E6009 where there is no such kind. */
-export function messageKind(payload: Buffer, offset = 0): MessageKind {
-  const kind = payload[offset];
-  if (kind === undefined || !namesByKind.has(kind)) {
-    throw new ReplicatorError('E6009', {
-      detail:
-        kind === undefined
-          ? 'the source sent an empty replication message'
-          : `the source sent a replication message of the unknown kind 0x${kind.toString(16).padStart(2, '0')}`,
-    });
-  }
-  return kind as MessageKind;
-}
 
 /** For logs; `unknown` where there is no such kind. */
 export function messageKindName(kind: number): MessageKindName | 'unknown' {
@@ -142,47 +120,6 @@ export function readTruncate(
   };
 }
 
-export interface OriginMessage {
-  /** Of the commit at the origin. */
-  readonly commitLsn: bigint;
-  readonly name: string;
-}
-
-export function readOrigin(payload: Buffer, offset = 0): OriginMessage {
-  return {
-    commitLsn: readBigInt(payload, offset + 1),
-    name: readString(payload, offset + 9),
-  };
-}
-
-export interface LogicalMessage {
-  readonly transactional: boolean;
-  readonly lsn: bigint;
-  readonly prefix: string;
-  /** A part of the payload, not a copy. */
-  readonly content: Buffer;
-}
-
-/** What `pg_logical_emit_message` wrote. */
-export function readLogicalMessage(
-  payload: Buffer,
-  offset = 0,
-  inStream = false,
-): LogicalMessage {
-  const at = fieldsAt(offset, inStream);
-  checkRoom(payload, at, 9);
-  const behindPrefix = skipString(payload, at + 9);
-  const length = readUInt32(payload, behindPrefix);
-  const start = behindPrefix + 4;
-  checkRoom(payload, start, length);
-  return {
-    transactional: (payload[at]! & 1) !== 0,
-    lsn: payload.readBigUInt64BE(at + 1),
-    prefix: readString(payload, at + 9),
-    content: payload.subarray(start, start + length),
-  };
-}
-
 export interface StreamStartMessage {
   readonly xid: number;
   /** Nothing of this transaction was streamed before. */
@@ -231,16 +168,4 @@ export function readStreamAbort(
     xid: payload.readUInt32BE(offset + 1),
     subXid: payload.readUInt32BE(offset + 5),
   };
-}
-
-/** Between 1970-01-01 and PostgreSQL's 2000-01-01. */
-const epochMicros = 946_684_800_000_000n;
-
-/**
- * The nanoseconds since 1970 as a Timestamp has them before its dot, 19
- * digits. What lies before 1970 becomes 1970: no clock that is right says so.
- */
-export function timestampNanos(commitMicros: bigint): string {
-  const micros = commitMicros + epochMicros;
-  return `${String(micros < 0n ? 0n : micros).padStart(16, '0')}000`;
 }

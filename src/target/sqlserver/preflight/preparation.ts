@@ -44,13 +44,6 @@ export interface QualifiedName {
   readonly name: string;
 }
 
-/** The statements, in the order in which they may run; a GO between them. */
-export function preparationStatements(
-  unprepared: readonly Unprepared[],
-): string[] {
-  return unprepared.map(preparationStatement);
-}
-
 export function preparationStatement(unprepared: Unprepared): string {
   const table = qualified(unprepared.table);
   switch (unprepared.kind) {

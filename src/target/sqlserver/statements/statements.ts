@@ -13,7 +13,7 @@
  */
 import type { ColumnShape, TableShape } from '../../target.ts';
 import { repeatsNull } from '../values/codec.ts';
-import { quoteIdentifier, quoteString, tableName } from '../catalog/quoting.ts';
+import { quoteIdentifier, tableName } from '../catalog/quoting.ts';
 import {
   collate,
   keyMatch,
@@ -305,14 +305,6 @@ export function vacateStatement(table: TableShape): string | null {
     `  ${[...vacated].map((name) => `${quoteIdentifier(name)} = null`).join(',\n  ')}`,
     `${joined(table, table.primaryKey)};`,
   ].join('\n');
-}
-
-/**
- * At the cutover, not for each batch: the next number that the server gives
- * out follows the largest there is.
- */
-export function reseedStatement(table: TableShape): string {
-  return `dbcc checkident (${quoteString(tableName(table))}, reseed) with no_infomsgs;`;
 }
 
 function nameList(columns: readonly ColumnShape[], alias?: string): string {

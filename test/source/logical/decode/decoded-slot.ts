@@ -5,12 +5,11 @@
 import pg from 'pg';
 import type { Mutation } from '../../../../src/mutation/mutation.ts';
 import { schemaName } from '../../../../src/mutation/schema-name.ts';
-import type { Timestamp } from '../../../../src/mutation/timestamp.ts';
+import { zeroTimestamp } from '../../../../src/mutation/timestamp.ts';
+import { CommitClock } from '../../../../src/source/logical/commit-clock.ts';
 import {
-  messageKind,
   messageKinds,
   readBegin,
-  timestampNanos,
 } from '../../../../src/source/logical/decode/pgoutput.ts';
 import {
   RowDecoder,
@@ -130,16 +129,15 @@ export async function decodedSlot(
     messages,
     async changes() {
       const changes: DecodedChange[] = [];
-      let time = '' as Timestamp;
+      const clock = new CommitClock(zeroTimestamp);
       for (const data of await messages()) {
-        const kind = messageKind(data);
+        const kind = data[0]!;
         if (kind === messageKinds.begin) {
-          const { commitMicros } = readBegin(data);
-          time = `${timestampNanos(commitMicros)}.0000000000` as Timestamp;
+          clock.next(readBegin(data).commitMicros);
         } else if (kind === messageKinds.relation) {
           await decoder.relation(data);
         } else if (changeKinds.has(kind)) {
-          decoder.change(data, 0, time, {
+          decoder.change(data, 0, clock.last, {
             put({ name: table }, keyColumns, mutation) {
               changes.push({ table, keyColumns, mutation });
             },

@@ -17,7 +17,6 @@ import {
   identityInsertStatement,
   insertRowsStatement,
   refuseRewriteStatement,
-  reseedStatement,
   rewriteStatement,
   updateStatement,
   upsertStatement,
@@ -34,7 +33,7 @@ import {
 } from '../../../../src/target/sqlserver/statements/watermark-statements.ts';
 import type { TableShape } from '../../../../src/target/target.ts';
 import {
-  preparationStatements,
+  preparationStatement,
   type Unprepared,
 } from '../../../../src/target/sqlserver/preflight/preparation.ts';
 import { deadLetterTexts } from '../../dead-letter-texts.ts';
@@ -155,7 +154,7 @@ const sparse = (table: TableShape, ...names: string[]) =>
 const order = { schema: 'dbo', name: 'order ]line' };
 
 const prepare = (unprepared: Unprepared): string =>
-  preparationStatements([unprepared]).join('\n');
+  preparationStatement(unprepared);
 
 const statements: Readonly<Record<string, string>> = {
   'prepare-trigger': prepare({
@@ -233,7 +232,6 @@ end`,
   'update-found': updateStatement(orders, written(orders)),
   'vacate-filtered-index': vacateStatement(filtered)!,
   'identity-insert-off': identityInsertStatement(serial, 'off'),
-  reseed: reseedStatement(serial),
   'checkpoint-create': createCheckpointStatement('shop.dbo' as SchemaName),
   'checkpoint-find': findCheckpointStatement('shop.dbo' as SchemaName),
   'checkpoint-claim': claimCheckpointStatement('shop.dbo' as SchemaName),

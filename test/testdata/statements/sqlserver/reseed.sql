@@ -1,1 +1,0 @@
-dbcc checkident (N'[dbo].[serial]', reseed) with no_infomsgs;
