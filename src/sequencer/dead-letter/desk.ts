@@ -21,7 +21,12 @@ import type {
 } from '../../target/target.ts';
 import { nameInShape } from '../reading/shape-names.ts';
 import type { SequencerContext } from '../sequencer.ts';
-import { type OpenLetter, OpenLetters, type OpenRows } from './open-letters.ts';
+import {
+  type OpenLetter,
+  OpenLetters,
+  type OpenRows,
+  withMoves,
+} from './open-letters.ts';
 import { routeTable, type TableRoute, type Verdict } from './route.ts';
 import type { TableRows } from './row-units.ts';
 
@@ -538,7 +543,7 @@ function touch(
     return;
   }
   touched.add(key);
-  for (const other of [letter.movedFrom, letter.movedTo]) {
+  for (const other of [letter.movedFrom, ...(letter.movedTo ?? [])]) {
     if (other !== undefined) {
       touch(touched, other, known);
     }
@@ -548,9 +553,11 @@ function touch(
 /** Moves of which the letter is not open any more hold nothing. */
 function dropEndedMoves(open: OpenRows): void {
   for (const [key, letter] of open) {
-    if (letter.movedTo !== undefined && !open.has(letter.movedTo)) {
-      const { movedTo: _, isTaken: __, ...rest } = letter;
-      open.set(key, rest);
+    if (letter.movedTo?.some((to) => !open.has(to))) {
+      open.set(
+        key,
+        withMoves(letter, (to) => open.has(to)),
+      );
     }
   }
 }

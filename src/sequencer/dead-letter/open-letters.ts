@@ -15,8 +15,11 @@ export interface OpenLetter {
   readonly time?: Timestamp;
   /** The row was to come here from that key, and is still there. */
   readonly movedFrom?: JsonText;
-  /** The row here was to leave for that key, and has not. */
-  readonly movedTo?: JsonText;
+  /**
+   * The row here was to leave for that key, and has not; further keys are of
+   * rows that were to come here behind it, and to leave too. Never empty.
+   */
+  readonly movedTo?: readonly JsonText[];
   /** Another row was to come here after that one has left. */
   readonly isTaken?: true;
 }
@@ -165,6 +168,20 @@ export function noteLetter(
     ...(known?.movedTo !== undefined && after !== null && { isTaken: true }),
   });
   if (movedFrom !== undefined) {
-    rows.set(movedFrom, { code, ...rows.get(movedFrom), movedTo: key });
+    const left = rows.get(movedFrom);
+    const movedTo = [...(left?.movedTo ?? []).filter((to) => to !== key), key];
+    rows.set(movedFrom, { code, ...left, movedTo });
   }
+}
+
+/** The same without the moves that fail the test. */
+export function withMoves(
+  letter: OpenLetter,
+  isOpen: (to: JsonText) => boolean,
+): OpenLetter {
+  const { movedTo, isTaken, ...rest } = letter;
+  const left = movedTo?.filter(isOpen) ?? [];
+  return left.length === 0
+    ? rest
+    : { ...rest, movedTo: left, ...(isTaken && { isTaken }) };
 }

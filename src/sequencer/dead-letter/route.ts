@@ -23,7 +23,7 @@ import { byVersion } from '../../mutation/row-version.ts';
 import type { NewDeadLetter } from '../../target/dead-letters.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
 import type { TableShape } from '../../target/target.ts';
-import { noteLetter, type OpenRows } from './open-letters.ts';
+import { noteLetter, type OpenRows, withMoves } from './open-letters.ts';
 import type { TableRows } from './row-units.ts';
 
 /** Why a row of one source transaction is set aside. */
@@ -260,12 +260,15 @@ class Router {
     let from = this.#close(key);
     while (from !== undefined) {
       const left = open.get(from);
-      if (left?.movedTo !== to) {
+      const gone = to;
+      if (!left?.movedTo?.includes(gone)) {
         return;
       }
-      if (left.isTaken) {
-        const { movedTo: _, isTaken: __, ...rest } = left;
-        open.set(from, rest);
+      if (left.isTaken || left.movedTo.length > 1) {
+        open.set(
+          from,
+          withMoves(left, (other) => other !== gone),
+        );
         return;
       }
       this.#goes.push({ time, key: from, after: null, before: null });
