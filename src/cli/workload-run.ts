@@ -14,7 +14,7 @@ import {
   type WorkloadReport,
 } from '../workload/workload.ts';
 import type { Command, CommandIo } from './command.ts';
-import { typedSchema } from './staging/staging-store.ts';
+import { typedSchema } from './typed-words.ts';
 
 type WorkloadValues = OptionValues<typeof workloadOptions>;
 

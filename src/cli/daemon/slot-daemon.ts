@@ -43,7 +43,7 @@ import {
 } from '../preflight/prepare-source.ts';
 import { operatorDiagnostics } from './open-callers.ts';
 import { slotObserver } from './slot-observer.ts';
-import { typedSchema } from '../staging/staging-store.ts';
+import { typedSchema } from '../typed-words.ts';
 import type { TokenSource } from '../../source/changefeed/callers/token-caller.ts';
 import { TokenKeyring } from '../../source/changefeed/callers/token-keyring.ts';
 import { replicatorVersion } from '../version.ts';

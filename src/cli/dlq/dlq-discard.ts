@@ -17,7 +17,7 @@ import {
   openLetters,
   stateOf,
 } from './dlq-letters.ts';
-import { jsonOption } from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
 
 /** Letters that one transaction deletes, and that are shown before. */
 const atOnce = 500;

@@ -24,12 +24,8 @@ import type { SchemaShape, Target } from '../../target/target.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
-import {
-  isoTime,
-  textTable,
-  typedSchema,
-  typedTime,
-} from '../staging/staging-store.ts';
+import { isoTime, textTable } from '../printed-text.ts';
+import { typedSchema, typedTime } from '../typed-words.ts';
 
 export const schemaOption = {
   schema: {

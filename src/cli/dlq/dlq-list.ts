@@ -13,7 +13,7 @@ import {
   nothingFits,
   openLetters,
 } from './dlq-letters.ts';
-import { jsonOption } from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
 
 const listOptions = {
   ...letterFilterOptions,

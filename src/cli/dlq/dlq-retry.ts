@@ -25,7 +25,7 @@ import {
   openLetters,
   requireSchema,
 } from './dlq-letters.ts';
-import { jsonOption } from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
 
 const retryOptions = {
   ...letterFilterOptions,

@@ -17,7 +17,8 @@ import {
   schemaOption,
   stateOf,
 } from './dlq-letters.ts';
-import { isoTime, jsonOption } from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { isoTime } from '../printed-text.ts';
 
 const showOptions = {
   ...schemaOption,

@@ -10,7 +10,8 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import { readVerifyingKey } from '../../source/changefeed/callers/verifying-key.ts';
 import type { Command } from '../command.ts';
 import { openCommandAudit, placeOf } from '../command-audit.ts';
-import { jsonOption, openStagingBeside } from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { openStagingBeside } from '../staging/staging-store.ts';
 import { newKeyPair, readKeyFile } from './key-files.ts';
 import {
   describeKey,

@@ -4,11 +4,9 @@ import {
   valuesOf,
 } from '../../config/options.ts';
 import type { Command } from '../command.ts';
-import {
-  jsonOption,
-  openStagingBeside,
-  textTable,
-} from '../staging/staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { textTable } from '../printed-text.ts';
+import { openStagingBeside } from '../staging/staging-store.ts';
 import { knownKeys } from './known-keys.ts';
 
 const listOptions = {

@@ -11,7 +11,7 @@ import {
   defaultTargetOptions,
   openTarget,
 } from '../../target/open-target.ts';
-import { typedSchema } from '../staging/staging-store.ts';
+import { typedSchema } from '../typed-words.ts';
 
 /** Nothing without `--sourceConn`. Throws E4012 and E6001. */
 export async function columnFindings(

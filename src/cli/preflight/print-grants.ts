@@ -11,7 +11,7 @@ import {
   targetPrivileges,
 } from '../../target/open-target.ts';
 import type { GrantPlan } from '../../target/privileges.ts';
-import { typedSchema } from '../staging/staging-store.ts';
+import { typedSchema } from '../typed-words.ts';
 import { sourceNeeds } from './preflight-source.ts';
 
 type Values = OptionValues<typeof preflightOptions>;

@@ -12,7 +12,7 @@ import { count } from '../../lib/count.ts';
 import { openPreparation } from '../../target/open-target.ts';
 import type { Preparation, PreparationStep } from '../../target/preparation.ts';
 import type { AuditPlace } from '../../telemetry/audit.ts';
-import { typedSchema } from '../staging/staging-store.ts';
+import { typedSchema } from '../typed-words.ts';
 import type { Command, CommandIo } from '../command.ts';
 import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';

@@ -14,16 +14,15 @@ import type {
 } from '../../staging/staging.ts';
 import type { Command } from '../command.ts';
 import { count } from '../../lib/count.ts';
+import { jsonOption } from '../json-option.ts';
 import {
   approximateBytes,
   describeTime,
-  filterOptions,
   isoTime,
-  jsonOption,
-  openStagingBeside,
   textTable,
-  typedSchema,
-} from './staging-store.ts';
+} from '../printed-text.ts';
+import { typedSchema } from '../typed-words.ts';
+import { filterOptions, openStagingBeside } from './staging-store.ts';
 
 const listOptions = {
   ...filterOptions,

@@ -15,13 +15,9 @@ import { decodeTable } from '../../staging/batch-codec.ts';
 import type { StagedEntry } from '../../staging/staging.ts';
 import type { Command } from '../command.ts';
 import { count } from '../../lib/count.ts';
-import {
-  approximateBytes,
-  describeTime,
-  jsonOption,
-  openStagingBeside,
-  textTable,
-} from './staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { approximateBytes, describeTime, textTable } from '../printed-text.ts';
+import { openStagingBeside } from './staging-store.ts';
 
 const peekOptions = {
   limit: {

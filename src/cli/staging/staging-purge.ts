@@ -19,15 +19,10 @@ import type { Command } from '../command.ts';
 import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
 import { count } from '../../lib/count.ts';
-import {
-  approximateBytes,
-  describeTime,
-  filterOptions,
-  jsonOption,
-  openStagingBeside,
-  typedSchema,
-  typedTime,
-} from './staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { approximateBytes, describeTime } from '../printed-text.ts';
+import { typedSchema, typedTime } from '../typed-words.ts';
+import { filterOptions, openStagingBeside } from './staging-store.ts';
 
 const purgeOptions = {
   ...filterOptions,

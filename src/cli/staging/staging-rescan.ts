@@ -9,7 +9,9 @@ import { forgetMark, hasMark } from '../../pipeline/feed/table-marks.ts';
 import type { Command } from '../command.ts';
 import { openCommandAudit, placeOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
-import { jsonOption, openStagingBeside, typedSchema } from './staging-store.ts';
+import { jsonOption } from '../json-option.ts';
+import { typedSchema } from '../typed-words.ts';
+import { openStagingBeside } from './staging-store.ts';
 
 const rescanOptions = {
   schema: {
