@@ -4,14 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { StagingValues, TargetValues } from '../config/options.ts';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
-import { parseValuePolicyRules } from '../config/value-policy-rules.ts';
-import { valuePolicies } from '../pipeline/watching/replaced-values.ts';
 import { openStaging, type StagingOptions } from '../staging/open.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import { openTarget } from '../target/open-target.ts';
 import type { Target } from '../target/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { targetOptionsOf } from './target-options.ts';
 
 /** How often a daemon that waits for another's end looks. */
 const lockPollMs = 500;
@@ -48,22 +47,8 @@ export async function openStores(
   const { sharesStaging, sessionName } = options;
   const target = stack.use(
     await openTarget({
-      url: values.targetConn,
-      pool: {
-        maxSize: values.targetMaxPoolSize,
-        idleMs: values.targetIdleTime,
-        jitterMs: values.targetJitterTime,
-        maxLifetimeMs: values.targetMaxLifetime,
-      },
-      applyTimeoutMs: values.applyTimeout,
+      ...targetOptionsOf(values, { metrics, logger }),
       ...(sessionName === undefined ? {} : { sessionName }),
-      statementCacheSize: values.targetStatementCacheSize,
-      valuePolicies: valuePolicies(parseValuePolicyRules(values.valuePolicy), {
-        metrics,
-        logger,
-      }),
-      oracleEmptyString: values.oracleEmptyString,
-      dlqTableName: values.dlqTableName,
     }),
   );
   let targetFailure: unknown = null;

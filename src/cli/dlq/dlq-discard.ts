@@ -8,15 +8,9 @@ import { count } from '../../lib/count.ts';
 import type { Command } from '../command.ts';
 import { openCommandAudit, placeOf, someOf } from '../command-audit.ts';
 import { confirmed } from '../confirm.ts';
-import {
-  everyLetter,
-  letterFilter,
-  letterFilterOptions,
-  letterTable,
-  nothingFits,
-  openLetters,
-  stateOf,
-} from './dlq-letters.ts';
+import { everyLetter, nothingFits, openLetters } from './dlq-letters.ts';
+import { letterFilter, letterFilterOptions } from './letter-filter.ts';
+import { letterTable, stateOf } from './printed-letters.ts';
 import { jsonOption } from '../json-option.ts';
 
 /** Letters that one transaction deletes, and that are shown before. */

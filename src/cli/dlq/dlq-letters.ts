@@ -1,19 +1,11 @@
-/** What the commands `dlq list`, `show`, `retry` and `discard` have in common. */
-import { shownWord } from '../../config/shown-word.ts';
+/** How the commands `dlq list`, `show`, `retry` and `discard` come to their letters. */
 import { checkDeadLetterTable } from '../../config/check.ts';
 import type {
   deadLetterCommandOptions,
-  OptionTable,
   OptionValues,
 } from '../../config/options.ts';
-import { parseValuePolicyRules } from '../../config/value-policy-rules.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
-import { canonicalKey } from '../../mutation/canonical-key.ts';
-import { arrayElements } from '../../mutation/json-text.ts';
-import type { JsonText } from '../../mutation/mutation.ts';
 import { type SchemaName, schemaName } from '../../mutation/schema-name.ts';
-import { printTimestamp } from '../../mutation/timestamp.ts';
-import { valuePolicies } from '../../pipeline/watching/replaced-values.ts';
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -24,61 +16,8 @@ import type { SchemaShape, Target } from '../../target/target.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
-import { isoTime, textTable } from '../printed-text.ts';
-import { typedSchema, typedTime } from '../typed-words.ts';
-
-export const schemaOption = {
-  schema: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about:
-      'The target schema, as it stands in a log (shop.public) or in the webhook path (shop/public); by default the one that the address of the target suggests.',
-  },
-} as const satisfies OptionTable;
-
-export const letterFilterOptions = {
-  ...schemaOption,
-  id: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about: 'Only the letters with these ids, separated by commas.',
-  },
-  table: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about: 'Only letters of this table, with its exact name.',
-  },
-  key: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about:
-      'Only letters of the row with this key: a JSON array of the values of its primary key, as dlq list prints it ([42]).',
-  },
-  code: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about: 'Only letters that were set aside with this code (E4006).',
-  },
-  from: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about:
-      'Only changes of the source at or after this timestamp (<nanoseconds>.<10 digits>).',
-  },
-  through: {
-    type: 'string',
-    default: '',
-    group: 'Command',
-    about:
-      'Only changes of the source at or before this timestamp (<nanoseconds>.<10 digits>).',
-  },
-} as const satisfies OptionTable;
+import { targetOptionsOf } from '../target-options.ts';
+import { typedSchema } from '../typed-words.ts';
 
 /** Letters that are read from the target at once. */
 const pageSize = 500;
@@ -111,23 +50,7 @@ export async function openLetters(
     metrics,
   );
   const target = stack.use(
-    await openTarget({
-      url: values.targetConn,
-      pool: {
-        maxSize: values.targetMaxPoolSize,
-        idleMs: values.targetIdleTime,
-        jitterMs: values.targetJitterTime,
-        maxLifetimeMs: values.targetMaxLifetime,
-      },
-      applyTimeoutMs: values.applyTimeout,
-      statementCacheSize: values.targetStatementCacheSize,
-      valuePolicies: valuePolicies(parseValuePolicyRules(values.valuePolicy), {
-        metrics,
-        logger,
-      }),
-      oracleEmptyString: values.oracleEmptyString,
-      dlqTableName: values.dlqTableName,
-    }),
+    await openTarget(targetOptionsOf(values, { metrics, logger })),
   );
   const schema =
     typedSchema(values.schema) ??
@@ -137,62 +60,6 @@ export async function openLetters(
     schema,
     letters: target.deadLetters(schema, values.dlqTableName),
   };
-}
-
-export function letterFilter(
-  values: OptionValues<typeof letterFilterOptions>,
-): DeadLetterFilter {
-  const from = typedTime('--from', values.from);
-  const through = typedTime('--through', values.through);
-  return {
-    ...(values.id !== '' && { ids: typedIds(values.id) }),
-    ...(values.table !== '' && { table: values.table }),
-    ...(values.key !== '' && { key: typedKey(values.key) }),
-    ...(values.code !== '' && { code: typedCode(values.code) }),
-    ...(from !== undefined && { from }),
-    ...(through !== undefined && { through }),
-  };
-}
-
-function typedIds(text: string): string[] {
-  return text.split(',').map((word) => {
-    const id = word.trim();
-    if (!/^\d{1,18}$/.test(id)) {
-      throw new ReplicatorError('E5002', {
-        detail: `--id ${shownWord(id)} is not the id of a dead letter`,
-        remedy: 'give numbers as replicator dlq list prints them',
-      });
-    }
-    return id;
-  });
-}
-
-function typedCode(text: string): string {
-  const code = text.toUpperCase();
-  if (!/^E\d{4}$/.test(code)) {
-    throw new ReplicatorError('E5002', {
-      detail: `--code ${JSON.stringify(text)} is not a code`,
-      remedy: 'give one as replicator dlq list prints it, such as E4006',
-    });
-  }
-  return code;
-}
-
-/** As the source's key is written, whatever blanks a person puts into it. */
-function typedKey(text: string): JsonText {
-  let isArray: boolean;
-  try {
-    isArray = Array.isArray(JSON.parse(text));
-  } catch {
-    isArray = false;
-  }
-  if (!isArray) {
-    throw new ReplicatorError('E5002', {
-      detail: '--key is not a JSON array',
-      remedy: `give it as replicator dlq list prints it: --key '[42]', --key '["a", 7]'`,
-    });
-  }
-  return canonicalKey(arrayElements(text as JsonText));
 }
 
 /**
@@ -250,65 +117,4 @@ export async function* everyLetter(
     }
     after = page.at(-1)!.id;
   }
-}
-
-export function operationOf({ mutation }: DeadLetter): string {
-  if (mutation.after === null) {
-    return 'delete';
-  }
-  return mutation.movedFrom === undefined ? 'upsert' : 'move';
-}
-
-/** The keys of rows without a key hold all their values: then they are row data. */
-export function shownKey({ keyColumns, mutation }: DeadLetter): string {
-  if (keyColumns.length === 0) {
-    return '(the row)';
-  }
-  return mutation.movedFrom === undefined
-    ? mutation.key
-    : `${mutation.movedFrom} to ${mutation.key}`;
-}
-
-export function stateOf({ supersededAt }: DeadLetter): 'open' | 'superseded' {
-  return supersededAt === null ? 'open' : 'superseded';
-}
-
-export function letterTable(letters: readonly DeadLetter[]): string {
-  return textTable(
-    ['ID', 'TIME', 'TABLE', 'OP', 'KEY', 'CODE', 'STATE', 'CAUSE'],
-    letters.map((letter) => [
-      letter.id,
-      isoTime(letter.mutation.time),
-      letter.table,
-      operationOf(letter),
-      shownKey(letter),
-      letter.code,
-      stateOf(letter),
-      oneLine(letter.cause),
-    ]),
-  );
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').slice(0, 200);
-}
-
-/** Without what the row holds. */
-export function letterJson(letter: DeadLetter): object {
-  const { mutation } = letter;
-  return {
-    id: letter.id,
-    table: letter.table,
-    operation: operationOf(letter),
-    time: printTimestamp(mutation.time),
-    key: letter.keyColumns.length === 0 ? null : mutation.key,
-    keyColumns: letter.keyColumns,
-    movedFrom:
-      letter.keyColumns.length === 0 ? null : (mutation.movedFrom ?? null),
-    code: letter.code,
-    cause: letter.cause,
-    state: stateOf(letter),
-    createdAt: letter.createdAt.toISOString(),
-    supersededAt: letter.supersededAt?.toISOString() ?? null,
-  };
 }

@@ -5,14 +5,9 @@ import {
 } from '../../config/options.ts';
 import { count } from '../../lib/count.ts';
 import type { Command } from '../command.ts';
-import {
-  letterFilter,
-  letterFilterOptions,
-  letterJson,
-  letterTable,
-  nothingFits,
-  openLetters,
-} from './dlq-letters.ts';
+import { nothingFits, openLetters } from './dlq-letters.ts';
+import { letterFilter, letterFilterOptions } from './letter-filter.ts';
+import { letterJson, letterTable } from './printed-letters.ts';
 import { jsonOption } from '../json-option.ts';
 
 const listOptions = {

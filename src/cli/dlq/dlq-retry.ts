@@ -18,13 +18,12 @@ import type { Command } from '../command.ts';
 import { openCommandAudit, placeOf, someOf } from '../command-audit.ts';
 import {
   everyLetter,
-  letterFilter,
-  letterFilterOptions,
-  letterTable,
   nothingFits,
   openLetters,
   requireSchema,
 } from './dlq-letters.ts';
+import { letterFilter, letterFilterOptions } from './letter-filter.ts';
+import { letterTable } from './printed-letters.ts';
 import { jsonOption } from '../json-option.ts';
 
 const retryOptions = {

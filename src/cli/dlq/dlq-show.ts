@@ -8,15 +8,13 @@ import { printTimestamp } from '../../mutation/timestamp.ts';
 import type { DeadLetter } from '../../target/dead-letters.ts';
 import { visibleText } from '../../lib/visible-text.ts';
 import type { Command } from '../command.ts';
+import { openLetters } from './dlq-letters.ts';
 import {
   letterFilter,
   letterFilterOptions,
-  letterJson,
-  openLetters,
-  operationOf,
   schemaOption,
-  stateOf,
-} from './dlq-letters.ts';
+} from './letter-filter.ts';
+import { letterJson, operationOf, stateOf } from './printed-letters.ts';
 import { jsonOption } from '../json-option.ts';
 import { isoTime } from '../printed-text.ts';
 
