@@ -16,8 +16,8 @@ import { type AuditSink, auditFile } from './audit-file.ts';
 /** Who asked: a person at a command line, a caller of the daemon, or itself. */
 export type Asker =
   | { readonly kind: 'command' | 'daemon' | 'signal' }
-  | { readonly kind: 'certificate'; readonly subject: string }
-  | { readonly kind: 'token'; readonly id: string };
+  /** `certificate CN=…`, `token "<id>"`, as the log names it. */
+  | { readonly kind: 'caller'; readonly name: string };
 
 /** What it was about: names, times and counts; no secrets, no row data. */
 export type AuditFacts = Readonly<Record<string, unknown>>;

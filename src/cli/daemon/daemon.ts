@@ -19,6 +19,7 @@ import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
 import { describeListener } from './ready-line.ts';
 import { tellRefusedConnections } from './refused-connections.ts';
+import { auditCallers } from './audited-callers.ts';
 import { auditRun, certificateFacts, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
 import {
@@ -130,7 +131,7 @@ export async function runDaemon(
     new WebhookServer({
       ...bind,
       tls,
-      callers,
+      callers: auditCallers(callers, audit),
       responseTimeoutMs: values.httpResponseTimeout,
       inFlightLimitBytes: values.memoryLimit / 4,
       discard: values.discard,

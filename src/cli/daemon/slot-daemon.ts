@@ -148,7 +148,10 @@ export async function runSlotDaemon(
   stack.use(hangup.calls(() => void keys.reload()));
   const feed = await openFeed(pipelines, main, target.examplePath);
   try {
-    await prepareSource({ values, address, schemas, feed, logger }, io.signal);
+    await prepareSource(
+      { values, address, schemas, feed, logger, audit },
+      io.signal,
+    );
   } catch (error) {
     await standInFor(error, { values, feed, pipelines, logger, io });
   }

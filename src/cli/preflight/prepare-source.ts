@@ -18,6 +18,7 @@ import {
 import { requireContinuity } from '../../source/logical/server/source-identity.ts';
 import { openSourceSession } from '../../source/logical/server/source-session.ts';
 import type { TransactionFeed } from '../../source/source.ts';
+import type { Audit } from '../../telemetry/audit.ts';
 
 export interface PrepareSourceOptions {
   readonly values: PglogicalValues;
@@ -25,6 +26,7 @@ export interface PrepareSourceOptions {
   readonly schemas: ReadonlyMap<string, unknown>;
   readonly feed: TransactionFeed;
   readonly logger: Logger;
+  readonly audit: Audit;
 }
 
 export function publicationNames({
@@ -46,7 +48,7 @@ export function publicationNames({
  * as it was then, and one from before the publication could never be read.
  */
 export async function prepareSource(
-  { values, address, schemas, feed, logger }: PrepareSourceOptions,
+  { values, address, schemas, feed, logger, audit }: PrepareSourceOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { slotName } = values;
@@ -89,7 +91,11 @@ export async function prepareSource(
     logger.info(
       'creating the slot; this waits for the transactions that write at the source now',
     );
-    const lsn = await createSlot(session, slot);
+    const lsn = await audit.act(
+      'slot creation',
+      { source: address.display, ...slot },
+      () => createSlot(session, slot),
+    );
     logger.info({ lsn: printLsn(lsn) }, 'the slot is there');
   }
   for (const finding of await sourceFindings(session, needs)) {
@@ -124,7 +130,11 @@ export async function prepareSource(
     if (found.length === 0) {
       const publication = { name, schemas: needs.schemas };
       logger.info(await createPublicationStatement(session, publication));
-      await createPublication(session, publication);
+      await audit.act(
+        'publication creation',
+        { source: address.display, ...publication },
+        () => createPublication(session, publication),
+      );
     }
   }
 }

@@ -61,7 +61,7 @@ export async function inflateBody(
   const open = Object.hasOwn(inflaters, encoding) && inflaters[encoding];
   if (!open) {
     throw new ReplicatorError('E1007', {
-      detail: `the content encoding ${JSON.stringify(encoding.slice(0, 60))} is not supported`,
+      detail: `the content encoding ${/^[a-z\d-]{1,30}$/.test(encoding) ? encoding : 'of the request'} is not supported`,
     });
   }
   if (raw.length === 0) {

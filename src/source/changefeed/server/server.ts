@@ -371,9 +371,10 @@ function endUnread(reply: FastifyReply): void {
 const otherFormats = /csv|avro|protobuf|multipart/i;
 
 function checkContentType(contentType: string | undefined): void {
-  if (contentType !== undefined && otherFormats.test(contentType)) {
+  const format = otherFormats.exec(contentType ?? '')?.[0];
+  if (format !== undefined) {
     throw new ReplicatorError('E1008', {
-      detail: `the content type is ${JSON.stringify(contentType.slice(0, 80))}`,
+      detail: `the content type is that of ${format.toLowerCase()}`,
     });
   }
 }
