@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Logger } from 'pino';
-
 import { backoffMs } from '../failure/backoff.ts';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
@@ -17,6 +15,7 @@ import type {
 } from '../sequencer/sequencer.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { openAhead, refuseForeignKeys, runBeside } from './chosen-mode.ts';
 import type { House } from './house.ts';
 import {

@@ -1,5 +1,3 @@
-import type { Logger } from 'pino';
-
 import { ReplicatorError } from '../failure/failure.ts';
 import { count } from '../lib/count.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
@@ -11,6 +9,7 @@ import { lastMode, noteMode } from '../sequencer/mode-memo.ts';
 import type { SequencerContext } from '../sequencer/sequencer.ts';
 import type { StagingStore } from '../staging/staging.ts';
 import type { SchemaShape } from '../target/target.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { PipelineOptions } from './pipeline-options.ts';
 import type { PipelineStatus } from './watching/status.ts';
 

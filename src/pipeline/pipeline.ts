@@ -1,5 +1,3 @@
-import type { Logger } from 'pino';
-
 import { ReplicatorError } from '../failure/failure.ts';
 import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
@@ -8,6 +6,7 @@ import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
 import type { Checkpoint } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { Applying } from './applying.ts';
 import { FeedConflicts } from './feed/feed-conflicts.ts';
 import type { FeedMemory } from './feed/feed-memory.ts';

@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Logger } from 'pino';
-
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { zeroTimestamp } from '../mutation/timestamp.ts';
@@ -13,6 +11,7 @@ import {
   watchSchema,
 } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { noteConsistent } from './chosen-mode.ts';
 import { FeedMemory } from './feed/feed-memory.ts';
 import type { House } from './house.ts';

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Logger } from 'pino';
-
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timestampFromMs } from '../mutation/timestamp.ts';
 import type { StagingStore } from '../staging/staging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { StagingBudget } from './feed/staging-budget.ts';
 

@@ -128,8 +128,8 @@ export interface StagingSize {
   readonly rowCount: number;
 }
 
-/** One step of a source that knows where each of its transactions ends. */
-export interface SourceStep {
+/** One step of a source of whole transactions, which knows where each of them ends. */
+export interface StagedStep {
   readonly schema: SchemaName;
   readonly entries: readonly NewEntry[];
   /** As `resolve`; a time that is not later leaves it where it is. */
@@ -187,7 +187,7 @@ export interface StagingStore extends AsyncDisposable {
    * of it is there or nothing. E2010 (retry), and nothing is changed, where
    * the position is not `previous`: another daemon has taken the source over.
    */
-  advance(step: SourceStep, signal?: AbortSignal): Promise<Checkpoint>;
+  advance(step: StagedStep, signal?: AbortSignal): Promise<Checkpoint>;
   /** The position noted last; null where there is none. */
   position(schema: SchemaName, signal?: AbortSignal): Promise<string | null>;
   /**

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { parsePostgresAddress } from '../../config/address/postgres.ts';
 import { checkPglogicalOptions } from '../../config/check.ts';
 import { parseListenAddress } from '../../config/listen-address.ts';
@@ -23,7 +22,7 @@ import { LogicalSource } from '../../source/logical/logical-source.ts';
 import { printLsn } from '../../source/logical/server/lsn.ts';
 import { watchSlot } from '../../source/logical/server/slot-watch.ts';
 import type { TransactionFeed } from '../../source/source.ts';
-import { openLogger } from '../../telemetry/logger.ts';
+import { type Logger, openLogger } from '../../telemetry/logger.ts';
 import { startCpuProfile } from '../../telemetry/cpu-profile.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';

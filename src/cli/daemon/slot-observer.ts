@@ -1,6 +1,6 @@
-import type { Logger } from 'pino';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { LogicalSourceObserver } from '../../source/logical/logical-source.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** The same wait is logged once in this time. */

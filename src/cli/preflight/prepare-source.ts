@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import type { PglogicalValues } from '../../config/options.ts';
 import { ReplicatorError } from '../../failure/failure.ts';
@@ -19,6 +18,7 @@ import { requireContinuity } from '../../source/logical/server/source-identity.t
 import { openSourceSession } from '../../source/logical/server/source-session.ts';
 import type { TransactionFeed } from '../../source/source.ts';
 import type { Audit } from '../../telemetry/audit.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 
 export interface PrepareSourceOptions {
   readonly values: PglogicalValues;

@@ -1,9 +1,8 @@
-import type { Logger } from 'pino';
-
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { RecordedResolved } from '../../staging/staging.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { ResolvedTrack, type SharedNotes } from './resolved-track.ts';
 import type { PipelineStatus } from '../watching/status.ts';

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-import type { Logger } from 'pino';
-
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { printTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { ClaimedWatermark } from '../../sequencer/sequencer.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 import type { SchemaShape, Target } from '../../target/target.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 
 interface ClaimContext {
   readonly store: StagingStore;

@@ -1,9 +1,8 @@
-import type { Logger } from 'pino';
-
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Audit } from '../../telemetry/audit.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Target } from '../../target/target.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import {
   type Election,
   Leadership,

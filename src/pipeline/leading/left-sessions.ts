@@ -1,6 +1,5 @@
-import type { Logger } from 'pino';
-
 import type { Target } from '../../target/target.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import { sessionNameOf } from './holder-name.ts';
 
 /**

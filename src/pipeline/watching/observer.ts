@@ -1,9 +1,8 @@
-import type { Logger } from 'pino';
-
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Batch } from '../../mutation/mutation.ts';
 import { type Timestamp, wallTimeMs } from '../../mutation/timestamp.ts';
 import type { SequencerObserver } from '../../sequencer/sequencer.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { tellSetAside } from './set-aside-rows.ts';
 import type { PipelineStatus } from './status.ts';

@@ -14,7 +14,7 @@ import { wholeRowTest } from '../../target/row-shape.ts';
 import type { EpochFence, SchemaShape } from '../../target/target.ts';
 import { AppliedWatermark } from '../applied-watermark.ts';
 import { DeadLetterDesk } from '../dead-letter/desk.ts';
-import { takeRowsApart } from '../dead-letter/request.ts';
+import { takeRowsApart } from '../dead-letter/lone-rows.ts';
 import { rekeyedTables } from '../ahead/free-tables.ts';
 import { recoverImmediate } from './recovery.ts';
 import { joinedBatch } from '../reading/batch-tables.ts';

@@ -10,7 +10,7 @@ import { wholeRowTest } from '../../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../../target/target.ts';
 import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
 import type { DeadLetterDesk } from '../dead-letter/desk.ts';
-import { takeRowsApart } from '../dead-letter/request.ts';
+import { takeRowsApart } from '../dead-letter/lone-rows.ts';
 import { readBatches } from '../reading/read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import type { VersionGuard } from '../version-guard.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { PostgresAddress } from '../../config/address/postgres.ts';
 import { backoffMs } from '../../failure/backoff.ts';
 import { asReplicatorError, ReplicatorError } from '../../failure/failure.ts';
 import { finalSourceCodes } from '../../failure/source-codes.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import type { TransactionFeed } from '../source.ts';
 import { printLsn } from './server/lsn.ts';
 import { readTruncate } from './decode/pgoutput.ts';

@@ -21,7 +21,7 @@ import {
   purgedMemo,
   type ReadWindow,
   type RecordedResolved,
-  type SourceStep,
+  type StagedStep,
   type StagingSize,
   type StagingStore,
 } from '../staging.ts';
@@ -110,7 +110,7 @@ type WriteCall =
       readonly guard: AppendGuard | undefined;
     }
   | ({ readonly kind: 'resolve' } & ResolvedTime)
-  | { readonly kind: 'advance'; readonly step: SourceStep };
+  | { readonly kind: 'advance'; readonly step: StagedStep };
 
 function entriesOf(call: WriteCall): readonly NewEntry[] {
   switch (call.kind) {

@@ -6,7 +6,7 @@ import { nextTimestamp } from '../../../src/mutation/timestamp.ts';
 import { pipelineObserver } from '../../../src/pipeline/watching/observer.ts';
 import { PipelineStatus } from '../../../src/pipeline/watching/status.ts';
 import { DeadLetterDesk } from '../../../src/sequencer/dead-letter/desk.ts';
-import { takeRowsApart } from '../../../src/sequencer/dead-letter/request.ts';
+import { takeRowsApart } from '../../../src/sequencer/dead-letter/lone-rows.ts';
 import {
   joinedBatch,
   tablesInShape,

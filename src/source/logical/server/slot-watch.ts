@@ -1,6 +1,6 @@
-import type { Logger } from 'pino';
 import type { PostgresAddress } from '../../../config/address/postgres.ts';
 import { formatDuration } from '../../../lib/duration.ts';
+import type { Logger } from '../../../telemetry/logger.ts';
 import {
   estimateLossMs,
   readSlotHealth,
