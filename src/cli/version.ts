@@ -49,7 +49,7 @@ interface RuntimePackage {
 }
 
 /** From the lock file: what `npm ci --omit=dev` installs on this platform. */
-export function runtimePackages(): RuntimePackage[] {
+function runtimePackages(): RuntimePackage[] {
   return Object.entries(readJson('package-lock.json').packages ?? {})
     .filter(
       ([path, entry]) =>

@@ -5,7 +5,7 @@
 import { ReplicatorError } from '../failure/failure.ts';
 import { nearestName } from './nearest-name.ts';
 
-export const subjectKinds = ['cn', 'dns', 'uri', 'email'] as const;
+const subjectKinds = ['cn', 'dns', 'uri', 'email'] as const;
 export type SubjectKind = (typeof subjectKinds)[number];
 
 export interface SubjectRule {

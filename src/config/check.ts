@@ -334,7 +334,7 @@ export function insecureOptions(values: HttpValues): string[] {
   return insecure;
 }
 
-export function hasTls(values: HttpValues): boolean {
+function hasTls(values: HttpValues): boolean {
   return values.tlsSelfSigned || values.tlsCertificate !== '';
 }
 

@@ -109,7 +109,7 @@ export function watchSchema(
 }
 
 /** Table by table: fingerprints cover everything that a shape tells. */
-export function isSameShape(a: SchemaShape, b: SchemaShape): boolean {
+function isSameShape(a: SchemaShape, b: SchemaShape): boolean {
   return (
     a.name === b.name &&
     a.tables.size === b.tables.size &&

@@ -10,7 +10,7 @@ export interface Cell {
   readonly text: string | null;
 }
 
-export const nullCell: Cell = { json: 'null', text: null };
+const nullCell: Cell = { json: 'null', text: null };
 
 export type CellMaker = (random: Random) => Cell;
 

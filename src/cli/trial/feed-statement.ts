@@ -48,7 +48,7 @@ export function feedStatement(options: FeedOptions): string {
 }
 
 /** Certificates are base64 of the whole PEM text, then percent-encoded. */
-export function sinkUrl({
+function sinkUrl({
   authority,
   schema,
   caCert,

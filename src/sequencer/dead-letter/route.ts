@@ -54,10 +54,10 @@ export interface TableRoute {
   readonly isEmptied: boolean;
 }
 
-export const followCause =
+const followCause =
   'an earlier version of the row is set aside, and this one does not carry all its columns';
 
-export const heldCause =
+const heldCause =
   'an earlier version of the row at this key is set aside, and has not left it';
 
 export function routeTable(rows: TableRows, context: RouteContext): TableRoute {

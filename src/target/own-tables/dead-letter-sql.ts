@@ -395,7 +395,7 @@ function keyHash(key: JsonText): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
-export function isId(id: string): boolean {
+function isId(id: string): boolean {
   return /^\d{1,18}$/.test(id);
 }
 

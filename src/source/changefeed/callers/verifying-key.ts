@@ -22,7 +22,7 @@ const curves: Readonly<Record<string, { kind: string; algorithm: string }>> = {
   secp384r1: { kind: 'EC P-384', algorithm: 'ES384' },
   secp521r1: { kind: 'EC P-521', algorithm: 'ES512' },
 };
-export const minModulusBits = 2048;
+const minModulusBits = 2048;
 /** A larger one only makes each forged token dear to refuse. */
 const maxModulusBits = 8192;
 

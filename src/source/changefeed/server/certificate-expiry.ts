@@ -15,7 +15,7 @@ export interface ServedCertificate {
 
 const dayMs = 86_400_000;
 /** Days ahead at which it is said, the nearest first. */
-export const warningDays = [1, 7, 30] as const;
+const warningDays = [1, 7, 30] as const;
 
 /** Those in --tlsCertificate and in --tlsClientCA, in their order. */
 export function servedCertificates(texts: TlsTexts): ServedCertificate[] {

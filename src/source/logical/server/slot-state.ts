@@ -55,7 +55,7 @@ interface Row {
 }
 
 /** Asks a version only for what it has. */
-export function slotQuery(versionNumber: number): string {
+function slotQuery(versionNumber: number): string {
   const since = (version: number, column: string, before: string): string =>
     versionNumber >= version * 10_000 ? column : before;
   return `

@@ -13,7 +13,7 @@ export interface Fault {
 }
 
 export const oldestVersion = 12;
-export const newestTestedVersion = 18;
+const newestTestedVersion = 18;
 
 export function serverFaults(
   { versionNumber }: Pick<SourceSession, 'versionNumber'>,

@@ -181,7 +181,7 @@ export function serverFailure(error: ServerError): ReplicatorError {
 }
 
 /** Numbers below 1000 are of the server's files and memory. */
-export function errorNumberCode(errno: number): ErrorCode {
+function errorNumberCode(errno: number): ErrorCode {
   return errorNumbers[errno] ?? (errno < 1000 ? 'E4010' : 'E4008');
 }
 

@@ -26,7 +26,7 @@ const isoPattern =
   /^P(?:([+-]?\d+)Y)?(?:([+-]?\d+)M)?(?:([+-]?\d+)W)?(?:([+-]?\d+)D)?(?:T(?:([+-]?\d+)H)?(?:([+-]?\d+)M)?(?:([+-]?)(\d+)(?:\.(\d{1,9})0*)?S)?)?$/;
 
 /** Null for what is no interval. */
-export function parseInterval(text: string): Interval | null {
+function parseInterval(text: string): Interval | null {
   return text.startsWith('P') ? parseIso(text) : parseWords(text);
 }
 

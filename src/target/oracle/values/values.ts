@@ -31,7 +31,7 @@ export interface BoundValue {
 export type BindMode = 'inline' | 'lob';
 
 /** MAX_STRING_SIZE=STANDARD: longer VARCHAR2 is bound as LONG (ORA-01461). */
-export const maxInlineBytes = 4000;
+const maxInlineBytes = 4000;
 /** NVARCHAR2: the driver announces four times the size of what it binds. */
 const maxInlineNationalBytes = maxInlineBytes / 4;
 /** MAX_STRING_SIZE=EXTENDED, which a column of more than 4000 bytes proves. */

@@ -130,7 +130,7 @@ export function targetFailure(
       });
 }
 
-export function sqlStateCode(sqlState: string): ErrorCode {
+function sqlStateCode(sqlState: string): ErrorCode {
   return sqlStates[sqlState] ?? sqlStates[sqlState.slice(0, 2)] ?? 'E4008';
 }
 
