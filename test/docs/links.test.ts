@@ -21,9 +21,7 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 
-const loaded = await Promise.all(
-  Object.values(commands).map((load) => load()),
-);
+const loaded = await Promise.all(Object.values(commands).map((load) => load()));
 const optionNames = new Set([
   ...loaded.flatMap(({ options }) => Object.keys(options)),
   ...Object.keys(peerOptions),
@@ -65,8 +63,7 @@ describe.each(pages)('%s', (page) => {
       .filter((target) => !/^[a-z]+:/.test(target))
       .filter((target) => {
         const [path, anchor] = target.split('#') as [string, string?];
-        const file =
-          path === '' ? page : normalize(join(dirname(page), path));
+        const file = path === '' ? page : normalize(join(dirname(page), path));
         return (
           !existsSync(join(root, file)) ||
           (anchor !== undefined && !anchorsOf(file).includes(anchor))
@@ -91,9 +88,7 @@ describe.each(pages)('%s', (page) => {
       Array.from(part.matchAll(/(?<![\w-])--(?:no-)?([a-z][\w-]*)/g)),
     );
     expect(
-      named
-        .map(([, name]) => name!)
-        .filter((name) => !optionNames.has(name)),
+      named.map(([, name]) => name!).filter((name) => !optionNames.has(name)),
     ).toEqual([]);
   });
 
@@ -171,11 +166,12 @@ function partsOf(text: string): {
 
 /** As GitHub makes them of headings. */
 function anchorsOf(file: string): string[] {
-  return [...readFileSync(join(root, file), 'utf8').matchAll(/^#+ (.+)$/gm)].map(
-    ([, heading]) =>
-      heading!
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-        .replaceAll(' ', '-'),
+  return [
+    ...readFileSync(join(root, file), 'utf8').matchAll(/^#+ (.+)$/gm),
+  ].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
   );
 }
