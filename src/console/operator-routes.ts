@@ -166,7 +166,7 @@ async function withDeadline(
 }
 
 /** The state of the daemon, as JSON values. */
-export async function diagnostics(
+async function diagnostics(
   context: OperatorContext,
 ): Promise<Record<string, unknown>> {
   return {

@@ -8,8 +8,7 @@ import { ReplicatorError } from '../failure/failure.ts';
 import type { JsonText } from '../mutation/mutation.ts';
 import type { ColumnShape, TableShape } from './target.ts';
 
-export const valuePolicies = ['error', 'null', 'clamp'] as const;
-export type ValuePolicy = (typeof valuePolicies)[number];
+export type ValuePolicy = 'error' | 'null' | 'clamp';
 
 /** Thrown by an engine's values.ts; never leaves `target/`. */
 export class UnstorableValue extends Error {

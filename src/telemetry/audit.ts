@@ -60,7 +60,7 @@ export interface AuditOptions {
   readonly onLost?: (error: ReplicatorError, record: string) => void;
 }
 
-/** Writes nowhere: for tests, and for parts that are used without a daemon. */
+/** Writes nowhere: for tests. */
 export const silentAudit: Audit = createAudit(
   { write: () => {}, reopen: () => {}, [Symbol.dispose]: () => {} },
   { asker: { kind: 'command' } },

@@ -92,7 +92,7 @@ export class Source {
   }
 }
 
-export function keyOf(table: WorkloadTable, cells: readonly Cell[]): string {
+function keyOf(table: WorkloadTable, cells: readonly Cell[]): string {
   const parts = cells.slice(0, table.keyColumnCount).map((cell) => cell.json);
   return `[${parts.join(', ')}]`;
 }

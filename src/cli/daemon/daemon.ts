@@ -225,7 +225,7 @@ async function drain(
   logger.info('stopped');
 }
 
-export async function aborted(signal: AbortSignal): Promise<void> {
+async function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => resolve(), { once: true });
   if (!signal.aborted) {

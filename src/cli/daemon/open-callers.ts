@@ -16,7 +16,7 @@ import {
 import {
   sameExactly,
   type SamePart,
-} from '../../source/changefeed/callers/same-part.ts';
+} from '../../source/changefeed/callers/same-schema.ts';
 import {
   identifyByToken,
   type TokenSource,

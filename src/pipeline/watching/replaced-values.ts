@@ -24,6 +24,7 @@ export interface ValuePoliciesOptions {
   readonly nowMs?: () => number;
 }
 
+/** What the rules of `--valuePolicy` ask for; values that are replaced are counted and logged. */
 export function valuePolicies(
   rules: readonly ValuePolicyRule[],
   { metrics, logger, nowMs = () => performance.now() }: ValuePoliciesOptions,

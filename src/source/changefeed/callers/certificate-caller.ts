@@ -9,7 +9,7 @@ import {
   readShownCertificate,
   type ShownCertificate,
 } from './shown-certificate.ts';
-import { sameExactly, type SamePart } from './same-part.ts';
+import { sameExactly, type SamePart } from './same-schema.ts';
 import { isSubjectAllowed } from './subject-rules.ts';
 
 export interface CertificateCallerOptions {

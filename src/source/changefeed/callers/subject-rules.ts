@@ -1,6 +1,6 @@
 import type { SubjectRule } from '../../../config/allowed-subjects.ts';
 import type { ShownCertificate } from './shown-certificate.ts';
-import type { SamePart } from './same-part.ts';
+import { matchesSchema, type SamePart } from './same-schema.ts';
 
 /**
  * Whether some rule lets this certificate send to that schema. Names are
@@ -15,21 +15,8 @@ export function isSubjectAllowed(
 ): boolean {
   return rules.some(
     (rule) =>
-      matchesSchema(rule, schema, samePart) && matchesSubject(rule, shown),
-  );
-}
-
-function matchesSchema(
-  { schema: pattern }: SubjectRule,
-  schema: readonly string[],
-  samePart: SamePart,
-): boolean {
-  return (
-    pattern === null ||
-    (pattern.length === schema.length &&
-      pattern.every(
-        (part, index) => part === null || samePart(part, schema[index]!),
-      ))
+      (rule.schema === null || matchesSchema(rule.schema, schema, samePart)) &&
+      matchesSubject(rule, shown),
   );
 }
 

@@ -1,7 +1,7 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
 import { schemaName } from '../../../mutation/schema-name.ts';
 import type { Caller, CallerRequest, Callers } from './callers.ts';
-import type { SamePart } from './same-part.ts';
+import type { SamePart } from './same-schema.ts';
 import { allowsSchema, type TokenClaims } from './token-claims.ts';
 
 export interface TokenSource {

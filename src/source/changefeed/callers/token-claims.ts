@@ -6,7 +6,7 @@
  *         { "schemas": [["shop", "public"], ["shop", "*"]] } }
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type { SamePart } from './same-part.ts';
+import { matchesSchema, type SamePart } from './same-schema.ts';
 
 export const schemasClaim = 'https://github.com/cockroachdb/replicator';
 const legacySchemasClaim = 'https://github.com/cockroachdb/cdc-sink';
@@ -65,12 +65,12 @@ export function allowsSchema(
   requested: readonly string[],
   samePart: SamePart,
 ): boolean {
-  return claims.schemas.some(
-    (allowed) =>
-      allowed.length === requested.length &&
-      allowed.every(
-        (part, index) => part === '*' || samePart(part, requested[index]!),
-      ),
+  return claims.schemas.some((allowed) =>
+    matchesSchema(
+      allowed.map((part) => (part === '*' ? null : part)),
+      requested,
+      samePart,
+    ),
   );
 }
 

@@ -206,7 +206,7 @@ function unfitness(slot: SlotState, database: string): ReplicatorError | null {
 }
 
 /** `process 123 (psql at 10.0.0.7)` */
-export function readerOf(slot: SlotState): string {
+function readerOf(slot: SlotState): string {
   const application = slot.activeApplication || 'a client';
   return `process ${slot.activePid} (${application}${slot.activeAddress === null ? '' : ` at ${slot.activeAddress}`})`;
 }

@@ -12,7 +12,7 @@ export interface Fault {
   readonly remedy: string;
 }
 
-export const oldestVersion = 12;
+const oldestVersion = 12;
 const newestTestedVersion = 18;
 
 export function serverFaults(

@@ -145,7 +145,7 @@ export function readTables(
 }
 
 /** Asks a version only for what it has. */
-export function tablesQuery(versionNumber: number): string {
+function tablesQuery(versionNumber: number): string {
   const withLists = versionNumber >= 150_000;
   return `
 with published as materialized (

@@ -163,7 +163,7 @@ export function* packetChunks(
   yield start === 0 ? rows : slice(rows, start, rows.rowCount);
 }
 
-export function slice(rows: ShapeRows, start: number, end: number): ShapeRows {
+function slice(rows: ShapeRows, start: number, end: number): ShapeRows {
   return {
     ...rows,
     values: rows.values.map((column) => column.slice(start, end)),

@@ -274,7 +274,7 @@ function remedyOf(number: number): { remedy?: string } {
 }
 
 /** A break at the driver's side keeps the number of what it heard before. */
-export function isServerError(error: unknown): error is Error & ServerError {
+function isServerError(error: unknown): error is Error & ServerError {
   const { errorNum, code } = error as { errorNum?: unknown; code?: unknown };
   return (
     error instanceof Error &&

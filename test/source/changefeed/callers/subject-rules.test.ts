@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parseAllowedSubjects } from '../../../../src/config/allowed-subjects.ts';
 import { readShownCertificate } from '../../../../src/source/changefeed/callers/shown-certificate.ts';
 import { isSubjectAllowed } from '../../../../src/source/changefeed/callers/subject-rules.ts';
-import type { SamePart } from '../../../../src/source/changefeed/callers/same-part.ts';
+import type { SamePart } from '../../../../src/source/changefeed/callers/same-schema.ts';
 import {
   type Made,
   makeAuthority,

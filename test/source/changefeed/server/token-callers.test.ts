@@ -9,7 +9,7 @@ import {
 import { askCallers } from '../../../../src/source/changefeed/callers/ask-callers.ts';
 import type { Callers } from '../../../../src/source/changefeed/callers/callers.ts';
 import { identifyByCertificate } from '../../../../src/source/changefeed/callers/certificate-caller.ts';
-import { sameExactly } from '../../../../src/source/changefeed/callers/same-part.ts';
+import { sameExactly } from '../../../../src/source/changefeed/callers/same-schema.ts';
 import { identifyByToken } from '../../../../src/source/changefeed/callers/token-caller.ts';
 import { TokenVerifier } from '../../../../src/source/changefeed/callers/token-verifier.ts';
 import { readVerifyingKey } from '../../../../src/source/changefeed/callers/verifying-key.ts';
