@@ -98,6 +98,7 @@ export function partEnd(schema: SchemaName, time: Timestamp): NewEntry {
   return { schema, table: '', minTime: time, maxTime: time, rowCount: 0, body };
 }
 
+/** See {@link partEnd}. */
 export function isPartEnd({ table }: { readonly table: string }): boolean {
   return table === '';
 }

@@ -43,6 +43,7 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   return { key, algorithm: algorithmsOf(key).algorithms[0]! };
 }
 
+/** Throws E5005, which names the option and the path. */
 export async function readKeyFile(
   path: string,
   option: string,

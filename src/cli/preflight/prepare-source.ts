@@ -29,6 +29,7 @@ export interface PrepareSourceOptions {
   readonly audit: Audit;
 }
 
+/** Of `--publicationName`: several stand between commas. */
 export function publicationNames({
   publicationName,
 }: {

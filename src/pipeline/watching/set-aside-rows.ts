@@ -41,6 +41,7 @@ export async function watchSetAside(
   }
 }
 
+/** In status and metrics; rows by table, as they are counted now. */
 export function tellSetAside(
   { schema, status, metrics }: Pick<Watched, 'schema' | 'status' | 'metrics'>,
   rows: Iterable<readonly [string, number]>,

@@ -46,6 +46,7 @@ export interface Finding {
   readonly order: ApplyOrder | null;
 }
 
+/** Under which a {@link Finding} has the verdict on a row. */
 export function verdictName(table: string, key: JsonText): string {
   return `${table}\u0000${key}`;
 }

@@ -45,6 +45,7 @@ export interface StagedRow {
   endsPart?: boolean;
 }
 
+/** The rows of an entry, keys in the order of the target; throws E2006 and E4018. */
 export function rowsOf(
   entry: StagedEntry,
   shape: SchemaShape,
@@ -62,6 +63,7 @@ export function rowsOf(
   }));
 }
 
+/** Rows in order, at least one, as a batch that ends with the last of them. */
 export function batchOf(rows: readonly StagedRow[]): Batch {
   const byTable = new Map<string, Mutation[]>();
   for (const { table, mutation } of rows) {
@@ -90,6 +92,7 @@ export function emptyBatch(through: Timestamp): Batch {
   return { through, complete: true, tables: [], rowCount: 0, textLength: 0 };
 }
 
+/** By version; of one version deletes first, where rows share a key (`sharesKey`). */
 export function byRowVersion(left: StagedRow, right: StagedRow): number {
   return (
     byVersion(left.mutation, right.mutation) ||

@@ -148,6 +148,7 @@ class GatedQuery extends QueryOnWire {
   }
 }
 
+/** Takes the gates, which the end of its transaction gives back, then runs the statement. */
 export function runBehindGates<Row extends pg.QueryResultRow>(
   client: pg.ClientBase,
   statement: pg.QueryConfig,

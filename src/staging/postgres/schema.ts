@@ -343,6 +343,7 @@ async function tolerateRace(run: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** Of `--stagingSchema`; a name alone is a database, whose schema is then `public`. Throws E5002. */
 export function stagingNames(text: string): [database: string, schema: string] {
   const parts = schemaNameParts(text as SchemaName);
   const [database, schema = 'public'] = parts;

@@ -60,6 +60,7 @@ export function requireInForce(claims: TokenClaims, nowMs: number): void {
   }
 }
 
+/** The parts requested are those of the path, as they came. */
 export function allowsSchema(
   claims: TokenClaims,
   requested: readonly string[],
@@ -74,6 +75,7 @@ export function allowsSchema(
   );
 }
 
+/** E1023; the reason holds nothing of the token itself. */
 export function refusedToken(
   reason: string,
   remedy = 'give the changefeed a new one (replicator make-jwt)',

@@ -58,6 +58,7 @@ const layouts = new WeakMap<TableShape, RowLayout>();
 /** Names that are no columns, in a feed gone mad, must not fill the memory. */
 const maxCachedMembers = 4_000;
 
+/** One for each table, learned from its rows and kept from request to request. */
 export function rowLayout(table: TableShape): RowLayout {
   let layout = layouts.get(table);
   if (layout === undefined) {
@@ -73,6 +74,7 @@ export function rowLayout(table: TableShape): RowLayout {
   return layout;
 }
 
+/** Used again for each row: {@link scanRow} fills it. */
 export function newRowScan(): RowScan {
   return { keyStart: [], keyEnd: [], unknownCount: 0, renamedCount: 0 };
 }

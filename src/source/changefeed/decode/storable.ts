@@ -34,6 +34,7 @@ export function refuseUnstorable(
   }
 }
 
+/** Throws E1003 and E1027, as a key is one text for all its columns. */
 export function refuseUnstorableKey(
   table: TableShape,
   key: JsonText,

@@ -121,6 +121,7 @@ function isKeyOf(certificate: X509Certificate, key: KeyObject): boolean {
   }
 }
 
+/** PEM text with the option, and the file where there is one, as messages name it. */
 export function named(
   option: string,
   path: string | null,
