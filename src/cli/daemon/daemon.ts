@@ -36,6 +36,7 @@ import {
 import { CertificateWatch } from './certificate-watch.ts';
 import type { DaemonStart } from './hangup.ts';
 import {
+  certifiedName,
   checkListenerTls,
   listenerTls,
   listenerTlsWarnings,
@@ -194,7 +195,16 @@ export async function runDaemon(
   const address = await webhook.listen();
   run.ready();
   logger.info(
-    describeListener(address, tls !== null, values, target.examplePath),
+    describeListener(
+      {
+        ...address,
+        certifiedName:
+          tls === null || values.tlsSelfSigned ? null : certifiedName(tls.cert),
+      },
+      tls !== null,
+      values,
+      target.examplePath,
+    ),
   );
   await aborted(io.signal);
   await drain(values.gracePeriod, webhook, pipelines, logger);

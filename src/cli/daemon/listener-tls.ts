@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 
 import type { StartValues } from '../../config/options.ts';
@@ -86,6 +87,12 @@ export async function listenerTlsWarnings(
     );
   }
   return warnings;
+}
+
+/** The first host name in the certificate that is no pattern; null without one. */
+export function certifiedName(cert: string): string | null {
+  const { subjectAltName = '' } = new X509Certificate(cert);
+  return /(?:^|, )DNS:([\w.-]+)(?:,|$)/.exec(subjectAltName)?.[1] ?? null;
 }
 
 /** OpenSSL follows a chain to its root, or takes nobody for known. */

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { certifiedName } from '../../../src/cli/daemon/listener-tls.ts';
 import { describeListener } from '../../../src/cli/daemon/ready-line.ts';
 import { loadOptions } from '../../../src/config/load.ts';
 import { startOptions, valuesOf } from '../../../src/config/options.ts';
+import { createSelfSigned } from '../../../src/lib/certificates.ts';
 import { redactText } from '../../../src/config/redact.ts';
 
 async function readyLine(...argv: string[]): Promise<string> {
@@ -51,3 +53,27 @@ test.each([
     expect(redactText(line)).toBe(line);
   },
 );
+
+test('what is to be pasted names the host that the certificate has, not the machine', async () => {
+  const { cert } = await createSelfSigned([
+    '10.0.0.1',
+    '*.pattern.example.com',
+    'feeds.example.com',
+  ]);
+  const { values } = await loadOptions(startOptions, [], {});
+  const line = describeListener(
+    { host: '::1', port: 26258, certifiedName: certifiedName(cert) },
+    true,
+    valuesOf(startOptions, values),
+    '/shop/public',
+  );
+  expect(line).toContain('ready on https://[::1]:26258: ');
+  expect(line).toContain(
+    "INTO 'webhook-https://feeds.example.com:26258/shop/public?",
+  );
+});
+
+test('a certificate of patterns and addresses alone names no host', async () => {
+  const { cert } = await createSelfSigned(['10.0.0.1', '*.example.com']);
+  expect(certifiedName(cert)).toBeNull();
+});
