@@ -173,6 +173,18 @@ describe('what nobody foresaw', () => {
     expect(failureLine('thrown text', {})).toContain('thrown text');
   });
 
+  test('shows no words of a database, which quote rows, in its stack either', () => {
+    const answer = Object.assign(
+      new Error('invalid input\nsyntax for type integer: "bob@row.example"'),
+      { severity: 'ERROR', code: '22P02' },
+    );
+    for (const thrown of [answer, new Error('outer', { cause: answer })]) {
+      const text = failureLine(thrown, { REPLICATOR_STACK: '1' });
+      expect(text).toMatch(/\n {4}at /);
+      expect(text).not.toContain('bob@row.example');
+    }
+  });
+
   test('shows its stack when asked, without secrets', () => {
     const text = failureLine(error, { REPLICATOR_STACK: '1' });
     expect(text).toMatch(/\n {4}at /);

@@ -1,8 +1,12 @@
 /** Planted secrets before real PostgreSQL servers, and whatever comes out. */
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { runCommandLine } from '../support/captured-io.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { startSlotServer } from '../support/slot-house.ts';
 import { echoServer, plantedHouse, urlWith } from '../support/planted-house.ts';
 import {
+  filesBelow,
   plantedSecret,
   type PlantedSecret,
   tracesOf,
@@ -137,6 +141,75 @@ test(
   },
 );
 
+test(
+  'a daemon behind a slot keeps the secret of its source, through a cut session and a password that is no more',
+  { timeout: timeoutMs },
+  async () => {
+    await using server = await startSlotServer();
+    await using target = await testDatabase();
+    await target.query('create table t (id int8 primary key)');
+    const [ofSource, wrong] = [plantedSecret(), plantedSecret()];
+    const client = new pg.Client({ connectionString: server.url() });
+    await client.connect();
+    await client.query(
+      `create table t (id int8 primary key); create role reader superuser login password ${literal(ofSource)}`,
+    );
+    await client.end();
+    const source = urlWith(server.url(), 'reader', ofSource);
+    const flags = [
+      `--sourceConn=${source}`,
+      '--slotName=planted',
+      '--publicationName=planted',
+      `--targetSchema=${target.name}.public`,
+      `--targetConn=${target.url}`,
+    ];
+    await using daemon = await startDaemon({
+      command: 'pglogical',
+      args: [
+        ...flags,
+        '-vv',
+        '--createSlot',
+        '--createPublication',
+        '--disableAuthentication',
+      ],
+      waitFor: 'listening',
+    });
+    await expect
+      .poll(() => daemon.logs(), { timeout: 60_000 })
+      .toContain('ready: slot');
+    const look = async (): Promise<string> =>
+      (
+        await Promise.all(
+          ['healthz', 'varz', 'diag'].map(async (path) =>
+            (await fetch(`${daemon.metricsUrl}/_/${path}`)).text(),
+          ),
+        )
+      ).join('\n');
+    const before = await look();
+    expect(before).toContain('"sourceConn": "postgresql://***@');
+    const again = new pg.Client({ connectionString: server.url() });
+    await again.connect();
+    await again.query(`alter role reader password ${literal(wrong)}`);
+    await again.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'reader'`,
+    );
+    await again.end();
+    await expect
+      .poll(() => daemon.logs(), { timeout: 60_000 })
+      .toContain('28P01');
+    const preflight = await runCommandLine(['preflight', ...flags]);
+    expect(preflight.stdout).toContain('28P01');
+    const left = [
+      before,
+      preflight.stdout,
+      preflight.stderr,
+      daemon.logs(),
+      filesBelow(daemon.dataDir, /^$/),
+    ].join('\n');
+    expect(tracesOf(left, [ofSource, wrong])).toEqual([]);
+  },
+);
+
 const failing: Readonly<
   Record<string, (url: string, secret: PlantedSecret) => string>
 > = {
@@ -240,7 +313,7 @@ function message(type: string, body: Buffer): Buffer {
 
 test.each([
   ['an error', 'E'],
-  ['a warning and its end', 'N'],
+  ['a warning before an error', 'N'],
   ['bytes of no kind', ''],
 ])(
   'a server that asks for the password in the clear and sends it back as %s is not repeated',
@@ -256,26 +329,27 @@ test.each([
       const password = heard.subarray(5, -1);
       const field = (name: string, value: Buffer): Buffer =>
         Buffer.concat([Buffer.from(name), value, Buffer.from([0])]);
-      return message(
-        type,
-        Buffer.concat([
-          field('S', Buffer.from('FATAL')),
-          field('V', Buffer.from('FATAL')),
-          field('C', Buffer.from('28P01')),
-          field(
-            'M',
-            Buffer.concat([
-              Buffer.from('password "'),
-              password,
-              Buffer.from('" (base64 '),
-              Buffer.from(password.toString('base64')),
-              Buffer.from(') is wrong'),
-            ]),
-          ),
-          field('D', password),
-          Buffer.from([0]),
-        ]),
-      );
+      const fields = Buffer.concat([
+        field('S', Buffer.from('FATAL')),
+        field('V', Buffer.from('FATAL')),
+        field('C', Buffer.from('28P01')),
+        field(
+          'M',
+          Buffer.concat([
+            Buffer.from('password "'),
+            password,
+            Buffer.from('" (base64 '),
+            Buffer.from(password.toString('base64')),
+            Buffer.from(') is wrong'),
+          ]),
+        ),
+        field('D', password),
+        Buffer.from([0]),
+      ]);
+      const error = message('E', fields);
+      return type === 'N'
+        ? Buffer.concat([message('N', fields), error])
+        : error;
     });
     const secret = plantedSecret();
     const address = `postgresql://someone:${secret.encoded}@127.0.0.1:${server.port}/shop?sslmode=disable&connect_timeout=2`;

@@ -163,6 +163,19 @@ const cases: Readonly<Record<string, Case>> = {
     sql: `create table other (v text unique check (v is null)); ${trigger("execute format('insert into %I.other values ($1)', tg_table_schema) using new.v;")}`,
     row: { v: marked.text },
   },
+  'a constraint that is looked at by the commit': {
+    sql: `create table p (v text primary key);
+      create table t (id int8 primary key, v text references p deferrable initially deferred)`,
+    row: { v: marked.text },
+  },
+  'a trigger that refuses the commit': {
+    sql: `create table t (id int8 primary key, v text);
+      create function refuse() returns trigger language plpgsql as $body$
+        begin raise exception '%', new.v using errcode = '40P01', hint = new.v; end $body$;
+      create constraint trigger refused after insert on t deferrable initially deferred
+        for each row execute function refuse()`,
+    row: { v: marked.text },
+  },
   'a trigger that warns with it': {
     sql: trigger(`raise warning '%', new.v; raise notice '%', new.v;`),
     row: { v: marked.text },
