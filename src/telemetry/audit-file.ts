@@ -41,7 +41,9 @@ export function auditFile(path: string): AuditSink {
   return {
     write(line) {
       file ??= openForAppending(path);
-      // After a write that broke off the next record has a line of its own.
+      // After a write that broke off the next record has a line of its own. A
+      // write of another process that is under way looks the same: then a line
+      // stays blank.
       const text = endsALine(file, path) ? line : `\n${line}`;
       writeWhole(path, file, text);
       if (fstatSync(file).isFile()) {

@@ -28,6 +28,7 @@ const records = (): Record<string, unknown>[] =>
   readFileSync(file(), 'utf8')
     .trimEnd()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
 test('what was asked stands in the file before the work begins, and its end behind it', async () => {

@@ -48,7 +48,7 @@ export function feedStatement(options: FeedOptions): string {
 }
 
 /** Certificates are base64 of the whole PEM text, then percent-encoded. */
-function sinkUrl({
+export function sinkUrl({
   authority,
   schema,
   caCert,
