@@ -14,7 +14,7 @@ const known = new Set<string>();
 let pattern: RegExp | null = null;
 
 /** A secret as a whole, in every spelling in which it may be met again. */
-export function noteSecret(secret: string): void {
+function noteSecret(secret: string): void {
   for (const form of formsOf(secret)) {
     if (form.length >= leastLength && !known.has(form)) {
       known.add(form);

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 import { redactDeep, redactText } from '../config/redact.ts';
+import { LateAnswer, withinMs } from '../lib/within-ms.ts';
 import { asReplicatorError } from '../failure/failure.ts';
 import {
   printTimestamp,
@@ -108,10 +109,10 @@ async function healthComplaints(context: OperatorContext): Promise<string[]> {
     ping: (signal: AbortSignal) => Promise<void>,
   ): Promise<string | null> => {
     try {
-      await withDeadline(ping(signal), signal);
+      await withinMs(ping(signal), context.healthCheckTimeoutMs);
       return null;
     } catch (error) {
-      return signal.aborted
+      return signal.aborted || error instanceof LateAnswer
         ? `${name}: no answer within ${context.healthCheckTimeoutMs} ms (--healthCheckTimeout)`
         : `${name}: ${asReplicatorError(error).line}`;
     }
@@ -149,20 +150,6 @@ function healthNotes(context: OperatorContext): string[] {
     : house.pipelines.all.flatMap(({ schema, status }) =>
         status.setAsideNote === null ? [] : `${schema}: ${status.setAsideNote}`,
       );
-}
-
-async function withDeadline(
-  work: Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const expire = (): void => late.reject(new Error('deadline'));
-  signal.addEventListener('abort', expire, { once: true });
-  try {
-    await Promise.race([work, late.promise]);
-  } finally {
-    signal.removeEventListener('abort', expire);
-  }
 }
 
 /** The state of the daemon, as JSON values. */

@@ -60,19 +60,13 @@ export interface AuditOptions {
   readonly onLost?: (error: ReplicatorError, record: string) => void;
 }
 
-/** Writes nowhere: for tests. */
-export const silentAudit: Audit = createAudit(
-  { write: () => {}, reopen: () => {}, [Symbol.dispose]: () => {} },
-  { asker: { kind: 'command' } },
-);
-
 /** The log of this process. Nothing is opened before the first record. */
 export function openAudit(place: AuditPlace, options: AuditOptions): Audit {
   return createAudit(auditFile(auditPath(place)), options);
 }
 
 /** The file of the audit log, or `stderr`. */
-export function auditPath({ auditLog, dataDir }: AuditPlace): string {
+function auditPath({ auditLog, dataDir }: AuditPlace): string {
   return auditLog === '' ? join(dataDir, 'audit.log') : auditLog;
 }
 

@@ -18,7 +18,7 @@ import {
   openTarget,
 } from '../../src/target/open-target.ts';
 import type { Target } from '../../src/target/target.ts';
-import { silentAudit } from '../../src/telemetry/audit.ts';
+import { silentAudit } from '../support/silent-audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createRandom, type Random } from '../../src/workload/random.ts';
 import { testSequencerOptions } from '../support/house.ts';

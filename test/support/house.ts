@@ -15,7 +15,7 @@ import {
   openTarget,
 } from '../../src/target/open-target.ts';
 import type { Target } from '../../src/target/target.ts';
-import { silentAudit } from '../../src/telemetry/audit.ts';
+import { silentAudit } from './silent-audit.ts';
 import { silentLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type TestDatabase, testDatabase } from './test-database.ts';

@@ -16,7 +16,7 @@ import {
 } from '../../../src/pipeline/leading/leadership.ts';
 import type { Term } from '../../../src/pipeline/leading/term.ts';
 import type { Leases } from '../../../src/staging/leases.ts';
-import { silentAudit } from '../../../src/telemetry/audit.ts';
+import { silentAudit } from '../../support/silent-audit.ts';
 import { openSharedStaging } from '../../support/house.ts';
 import { testDatabase } from '../../support/test-database.ts';
 

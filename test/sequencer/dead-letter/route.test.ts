@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { objectMembers } from '../../../src/mutation/json-text.ts';
 import {
-  isTruncation,
   type JsonText,
   type Mutation,
   truncation,
@@ -23,59 +21,10 @@ import {
 } from '../../../src/sequencer/dead-letter/row-units.ts';
 import type { NewDeadLetter } from '../../../src/target/dead-letters.ts';
 import { wholeRowTest } from '../../../src/target/row-shape.ts';
-import type { ColumnShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../../target/table-shape.ts';
+import { applyRows, plainColumn, type Rows, table } from './plain-rows.ts';
 
-const column = (name: string, keyOrdinal: number | null): ColumnShape => ({
-  name,
-  type: 'int',
-  codec: { kind: 'int' },
-  keyOrdinal,
-  nullable: true,
-  hasDefault: false,
-  generated: false,
-  identity: null,
-});
-const table = tableShapeIn('s')('t', [
-  column('k', 0),
-  column('a', null),
-  column('b', null),
-]);
-const keyless = tableShapeIn('s')('log', [column('a', null)]);
-
-type Row = Readonly<Record<string, string>>;
-type Rows = Map<string, Row>;
-
-/** As a target does that takes everything. */
-function apply(rows: Rows, mutations: readonly Mutation[]): void {
-  let leaving: [string, Row] | null = null;
-  for (const mutation of mutations) {
-    const { key, after, movedFrom } = mutation;
-    if (isTruncation(mutation)) {
-      rows.clear();
-      continue;
-    }
-    if (after === null) {
-      leaving = rows.has(key) ? [key, rows.get(key)!] : leaving;
-      rows.delete(key);
-      continue;
-    }
-    const under =
-      movedFrom === undefined
-        ? rows.get(key)
-        : (rows.get(movedFrom) ??
-          (leaving?.[0] === movedFrom ? leaving[1] : undefined));
-    rows.set(key, {
-      a: 'null',
-      b: 'null',
-      ...under,
-      ...Object.fromEntries(
-        objectMembers(after).map(({ name, value }) => [name, value]),
-      ),
-      k: key,
-    });
-  }
-}
+const keyless = tableShapeIn('s')('log', [plainColumn('a', null)]);
 
 /** A target whose letters lie beside it. */
 class Target {
@@ -120,7 +69,7 @@ class Target {
       ({ mutation }) => !superseded.has(mutation.key),
     );
     this.letters.push(...letters);
-    apply(this.rows, goes.mutations);
+    applyRows(this.rows, goes.mutations);
     // What the router believes is what the next one reads.
     const read: OpenRows = new Map();
     for (const { mutation, code } of this.letters) {
@@ -130,7 +79,7 @@ class Target {
   }
 
   retryAll(): void {
-    apply(
+    applyRows(
       this.rows,
       this.letters.map(({ mutation }) => mutation),
     );
@@ -205,7 +154,7 @@ describe('routeTable', () => {
                     : step.what === 'empty' && step.value < 20
                       ? [truncation(time, false)]
                       : [];
-          apply(source, mutations);
+          applyRows(source, mutations);
           batch.push(...mutations);
           if (step.isBad && mutations.length > 0) {
             bad.add(mutations.at(-1)!.key);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { objectMembers } from '../../../src/mutation/json-text.ts';
 import type {
   JsonText,
   Mutation,
@@ -24,57 +23,12 @@ import {
 } from '../../../src/sequencer/ordering/row-locks.ts';
 import type { SchemaName } from '../../../src/mutation/schema-name.ts';
 import type { NewDeadLetter } from '../../../src/target/dead-letters.ts';
-import type { ColumnShape } from '../../../src/target/target.ts';
-import { tableShapeIn } from '../../target/table-shape.ts';
+import { applyRows, type Rows, table } from './plain-rows.ts';
 
-const column = (name: string, keyOrdinal: number | null): ColumnShape => ({
-  name,
-  type: 'int',
-  codec: { kind: 'int' },
-  keyOrdinal,
-  nullable: true,
-  hasDefault: false,
-  generated: false,
-  identity: null,
-});
-const table = tableShapeIn('s')('t', [
-  column('k', 0),
-  column('a', null),
-  column('b', null),
-]);
 const namesOf = lockNames(
   { name: 's' as SchemaName, tables: new Map([['t', table]]) },
   'fine',
 );
-
-type Row = Readonly<Record<string, string>>;
-type Rows = Map<string, Row>;
-
-/** As a target does that takes everything. */
-function apply(rows: Rows, mutations: readonly Mutation[]): void {
-  let leaving: [string, Row] | null = null;
-  for (const { key, after, movedFrom } of mutations) {
-    if (after === null) {
-      leaving = rows.has(key) ? [key, rows.get(key)!] : leaving;
-      rows.delete(key);
-      continue;
-    }
-    const under =
-      movedFrom === undefined
-        ? rows.get(key)
-        : (rows.get(movedFrom) ??
-          (leaving?.[0] === movedFrom ? leaving[1] : undefined));
-    rows.set(key, {
-      a: 'null',
-      b: 'null',
-      ...under,
-      ...Object.fromEntries(
-        objectMembers(after).map(({ name, value }) => [name, value]),
-      ),
-      k: key,
-    });
-  }
-}
 
 interface Crossing {
   readonly mutations: readonly Mutation[];
@@ -122,7 +76,7 @@ class Crossings {
     }
     crossing.route ??= this.#routeOf(crossing);
     const { goes, letters, superseded, open, asked } = crossing.route;
-    apply(this.rows, goes.mutations);
+    applyRows(this.rows, goes.mutations);
     this.letters = this.letters.filter(
       ({ mutation }) => !superseded.has(mutation.key),
     );
@@ -140,7 +94,7 @@ class Crossings {
   }
 
   retryAll(): void {
-    apply(
+    applyRows(
       this.rows,
       this.letters.map(({ mutation }) => mutation),
     );
@@ -255,7 +209,7 @@ test('whatever runs side by side, keys that a row with open letters has left or 
         if (mutations.length === 0) {
           continue;
         }
-        apply(source, mutations);
+        applyRows(source, mutations);
         // A bad row is found with no other batch under way.
         while (isBad && !target.isIdle) {
           target.commit();

@@ -6,6 +6,7 @@
  * when it differs.
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
+import { detachedText } from '../../../lib/detached-text.ts';
 import {
   jsonString,
   jsonToken,
@@ -175,7 +176,7 @@ function memberAt(layout: RowLayout, text: string, pos: number): Member {
   const name = jsonString(token as JsonText);
   const column = resolveColumn(layout.table, name);
   const member = {
-    token: detached(token),
+    token: detachedText(token),
     column,
     keyOrdinal: column?.keyOrdinal ?? -1,
     isRenamed: column !== null && column.name !== name,
@@ -188,11 +189,6 @@ function memberAt(layout: RowLayout, text: string, pos: number): Member {
     layout.members.set(member.token, member);
   }
   return member;
-}
-
-/** A copy: a slice would keep the whole request in memory. */
-function detached(text: string): string {
-  return Buffer.from(text).toString();
 }
 
 /** One member of a row, resolved; for the rare walks that need them all. */
