@@ -3,18 +3,16 @@
  * says of it, but for the primary key; dead letters hold the row.
  */
 import { expect, test } from 'vitest';
-import { runCommandLine } from '../support/captured-io.ts';
 import {
   MYSQL_PRODUCTS,
   type MysqlTestDatabase,
   testMysqlDatabase,
 } from '../support/mysql-test-database.ts';
+import { marked, markedHouse, markersIn } from '../support/row-markers.ts';
 import {
-  marked,
-  markedHouse,
-  markersIn,
-  refusedBodies,
-} from '../support/row-markers.ts';
+  expectLetterAloneShowsRow,
+  expectRefusalsShowNoRow,
+} from './marked-rows.ts';
 
 /** A table `t (id, …)` that refuses its row, and the row's other columns. */
 interface Case {
@@ -236,28 +234,7 @@ test.for(MYSQL_PRODUCTS)(
       key: [7],
       after: { id: 7, v: marked.text },
     });
-    const dlq = async (...argv: string[]): Promise<string> => {
-      const { stdout, stderr } = await runCommandLine([
-        'dlq',
-        ...argv,
-        `--targetConn=${database.url}`,
-        `--schema=${database.name}`,
-      ]);
-      return `${stdout}\n${stderr}`;
-    };
-    await expect.poll(() => dlq('list'), { timeout: 60_000 }).toContain('[7]');
-    const [letter] = JSON.parse(await dlq('list', '--json')).letters;
-    expect(markersIn(await dlq('show', letter.id))).not.toEqual([]);
-    for (const said of [
-      await dlq('list'),
-      await dlq('list', '--json'),
-      await dlq('retry', '--dry-run'),
-      await dlq('retry'),
-      await dlq('discard', '--dry-run'),
-      await house.said(),
-    ]) {
-      expect(markersIn(said)).toEqual([]);
-    }
+    await expectLetterAloneShowsRow(house, database.url, database.name);
   },
 );
 
@@ -265,10 +242,5 @@ test('a request that is refused shows no value of its rows', async () => {
   await using database = await testMysqlDatabase('mariadb');
   await database.query('create table t (id bigint primary key, v text)');
   await using house = await markedHouse([`--targetConn=${database.url}`]);
-  const refusals: number[] = [];
-  for (const body of refusedBodies('t')) {
-    refusals.push(await house.post(`/${database.name}`, body));
-  }
-  expect(refusals.filter((status) => status >= 400).length).toBeGreaterThan(25);
-  expect(markersIn(await house.said())).toEqual([]);
+  await expectRefusalsShowNoRow(house, `/${database.name}`);
 });
