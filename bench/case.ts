@@ -5,16 +5,19 @@ export interface SampleOptions {
   readonly seconds: number;
   /** Row changes that wait in the slot before a catch-up. */
   readonly changes: number;
+  /** Rows that wait in staging before a catch-up. */
+  readonly backlog: number;
 }
 
-/** One measurement of the daemon. */
+/** One measurement of the daemon. Null is what a case has not got. */
 export interface CaseSample {
-  readonly rowsPerSecond: number;
-  readonly cpuMicrosPerRow: number;
-  readonly rssMiB: number;
-  /** Null where the case has no latency to speak of. */
+  readonly rowsPerSecond: number | null;
+  readonly cpuMicrosPerRow: number | null;
+  readonly rssMiB: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+  /** What this case alone measures, by names with units. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 export interface BenchCase {
@@ -23,9 +26,21 @@ export interface BenchCase {
   measure(options: SampleOptions, program?: string): Promise<CaseSample>;
   /**
    * Rows per second of the same writes straight from Node. Each entry is a
-   * setting; the first round tries all and the fastest is kept.
+   * setting; the first round tries all and the fastest is kept. None where the
+   * target of the case is an absolute figure.
    */
   readonly floors: readonly Floor[];
+  /** Takes long: left out of a run that names no case. */
+  readonly isOnlyNamed?: boolean;
+}
+
+/** The same work at several sizes, which should cost the same at each. */
+export interface BenchGrowth {
+  readonly name: string;
+  readonly points: readonly BenchCase[];
+  /** Whose spread is told; rows per second if absent. */
+  readonly figure?: string;
+  readonly isOnlyNamed: true;
 }
 
 export interface Floor {

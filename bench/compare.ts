@@ -1,6 +1,6 @@
 /**
  * `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]
- *     [--changes N]`
+ *     [--changes N] [--backlog N]`
  *
  * Measures the daemons of two commits in turn, A, B, A, B …, with the cases of
  * this checkout, so that both meet the same load. `.` is the working tree.
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import type { CaseSample, FloorSample } from './case.ts';
-import { selectCases } from './cases/all.ts';
+import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
 import { fastestFloor, summarise } from './summary.ts';
 
@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     changes: { type: 'string', default: '1000000' },
+    backlog: { type: 'string', default: '1000000' },
   },
 });
 const [first, second, ...names] = positionals;
@@ -31,6 +32,7 @@ if (first === undefined || second === undefined) {
 const seconds = Math.min(15, Number(values.seconds));
 const rounds = Math.max(1, Number(values.rounds));
 const changes = Math.max(1000, Number(values.changes));
+const backlog = Math.max(1000, Number(values.backlog));
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 
@@ -41,8 +43,8 @@ const programs = [
   { commit: second, program: await programOf(second) },
 ];
 const lines = [];
-for (const benchCase of selectCases(names)) {
-  const options = { environment, seconds, changes };
+for (const benchCase of selectCases(names).flatMap(pointsOf)) {
+  const options = { environment, seconds, changes, backlog };
   const floor = await fastestFloor(benchCase, options);
   const floorRates: FloorSample[] = [];
   const samples = programs.map((): CaseSample[] => []);
@@ -50,7 +52,7 @@ for (const benchCase of selectCases(names)) {
     for (const [index, { program }] of programs.entries()) {
       samples[index]?.push(await benchCase.measure(options, program));
     }
-    floorRates.push(await floor.measure(options));
+    if (floor) floorRates.push(await floor.measure(options));
   }
   for (const [index, { commit }] of programs.entries()) {
     const { name, ...figures } = summarise(

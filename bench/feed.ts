@@ -7,6 +7,7 @@ import type {
   LoadResult,
   LoadSetup,
 } from './load-protocol.ts';
+import { type LoadShape, USUAL_SHAPE } from './load-shape.ts';
 
 const CONNECTIONS = 16;
 
@@ -22,6 +23,7 @@ export async function startFeed(
   daemon: Daemon,
   { certificates }: BenchEnvironment,
   path: string,
+  shape: LoadShape = USUAL_SHAPE,
 ): Promise<Feed> {
   const child = fork(new URL('load.ts', import.meta.url), {
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -34,6 +36,7 @@ export async function startFeed(
     ca: certificates.ca.cert,
     cert: certificates.client.cert,
     key: certificates.client.key,
+    shape,
   });
   return {
     async run(command, onSample) {

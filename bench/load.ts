@@ -6,22 +6,28 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TLSSocket, connect } from 'node:tls';
-import type { LoadCommand, LoadReport, LoadSetup } from './load-protocol.ts';
-import { FIRST_ID, REQUEST_ROWS, requestBody } from './rows.ts';
+import {
+  type LoadCommand,
+  type LoadReport,
+  type LoadSetup,
+  machineMs,
+} from './load-protocol.ts';
+import { FIRST_ID, requestBody } from './rows.ts';
 
 const RESOLVED_INTERVAL_MS = 250;
-/** Every so many requests one row is reported, to be looked for. */
-const SAMPLE_EVERY = 10;
 
 let setup: LoadSetup;
 let connections: Connection[] = [];
 let nextId = FIRST_ID;
+let pastNs = 0n;
 let lastTimeNs = 0n;
+/** Rows that are reported when a resolved timestamp covers them. */
+let uncovered: { readonly id: number; readonly time: bigint }[] = [];
 /** The earliest timestamp of every request not yet answered. */
 const pendingTimes = new Set<bigint>();
 
 function nextTime(): bigint {
-  const now = BigInt(Date.now()) * 1_000_000n;
+  const now = BigInt(Date.now()) * 1_000_000n - pastNs;
   lastTimeNs = now > lastTimeNs ? now : lastTimeNs + 1n;
   return lastTimeNs;
 }
@@ -88,17 +94,25 @@ async function postUntilAccepted(
 }
 
 async function run(command: LoadCommand): Promise<void> {
+  const { requestRows } = setup.shape;
+  const { sample } = command;
+  const past = BigInt(command.pastMs ?? 0) * 1_000_000n;
+  if (past !== pastNs) {
+    pastNs = past;
+    lastTimeNs = 0n;
+  }
+  const maxRequests = Math.ceil((command.rows ?? Infinity) / requestRows);
   const startedAtMs = performance.now();
   const endsAtMs = startedAtMs + command.seconds * 1000;
   const latenciesMs: number[] = [];
   let requestCount = 0;
 
   async function lane(connection: Connection): Promise<void> {
-    while (performance.now() < endsAtMs) {
+    while (performance.now() < endsAtMs && requestCount < maxRequests) {
       if (command.rowsPerSecond !== null) {
         const dueAtMs =
           startedAtMs +
-          (requestCount * REQUEST_ROWS * 1000) / command.rowsPerSecond;
+          (requestCount * requestRows * 1000) / command.rowsPerSecond;
         requestCount += 1;
         await sleep(Math.max(0, dueAtMs - performance.now()));
         if (dueAtMs > endsAtMs) {
@@ -109,12 +123,21 @@ async function run(command: LoadCommand): Promise<void> {
         requestCount += 1;
       }
       const firstId = nextId;
-      nextId += REQUEST_ROWS;
+      nextId += requestRows;
       const firstTime = nextTime();
       pendingTimes.add(firstTime);
-      const body = requestBody(firstId, () => timeText(nextTime()));
-      if (command.sample && (firstId / REQUEST_ROWS) % SAMPLE_EVERY === 0) {
-        report({ kind: 'sample', id: firstId, sentAtMs: Date.now() });
+      const body = requestBody(
+        firstId,
+        () => timeText(nextTime()),
+        setup.shape,
+      );
+      if (sample && (firstId / requestRows) % sample.every === 0) {
+        if (sample.at === 'sending') {
+          report({ kind: 'sample', id: firstId, sentAtMs: machineMs() });
+        } else {
+          // Its own time is the first that was taken for the body.
+          uncovered.push({ id: firstId, time: firstTime + 1n });
+        }
       }
       const sentAtMs = performance.now();
       await postUntilAccepted(connection, body);
@@ -133,7 +156,7 @@ async function run(command: LoadCommand): Promise<void> {
   await resolving;
   report({
     kind: 'done',
-    rowCount: requestCount * REQUEST_ROWS,
+    rowCount: requestCount * requestRows,
     nextId,
     elapsedMs,
     latenciesMs,
@@ -152,6 +175,12 @@ async function sendResolved(finished: AbortSignal): Promise<void> {
     for (const pending of pendingTimes) {
       if (pending <= time) time = pending - 1n;
     }
+    const sentAtMs = machineMs();
+    uncovered = uncovered.filter((row) => {
+      if (row.time > time) return true;
+      report({ kind: 'sample', id: row.id, sentAtMs });
+      return false;
+    });
     await postUntilAccepted(connection, `{"resolved":"${timeText(time)}"}`);
   }
   connection.socket.destroy();

@@ -1,11 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 /** Linux counts processor time in hundredths of a second for everybody. */
 const TICK_MICROS = 10_000;
 
 export interface ProcessUsage {
   readonly cpuMicros: number;
-  /** The highest resident size since the process began. */
+  /** The highest resident size since the process began, or since `forgetPeak`. */
   readonly peakRssMiB: number;
 }
 
@@ -28,4 +28,9 @@ export function processGroupUsage(leaderPid: number): ProcessUsage {
     }
   }
   return { cpuMicros, peakRssMiB };
+}
+
+/** From now on the peak is that of what follows; of one process alone. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }

@@ -1,10 +1,18 @@
 /**
  * The rows every case and every floor writes: about 250 bytes each in a
- * webhook body, all of them a function of their id, so that the target can be
- * verified by one query.
+ * webhook body where the shape says nothing else, all of them a function of
+ * their id, so that the target can be verified by one query.
  */
+import { type LoadShape, USUAL_SHAPE } from './load-shape.ts';
+import {
+  NOTE_SOURCE,
+  NOTE_STARTS,
+  NOTE_STRIDE,
+  noteBytes,
+  noteText,
+} from './notes.ts';
 
-export const REQUEST_ROWS = 100;
+export const REQUEST_ROWS = USUAL_SHAPE.requestRows;
 /** Rows that share a source transaction's timestamp. */
 export const TRANSACTION_ROWS = 10;
 /** Ids start here, so that all of them have ten digits. */
@@ -12,8 +20,14 @@ export const FIRST_ID = 1_000_000_000;
 
 export const TABLE = 'bench_row';
 
-export const CREATE_TABLE = `
-  create table ${TABLE} (
+export const CREATE_TABLE = createTable(TABLE, USUAL_SHAPE);
+
+/** Of PostgreSQL. */
+export function createTable(table: string, { rowBytes }: LoadShape): string {
+  return rowBytes !== null
+    ? `create table ${table} (id int8 primary key, note text not null)`
+    : `
+  create table ${table} (
     id int8 primary key,
     account int8 not null,
     amount numeric(12, 2) not null,
@@ -21,15 +35,21 @@ export const CREATE_TABLE = `
     currency text not null,
     state text not null
   )`;
+}
 
-/** Counts the rows that are exactly what {@link afterText} says. */
-export const COUNT_RIGHT_ROWS = `
-  select count(*)::int8 as n from ${TABLE}
+/** Counts the rows that are exactly what was sent, in PostgreSQL. */
+export function countRightRows(table: string, { rowBytes }: LoadShape): string {
+  return rowBytes !== null
+    ? `select count(*)::int8 as n from ${table}
+  where note = substr('${NOTE_SOURCE}',
+    (id * ${NOTE_STRIDE} % ${NOTE_STARTS})::int4 + 1, ${noteBytes(rowBytes)})`
+    : `select count(*)::int8 as n from ${table}
   where account = id * 7
     and amount = (id % 1000000)::numeric / 100
     and created_at = timestamptz '2026-01-02 03:04:05.678901Z'
     and currency = 'EUR'
     and state = 'open-' || (id % 10)`;
+}
 
 const CREATED_AT = '2026-01-02T03:04:05.678901Z';
 
@@ -38,22 +58,34 @@ function amountText(id: number): string {
   return `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`;
 }
 
-/** The after-image as a changefeed prints it. */
-export function afterText(id: number): string {
-  return `{"account": ${id * 7}, "amount": ${amountText(id)}, "created_at": "${CREATED_AT}", "currency": "EUR", "id": ${id}, "state": "open-${id % 10}"}`;
+/** The after-image as a changefeed prints it; of a hot row, its version's. */
+export function afterText(id: number, version = id): string {
+  return `{"account": ${version * 7}, "amount": ${amountText(version)}, "created_at": "${CREATED_AT}", "currency": "EUR", "id": ${id}, "state": "open-${version % 10}"}`;
 }
 
-/** A webhook body of {@link REQUEST_ROWS} rows from `firstId` on. */
-export function requestBody(firstId: number, nextTime: () => string): string {
+/** A webhook body of the shape's rows from `firstId` on. */
+export function requestBody(
+  firstId: number,
+  nextTime: () => string,
+  shape: LoadShape = USUAL_SHAPE,
+): string {
+  const { requestRows, isHot } = shape;
+  const topic = tableOf(firstId, shape);
+  const transactionRows = isHot ? 1 : TRANSACTION_ROWS;
   let body = '{"payload":[';
   let time = '';
-  for (let index = 0; index < REQUEST_ROWS; index++) {
-    const id = firstId + index;
-    if (index % TRANSACTION_ROWS === 0) time = nextTime();
+  for (let index = 0; index < requestRows; index++) {
+    const version = firstId + index;
+    const id = isHot ? FIRST_ID : version;
+    if (index % transactionRows === 0) time = nextTime();
     if (index > 0) body += ',';
-    body += `{"after": ${afterText(id)}, "key": [${id}], "topic": "${TABLE}", "updated": "${time}"}`;
+    const after =
+      shape.rowBytes === null
+        ? afterText(id, version)
+        : `{"id": ${id}, "note": "${noteText(id, shape.rowBytes)}"}`;
+    body += `{"after": ${after}, "key": [${id}], "topic": "${topic}", "updated": "${time}"}`;
   }
-  return `${body}],"length":${REQUEST_ROWS}}`;
+  return `${body}],"length":${requestRows}}`;
 }
 
 /** What a stage must at least make durable of one request. */
@@ -67,7 +99,16 @@ export function bareBytes(firstId: number): Buffer {
 }
 
 /** Column arrays as PostgreSQL array literals, in catalog order. */
-export function columnArrays(firstId: number, rowCount: number): string[] {
+export function columnArrays(
+  firstId: number,
+  rowCount: number,
+  { rowBytes }: LoadShape = USUAL_SHAPE,
+): string[] {
+  if (rowBytes !== null) {
+    const ids = Array.from({ length: rowCount }, (_, index) => firstId + index);
+    const notes = ids.map((id) => noteText(id, rowBytes));
+    return [`{${ids.join(',')}}`, `{${notes.join(',')}}`];
+  }
   const columns: string[][] = [[], [], [], [], [], []];
   for (let id = firstId; id < firstId + rowCount; id++) {
     columns[0]?.push(String(id));
@@ -106,4 +147,20 @@ export function rowValues(firstId: number, rowCount: number): unknown[][] {
     const id = firstId + index;
     return [id, id * 7, amountText(id), CREATED_AT, 'EUR', `open-${id % 10}`];
   });
+}
+
+/** The table of a row, and of all rows of its request. */
+export function tableOf(
+  id: number,
+  { tables, requestRows }: LoadShape,
+): string {
+  return tables === 1
+    ? TABLE
+    : `${TABLE}_${Math.floor((id - FIRST_ID) / requestRows) % tables}`;
+}
+
+export function tableNames({ tables }: LoadShape): string[] {
+  return tables === 1
+    ? [TABLE]
+    : Array.from({ length: tables }, (_, index) => `${TABLE}_${index}`);
 }

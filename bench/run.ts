@@ -1,19 +1,27 @@
 /**
  * `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
- *     [--changes N]`
+ *     [--changes N] [--backlog N]`
  *
  * Each case is measured in turn with its floor: case, floor, case, floor …;
- * the figures are medians. Ends by itself.
+ * the figures are medians. The points
+ * of a growth take turns within each round. Ends by itself.
  */
 import { parseArgs } from 'node:util';
-import type { BenchCase } from './case.ts';
-import { selectCases } from './cases/all.ts';
+import type {
+  BenchCase,
+  BenchGrowth,
+  CaseSample,
+  FloorSample,
+} from './case.ts';
+import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
 import {
   type CaseSummary,
+  type SpreadSummary,
   fastestFloor,
   summarise,
   summariseFloor,
+  summariseSpread,
 } from './summary.ts';
 
 const { values, positionals } = parseArgs({
@@ -24,6 +32,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     /** In the slot before a catch-up; fewer only for trying. */
     changes: { type: 'string', default: '1000000' },
+    /** In staging before a catch-up. */
+    backlog: { type: 'string', default: '1000000' },
     /** Measure floors alone. */
     floors: { type: 'boolean', default: false },
   },
@@ -33,26 +43,53 @@ const rounds = Math.max(1, Number(values.rounds));
 
 await using environment = await openEnvironment();
 const changes = Math.max(1000, Number(values.changes));
-const options = { environment, seconds, changes };
+const backlog = Math.max(1000, Number(values.backlog));
+const options = { environment, seconds, changes, backlog };
 const summaries: CaseSummary[] = [];
-for (const benchCase of selectCases(positionals)) {
-  if (values.floors) await printFloors(benchCase);
-  else await runCase(benchCase);
-}
-if (!values.json && summaries.length > 0) console.table(summaries);
-
-async function runCase(benchCase: BenchCase): Promise<void> {
-  const samples = [];
-  const floorRates = [];
-  const floor = await fastestFloor(benchCase, options);
-  for (let round = 0; round < rounds; round++) {
-    samples.push(await benchCase.measure(options));
-    floorRates.push(await floor.measure(options));
+const spreads: SpreadSummary[] = [];
+for (const chosen of selectCases(positionals)) {
+  if (values.floors) {
+    for (const point of pointsOf(chosen)) await printFloors(point);
+  } else {
+    await runCase(chosen);
   }
-  const summary = summarise(benchCase.name, samples, floorRates);
-  summaries.push(summary);
-  if (values.json) console.log(JSON.stringify(summary));
-  else console.error(`${benchCase.name}: done (floor: ${floor.name})`);
+}
+if (!values.json) {
+  // Those without a floor have other columns.
+  for (const hasFloor of [true, false]) {
+    const lines = summaries.filter((it) => 'ratio' in it === hasFloor);
+    if (lines.length > 0) console.table(lines);
+  }
+  if (spreads.length > 0) console.table(spreads);
+}
+
+async function runCase(chosen: BenchCase | BenchGrowth): Promise<void> {
+  const points = [];
+  for (const benchCase of pointsOf(chosen)) {
+    const floor = await fastestFloor(benchCase, options);
+    const samples: CaseSample[] = [];
+    const floorSamples: FloorSample[] = [];
+    points.push({ benchCase, floor, samples, floorSamples });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { benchCase, floor, samples, floorSamples } of points) {
+      samples.push(await benchCase.measure(options));
+      if (floor) floorSamples.push(await floor.measure(options));
+    }
+  }
+  const found = points.map(({ benchCase, floor, samples, floorSamples }) => {
+    const summary = summarise(benchCase.name, samples, floorSamples);
+    if (values.json) console.log(JSON.stringify(summary));
+    else
+      console.error(`${summary.name}: done (floor: ${floor?.name ?? 'none'})`);
+    return summary;
+  });
+  summaries.push(...found);
+  if ('points' in chosen) {
+    const spread = summariseSpread(chosen, found);
+    spreads.push(spread);
+    if (values.json) console.log(JSON.stringify(spread));
+  }
 }
 
 async function printFloors({ name, floors }: BenchCase): Promise<void> {

@@ -1,5 +1,6 @@
 import type {
   BenchCase,
+  BenchGrowth,
   CaseSample,
   Floor,
   FloorSample,
@@ -7,19 +8,24 @@ import type {
 } from './case.ts';
 import { median } from './statistics.ts';
 
-/** One line of `--json`. */
+/**
+ * One line of `--json`. What the case has not got is null or absent; figures
+ * that it alone has stand behind the others.
+ */
 export interface CaseSummary {
   readonly name: string;
-  readonly rowsPerSecond: number;
-  readonly floorRowsPerSecond: number;
-  readonly ratio: number;
-  readonly cpuMicrosPerRow: number;
-  readonly rssMiB: number;
+  readonly rowsPerSecond: number | null;
+  /** Absent with the ratio where a case has no floor. */
+  readonly floorRowsPerSecond?: number;
+  readonly ratio?: number;
+  readonly cpuMicrosPerRow: number | null;
+  readonly rssMiB: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   /** Only where the floor has them. */
   readonly floorP50Ms?: number;
   readonly floorP99Ms?: number;
+  readonly [figure: string]: string | number | null | undefined;
 }
 
 /** Medians of the samples, field by field. */
@@ -28,30 +34,75 @@ export function summarise(
   samples: readonly CaseSample[],
   floorSamples: readonly FloorSample[],
 ): CaseSummary {
-  const of = (field: 'rowsPerSecond' | 'cpuMicrosPerRow' | 'rssMiB'): number =>
-    median(samples.map((sample) => sample[field]));
-  const latency = (field: 'p50Ms' | 'p99Ms'): number | null =>
-    medianMs(samples.map((sample) => sample[field]));
-  const rowsPerSecond = of('rowsPerSecond');
-  const floor = summariseFloor(floorSamples);
-  const floorRowsPerSecond = floor.rowsPerSecond;
+  const of = (
+    field: Exclude<keyof CaseSample, 'figures'>,
+    digits: number,
+  ): number | null =>
+    knownMedian(
+      samples.map((sample) => sample[field]),
+      digits,
+    );
+  const rowsPerSecond = of('rowsPerSecond', 0);
+  const floor = floorSamples.length === 0 ? null : summariseFloor(floorSamples);
+  const figures = Object.keys(samples[0]?.figures ?? {}).map((figure) => [
+    figure,
+    knownMedian(
+      samples.map((sample) => sample.figures?.[figure] ?? null),
+      1,
+    ),
+  ]);
   return {
     name,
-    rowsPerSecond: Math.round(rowsPerSecond),
-    floorRowsPerSecond,
-    ratio: rounded(rowsPerSecond / floorRowsPerSecond, 3),
-    cpuMicrosPerRow: rounded(of('cpuMicrosPerRow'), 2),
-    rssMiB: Math.round(of('rssMiB')),
-    p50Ms: latency('p50Ms'),
-    p99Ms: latency('p99Ms'),
-    ...(floor.p50Ms !== undefined && { floorP50Ms: floor.p50Ms }),
-    ...(floor.p99Ms !== undefined && { floorP99Ms: floor.p99Ms }),
+    rowsPerSecond,
+    ...(floor !== null && {
+      floorRowsPerSecond: floor.rowsPerSecond,
+      ratio: rounded((rowsPerSecond ?? 0) / floor.rowsPerSecond, 3),
+    }),
+    cpuMicrosPerRow: of('cpuMicrosPerRow', 2),
+    rssMiB: of('rssMiB', 0),
+    p50Ms: of('p50Ms', 1),
+    p99Ms: of('p99Ms', 1),
+    ...(floor?.p50Ms !== undefined && { floorP50Ms: floor.p50Ms }),
+    ...(floor?.p99Ms !== undefined && { floorP99Ms: floor.p99Ms }),
+    ...Object.fromEntries(figures),
   };
 }
 
-function medianMs(values: readonly (number | null)[]): number | null {
+function knownMedian(
+  values: readonly (number | null)[],
+  digits: number,
+): number | null {
   const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : rounded(median(known), 1);
+  return known.length === 0 ? null : rounded(median(known), digits);
+}
+
+/** How far the points of a growth lie from their middle, at most. */
+export interface SpreadSummary {
+  readonly name: string;
+  readonly figure: string;
+  /** 0.1 is ± 10 %. */
+  readonly spread: number;
+  /** The same of the ratios to the floor of each point. */
+  readonly ratioSpread?: number;
+}
+
+export function summariseSpread(
+  { name, figure = 'rowsPerSecond' }: BenchGrowth,
+  points: readonly CaseSummary[],
+): SpreadSummary {
+  const ratios = points.map(({ ratio }) => ratio).filter((it) => it != null);
+  return {
+    name,
+    figure,
+    spread: spreadOf(points.map((point) => Number(point[figure]))),
+    ...(ratios.length > 0 && { ratioSpread: spreadOf(ratios) }),
+  };
+}
+
+function spreadOf(values: readonly number[]): number {
+  const least = Math.min(...values);
+  const most = Math.max(...values);
+  return rounded((most - least) / (most + least), 3);
 }
 
 interface FloorSummary {
@@ -75,11 +126,11 @@ function floorRate(sample: FloorSample): number {
   return typeof sample === 'number' ? sample : sample.rowsPerSecond;
 }
 
-/** Tries every setting for a moment, unless there is but one. */
+/** Tries every setting for a moment, unless there is but one; null of none. */
 export async function fastestFloor(
   { floors }: BenchCase,
   options: SampleOptions,
-): Promise<Floor> {
+): Promise<Floor | null> {
   let best: { floor: Floor; rate: number } | undefined;
   for (const floor of floors) {
     const rate =
@@ -88,8 +139,7 @@ export async function fastestFloor(
         : floorRate(await floor.measure({ ...options, seconds: 1 }));
     if (best === undefined || rate > best.rate) best = { floor, rate };
   }
-  if (best === undefined) throw new Error('a case without a floor');
-  return best.floor;
+  return best?.floor ?? null;
 }
 
 function rounded(value: number, digits: number): number {

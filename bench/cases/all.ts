@@ -1,4 +1,4 @@
-import type { BenchCase } from '../case.ts';
+import type { BenchCase, BenchGrowth } from '../case.ts';
 import { sqlServerUrl } from '../environment.ts';
 import { mysqlLoadFloors } from '../floors/mysql-load.ts';
 import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
@@ -7,13 +7,18 @@ import { mysqlTarget } from '../targets/mysql.ts';
 import { insertBacklog, tpcbBacklog } from '../sources/backlogs.ts';
 import { postgresTarget } from '../targets/postgres.ts';
 import { sqlServerTarget } from '../targets/sqlserver.ts';
+import { backlogCase } from './backlog.ts';
+import { growthRowBytes, growthStaged, growthTables } from './growth.ts';
+import { hotKey } from './hot-key.ts';
+import { latencyCase } from './latency.ts';
 import { slotDecode } from './slot-decode.ts';
 import { slotLatency } from './slot-latency.ts';
 import { slotCatchUpCase } from './slot-postgres.ts';
+import { startTimeCase } from './start-time.ts';
 import { webhookStagePostgres, webhookStageSqlite } from './webhook-stage.ts';
 import { webhookCase } from './webhook-target.ts';
 
-const cases: readonly BenchCase[] = [
+const cases: readonly (BenchCase | BenchGrowth)[] = [
   webhookStageSqlite,
   webhookStagePostgres,
   webhookCase('webhook-postgres-immediate', {
@@ -58,6 +63,26 @@ const cases: readonly BenchCase[] = [
   slotDecode,
   slotCatchUpCase('slot-postgres-inserts', insertBacklog),
   slotLatency,
+  latencyCase('latency-immediate', { mode: 'immediate', requestRows: 10 }),
+  latencyCase('latency-consistent', { mode: 'consistent', requestRows: 10 }),
+  latencyCase('latency-immediate-single', {
+    mode: 'immediate',
+    requestRows: 1,
+    isOnlyNamed: true,
+  }),
+  latencyCase('latency-consistent-single', {
+    mode: 'consistent',
+    requestRows: 1,
+    isOnlyNamed: true,
+  }),
+  hotKey,
+  startTimeCase('start-time-cold', { isWarm: false }),
+  startTimeCase('start-time-warm', { isWarm: true }),
+  backlogCase('backlog-sqlite', 'sqlite'),
+  backlogCase('backlog-postgres', 'postgres'),
+  growthTables,
+  growthStaged,
+  growthRowBytes,
 ];
 
 /** Cases of servers that must be given from outside, and are not. */
@@ -66,23 +91,43 @@ const missing = new Set(
 );
 
 /** `slot-postgres` is also `slot-postgres-inserts`. */
-function isNamed({ name }: BenchCase, asked: string): boolean {
+function isNamed({ name }: { readonly name: string }, asked: string): boolean {
   return name === asked || name.startsWith(`${asked}-`);
 }
 
-/** The cases of these names, or all; a wrong name ends the run. */
-export function selectCases(names: readonly string[]): readonly BenchCase[] {
+/** Of a growth the points that are named, or all if it is named itself. */
+function selectFrom(
+  it: BenchCase | BenchGrowth,
+  names: readonly string[],
+): (BenchCase | BenchGrowth)[] {
+  if (names.length === 0) return it.isOnlyNamed === true ? [] : [it];
+  if (names.some((name) => isNamed(it, name))) return [it];
+  return 'points' in it
+    ? it.points.filter(({ name }) => names.includes(name))
+    : [];
+}
+
+/**
+ * The cases of these names, or all that do not take long; a wrong name ends
+ * the run.
+ */
+export function selectCases(
+  names: readonly string[],
+): readonly (BenchCase | BenchGrowth)[] {
   for (const name of names) {
-    if (!cases.some((it) => isNamed(it, name))) {
+    if (!cases.some((it) => selectFrom(it, [name]).length > 0)) {
       const known = cases.map((it) => it.name).join(', ');
       throw new Error(`no case "${name}"; there are ${known}`);
     }
   }
-  const chosen = cases.filter(
-    (it) => names.length === 0 || names.some((name) => isNamed(it, name)),
-  );
+  const chosen = cases.flatMap((it) => selectFrom(it, names));
   for (const { name } of chosen.filter((it) => missing.has(it.name))) {
     console.error(`${name}: left out, TEST_SQLSERVER_URL names no server`);
   }
   return chosen.filter((it) => !missing.has(it.name));
+}
+
+/** A growth as the cases that it consists of. */
+export function pointsOf(it: BenchCase | BenchGrowth): readonly BenchCase[] {
+  return 'points' in it ? it.points : [it];
 }

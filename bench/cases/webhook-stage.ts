@@ -30,7 +30,7 @@ async function measure(
     environment,
     '/bench_target/public',
   );
-  const plain = { resolved: false, sample: false, rowsPerSecond: null };
+  const plain = { resolved: false, rowsPerSecond: null };
   await feed.run({ ...plain, seconds: WARM_UP_SECONDS });
   const before = processGroupUsage(daemon.pid);
   const result = await feed.run({ ...plain, seconds });

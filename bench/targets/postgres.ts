@@ -1,33 +1,54 @@
+import { type LoadShape, USUAL_SHAPE } from '../load-shape.ts';
 import { openPool } from '../pool.ts';
-import { COUNT_RIGHT_ROWS, CREATE_TABLE, TABLE } from '../rows.ts';
+import { countRightRows, createTable, tableNames, tableOf } from '../rows.ts';
 import type { BenchTarget } from './target.ts';
 
 const NAME = 'bench_target';
 
-export const postgresTarget: BenchTarget = {
-  async fresh(environment) {
-    const url = await environment.freshDatabase(NAME);
-    const pool = openPool(url, 2);
-    await pool.query(CREATE_TABLE);
-    const count = async (sql: string): Promise<number> => {
-      const { rows } = await pool.query<{ n: string }>(sql);
-      return Number(rows[0]?.n);
-    };
-    return {
-      url,
-      path: `/${NAME}/public`,
-      async visibleIds(ids) {
-        const { rows } = await pool.query<{ id: string }>(
-          `select id from ${TABLE} where id = any($1::int8[])`,
-          [ids],
-        );
-        return rows.map(({ id }) => id);
-      },
-      countRows: async () => ({
-        all: await count(`select count(*) as n from ${TABLE}`),
-        right: await count(COUNT_RIGHT_ROWS),
-      }),
-      [Symbol.asyncDispose]: () => pool.end(),
-    };
-  },
-};
+export const postgresTarget = postgresTargetOf(USUAL_SHAPE);
+
+export function postgresTargetOf(shape: LoadShape): BenchTarget {
+  return {
+    async fresh(environment) {
+      const url = await environment.freshDatabase(NAME);
+      const pool = openPool(url, 2);
+      const tables = tableNames(shape);
+      for (const table of tables) {
+        await pool.query(createTable(table, shape));
+      }
+      /** Over all tables. */
+      const count = async (
+        sqlOf: (table: string) => string,
+      ): Promise<number> => {
+        let sum = 0;
+        for (const table of tables) {
+          const { rows } = await pool.query<{ n: string }>(sqlOf(table));
+          sum += Number(rows[0]?.n);
+        }
+        return sum;
+      };
+      return {
+        url,
+        path: `/${NAME}/public`,
+        async visibleIds(ids) {
+          const asked = Map.groupBy(ids, (id) => tableOf(Number(id), shape));
+          const texts = [...asked.keys()].map(
+            (table, index) =>
+              `select id from ${table} where id = any($${index + 1}::int8[])`,
+          );
+          if (texts.length === 0) return [];
+          const { rows } = await pool.query<{ id: string }>(
+            texts.join(' union all '),
+            [...asked.values()],
+          );
+          return rows.map(({ id }) => id);
+        },
+        countRows: async () => ({
+          all: await count((table) => `select count(*) as n from ${table}`),
+          right: await count((table) => countRightRows(table, shape)),
+        }),
+        [Symbol.asyncDispose]: () => pool.end(),
+      };
+    },
+  };
+}

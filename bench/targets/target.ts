@@ -2,7 +2,7 @@
 import type { BenchEnvironment } from '../environment.ts';
 
 export interface BenchTarget {
-  /** A database with the empty table. */
+  /** A database with the empty tables. */
   fresh(environment: BenchEnvironment): Promise<OpenBenchTarget>;
 }
 
@@ -13,6 +13,6 @@ export interface OpenBenchTarget extends AsyncDisposable {
   readonly path: string;
   /** Those of the ids that a reader sees. */
   visibleIds(ids: readonly (number | string)[]): Promise<readonly string[]>;
-  /** All rows, and those that are exactly what `afterText` says. */
+  /** All rows, and those that are exactly what was sent. */
   countRows(): Promise<{ readonly all: number; readonly right: number }>;
 }
