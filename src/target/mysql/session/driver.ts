@@ -8,6 +8,7 @@ import type { PooledConnection } from '../../connections/connection-pool.ts';
 import { dialOnce } from './dial.ts';
 import { isServerError, mayWorkOtherwise, targetFailure } from './errors.ts';
 import {
+  binlogQuery,
   factsQuery,
   mariadbSettings,
   mysqlSettings,
@@ -35,6 +36,8 @@ export interface ServerFacts {
   /** LOAD DATA LOCAL is allowed. */
   readonly hasLocalInfile: boolean;
   readonly maxPacketBytes: number;
+  /** The most that a table of the engine MEMORY may hold; 0: none may be used. */
+  readonly memoryTableBytes: number;
   /** Names of schemas and tables are folded to lower case. */
   readonly foldsTableNames: boolean;
 }
@@ -46,6 +49,14 @@ export interface Answer {
   /** Rows that the statement found, changed or not. */
   readonly affectedRows: number;
   readonly warningCount: number;
+}
+
+/** A temporary table of a session. */
+export interface SessionTable {
+  /** How long the texts and bytes of each column may be; null: as at the target. */
+  readonly lengths: readonly (number | null)[] | null;
+  /** Something may lie in it: MEMORY keeps its rows when a transaction ends. */
+  holdsRows: boolean;
 }
 
 /** A login hashes a password thousands of times; a busy machine needs that. */
@@ -81,7 +92,9 @@ export class MysqlConnection implements PooledConnection {
   /** Why the server ended the session, where it still could say so. */
   #farewell: unknown = null;
   /** Temporary tables of this session by name, least recently used first. */
-  readonly temporaryTables = new Set<string>();
+  readonly temporaryTables = new Map<string, SessionTable>();
+  /** Names of those that the engine MEMORY has refused. */
+  readonly notInMemory = new Set<string>();
   /** The account may not create temporary tables. */
   lacksTemporaryTables = false;
 
@@ -167,6 +180,9 @@ export class MysqlConnection implements PooledConnection {
         isMariadb,
         hasLocalInfile: facts['local_infile'] === '1',
         maxPacketBytes: Number(facts['max_packet']),
+        memoryTableBytes: logsStatements(await this.#send(binlogQuery))
+          ? 0
+          : Number(facts['max_heap']),
         foldsTableNames: facts['table_case'] !== '0',
       };
       await this.#send(
@@ -330,6 +346,18 @@ export class MysqlConnection implements PooledConnection {
       this.destroy();
     }
   }
+}
+
+/**
+ * A log of statements would have to tell when a MEMORY table is emptied, which
+ * is not when a transaction is rolled back.
+ */
+function logsStatements({ rows }: Answer): boolean {
+  const valueOf = (name: string): string | null | undefined =>
+    rows.find((row) => row['Variable_name'] === name)?.['Value'];
+  return (
+    valueOf('log_bin') === 'ON' && (valueOf('binlog_format') ?? 'ROW') !== 'ROW'
+  );
 }
 
 function run(prepared: Prepared, values: readonly string[]): Promise<Answer> {

@@ -30,7 +30,11 @@ set session transaction isolation level read committed`;
 }
 
 export const factsQuery = `select version() as version, @@local_infile as local_infile,
-  @@max_allowed_packet as max_packet, @@lower_case_table_names as table_case`;
+  @@max_allowed_packet as max_packet, @@lower_case_table_names as table_case,
+  @@max_heap_table_size as max_heap`;
+
+/** Not every server has the second one any more. */
+export const binlogQuery = `show session variables where variable_name in ('log_bin', 'binlog_format')`;
 
 /** There the server itself ends what lasts too long, even when we are gone. */
 export function mariadbSettings(applyTimeoutMs: number): string {

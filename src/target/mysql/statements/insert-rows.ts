@@ -7,13 +7,8 @@ import {
   type RowSource,
   temporarySource,
 } from '../values/row-source.ts';
-import {
-  ensureTemporary,
-  fillTemporary,
-  temporaryName,
-} from './session-tables.ts';
+import { emptyTemporary, loadRows } from './session-tables.ts';
 import { nameList } from './statements.ts';
-import { createTemporaryStatement } from './temporary-tables.ts';
 import {
   eachPacket,
   isLoaded,
@@ -51,18 +46,14 @@ export function prepareInsert(rows: ShapeRows, options: WriteOptions): RowWork {
   }
   const file = loadFile(rows, policies);
   return async (connection) => {
-    const name = temporaryName(table, columns, 'rows');
-    const isThere = await ensureTemporary(connection, name, () =>
-      createTemporaryStatement(name, table, columns),
-    );
-    if (!isThere) {
+    const name = await loadRows(connection, rows, file);
+    if (name === null) {
       await fromJson(connection);
       return;
     }
-    await fillTemporary(connection, name, rows, file);
     await connection.query(
       insertStatement(table, columns, temporarySource(table, name)),
     );
-    await connection.query(`delete from ${name}`);
+    await emptyTemporary(connection, name);
   };
 }

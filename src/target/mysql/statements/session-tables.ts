@@ -5,15 +5,78 @@ import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { MysqlConnection } from '../session/driver.ts';
 import { isServerError, serverFailure } from '../session/errors.ts';
 import { quoteIdentifier, quoteSchema } from '../catalog/quoting.ts';
-import { loadStatement } from './temporary-tables.ts';
+import { memoryLengths, type MemoryLengths } from './memory-tables.ts';
+import {
+  createMemoryStatement,
+  createTemporaryStatement,
+  loadStatement,
+} from './temporary-tables.ts';
+
+/**
+ * Loads the file into a temporary table and says its name; null where the
+ * account may not create any. Whoever has written the rows empties it.
+ */
+export async function loadRows(
+  connection: MysqlConnection,
+  rows: ShapeRows,
+  file: readonly Buffer[],
+): Promise<string | null> {
+  const inMemory = temporaryName(rows.table, rows.columns, 'memory');
+  if (!connection.notInMemory.has(inMemory)) {
+    try {
+      if (await ensureInMemory(connection, inMemory, rows)) {
+        await fillTemporary(connection, inMemory, rows, file);
+        return inMemory;
+      }
+    } catch (error) {
+      if (!isServerError(error) || interruptions.has(error.errno)) {
+        throw error;
+      }
+      connection.notInMemory.add(inMemory);
+    }
+  }
+  const { table, columns } = rows;
+  const name = temporaryName(table, columns, 'rows');
+  const isThere = await ensureTemporary(connection, name, () =>
+    createTemporaryStatement(name, table, columns),
+  );
+  if (!isThere) {
+    return null;
+  }
+  await fillTemporary(connection, name, rows, file);
+  return name;
+}
+
+/** A statement that was stopped; any other refusal is the engine's. */
+const interruptions: ReadonlySet<number> = new Set([1317, 1969, 3024]);
+
+/** MySQL 9.7 warns of a transaction that writes to InnoDB and to MEMORY. */
+const mixesEngines = 6414;
+
+export async function emptyTemporary(
+  connection: MysqlConnection,
+  name: string,
+): Promise<void> {
+  await connection.query(`delete from ${name}`);
+  const made = connection.temporaryTables.get(name);
+  if (made) {
+    made.holdsRows = false;
+  }
+}
 
 /** LOAD DATA LOCAL never fails: it makes warnings of what would be errors. */
-export async function fillTemporary(
+async function fillTemporary(
   connection: MysqlConnection,
   name: string,
   { columns, rowCount }: ShapeRows,
   file: readonly Buffer[],
 ): Promise<void> {
+  const made = connection.temporaryTables.get(name)!;
+  if (made.holdsRows) {
+    // What was to be written then has failed.
+    await emptyTemporary(connection, name);
+  }
+  made.holdsRows = true;
   const { affectedRows, warningCount } = await connection.load(
     loadStatement(name, columns),
     file,
@@ -22,7 +85,10 @@ export async function fillTemporary(
     return;
   }
   const { rows: warnings } = await connection.query('show warnings');
-  const [first] = warnings;
+  const first = warnings.find(({ Code }) => Number(Code) !== mixesEngines);
+  if (!first && affectedRows === rowCount) {
+    return;
+  }
   if (first) {
     throw serverFailure({
       errno: Number(first['Code']),
@@ -34,25 +100,57 @@ export async function fillTemporary(
   });
 }
 
+/** False where the rows, or all tables, have to be elsewhere. */
+async function ensureInMemory(
+  connection: MysqlConnection,
+  name: string,
+  rows: ShapeRows,
+): Promise<boolean> {
+  const { table, columns } = rows;
+  const made = connection.temporaryTables.get(name);
+  const lengths = memoryLengths(
+    rows,
+    connection.facts.memoryTableBytes,
+    made?.lengths ?? null,
+  );
+  if (lengths === null) {
+    return false;
+  }
+  if (
+    made &&
+    lengths.some((length, place) => length !== made.lengths![place])
+  ) {
+    await dropTemporary(connection, name);
+  }
+  return await ensureTemporary(
+    connection,
+    name,
+    () => createMemoryStatement(name, table, columns, lengths),
+    lengths,
+  );
+}
+
 /** False where the account may not create temporary tables. */
 export async function ensureTemporary(
   connection: MysqlConnection,
   name: string,
   create: () => string,
+  lengths: MemoryLengths | null = null,
 ): Promise<boolean> {
+  const { temporaryTables } = connection;
   // Least recently used first: what the statement before filled is not dropped.
-  if (connection.temporaryTables.delete(name)) {
-    connection.temporaryTables.add(name);
+  const made = temporaryTables.get(name);
+  if (made) {
+    temporaryTables.delete(name);
+    temporaryTables.set(name, made);
     return true;
   }
   if (connection.lacksTemporaryTables) {
     return false;
   }
   try {
-    if (connection.temporaryTables.size >= mostTemporaryTables) {
-      const oldest: string = connection.temporaryTables.values().next().value!;
-      await connection.query(`drop temporary table if exists ${oldest}`);
-      connection.temporaryTables.delete(oldest);
+    if (temporaryTables.size >= mostTemporaryTables) {
+      await dropTemporary(connection, temporaryTables.keys().next().value!);
     }
     await connection.query(create());
   } catch (error) {
@@ -62,8 +160,16 @@ export async function ensureTemporary(
     }
     throw error;
   }
-  connection.temporaryTables.add(name);
+  temporaryTables.set(name, { lengths, holdsRows: false });
   return true;
+}
+
+async function dropTemporary(
+  connection: MysqlConnection,
+  name: string,
+): Promise<void> {
+  await connection.query(`drop temporary table if exists ${name}`);
+  connection.temporaryTables.delete(name);
 }
 
 const mostTemporaryTables = 64;

@@ -2,6 +2,7 @@
 import type { ColumnShape, TableShape } from '../../target.ts';
 import { codecOf } from '../values/codec.ts';
 import { quoteIdentifier } from '../catalog/quoting.ts';
+import { type MemoryLengths, memoryType } from './memory-tables.ts';
 import { travelsAsHex } from '../values/row-source.ts';
 
 /** What LOAD DATA is told of the file of row-encoding.ts. */
@@ -37,14 +38,49 @@ export function createTemporaryStatement(
   /** False: geometries lie there as such. */
   inTransport = true,
 ): string {
-  const definitions = columns.map((column) => {
-    const codec = codecOf(column);
-    const type =
-      inTransport && codec.kind === 'geometry'
-        ? 'longtext character set utf8mb4'
-        : codec.definition;
-    return `  ${quoteIdentifier(column.name)} ${type} ${column.keyOrdinal === null ? 'null' : 'not null'}`;
+  const types = columns.map((column) => {
+    const { kind, definition } = codecOf(column);
+    return inTransport && kind === 'geometry'
+      ? 'longtext character set utf8mb4'
+      : definition;
   });
+  return createStatement(quotedName, table, {
+    columns,
+    types,
+    engine: 'InnoDB',
+  });
+}
+
+/** The same for rows of which memory-tables.ts says how long they are. */
+export function createMemoryStatement(
+  quotedName: string,
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  lengths: MemoryLengths,
+): string {
+  const types = columns.map((column, place) =>
+    memoryType(column, lengths[place]!),
+  );
+  return createStatement(quotedName, table, {
+    columns,
+    types,
+    engine: 'MEMORY',
+  });
+}
+
+function createStatement(
+  quotedName: string,
+  table: TableShape,
+  parts: {
+    readonly columns: readonly ColumnShape[];
+    readonly types: readonly string[];
+    readonly engine: 'InnoDB' | 'MEMORY';
+  },
+): string {
+  const definitions = parts.columns.map(
+    ({ name, keyOrdinal }, place) =>
+      `  ${quoteIdentifier(name)} ${parts.types[place]} ${keyOrdinal === null ? 'null' : 'not null'}`,
+  );
   const key = table.primaryKey.map((column) => {
     const { keyPrefix } = codecOf(column);
     return `${quoteIdentifier(column.name)}${keyPrefix === undefined ? '' : `(${keyPrefix})`}`;
@@ -52,5 +88,5 @@ export function createTemporaryStatement(
   if (key.length > 0) {
     definitions.push(`  primary key (${key.join(', ')})`);
   }
-  return `create temporary table ${quotedName} (\n${definitions.join(',\n')}\n) engine = InnoDB`;
+  return `create temporary table ${quotedName} (\n${definitions.join(',\n')}\n) engine = ${parts.engine}`;
 }

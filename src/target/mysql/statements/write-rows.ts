@@ -14,16 +14,10 @@ import type {
   MysqlConnection,
   ServerFacts,
 } from '../session/driver.ts';
-import { isMissingParent } from './orphan-rows.ts';
 import { jsonRows, loadFile, packetChunks } from '../values/row-encoding.ts';
 import { jsonSource, temporarySource } from '../values/row-source.ts';
-import {
-  ensureTemporary,
-  fillTemporary,
-  temporaryName,
-} from './session-tables.ts';
+import { emptyTemporary, loadRows } from './session-tables.ts';
 import { repeatedKeyStatement, updateStatement } from './statements.ts';
-import { createTemporaryStatement } from './temporary-tables.ts';
 import {
   hasFixedReference,
   insertReady,
@@ -261,29 +255,17 @@ async function writeLoaded(
   file: readonly Buffer[],
   policies: ValuePolicies,
 ): Promise<void> {
-  const { table, columns } = rows;
-  const name = temporaryName(table, columns, 'rows');
-  const isThere = await ensureTemporary(connection, name, () =>
-    createTemporaryStatement(name, table, columns),
-  );
-  if (!isThere) {
+  const name = await loadRows(connection, rows, file);
+  if (name === null) {
     await jsonWork(rows, policies)(connection);
     return;
   }
-  await fillTemporary(connection, name, rows, file);
-  const source = temporarySource(table, name);
+  const source = temporarySource(rows.table, name);
   const run: Run = (text) => connection.query(text);
   const watched = rewritten(rows);
-  try {
-    if (watched.length > 0) {
-      await rewrite(connection, rows, { watched, source, run });
-    }
-    await writeFrom(source, rows, run);
-  } catch (error) {
-    if (isMissingParent(error)) {
-      await connection.query(`delete from ${name}`);
-    }
-    throw error;
+  if (watched.length > 0) {
+    await rewrite(connection, rows, { watched, source, run });
   }
-  await connection.query(`delete from ${name}`);
+  await writeFrom(source, rows, run);
+  await emptyTemporary(connection, name);
 }

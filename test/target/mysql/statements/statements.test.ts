@@ -37,6 +37,7 @@ import {
   vacatedColumns,
 } from '../../../../src/target/mysql/statements/statements.ts';
 import {
+  createMemoryStatement,
   createTemporaryStatement,
   loadStatement,
 } from '../../../../src/target/mysql/statements/temporary-tables.ts';
@@ -206,6 +207,12 @@ const statements: Readonly<Record<string, string | null>> = {
     '`shop`.`replicator_rows_1`',
     everything,
     everything.columns,
+  ),
+  'temporary-table-memory': createMemoryStatement(
+    '`shop`.`replicator_memory_1`',
+    orders,
+    written(orders),
+    [20, null, null, 20],
   ),
   delete: deleteStatement(item, keyCondition(item, [['1', '-2']])),
   'delete-composite-key': deleteStatement(
