@@ -1,13 +1,18 @@
 import { detachedText } from '../lib/detached-text.ts';
 import type { Mutation, TableMutations } from '../mutation/mutation.ts';
 import { versionOf } from '../mutation/row-version.ts';
-import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
+import {
+  timeBucket,
+  type Timestamp,
+  zeroTimestamp,
+} from '../mutation/timestamp.ts';
+import { VersionTable } from './version-table.ts';
 
 /** The newest versions of one table's rows (mutation/row-version.ts). */
 interface TableVersions {
-  readonly newest: Map<string, Timestamp>;
-  /** Keys by the second of their version: what to forget, in time order. */
-  readonly buckets: Map<string, string[]>;
+  readonly newest: VersionTable;
+  /** No version that was noted is later. */
+  latest: Timestamp;
   /** Keys of which it is not known whether the newest version is there. */
   readonly uncertain: Set<string>;
 }
@@ -43,25 +48,17 @@ export class VersionGuard {
     mutations: readonly Mutation[],
     watermark: Timestamp,
   ): readonly Mutation[] {
-    const { newest, uncertain } = this.#tables.get(table) ?? {};
-    const isFresh = (mutation: Mutation): boolean => {
-      const { key, time } = mutation;
-      const known = newest?.get(key);
-      const version = versionOf(mutation);
-      return (
-        time > watermark &&
-        (known === undefined ||
-          known < version ||
-          (known === version && uncertain!.has(key)))
-      );
-    };
+    const known = this.#tables.get(table);
+    const isFresh = (mutation: Mutation): boolean =>
+      mutation.time > watermark &&
+      (known === undefined || isNewTo(known, mutation));
     // Nearly always all are: then nothing is copied.
     return mutations.every(isFresh) ? mutations : mutations.filter(isFresh);
   }
 
   /** True when a later version of the row has been noted. */
   knowsLater(table: string, mutation: Mutation): boolean {
-    const known = this.#tables.get(table)?.newest.get(mutation.key);
+    const known = this.#tables.get(table)?.newest.newest(mutation.key);
     return known !== undefined && known > versionOf(mutation);
   }
 
@@ -73,7 +70,7 @@ export class VersionGuard {
     for (const { table, mutations } of tables) {
       const { newest, uncertain } = this.#versionsOf(table);
       for (const mutation of uncertain.size > 0 ? mutations : []) {
-        if (newest.get(mutation.key)! <= versionOf(mutation)) {
+        if (newest.newest(mutation.key)! <= versionOf(mutation)) {
           uncertain.delete(mutation.key);
         }
       }
@@ -83,27 +80,18 @@ export class VersionGuard {
 
   #note(tables: readonly TableMutations[]): void {
     for (const { table, mutations } of tables) {
-      const { newest, buckets } = this.#versionsOf(table);
+      const versions = this.#versionsOf(table);
+      const { newest } = versions;
       const keyCountBefore = newest.size;
+      let { latest } = versions;
       for (const mutation of mutations) {
-        const { key } = mutation;
-        const known = newest.get(key);
         const version = versionOf(mutation);
-        if (known === undefined || known < version) {
-          const name = timeBucket(version);
-          const ownKey = detachedText<string>(key);
-          newest.set(ownKey, detachedText(version));
-          // Once for each second: a hot row must not fill its bucket.
-          if (known === undefined || timeBucket(known) !== name) {
-            const bucket = buckets.get(name);
-            if (bucket) {
-              bucket.push(ownKey);
-            } else {
-              buckets.set(name, [ownKey]);
-            }
-          }
+        newest.note(mutation.key, version);
+        if (version > latest) {
+          latest = version;
         }
       }
+      versions.latest = detachedText(latest);
       this.#keyCount += newest.size - keyCountBefore;
     }
     if (this.#keyCount > this.#maxKeys) {
@@ -122,7 +110,7 @@ export class VersionGuard {
     for (const { table, mutations } of tables) {
       const { newest, uncertain } = this.#versionsOf(table);
       for (const mutation of mutations) {
-        const known = newest.get(mutation.key);
+        const known = newest.newest(mutation.key);
         if (known === undefined || known < versionOf(mutation)) {
           uncertain.add(detachedText<string>(mutation.key));
         }
@@ -155,9 +143,9 @@ export class VersionGuard {
   forgetThrough(time: Timestamp): void {
     const limit = timeBucket(time);
     for (const versions of this.#tables.values()) {
-      for (const bucket of versions.buckets.keys()) {
-        if (bucket <= limit) {
-          this.#forgetBucket(versions, bucket, time);
+      for (const second of versions.newest.seconds) {
+        if (second <= limit) {
+          this.#forgetSecond(versions, second, time);
         }
       }
     }
@@ -167,8 +155,8 @@ export class VersionGuard {
     let versions = this.#tables.get(table);
     if (!versions) {
       versions = {
-        newest: new Map(),
-        buckets: new Map(),
+        newest: new VersionTable(),
+        latest: zeroTimestamp,
         uncertain: new Set(),
       };
       this.#tables.set(table, versions);
@@ -176,51 +164,49 @@ export class VersionGuard {
     return versions;
   }
 
-  /**
-   * Forgets the bucket's keys whose newest version is at or before the time
-   * (null: all of them). Returns how many.
-   */
-  #forgetBucket(
-    { newest, buckets, uncertain }: TableVersions,
-    bucket: string,
+  #forgetSecond(
+    { newest, uncertain }: TableVersions,
+    second: string,
     time: Timestamp | null,
   ): number {
-    const kept: string[] = [];
-    let forgottenCount = 0;
-    for (const key of buckets.get(bucket) ?? []) {
-      const known = newest.get(key);
-      // A key stands in several buckets; only its newest one speaks for it.
-      if (known === undefined || timeBucket(known) !== bucket) {
-        continue;
-      }
-      if (time === null || known <= time) {
-        newest.delete(key);
+    const forgottenCount = newest.forgetSecond(second, time);
+    for (const key of uncertain) {
+      if (newest.newest(key) === undefined) {
         uncertain.delete(key);
-        forgottenCount += 1;
-      } else {
-        kept.push(key);
       }
     }
     this.#keyCount -= forgottenCount;
-    if (kept.length > 0) {
-      buckets.set(bucket, kept);
-    } else {
-      buckets.delete(bucket);
-    }
     return forgottenCount;
   }
 
   #forgetOldest(): void {
     const oldestFirst = [...this.#tables.values()]
       .flatMap((versions) =>
-        [...versions.buckets.keys()].map((bucket) => ({ versions, bucket })),
+        [...versions.newest.seconds].map((second) => ({ versions, second })),
       )
-      .toSorted((left, right) => (left.bucket < right.bucket ? -1 : 1));
-    for (const { versions, bucket } of oldestFirst) {
+      .toSorted((left, right) => (left.second < right.second ? -1 : 1));
+    for (const { versions, second } of oldestFirst) {
       if (this.#keyCount <= this.#maxKeys * 0.9) {
         return;
       }
-      this.forgottenCount += this.#forgetBucket(versions, bucket, null);
+      this.forgottenCount += this.#forgetSecond(versions, second, null);
     }
   }
+}
+
+/** Rows that come in the order of the source need not be looked for. */
+function isNewTo(
+  { newest, latest, uncertain }: TableVersions,
+  mutation: Mutation,
+): boolean {
+  const version = versionOf(mutation);
+  if (version > latest) {
+    return true;
+  }
+  const known = newest.newest(mutation.key);
+  return (
+    known === undefined ||
+    known < version ||
+    (known === version && uncertain.has(mutation.key))
+  );
 }
