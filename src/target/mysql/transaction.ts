@@ -75,7 +75,7 @@ export class MysqlTransaction implements TargetTransaction {
   /** The first failure: what follows it is not even tried. */
   #failure: Error | null = null;
   /** The protocol has one statement at a time: each waits for the one before. */
-  #last: Promise<void>;
+  #last: Promise<void> = Promise.resolve();
   readonly #orphans = new OrphanRows();
   /** What tables that refer to each other in a circle get before the commit. */
   readonly #postponed: {
@@ -94,17 +94,9 @@ export class MysqlTransaction implements TargetTransaction {
     this.#connection = loan.connection;
     this.#signal = signal;
     this.#watch = cancelOnAbort(loan.connection, signal);
-    this.#last = this.#connection
-      .query(
-        beginStatement(
-          this.#connection.facts.isMariadb,
-          options.applyTimeoutMs,
-        ),
-      )
-      .then(
-        () => {},
-        (error: unknown) => void this.#fail(error, 'statement'),
-      );
+    this.#connection.sendAhead(
+      beginStatement(this.#connection.facts.isMariadb, options.applyTimeoutMs),
+    );
   }
 
   async upsert(rows: ShapeRows): Promise<void> {

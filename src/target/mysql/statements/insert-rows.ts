@@ -54,6 +54,6 @@ export function prepareInsert(rows: ShapeRows, options: WriteOptions): RowWork {
     await connection.query(
       insertStatement(table, columns, temporarySource(table, name)),
     );
-    await emptyTemporary(connection, name);
+    emptyTemporary(connection, name);
   };
 }

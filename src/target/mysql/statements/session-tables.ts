@@ -53,15 +53,18 @@ const interruptions: ReadonlySet<number> = new Set([1317, 1969, 3024]);
 /** MySQL 9.7 warns of a transaction that writes to InnoDB and to MEMORY. */
 const mixesEngines = 6414;
 
-export async function emptyTemporary(
+/** With the next statement that is sent. */
+export function emptyTemporary(
   connection: MysqlConnection,
   name: string,
-): Promise<void> {
-  await connection.query(`delete from ${name}`);
-  const made = connection.temporaryTables.get(name);
-  if (made) {
-    made.holdsRows = false;
-  }
+): void {
+  const made = connection.temporaryTables.get(name)!;
+  made.state = 'emptying';
+  connection.sendAhead(`delete from ${name}`, (isDone) => {
+    if (made.state === 'emptying') {
+      made.state = isDone ? 'empty' : 'filled';
+    }
+  });
 }
 
 /** LOAD DATA LOCAL never fails: it makes warnings of what would be errors. */
@@ -72,11 +75,11 @@ async function fillTemporary(
   file: readonly Buffer[],
 ): Promise<void> {
   const made = connection.temporaryTables.get(name)!;
-  if (made.holdsRows) {
+  if (made.state === 'filled') {
     // What was to be written then has failed.
-    await emptyTemporary(connection, name);
+    emptyTemporary(connection, name);
   }
-  made.holdsRows = true;
+  made.state = 'filled';
   const { affectedRows, warningCount } = await connection.load(
     loadStatement(name, columns),
     file,
@@ -160,7 +163,7 @@ export async function ensureTemporary(
     }
     throw error;
   }
-  temporaryTables.set(name, { lengths, holdsRows: false });
+  temporaryTables.set(name, { lengths, state: 'empty' });
   return true;
 }
 

@@ -267,5 +267,5 @@ async function writeLoaded(
     await rewrite(connection, rows, { watched, source, run });
   }
   await writeFrom(source, rows, run);
-  await emptyTemporary(connection, name);
+  emptyTemporary(connection, name);
 }

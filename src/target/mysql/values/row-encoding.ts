@@ -90,12 +90,27 @@ function cellTexts(
   });
 }
 
+/** Their texts hold digits, signs and marks that mean themselves in both. */
+const unescapedKinds: ReadonlySet<string> = new Set([
+  'integer',
+  'decimal',
+  'float',
+  'bit',
+  'binary',
+  'date',
+  'datetime',
+  'time',
+]);
+
 function cellReader(
   column: ColumnShape,
   escape: (text: string) => string,
 ): (token: JsonText) => string | null {
   const codec = codecOf(column);
   const read = readerOf(codec);
+  if (unescapedKinds.has(codec.kind)) {
+    return read;
+  }
   const escaped = (token: JsonText): string | null => {
     try {
       const text = read(token);

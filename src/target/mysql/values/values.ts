@@ -48,6 +48,8 @@ const lowerN = 0x6e;
 const quote = 0x22;
 const openBracket = 0x5b;
 const openBrace = 0x7b;
+const zero = 0x30;
+const nine = 0x39;
 const jsonNullObject = /^\{\s*"__crdb_json_null__"\s*:\s*true\s*\}$/;
 
 function newReader(codec: MysqlCodec): (token: JsonText) => string {
@@ -164,9 +166,13 @@ function withinFloat(text: string): string {
 
 /** `1e3` is a number that a cast would end at the letter. */
 function wholeNumber(text: string): string {
-  return /^-?\d+$/.test(text)
-    ? text
-    : printDecimal(roundDecimal(parseDecimal(text)!, 0));
+  for (let at = text.startsWith('-') ? 1 : 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < zero || code > nine) {
+      return printDecimal(roundDecimal(parseDecimal(text)!, 0));
+    }
+  }
+  return text;
 }
 
 function textReader(
@@ -243,12 +249,15 @@ function cutFraction(text: string, digitCount: number): string {
   return text.slice(0, digitCount === 0 ? point : point + 1 + digitCount);
 }
 
-const plainZone = /(?:Z|[+-]00(?::?00)?)$/;
+const plainZone = /[+-]00(?::?00)?$/;
 const zonedTime =
   /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?\s*([+-])(\d\d)(?::?(\d\d))?(?::?(\d\d))?$/;
 
 /** DATETIME has no zone: instants are written in UTC. */
 function utcDateTime(text: string): string {
+  if (text.endsWith('Z')) {
+    return text.slice(0, -1).trimEnd();
+  }
   if (plainZone.test(text)) {
     return text.replace(plainZone, '').trimEnd();
   }
