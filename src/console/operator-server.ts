@@ -7,6 +7,7 @@ import { redactText } from '../config/redact.ts';
 import { asReplicatorError, ReplicatorError } from '../failure/failure.ts';
 import { takeAccessToken } from '../source/changefeed/callers/access-token.ts';
 import { refuseUnparsed } from '../source/changefeed/server/framing.ts';
+import { noSchemas } from '../source/changefeed/server/no-schemas.ts';
 import { usualLimits } from '../source/changefeed/server/listener-limits.ts';
 import { addOperatorRoutes, type OperatorContext } from './operator-routes.ts';
 
@@ -41,6 +42,7 @@ export class OperatorServer implements AsyncDisposable {
         connectionsCheckingInterval: requestMs / 2,
       },
       clientErrorHandler: refuseUnparsed,
+      schemaController: noSchemas,
       rewriteUrl(request) {
         takeAccessToken(request as IncomingMessage);
         return request.url ?? '/';

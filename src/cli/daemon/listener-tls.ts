@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 
 import type { StartValues } from '../../config/options.ts';
-import { createSelfSigned } from '../../lib/certificates.ts';
 import {
   checkTlsTexts,
   named,
@@ -30,10 +29,16 @@ export async function listenerTls(
   if (files === null) {
     return null;
   }
-  const own = values.tlsSelfSigned ? await createSelfSigned() : null;
+  const own = values.tlsSelfSigned ? await selfSigned() : null;
   const texts = await readListenerTls(values, own);
   checkListenerTls(values, texts);
   return texts;
+}
+
+/** Made by 250 modules, which no other start need load. */
+async function selfSigned(): Promise<Pick<TlsTexts, 'cert' | 'key'>> {
+  const { createSelfSigned } = await import('../../lib/certificates.ts');
+  return await createSelfSigned();
 }
 
 /**

@@ -1,11 +1,6 @@
 import { hash } from 'node:crypto';
 
-import {
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-} from 'jose';
+import type { JWTPayload } from 'jose';
 
 import { ReplicatorError } from '../../../failure/failure.ts';
 import {
@@ -26,6 +21,10 @@ const maxKept = 1000;
  * key, of threads that read files too, and whoever is not known may ask.
  */
 const maxVerifying = 64;
+
+/** 46 modules, of which a start without tokens need not know. */
+const loadJose = () => import('jose');
+type Jose = Awaited<ReturnType<typeof loadJose>>;
 
 export interface VerifierOptions {
   readonly keys: readonly VerifyingKey[];
@@ -130,14 +129,15 @@ export class TokenVerifier {
 
   async #verifySigned(token: string): Promise<JWTPayload> {
     requireCanonical(token);
-    const { alg, kid } = readHeader(token);
+    const jose = await loadJose();
+    const { alg, kid } = readHeader(jose, token);
     const { keys, audience } = this.#options;
     const fitting = keys.filter(({ algorithms }) => algorithms.includes(alg));
     const named = fitting.filter(({ id }) => id === kid);
     // An issuer may have names of its own for keys: those say nothing here.
     for (const { key } of named.length > 0 ? named : fitting) {
       try {
-        const { payload } = await jwtVerify(token, key, {
+        const { payload } = await jose.jwtVerify(token, key, {
           algorithms: [alg],
           clockTolerance: leewaySeconds,
           currentDate: new Date(this.#nowMs()),
@@ -151,8 +151,8 @@ export class TokenVerifier {
         }
         return payload;
       } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) {
-          throw asRefusal(error);
+        if (!(error instanceof jose.errors.JWSSignatureVerificationFailed)) {
+          throw asRefusal(jose, error);
         }
       }
     }
@@ -181,9 +181,9 @@ function requireCanonical(token: string): void {
   }
 }
 
-function readHeader(token: string): { alg: string; kid: unknown } {
+function readHeader(jose: Jose, token: string): { alg: string; kid: unknown } {
   try {
-    const { alg, kid } = decodeProtectedHeader(token);
+    const { alg, kid } = jose.decodeProtectedHeader(token);
     return { alg: String(alg), kid };
   } catch {
     throw refusedToken('it does not have the form of one');
@@ -191,7 +191,7 @@ function readHeader(token: string): { alg: string; kid: unknown } {
 }
 
 /** The words are ours: what the token holds does not get into them. */
-function asRefusal(error: unknown): Error {
+function asRefusal({ errors }: Jose, error: unknown): Error {
   if (error instanceof errors.JWTExpired) {
     return refusedToken('it has expired');
   }

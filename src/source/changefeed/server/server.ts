@@ -23,6 +23,7 @@ import {
   type ListenerLimits,
   usualLimits,
 } from './listener-limits.ts';
+import { noSchemas } from './no-schemas.ts';
 import { parseRequestPath, type RequestPath } from './path.ts';
 import { type ReceiveContext, receiveBody } from '../receive.ts';
 import type { TlsTexts } from './tls-files.ts';
@@ -112,6 +113,7 @@ export class WebhookServer implements AsyncDisposable {
         }
       },
       routerOptions: { maxParamLength: 4_096 },
+      schemaController: noSchemas,
       frameworkErrors: (_error, _request, reply) => {
         this.#refuse(reply as FastifyReply, new ReplicatorError('E1013'));
       },
