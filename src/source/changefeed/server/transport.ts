@@ -1,4 +1,4 @@
-import http from 'node:http';
+import type http from 'node:http';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 
@@ -8,6 +8,12 @@ import type { ConnectionRefusal, ListenerLimits } from './listener-limits.ts';
 import { type Handler, OpenConnections } from './open-connections.ts';
 import { secureContextOptions } from './secure-context.ts';
 import type { TlsTexts } from './tls-files.ts';
+
+/**
+ * Not imported: that would read whatever it exports, of which one part loads
+ * Node's client of HTTP, 20 ms of a start.
+ */
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** How long a connection may take over what. */
 export interface TransportTimeouts {
@@ -80,7 +86,7 @@ export function createTransport(
   const secure =
     tls &&
     createSecureServer(tls, options, limits, connections.watched(handler));
-  const server = secure ?? http.createServer(limits, handler);
+  const server = secure ?? createServer(limits, handler);
   if (maxConnections > 0) {
     server.maxConnections = maxConnections;
     server.on('drop', () => onRefused('connections'));
