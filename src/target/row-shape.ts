@@ -3,10 +3,12 @@
  * so that a sparse row never overwrites what it does not carry.
  */
 import { ReplicatorError } from '../failure/failure.ts';
+import { detachedText } from '../lib/detached-text.ts';
 import {
   arrayElements,
   scanObject,
   skipBlank,
+  skipValue,
   unescape,
 } from '../mutation/json-text.ts';
 import type { JsonText } from '../mutation/mutation.ts';
@@ -32,8 +34,6 @@ export interface RowShapeOptions {
 
 /** How rows whose members have the same names in the same order are cut. */
 interface Cut {
-  /** Member names as they stand in the text, still escaped. */
-  readonly rawNames: readonly string[];
   /** For each member the place of its column in the group; -1 drops it. */
   readonly places: readonly number[];
   /** Key columns that the row lacks: place in the group, place in the key. */
@@ -50,9 +50,29 @@ interface Group {
   rowCount: number;
 }
 
+/** A cut, and what stands before, between and behind the values of a row. */
+interface Layout {
+  readonly cut: Cut;
+  readonly pieces: readonly string[];
+}
+
+/** Where in a text the values of a row start and end. */
+interface Places {
+  readonly starts: number[];
+  readonly ends: number[];
+}
+
 /**
- * Rows of one feed nearly always have their members in the same order, so the
- * last row's cut is tried first and names are compared, not looked up.
+ * Rows are read in texts of about this many characters: mostly they are pieces
+ * of others, and characters of a text of its own are read twice as fast. A row
+ * that is longer is read where it lies.
+ */
+const joinedLength = 1 << 15;
+
+/**
+ * Rows of one feed nearly always have the same names and blanks at the same
+ * places, so the last row's layout is tried first: only values are read.
+ * Measured with six columns: 0.53 µs a row, 0.83 where names are read too.
  */
 export function groupByShape(
   table: TableShape,
@@ -61,23 +81,29 @@ export function groupByShape(
 ): ShapeRows[] {
   const groups = new Map<string, Group>();
   const cuts = new Map<string, Cut>();
-  const scan = {
-    starts: [] as number[],
-    ends: [] as number[],
-    names: [] as string[],
-  };
-  let last: Cut | null = null;
-  for (const { key, after } of rows) {
-    const isSame = scanRow(after, scan, last);
-    if (!isSame) {
-      const shape = scan.names.join('"');
-      last = cuts.get(shape) ?? null;
-      if (last === null) {
-        last = newCut(table, scan.names, groups, options);
-        cuts.set(shape, last);
+  const places: Places = { starts: [], ends: [] };
+  let last: Layout | null = null;
+  for (const part of partsOf(rows)) {
+    const text = part.map(({ after }) => after).join('') as JsonText;
+    let start = 0;
+    for (const { key, after } of part) {
+      const end = start + after.length;
+      if (last === null || !findValues(text, start, end, last, places)) {
+        const names = findMembers(text, start, places);
+        const shape = names.join('"');
+        let cut = cuts.get(shape);
+        if (!cut) {
+          cut = newCut(table, names, groups, options);
+          cuts.set(shape, cut);
+        }
+        last = {
+          cut,
+          pieces: piecesOf(text, start, end, names.length, places),
+        };
       }
+      addRow(last.cut, key, text, places);
+      start = end;
     }
-    addRow(last!, key, after, scan);
   }
   return [...groups.values()].map(({ columns, values, rowCount }) => ({
     table,
@@ -88,46 +114,89 @@ export function groupByShape(
   }));
 }
 
-/** Fills `scan`; true when every member's name is where `last` has it. */
-function scanRow(
-  after: JsonText,
-  scan: { starts: number[]; ends: number[]; names: string[] },
-  last: Cut | null,
-): boolean {
-  const expected = last?.rawNames;
-  let isSame = expected !== undefined;
-  let count = 0;
-  scan.names.length = 0;
-  scanObject(after, skipBlank(after, 0), (nameStart, nameEnd, start, end) => {
-    if (isSame) {
-      const name = expected![count];
-      isSame =
-        name !== undefined &&
-        name.length === nameEnd - nameStart &&
-        after.startsWith(name, nameStart);
-      if (!isSame) {
-        scan.names.push(...expected!.slice(0, count));
-      }
+/** Rows that are read as one text: see {@link joinedLength}. */
+function* partsOf(rows: Iterable<KeyedRow>): Generator<readonly KeyedRow[]> {
+  let part: KeyedRow[] = [];
+  let length = 0;
+  for (const row of rows) {
+    if (length > 0 && length + row.after.length > joinedLength) {
+      yield part;
+      part = [];
+      length = 0;
     }
-    if (!isSame) {
-      scan.names.push(after.slice(nameStart, nameEnd));
-    }
-    scan.starts[count] = start;
-    scan.ends[count] = end;
-    count += 1;
-  });
-  if (isSame && count < expected!.length) {
-    scan.names.push(...expected!.slice(0, count));
-    return false;
+    part.push(row);
+    length += row.after.length;
   }
-  return isSame;
+  if (part.length > 0) {
+    yield part;
+  }
+}
+
+/** True when the row has the layout; then `places` are those of its values. */
+function findValues(
+  text: string,
+  start: number,
+  end: number,
+  { pieces }: Layout,
+  { starts, ends }: Places,
+): boolean {
+  const count = pieces.length - 1;
+  let at = start;
+  for (let member = 0; member < count; member += 1) {
+    const piece = pieces[member]!;
+    if (!text.startsWith(piece, at)) {
+      return false;
+    }
+    at += piece.length;
+    starts[member] = at;
+    at = skipValue(text, at);
+    ends[member] = at;
+  }
+  const tail = pieces[count]!;
+  return at + tail.length === end && text.startsWith(tail, at);
+}
+
+/** The names of all members as they stand in the text, still escaped. */
+function findMembers(
+  text: string,
+  rowStart: number,
+  { starts, ends }: Places,
+): string[] {
+  const names: string[] = [];
+  scanObject(
+    text,
+    skipBlank(text, rowStart),
+    (nameStart, nameEnd, start, end) => {
+      starts[names.length] = start;
+      ends[names.length] = end;
+      names.push(text.slice(nameStart, nameEnd));
+    },
+  );
+  return names;
+}
+
+function piecesOf(
+  text: string,
+  rowStart: number,
+  rowEnd: number,
+  count: number,
+  { starts, ends }: Places,
+): string[] {
+  const pieces: string[] = [];
+  let at = rowStart;
+  for (let member = 0; member < count; member += 1) {
+    pieces.push(detachedText(text.slice(at, starts[member])));
+    at = ends[member]!;
+  }
+  pieces.push(detachedText(text.slice(at, rowEnd)));
+  return pieces;
 }
 
 function addRow(
   { places, fromKey, group }: Cut,
   key: JsonText,
-  after: JsonText,
-  scan: { starts: readonly number[]; ends: readonly number[] },
+  text: JsonText,
+  { starts, ends }: Places,
 ): void {
   const { values } = group;
   const row = group.rowCount;
@@ -135,9 +204,9 @@ function addRow(
     const place = places[member]!;
     if (place >= 0) {
       // By index: of a repeated name the last value stays, as in JSON.parse.
-      values[place]![row] = after.slice(
-        scan.starts[member],
-        scan.ends[member],
+      values[place]![row] = text.slice(
+        starts[member],
+        ends[member],
       ) as JsonText;
     }
   }
@@ -171,7 +240,6 @@ function newCut(
     groups.set(shape, group);
   }
   return {
-    rawNames: [...rawNames],
     places: members.map((column) =>
       column === null ? -1 : columns.indexOf(column),
     ),

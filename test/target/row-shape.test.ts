@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonText } from '../../src/mutation/mutation.ts';
 import { groupByShape, keyRows } from '../../src/target/row-shape.ts';
@@ -92,6 +93,52 @@ describe('rows cut into columns', () => {
     expect(cut(rows, { ignoreUnknownColumns: true, replace: false })).toEqual([
       { rowCount: 1, a: ['1'], b: ['2'] },
     ]);
+  });
+
+  test('are cut as each would be alone, whatever stood before it', () => {
+    const blank = fc.constantFrom('', '', ' ', '\n ');
+    const value = fc.oneof(
+      fc.json(),
+      fc.constantFrom('1', '-2.50e+3', 'null', '"a\\"b"', '"\\\\"', '"ä€"'),
+      fc.integer().map(String),
+      fc.nat(40_000).map((length) => `"${'x'.repeat(length)}"`),
+    );
+    const member = fc.tuple(
+      fc.constantFrom('"a"', '"b"', '"y"', '"x\\"ä"', '"x\\"\\u00e4"', '"sum"'),
+      value,
+    );
+    const row = fc
+      .tuple(blank, blank, blank, fc.array(member, { maxLength: 6 }))
+      .map(([first, second, third, members]) => {
+        const body = members
+          .map(([name, text]) => `${first}${name}${second}:${third}${text}`)
+          .join(`${second},`);
+        return `${first}{${body}${third}}${second}`;
+      });
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 12 }), (texts) => {
+        const rows = [...texts, ...texts].map(
+          (after, index) => [`["k${index}",${index}]`, after] as const,
+        );
+        const joined = new Map<string, Record<string, unknown[]>>();
+        for (const alone of rows) {
+          const [{ rowCount: _, ...columns }] = cut([alone]) as [
+            { rowCount: number } & Record<string, unknown[]>,
+          ];
+          const shape = Object.keys(columns).join();
+          const known = joined.get(shape);
+          for (const [name, values] of Object.entries(columns)) {
+            known?.[name]!.push(...(values as unknown[]));
+          }
+          if (!known) {
+            joined.set(shape, columns as Record<string, unknown[]>);
+          }
+        }
+        expect(cut(rows).map(({ rowCount: _, ...columns }) => columns)).toEqual(
+          [...joined.values()],
+        );
+      }),
+    );
   });
 
   test('a name out of the prototype is a name like any other', () => {
