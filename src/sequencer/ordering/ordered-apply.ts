@@ -200,11 +200,6 @@ export class OrderedApply {
       this.#options.moreLocksOf?.(batch.tables),
     );
     const isAlone = emptiesTable(batch.tables);
-    // Promises only: a crossing must not keep those before it in memory.
-    const elders = {
-      blockers: this.#blockers({ isAlone, grain }, this.#held.blockers(locks)),
-      lastCommit: this.#lastCommit,
-    };
     const settle = Promise.withResolvers<void>();
     const crossing: Crossing = {
       index: this.#submitCount,
@@ -215,9 +210,13 @@ export class OrderedApply {
       state: 'waiting',
       transaction: null,
     };
+    // Promises only: a crossing must not keep those before it in memory.
+    const elders = {
+      blockers: this.#blockers(crossing, this.#held.take(locks, crossing)),
+      lastCommit: this.#lastCommit,
+    };
     this.#submitCount += 1;
     this.#crossings.add(crossing);
-    this.#held.take(locks, crossing);
     void crossing.ended.then(() => {
       this.#crossings.delete(crossing);
       this.#held.release(locks, crossing);

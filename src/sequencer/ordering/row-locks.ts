@@ -33,10 +33,16 @@ import type { SchemaShape, TableShape } from '../../target/target.ts';
 import { MemberPicker } from './member-picker.ts';
 import { namesByPlace, tableGroups } from './table-links.ts';
 
-/** No name stands in both. */
+/** No name stands in both `exclusive` and `shared`. */
 export interface LockSet {
   readonly exclusive: ReadonlySet<string>;
   readonly shared: ReadonlySet<string>;
+  /**
+   * Rows of tables that stand alone, taken exclusively: keys by table. Nobody
+   * else names them, so that no text has to be made of table and key, which
+   * is most of what locks cost.
+   */
+  readonly rows: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export type LockNames = (
@@ -53,10 +59,15 @@ export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
   return (tables, more) => {
     const exclusive = new Set<string>(more);
     const shared = new Set<string>();
+    const rows = new Map<string, Set<string>>();
     for (const { table, mutations } of tables) {
       const plan = plans.get(table) ?? unlinkedPlan(table);
       if (plan.group !== null) {
         exclusive.add(plan.group);
+      } else if (plan.links === null) {
+        const keys = rows.get(table) ?? new Set();
+        rows.set(table, keys);
+        addRows('', mutations, keys);
       } else {
         addRows(plan.rowPrefix, mutations, exclusive);
       }
@@ -67,7 +78,7 @@ export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
     for (const name of exclusive) {
       shared.delete(name);
     }
-    return { exclusive, shared };
+    return { exclusive, shared, rows };
   };
 }
 

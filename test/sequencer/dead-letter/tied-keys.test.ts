@@ -34,7 +34,7 @@ interface Crossing {
   readonly mutations: readonly Mutation[];
   readonly isBad: boolean;
   readonly locks: LockSet;
-  readonly blockers: ReadonlySet<Crossing>;
+  blockers: ReadonlySet<Crossing>;
   /** What it knew and decided when it began. */
   route: (TableRoute & { open: OpenRows; asked: readonly JsonText[] }) | null;
 }
@@ -50,9 +50,14 @@ class Crossings {
   submit(mutations: readonly Mutation[], isBad: boolean): void {
     const tables: TableMutations[] = [{ table: 't', mutations }];
     const locks = namesOf(tables, this.#open.locksOf(tables));
-    const blockers = this.#held.blockers(locks);
-    const crossing = { mutations, isBad, locks, blockers, route: null };
-    this.#held.take(locks, crossing);
+    const crossing: Crossing = {
+      mutations,
+      isBad,
+      locks,
+      blockers: new Set(),
+      route: null,
+    };
+    crossing.blockers = this.#held.take(locks, crossing);
     this.#under.push(crossing);
   }
 

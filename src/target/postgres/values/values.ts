@@ -45,11 +45,10 @@ export function arrayLiteral(
     codec.kind === 'scalar'
       ? scalarWriter(checkOf(codec.limit, strictness))
       : (token: JsonText) => element(codec, token, strictness);
-  let literal = '{';
+  const texts: string[] = [];
   for (let row = 0; row < tokens.length; row++) {
-    let text: string;
     try {
-      text = write(tokens[row]!);
+      texts.push(write(tokens[row]!));
     } catch (error) {
       if (!(error instanceof UnstorableValue)) {
         throw error;
@@ -58,11 +57,10 @@ export function arrayLiteral(
       const refusal =
         codec.kind === 'scalar' ? error : new UnstorableValue(error.message);
       const settled = settle(refusal, row);
-      text = settled === null ? 'NULL' : quoted(settled);
+      texts.push(settled === null ? 'NULL' : quoted(settled));
     }
-    literal += row === 0 ? text : `,${text}`;
   }
-  return `${literal}}`;
+  return `{${texts.join(',')}}`;
 }
 
 /** Why the column cannot hold the value; null where no reason is known. */
@@ -147,7 +145,9 @@ function scalarElement(token: JsonText): string {
     return 'NULL';
   }
   if (first === quote) {
-    return foreignEscape.test(token) ? quoted(decoded(token)) : token;
+    return token.includes('\\') && foreignEscape.test(token)
+      ? quoted(decoded(token))
+      : token;
   }
   return first === openBracket || first === openBrace ? quoted(token) : token;
 }
