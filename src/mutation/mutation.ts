@@ -87,6 +87,22 @@ export interface TableMutations {
   readonly mutations: readonly Mutation[];
 }
 
+/** The oldest time of a list that is not empty. */
+export function oldestTime(mutations: readonly Mutation[]): Timestamp {
+  let oldest = mutations[0]!.time;
+  let last = oldest;
+  for (const { time } of mutations) {
+    // Rows of one transaction mostly share one string: not compared by text.
+    if (time !== last) {
+      last = time;
+      if (time < oldest) {
+        oldest = time;
+      }
+    }
+  }
+  return oldest;
+}
+
 /**
  * A run of whole source transactions, or a fragment of a giant one.
  *

@@ -1,5 +1,5 @@
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { TableMutations } from '../../mutation/mutation.ts';
+import { oldestTime, type TableMutations } from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   laterTimestamp,
@@ -93,7 +93,7 @@ export class FeedMemory {
 
   async #markFor(part: TableMutations, local: Progress): Promise<TableMark> {
     const { table } = part;
-    const oldest = oldestTime(part);
+    const oldest = oldestTime(part.mutations);
     const past = laterTimestamp(local.resolved, local.applied);
     for (;;) {
       const mark =
@@ -148,11 +148,4 @@ export class FeedMemory {
       remedy: `if a second changefeed sends to ${this.#schema}, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan --schema '${this.#schema}' --table '${table}'`,
     });
   }
-}
-
-function oldestTime({ mutations }: TableMutations): Timestamp {
-  return mutations.reduce(
-    (oldest, { time }) => (time < oldest ? time : oldest),
-    mutations[0]!.time,
-  );
 }

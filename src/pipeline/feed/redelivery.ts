@@ -1,4 +1,8 @@
-import type { TableMutations } from '../../mutation/mutation.ts';
+import {
+  type Mutation,
+  oldestTime,
+  type TableMutations,
+} from '../../mutation/mutation.ts';
 import { nextTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { TableMark } from './table-marks.ts';
 
@@ -71,18 +75,35 @@ function oldestBeyond(
 ): Timestamp | null {
   let oldest: Timestamp | null = null;
   for (const { mutations } of tables) {
-    for (const { time } of mutations) {
-      if (time > resolved && (oldest === null || time < oldest)) {
-        oldest = time;
-      }
+    const time = oldestBehind(mutations, resolved);
+    if (time !== null && (oldest === null || time < oldest)) {
+      oldest = time;
     }
   }
   return oldest;
 }
 
+function oldestBehind(
+  mutations: readonly Mutation[],
+  resolved: Timestamp,
+): Timestamp | null {
+  if (mutations.length > 0) {
+    const oldest = oldestTime(mutations);
+    if (oldest > resolved) {
+      return oldest;
+    }
+  }
+  const later = mutations.filter(({ time }) => time > resolved);
+  return later.length === 0 ? null : oldestTime(later);
+}
+
+function areAllLater(mutations: readonly Mutation[], mark: Timestamp): boolean {
+  return mutations.length === 0 || oldestTime(mutations) > mark;
+}
+
 function without(part: TableMutations, applied: Timestamp): TableMutations {
   const { mutations } = part;
-  return mutations.every(({ time }) => time > applied)
+  return areAllLater(mutations, applied)
     ? part
     : { ...part, mutations: mutations.filter(({ time }) => time > applied) };
 }
@@ -92,7 +113,7 @@ function laterThan(
   mutations: TableMutations['mutations'],
   mark: Timestamp,
 ): TableMutations['mutations'] {
-  if (mutations.every(({ time }) => time > mark)) {
+  if (areAllLater(mutations, mark)) {
     return mutations;
   }
   const time = nextTimestamp(mark);

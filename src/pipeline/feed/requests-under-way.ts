@@ -1,4 +1,4 @@
-import type { TableMutations } from '../../mutation/mutation.ts';
+import { oldestTime, type TableMutations } from '../../mutation/mutation.ts';
 import { laterTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 
 /**
@@ -29,7 +29,7 @@ export class RequestsUnderWay {
 
   /** Until it is disposed the request is under way. */
   enter(tables: readonly TableMutations[]): Disposable {
-    const oldest = oldestTime(tables);
+    const oldest = oldestOf(tables);
     const { promise, resolve } = Promise.withResolvers<void>();
     if (oldest !== null) {
       this.#requests.set(promise, oldest);
@@ -55,13 +55,12 @@ export class RequestsUnderWay {
   }
 }
 
-function oldestTime(tables: readonly TableMutations[]): Timestamp | null {
+function oldestOf(tables: readonly TableMutations[]): Timestamp | null {
   let oldest: Timestamp | null = null;
   for (const { mutations } of tables) {
-    for (const { time } of mutations) {
-      if (oldest === null || time < oldest) {
-        oldest = time;
-      }
+    const time = mutations.length === 0 ? null : oldestTime(mutations);
+    if (time !== null && (oldest === null || time < oldest)) {
+      oldest = time;
     }
   }
   return oldest;

@@ -59,10 +59,8 @@ export async function receiveBody(
     await feed.resolve(path.time);
     return;
   }
-  const text = decodeUtf8(
-    await inflateBody(body, contentEncoding, context.limits, room),
-  );
-  const decoded = await decodeFor(context, feed, path, text, latest);
+  const bytes = await inflateBody(body, contentEncoding, context.limits, room);
+  const decoded = await decodeFor(context, feed, path, bytes, latest);
   context.received(feed, decoded);
   if (decoded.kind === 'resolved') {
     await feed.resolve(decoded.time);
@@ -76,9 +74,12 @@ async function decodeFor(
   context: ReceiveContext,
   feed: Feed,
   path: Exclude<RequestPath, { kind: 'resolved-file' }>,
-  text: string,
+  body: Buffer,
   latest: Timestamp,
 ): Promise<DecodedRequest> {
+  const text = decodeUtf8(body);
+  // An ASCII body has a byte for each character, any other one has more.
+  const bytes = text.length === body.length ? body : null;
   const decode = (): DecodedRequest => {
     const decodeContext = {
       shape: feed.shape(),
@@ -97,7 +98,7 @@ async function decodeFor(
           context.limits.maxLineBytes,
           path.topic,
         )
-      : decodeBody(text, decodeContext);
+      : decodeBody(text, decodeContext, bytes);
   };
   try {
     return await decodeTrusted(feed, decode);

@@ -42,10 +42,14 @@ interface BodyFields {
   isEmpty: boolean;
 }
 
-/** Every throw is a ReplicatorError whose remedy tells what to change. */
+/**
+ * `bytes` is the same as `text` where that is ASCII, else null. Every throw is
+ * a ReplicatorError whose remedy tells what to change.
+ */
 export function decodeBody(
   text: string,
   context: DecodeContext,
+  bytes: Uint8Array | null = null,
 ): DecodedRequest {
   const start = skipBlank(text, 0);
   if (start === text.length) {
@@ -58,7 +62,7 @@ export function decodeBody(
     });
   }
   const { hasPayload, decoder, rowCount, length, resolved, isEmpty } =
-    bodyFields(text, start, context);
+    bodyFields(text, bytes, start, context);
   if (hasPayload) {
     if (length !== null && length !== String(rowCount)) {
       throw new ReplicatorError('E1009', {
@@ -86,6 +90,7 @@ export function decodeBody(
 /** Reads and validates the body in one walk; rows are decoded on the way. */
 function bodyFields(
   text: string,
+  bytes: Uint8Array | null,
   start: number,
   context: DecodeContext,
 ): BodyFields {
@@ -100,9 +105,9 @@ function bodyFields(
   let pos = skipBlank(text, start + 1);
   if (text.charCodeAt(pos) !== 0x7d) {
     found.isEmpty = false;
-    pos = bodyField(found, text, pos, context);
+    pos = bodyField(found, text, bytes, pos, context);
     while (text.charCodeAt(pos) === 0x2c) {
-      pos = bodyField(found, text, skipBlank(text, pos + 1), context);
+      pos = bodyField(found, text, bytes, skipBlank(text, pos + 1), context);
     }
     if (text.charCodeAt(pos) !== 0x7d) {
       throw invalidAt(text, pos);
@@ -115,6 +120,7 @@ function bodyFields(
 function bodyField(
   found: BodyFields,
   text: string,
+  bytes: Uint8Array | null,
   start: number,
   context: DecodeContext,
 ): number {
@@ -129,7 +135,10 @@ function bodyField(
   }
   const valueStart = skipBlank(text, colon + 1);
   if (name === 'payload' && text.charCodeAt(valueStart) === 0x5b) {
-    return skipBlank(text, decodePayload(found, text, valueStart, context));
+    return skipBlank(
+      text,
+      decodePayload(found, text, bytes, valueStart, context),
+    );
   }
   const valueEnd = validateValue(text, valueStart, context.maxDepth - 1);
   const value = text.slice(valueStart, valueEnd) as JsonText;
@@ -147,6 +156,7 @@ function bodyField(
 function decodePayload(
   found: BodyFields,
   text: string,
+  bytes: Uint8Array | null,
   start: number,
   context: DecodeContext,
 ): number {
@@ -159,6 +169,7 @@ function decodePayload(
   }
   const decoder = new RowDecoder(
     text,
+    bytes,
     context,
     context.table === null
       ? undefined

@@ -24,7 +24,7 @@ export function decodeNdjson(
     context.table === null
       ? knownTable(context, topic, resolveTopic)
       : knownTable(context, context.table, resolveTable);
-  const decoder = new RowDecoder(text, context, table);
+  const decoder = new RowDecoder(text, null, context, table);
   let isEmpty = true;
   for (const line of lines(text)) {
     const start = skipBlank(line, 0);

@@ -29,6 +29,7 @@ import {
   scanRow,
 } from './columns.ts';
 import { newEnvelope, readEnvelope, readFields } from './envelope.ts';
+import { KnownRows } from './known-rows.ts';
 import {
   aheadOfClock,
   type DecodeContext,
@@ -60,6 +61,8 @@ interface UnorderedDelete {
 
 export class RowDecoder {
   readonly #context: DecodeContext;
+  /** Null where the text is not ASCII. */
+  readonly #knownRows: KnownRows | null;
   /** For every row; undefined where each row names its own. */
   readonly #fixedTable: TableShape | null | undefined;
   /** Whether any value of the request may spell what cannot be stored. */
@@ -70,6 +73,8 @@ export class RowDecoder {
   readonly #tables = new Map<TableShape, Mutation[]>();
   readonly #unorderedDeletes: UnorderedDelete[] = [];
   #rowNumber = 0;
+  /** Where a row stands from which others like it may be known. */
+  #newRow: readonly [start: number, end: number] | null = null;
   #isBare = false;
   // What the last row had: most often the next one has the same.
   #layout: RowLayout | null = null;
@@ -89,6 +94,7 @@ export class RowDecoder {
    */
   constructor(
     request: string,
+    bytes: Uint8Array | null,
     context: DecodeContext,
     fixedTable: TableShape | null | undefined,
   ) {
@@ -97,6 +103,15 @@ export class RowDecoder {
     this.#fixedTable = fixedTable;
     this.#layout = fixedTable ? rowLayout(fixedTable) : null;
     this.#isSuspect = mayBeUnstorable(request);
+    this.#knownRows =
+      bytes === null
+        ? null
+        : new KnownRows(
+            request,
+            bytes,
+            context.shape,
+            fixedTable && rowLayout(fixedTable),
+          );
   }
 
   /**
@@ -115,6 +130,15 @@ export class RowDecoder {
       throw this.#refusal('E1019', 'is not a JSON object');
     }
     const envelope = this.#envelope;
+    const knownRows = this.#knownRows;
+    if (knownRows !== null) {
+      const end = knownRows.read(envelope, this.#scan, start, depthLeft);
+      if (end >= 0) {
+        this.#isBare = false;
+        this.#decodeWrapped(text, knownRows);
+        return end;
+      }
+    }
     const end = readEnvelope(
       envelope,
       this.#scan,
@@ -134,7 +158,7 @@ export class RowDecoder {
         0,
         depthLeft + 1,
       );
-      this.#decodeWrapped(wrapped);
+      this.#decodeWrapped(wrapped, null);
       return end;
     }
     const { afterStart, payloadStart } = envelope;
@@ -148,7 +172,9 @@ export class RowDecoder {
         depthLeft,
       );
     }
-    this.#decodeWrapped(text);
+    this.#newRow = payloadStart < 0 ? [start, end] : null;
+    this.#decodeWrapped(text, null);
+    this.#newRow = null;
     return end;
   }
 
@@ -172,10 +198,11 @@ export class RowDecoder {
     };
   }
 
-  #decodeWrapped(text: string): void {
+  /** `known` is what has read the row, if it is one of those. */
+  #decodeWrapped(text: string, known: KnownRows | null): void {
     this.#refuseOtherEnvelopes(text);
-    const time = this.#rowTime(text);
-    const layout = this.#rowLayout(text);
+    const time = known?.hasLastTime ? this.#time : this.#rowTime(text);
+    const layout = known?.hasLastTopic ? this.#layout : this.#rowLayout(text);
     if (layout === null) {
       this.#ignoredRowCount += 1;
       return;
@@ -190,8 +217,16 @@ export class RowDecoder {
       text.charCodeAt(beforeStart) === 0x7b
         ? (text.slice(beforeStart, beforeEnd) as JsonText)
         : null;
-    if (text.charCodeAt(afterStart) === 0x7b) {
-      this.#decodeUpsert(text, layout, time, before);
+    const isUpsert = text.charCodeAt(afterStart) === 0x7b;
+    if (isUpsert && this.#envelope.scannedBy !== layout) {
+      scanRow(this.#scan, layout, text, afterStart, Infinity);
+    }
+    if (this.#newRow !== null) {
+      const [start, end] = this.#newRow;
+      this.#knownRows?.learn(this.#envelope, this.#scan, layout, start, end);
+    }
+    if (isUpsert) {
+      this.#decodeUpsert(text, layout, time, before, known);
     } else {
       this.#decodeDelete(text, layout, time, before);
     }
@@ -242,13 +277,15 @@ export class RowDecoder {
     layout: RowLayout,
     time: Timestamp,
     before: JsonText | null,
+    known: KnownRows | null,
   ): void {
-    const { afterStart, afterEnd, scannedBy } = this.#envelope;
+    const { afterStart, afterEnd } = this.#envelope;
     const scan = this.#scan;
-    if (scannedBy !== layout) {
-      scanRow(scan, layout, text, afterStart, Infinity);
-    }
-    const named = namedKey(this.#scan, layout.table, text);
+    const plainKey =
+      known !== null && this.#mayHavePlainKey(layout)
+        ? known.plainKey(this.#envelope, scan)
+        : null;
+    const named = plainKey === null ? namedKey(scan, layout.table, text) : null;
     let after = text.slice(afterStart, afterEnd) as JsonText;
     if (scan.unknownCount > 0 || scan.renamedCount > 0) {
       after = this.#knownColumns(layout, after);
@@ -256,7 +293,10 @@ export class RowDecoder {
     if (this.#isSuspect) {
       refuseUnstorable(layout, after, this.#context.takesNul);
     }
-    this.#add(text, layout, { time, after, before }, named);
+    const mutations = this.#mutationsFor(layout.table);
+    const key = plainKey ?? this.#key(text, layout, named);
+    mutations.push({ time, key, after, before });
+    this.#rowCount += 1;
   }
 
   #decodeDelete(
@@ -277,25 +317,29 @@ export class RowDecoder {
       scanRow(this.#scan, layout, text, this.#envelope.beforeStart, Infinity);
       named = namedKey(this.#scan, layout.table, text);
     }
-    this.#add(text, layout, { time, after: null, before }, named);
+    const mutations = this.#mutationsFor(layout.table);
+    const key = this.#key(text, layout, named);
+    mutations.push({ time, key, after: null, before });
+    this.#rowCount += 1;
   }
 
-  #add(
-    text: string,
-    layout: RowLayout,
-    version: Omit<Mutation, 'key'>,
-    named: JsonText[] | null,
-  ): void {
-    const { table } = layout;
+  #mutationsFor(table: TableShape): Mutation[] {
     if (this.#mutationsOf !== table) {
       this.#mutationsOf = table;
       this.#mutations = this.#tables.get(table) ?? [];
       this.#tables.set(table, this.#mutations);
     }
-    const { time, after, before } = version;
-    const key = this.#key(text, layout, named);
-    this.#mutations.push({ time, key, after, before });
-    this.#rowCount += 1;
+    return this.#mutations;
+  }
+
+  /** Nothing but the one column and the array need be looked at. */
+  #mayHavePlainKey({ table }: RowLayout): boolean {
+    return (
+      table.primaryKey.length === 1 &&
+      this.#envelope.sourceStart < 0 &&
+      !this.#isSuspect &&
+      !this.#isQueryPath
+    );
   }
 
   /** The canonical key, or '' for one that `finish` will put in order. */

@@ -21,6 +21,14 @@ export function resolveTable(
   return known === null ? null : shape.tables.get(known)!;
 }
 
+/** The table of a topic that was resolved before and that no escape spells. */
+export function knownTopic(
+  shape: SchemaShape,
+  topic: string,
+): TableShape | null {
+  return knownTopics.get(shape)?.get(topic) ?? null;
+}
+
 /**
  * The table that a topic means, or null. Throws E1015 for the topic of a
  * column family, whose rows lack columns and would be taken for whole ones.
