@@ -97,6 +97,25 @@ const values = fc.oneof(
   { weight: 4, arbitrary: fc.json({ maxDepth: 2 }) },
 );
 
+const rareForms = [
+  'delete',
+  'delete',
+  'blank',
+  'tight',
+  'sparse',
+  'before',
+  'renamed',
+  'unknown',
+  'twice',
+  'enriched',
+  'object',
+  'spelled',
+  'nested',
+  'bare',
+  'no key',
+  'topic first',
+];
+
 const orders = fc
   .record({
     id: integers,
@@ -108,9 +127,7 @@ const orders = fc
     time: times,
     form: fc.constantFrom(
       ...Array.from({ length: 20 }, () => 'usual'),
-      ...['delete', 'delete', 'blank', 'tight'],
-      ...['sparse', 'before', 'renamed', 'unknown', 'twice', 'enriched'],
-      ...['object', 'spelled', 'nested', 'bare', 'no key', 'topic first'],
+      ...rareForms,
     ),
   })
   .map(({ id, key: other, note, time, form }) => {
