@@ -190,6 +190,24 @@ export function memberValue(text: JsonText, wanted: string): JsonText | null {
   return found;
 }
 
+/** Calls `visit` for every element of the array that starts at `start`. */
+export function scanArray(
+  text: string,
+  start: number,
+  visit: (elementStart: number, elementEnd: number) => void,
+): void {
+  let at = skipBlank(text, start + 1);
+  while (at < text.length && text.charCodeAt(at) !== CLOSE_ARRAY) {
+    const end = skipValue(text, at);
+    visit(at, end);
+    at = skipBlank(text, end);
+    if (text.charCodeAt(at) !== COMMA) {
+      break;
+    }
+    at = skipBlank(text, at + 1);
+  }
+}
+
 /** The elements of an array; of a longer one no more than `maxCount`. */
 export function arrayElements(
   text: JsonText,

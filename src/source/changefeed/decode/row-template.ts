@@ -12,7 +12,7 @@
  * anything else stands, the row is read the slow way: whatever comes, the
  * outcome is the same. Measured: 0.3 µs for a row of 240 bytes instead of 1.0.
  */
-import { scanObject } from '../../../mutation/json-text.ts';
+import { scanArray, scanObject } from '../../../mutation/json-text.ts';
 import { validateValue } from '../../../mutation/json-validation.ts';
 import type { RowLayout, RowScan } from './columns.ts';
 import type { Envelope } from './envelope.ts';
@@ -46,6 +46,7 @@ interface Places {
   afterEnd: number;
   before: number;
   key: number;
+  keyEnd: number;
   topic: number;
   topicEnd: number;
   updated: number;
@@ -60,6 +61,7 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
 
 /** Of larger rows what is repeated matters less; and memory is bounded. */
@@ -93,6 +95,7 @@ export function learnTemplate(
     afterEnd: absent,
     before: absent,
     key: absent,
+    keyEnd: absent,
     topic: absent,
     topicEnd: absent,
     updated: absent,
@@ -109,6 +112,16 @@ export function learnTemplate(
         });
       }
       places.afterEnd = stopAt(valueEnd, 0);
+    } else if (
+      valueStart === envelope.keyStart &&
+      text.charCodeAt(valueStart) === OPEN_ARRAY
+    ) {
+      places.key = stopAt(valueStart, 0);
+      scanArray(text, valueStart, (elementStart, elementEnd) => {
+        stopAt(elementStart, 2);
+        pieceStart = elementEnd;
+      });
+      places.keyEnd = stopAt(valueEnd, 0);
     } else if (valueStart === envelope.topicStart) {
       places.topic = stopAt(valueStart, 0);
       places.topicEnd = stopAt(valueEnd, 0);
@@ -118,6 +131,9 @@ export function learnTemplate(
       const field = fieldThere(envelope, valueStart);
       if (field !== null) {
         places[field] = stop;
+      }
+      if (field === 'key') {
+        places.keyEnd = stop;
       }
     }
   });
@@ -222,7 +238,7 @@ function fillEnvelope(
   envelope.beforeStart = starts[places.before]!;
   envelope.beforeEnd = ends[places.before]!;
   envelope.keyStart = starts[places.key]!;
-  envelope.keyEnd = ends[places.key]!;
+  envelope.keyEnd = ends[places.keyEnd]!;
   envelope.topicStart = starts[places.topic]!;
   envelope.topicEnd = starts[places.topicEnd]!;
   envelope.updatedStart = starts[places.updated]!;
