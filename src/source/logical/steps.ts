@@ -42,10 +42,13 @@ export interface StepsObserver {
 
 /**
  * Steps that are small wait this long for company: a commit of staging costs
- * about half a millisecond however much is in it.
+ * about half a millisecond however much is in it. Embedded staging commits on
+ * this thread, so that nothing is applied meanwhile: of a backlog, where more
+ * is sure to come, steps of 4 ms took a quarter of the throughput.
  */
 const companyMs = 4;
-const companyBytes = 256 * 1024;
+const backlogCompanyMs = 25;
+const companyBytes = 1024 * 1024;
 /** How often an idle source's place is staged, so that its WAL can go. */
 const idleMs = 1_000;
 const roomPollMs = 100;
@@ -72,6 +75,7 @@ export class Steps {
   #staging: Promise<void> | null = null;
   #stagedAtMs = 0;
   #timer: NodeJS.Timeout | null = null;
+  #hasBacklog = false;
   #isOver = false;
 
   constructor(options: StepsOptions, buffer: StepBuffer) {
@@ -117,8 +121,12 @@ export class Steps {
     }
   }
 
-  /** Stages what is whole, in company if it is little. */
-  soon(): void {
+  /** Stages what is whole, in company if it is little. `isMore`: some is there. */
+  soon(isMore: boolean): void {
+    if (this.#hasBacklog !== isMore) {
+      this.#hasBacklog = isMore;
+      this.#cancelTimer();
+    }
     // A busy source whose changes are all left out sends no keepalives.
     if (this.#isPlaceDue && this.#closedLsn > this.#stagedLsn) {
       void this.#stage();
@@ -208,7 +216,8 @@ export class Steps {
     if (this.#staging || this.#timer || this.#isOver || !this.#hasRows) {
       return;
     }
-    const waitMs = this.#stagedAtMs + companyMs - performance.now();
+    const patienceMs = this.#hasBacklog ? backlogCompanyMs : companyMs;
+    const waitMs = this.#stagedAtMs + patienceMs - performance.now();
     if (waitMs <= 0 || this.#buffer.sizeBytes > companyBytes) {
       void this.#stage();
       return;

@@ -119,8 +119,8 @@ export class Transactions implements WalHandler {
     return undefined;
   }
 
-  paused(): void {
-    this.#steps.soon();
+  paused(isMore: boolean): void {
+    this.#steps.soon(isMore);
   }
 
   /** Resolves when all that is whole is durable and confirmed. */

@@ -246,7 +246,7 @@ class Run {
     const sent = events.filter(({ transaction }) => lsnOf(transaction) >= from);
     for (const { payload, transaction } of sent.slice(0, limit)) {
       if (payload === 'pause') {
-        transactions.paused();
+        transactions.paused(false);
       } else if (payload === 'keepalive') {
         await transactions.keepalive(
           endOfLsn(transaction) + 10n,

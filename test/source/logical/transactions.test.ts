@@ -76,7 +76,7 @@ test('a source that sends nothing but what is left out, and no keepalive, may fo
     ]) {
       await transactions.message(payload);
     }
-    transactions.paused();
+    transactions.paused(false);
     await sleep(5);
   }
 

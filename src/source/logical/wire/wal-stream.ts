@@ -44,8 +44,8 @@ export interface WalHandler {
     serverMicros: bigint,
     replyAsked: boolean,
   ): Promise<void> | undefined;
-  /** Whatever had arrived is handled. */
-  paused(): void;
+  /** Whatever was read is handled. `isMore`: so much that there is more of it. */
+  paused(isMore: boolean): void;
 }
 
 /** A read of at least this many bytes is followed by the next one at once. */
@@ -267,11 +267,15 @@ export class WalStream implements AsyncDisposable {
         this.#gate.open();
       }
     };
-    if (this.#lastReadBytes >= fullReadBytes) {
+    if (this.#isMore) {
       setImmediate(open);
     } else {
       setTimeout(open, poolPauseMs);
     }
+  }
+
+  get #isMore(): boolean {
+    return this.#lastReadBytes >= fullReadBytes;
   }
 
   get #mayHandle(): boolean {
@@ -296,7 +300,7 @@ export class WalStream implements AsyncDisposable {
         }
       }
       if (this.#mayHandle) {
-        this.#handler?.paused();
+        this.#handler?.paused(this.#isMore);
         this.#readOn();
       }
     } catch (error) {
