@@ -74,6 +74,11 @@ export interface TableShape {
   readonly deleteHasEffects?: boolean;
   /** No trigger runs when a row is deleted. Absent: that is not known. */
   readonly deletesQuietly?: boolean;
+  /**
+   * No trigger runs when a row is written or deleted, and no constraint but
+   * keys looks at other rows. Absent: that is not known.
+   */
+  readonly changesQuietly?: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];
   readonly foreignKeys: readonly ForeignKey[];

@@ -20,6 +20,7 @@ import {
 import type { Pipelines } from '../../pipeline/pipelines.ts';
 import { LogicalSource } from '../../source/logical/logical-source.ts';
 import { printLsn } from '../../source/logical/server/lsn.ts';
+import type { RunLimits } from '../../source/logical/step-buffer.ts';
 import { watchSlot } from '../../source/logical/server/slot-watch.ts';
 import type { TransactionFeed } from '../../source/source.ts';
 import { type Logger, openLogger } from '../../telemetry/logger.ts';
@@ -168,6 +169,7 @@ export async function runSlotDaemon(
     partitionTruncate: values.partitionTruncate,
     spoolFolder: join(values.dataDir, 'spool'),
     spoolBytes: values.stagingMaxBytes,
+    runLimits: runLimits(values),
     bufferBytes: values.memoryLimit / 16,
     quiescentPeriodMs: values.quiescentPeriod,
     observer: slotObserver(metrics, main, logger),
@@ -210,6 +212,17 @@ function schemaMap(
     schemas.set(source, typedSchema(target)!);
   }
   return schemas;
+}
+
+/**
+ * What the sequencer would join in any case. Each transaction stays by itself
+ * where it must: a version that never goes is set aside from its own alone.
+ */
+function runLimits(values: PglogicalValues): RunLimits | null {
+  const { flushSize, timestampLimit, collapseMutations, onRowError } = values;
+  return collapseMutations && onRowError === 'halt'
+    ? { rows: flushSize, transactions: timestampLimit }
+    : null;
 }
 
 /**

@@ -41,6 +41,8 @@ export interface LogicalSourceOptions {
   /** For transactions that are streamed before they have ended. */
   readonly spoolFolder: string;
   readonly spoolBytes: number;
+  /** See {@link TransactionsOptions.runLimits}. */
+  readonly runLimits: TransactionsOptions['runLimits'];
   /** What rows may take in memory before the stream waits for staging. */
   readonly bufferBytes: number;
   /** How often what a person must mend is tried again. */
@@ -254,6 +256,7 @@ export class LogicalSource {
         stagingFailure ??= error;
         stream.cut();
       },
+      runLimits: this.#options.runLimits,
       bufferBytes: this.#options.bufferBytes,
       spoolBytes: this.#options.spoolBytes,
     });

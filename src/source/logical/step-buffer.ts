@@ -1,9 +1,21 @@
 import {
+  isTruncation,
   type Mutation,
   rowBytes,
   type TableMutations,
 } from '../../mutation/mutation.ts';
+import type { Timestamp } from '../../mutation/timestamp.ts';
+import type { TableShape } from '../../target/target.ts';
 import type { MutationSink, TargetTable } from './decode/row-decoder.ts';
+
+/** How much is joined to one run. */
+export interface RunLimits {
+  readonly rows: number;
+  readonly transactions: number;
+}
+
+/** Before it is taken, nobody else has seen it. */
+type HeldRow = { -readonly [Field in keyof Mutation]: Mutation[Field] };
 
 /**
  * Mutations of one table under one key; those from `openFrom` on are open. A
@@ -12,24 +24,53 @@ import type { MutationSink, TargetTable } from './decode/row-decoder.ts';
 interface Part {
   readonly table: string;
   readonly keyColumns: readonly string[] | undefined;
-  mutations: Mutation[];
+  readonly standsAlone: boolean;
+  mutations: HeldRow[];
   openFrom: number;
+  /** Behind it, and before what is open, lie the rows of the run. */
+  runFrom: number;
+  /** Where the newest version of each row of the run lies, by key. */
+  readonly places: Map<string, number>;
 }
 
 /**
  * What has been decoded and is not staged yet: whole transactions, and behind
  * them the beginning of the one that is still coming in.
  *
- *     table a   ├── closed ──┤├ open ┤
+ *     table a   ├── closed ─────── run ─┤├ open ┤
  *     table b   ├─ closed ─┤
+ *
+ * Neighbouring transactions are joined to a *run*: one transaction, at the time
+ * of the last of them. Of a row that several of them change only the newest
+ * version is kept. The sequencer would fold them as well, but when all had been
+ * written and read: of pgbench's rows half are never staged.
+ *
+ * Invariant: nobody ever needs to take a run apart. So only rows join it that
+ * can stand in no other's way but by their primary key, and one that lacks
+ * columns stands beside the version before it.
  */
 export class StepBuffer implements MutationSink {
+  readonly #limits: RunLimits | null;
   #parts: Part[] = [];
   /** The part that takes the next row of a table. */
   #current = new Map<string, Part>();
+  /** Those with rows of the transaction that is coming in. */
+  #openParts: Part[] = [];
+  #runParts: Part[] = [];
   #sizeBytes = 0;
-  #isOpen = false;
   #openCount = 0;
+  /** What is open may join the run. */
+  #mayJoin = true;
+  /** Rows of what is open that lack columns. */
+  readonly #sparse = new Set<Mutation>();
+  #runRowCount = 0;
+  #runLength = 0;
+  #runTime = '' as Timestamp;
+
+  /** Without limits each transaction stays by itself. */
+  constructor(limits: RunLimits | null) {
+    this.#limits = limits;
+  }
 
   /** About what the rows take in memory. */
   get sizeBytes(): number {
@@ -42,32 +83,70 @@ export class StepBuffer implements MutationSink {
   }
 
   begin(): void {
-    this.#isOpen = true;
     this.#openCount = 0;
-    for (const part of this.#parts) {
-      part.openFrom = part.mutations.length;
-    }
+    this.#mayJoin = this.#limits !== null;
   }
 
   put(
     table: TargetTable,
     keyColumns: readonly string[] | undefined,
     mutation: Mutation,
+    isSparse: boolean,
   ): void {
-    const part = this.#partOf(table.name, keyColumns);
-    part.mutations.push(mutation);
+    const part = this.#partOf(table, keyColumns);
+    const { mutations } = part;
+    if (mutations.length === part.openFrom) {
+      this.#openParts.push(part);
+      this.#mayJoin &&= part.standsAlone;
+    }
+    mutations.push(mutation);
     this.#openCount += 1;
     this.#sizeBytes += rowBytes(mutation);
+    if (this.#mayJoin) {
+      this.#mayJoin =
+        mutation.movedFrom === undefined && !isTruncation(mutation);
+      if (isSparse) {
+        this.#sparse.add(mutation);
+      }
+    }
   }
 
-  /** What was open belongs to the whole transactions now. */
-  commit(): void {
-    this.#isOpen = false;
+  /** From here on, rows of a table may have other columns than before. */
+  separate(): void {
+    this.#endRun();
+    this.#mayJoin &&= this.#openParts.length === 0;
+  }
+
+  /** What was open is a whole transaction now. */
+  commit(time: Timestamp): void {
+    const limits = this.#limits;
+    const rowCount = this.#openCount;
+    const joins = limits !== null && this.#mayJoin && rowCount <= limits.rows;
+    if (
+      !joins ||
+      this.#runRowCount + rowCount > limits.rows ||
+      this.#runLength >= limits.transactions
+    ) {
+      this.#endRun();
+    }
+    for (const part of this.#openParts) {
+      if (joins) {
+        this.#join(part);
+      }
+      part.openFrom = part.mutations.length;
+    }
+    if (joins) {
+      this.#runLength += 1;
+      this.#runTime = time;
+    }
+    this.#openParts = [];
+    this.#sparse.clear();
   }
 
   /** Takes what is whole. */
   takeClosed(): TableMutations[] {
-    if (!this.#isOpen) {
+    this.#endRun();
+    if (this.#openParts.length === 0) {
       return this.#takeAll();
     }
     const taken: TableMutations[] = [];
@@ -84,6 +163,7 @@ export class StepBuffer implements MutationSink {
         const open = mutations.slice(openFrom);
         const rest = { ...part, mutations: open, openFrom: 0 };
         this.#parts.push(rest);
+        this.#openParts.push(rest);
         this.#current.set(table, rest);
         for (const mutation of open) {
           this.#sizeBytes += rowBytes(mutation);
@@ -95,6 +175,9 @@ export class StepBuffer implements MutationSink {
 
   /** Takes the open transaction's rows; what is whole must be taken before. */
   takeOpen(): TableMutations[] {
+    // The rest of it must have the same time.
+    this.#mayJoin = false;
+    this.#sparse.clear();
     return this.#takeAll();
   }
 
@@ -108,19 +191,99 @@ export class StepBuffer implements MutationSink {
 
   #clear(): void {
     this.#parts = [];
+    this.#openParts = [];
     this.#current = new Map();
     this.#sizeBytes = 0;
   }
 
-  #partOf(table: string, keyColumns: readonly string[] | undefined): Part {
-    let part = this.#current.get(table);
+  /** Versions that the run has already give way to those that are open. */
+  #join(part: Part): void {
+    const { mutations, places, openFrom } = part;
+    if (places.size === 0) {
+      part.runFrom = openFrom;
+      this.#runParts.push(part);
+    }
+    let end = openFrom;
+    for (let index = openFrom; index < mutations.length; index += 1) {
+      const mutation = mutations[index]!;
+      const { key } = mutation;
+      const place = places.get(key);
+      if (place !== undefined && this.#replaces(mutation, mutations[place]!)) {
+        this.#sizeBytes -= rowBytes(mutations[place]!);
+        mutations[place] = mutation;
+      } else {
+        places.set(key, end);
+        mutations[end] = mutation;
+        end += 1;
+      }
+    }
+    mutations.length = end;
+    this.#runRowCount += end - openFrom;
+  }
+
+  /**
+   * A row behind its delete does not: columns that it lacks take their
+   * defaults then (fold.ts).
+   */
+  #replaces(newer: Mutation, older: Mutation): boolean {
+    return (
+      newer.after === null || (older.after !== null && !this.#sparse.has(newer))
+    );
+  }
+
+  #endRun(): void {
+    if (this.#runLength > 1) {
+      for (const { mutations, runFrom, openFrom } of this.#runParts) {
+        for (let index = runFrom; index < openFrom; index += 1) {
+          mutations[index]!.time = this.#runTime;
+        }
+      }
+    }
+    for (const { places } of this.#runParts) {
+      places.clear();
+    }
+    this.#runParts = [];
+    this.#runRowCount = 0;
+    this.#runLength = 0;
+  }
+
+  #partOf(table: TargetTable, keyColumns: readonly string[] | undefined): Part {
+    let part = this.#current.get(table.name);
     if (part === undefined || !isSameKey(part.keyColumns, keyColumns)) {
-      part = { table, keyColumns, mutations: [], openFrom: 0 };
+      part = {
+        table: table.name,
+        keyColumns,
+        standsAlone: standsAlone(table.shape),
+        mutations: [],
+        openFrom: 0,
+        runFrom: 0,
+        places: new Map(),
+      };
       this.#parts.push(part);
-      this.#current.set(table, part);
+      this.#current.set(table.name, part);
     }
     return part;
   }
+}
+
+/**
+ * Nothing but its key holds one of its rows against another: no unique value,
+ * no reference, no rule of the target's own. Where that is not known it does not.
+ */
+function standsAlone({
+  primaryKey,
+  uniqueKeys,
+  foreignKeys,
+  columns,
+  changesQuietly = false,
+}: TableShape): boolean {
+  return (
+    changesQuietly &&
+    primaryKey.length > 0 &&
+    uniqueKeys.length === 0 &&
+    foreignKeys.length === 0 &&
+    !columns.some(({ referred }) => referred)
+  );
 }
 
 /** Partitions that go into one table each have their own array. */

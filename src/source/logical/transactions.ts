@@ -14,7 +14,7 @@ import {
 } from './decode/pgoutput.ts';
 import type { RowDecoder } from './decode/row-decoder.ts';
 import { type Spool, SpoolFull } from './spool.ts';
-import { StepBuffer } from './step-buffer.ts';
+import { type RunLimits, StepBuffer } from './step-buffer.ts';
 import { Steps, type StepsOptions } from './steps.ts';
 import type { WalHandler } from './wire/wal-stream.ts';
 
@@ -25,6 +25,8 @@ export interface TransactionsOptions extends StepsOptions {
   learnRelation(message: Buffer): Promise<void> | undefined;
   /** The same for the tables that a message empties. */
   learnTruncation(message: Buffer): Promise<void> | undefined;
+  /** How much of what follows one another is joined; null: nothing. */
+  readonly runLimits: RunLimits | null;
   /** Bytes of streamed transactions on disk; beyond, SpoolFull is thrown. */
   readonly spoolBytes: number;
 }
@@ -41,7 +43,7 @@ export interface TransactionsOptions extends StepsOptions {
  */
 export class Transactions implements WalHandler {
   readonly #options: TransactionsOptions;
-  readonly #buffer = new StepBuffer();
+  readonly #buffer: StepBuffer;
   readonly #steps: Steps;
   readonly #clock: CommitClock;
   /** The transaction that is being decoded. */
@@ -54,6 +56,7 @@ export class Transactions implements WalHandler {
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
+    this.#buffer = new StepBuffer(options.runLimits);
     this.#steps = new Steps(options, this.#buffer);
     this.#clock = new CommitClock(options.resolved);
     this.#shape = options.feed.shape();
@@ -77,7 +80,7 @@ export class Transactions implements WalHandler {
         this.#commit(readCommit(payload).endLsn);
         return undefined;
       case messageKinds.relation:
-        return this.#options.learnRelation(payload);
+        return this.#learn(payload);
       case messageKinds.type:
       case messageKinds.origin:
       case messageKinds.logicalMessage:
@@ -140,8 +143,14 @@ export class Transactions implements WalHandler {
     const shape = this.#options.feed.shape();
     if (shape !== this.#shape) {
       this.#shape = shape;
+      this.#buffer.separate();
       this.#options.decoder.refresh();
     }
+  }
+
+  #learn(message: Buffer): Promise<void> | undefined {
+    this.#buffer.separate();
+    return this.#options.learnRelation(message);
   }
 
   #change(payload: Buffer): Promise<void> | undefined {
@@ -170,7 +179,7 @@ export class Transactions implements WalHandler {
     const { time, isStaged } = this.#open!;
     const rowCount = this.#buffer.openCount;
     this.#open = null;
-    this.#buffer.commit();
+    this.#buffer.commit(time);
     this.#steps.closed(time, endLsn, { rowCount, isStaged });
   }
 
@@ -215,7 +224,7 @@ export class Transactions implements WalHandler {
   #replayed(message: Buffer): Promise<void> | undefined {
     switch (message[0]!) {
       case messageKinds.relation:
-        return this.#options.learnRelation(message);
+        return this.#learn(message);
       case messageKinds.truncate:
         return this.#truncate(message);
       default:

@@ -90,6 +90,7 @@ test('each session with the source notes a position that is new, so that no step
     onUnknown: 'refuse',
     partitionTruncate: 'refuse',
     spoolFolder: folder,
+    runLimits: { rows: 1000, transactions: 1000 },
     spoolBytes: 1 << 20,
     bufferBytes: 1 << 20,
     quiescentPeriodMs: 100,

@@ -6,8 +6,12 @@ import {
   type TableMutations,
   rowBytes,
 } from '../../../src/mutation/mutation.ts';
-import { timestampFromMs } from '../../../src/mutation/timestamp.ts';
+import {
+  type Timestamp,
+  timestampFromMs,
+} from '../../../src/mutation/timestamp.ts';
 import { StepBuffer } from '../../../src/source/logical/step-buffer.ts';
+import type { ColumnShape } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../../target/table-shape.ts';
 
 const tables = ['a', 'b', 'c'].map((name) => ({
@@ -61,7 +65,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test('however transactions and steps interleave, a step takes what is whole and nothing of what is open, in order', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const buffer = new StepBuffer();
+      const buffer = new StepBuffer(null);
       let closed: { name: string; serial: number }[] = [];
       let open: { name: string; serial: number }[] = [];
       let isOpen = false;
@@ -93,11 +97,12 @@ test('however transactions and steps interleave, a step takes what is whole and 
             table,
             each.isKeyed ? keyColumns : undefined,
             mutation(serial),
+            false,
           );
           const name = `${table.name}(${each.isKeyed ? 'id' : 'keyless'})`;
           open.push({ name, serial });
         } else if (each.does === 'end') {
-          buffer.commit();
+          buffer.commit(time);
           isOpen = false;
           closed.push(...open);
           open = [];
@@ -123,13 +128,193 @@ test('however transactions and steps interleave, a step takes what is whole and 
 });
 
 test('rows of several partitions that have one key are one list', () => {
-  const buffer = new StepBuffer();
+  const buffer = new StepBuffer(null);
   buffer.begin();
   for (let serial = 1; serial <= 4; serial += 1) {
-    buffer.put(tables[0]!, ['id'], mutation(serial));
+    buffer.put(tables[0]!, ['id'], mutation(serial), false);
   }
-  buffer.put(tables[0]!, ['id', 'n'], mutation(5));
+  buffer.put(tables[0]!, ['id', 'n'], mutation(5), false);
   expect(buffer.takeOpen().map(({ mutations }) => mutations.length)).toEqual([
     4, 1,
   ]);
+});
+
+interface Change {
+  readonly table: number;
+  readonly key: number;
+  /** Columns that it carries; null deletes the row. */
+  readonly after: Readonly<Record<string, number>> | null;
+}
+
+const linkedTable = { name: 'linked', shape: tableShapeIn('s')('linked', []) };
+const key: ColumnShape = {
+  name: 'id',
+  type: 'pg_catalog.text',
+  codec: { kind: 'scalar' },
+  keyOrdinal: 0,
+  nullable: false,
+  hasDefault: false,
+  generated: false,
+  identity: null,
+};
+const joinedTables = [
+  ...['a', 'b'].map((name) => ({
+    name,
+    shape: tableShapeIn('s')(name, [key], { changesQuietly: true }),
+  })),
+  linkedTable,
+];
+
+const change: fc.Arbitrary<Change> = fc.record({
+  table: fc.oneof(
+    { weight: 8, arbitrary: fc.nat(1) },
+    { weight: 1, arbitrary: fc.constant(2) },
+  ),
+  key: fc.nat(3),
+  after: fc.option(
+    fc.oneof(
+      fc.record({ x: fc.nat(9), y: fc.nat(9) }),
+      fc.record({ x: fc.nat(9) }),
+    ),
+    { freq: 3 },
+  ),
+});
+
+type RunStep =
+  | { readonly does: 'transaction'; readonly changes: readonly Change[] }
+  | { readonly does: 'separate' | 'takeClosed' | 'openThenTake' | 'part' };
+
+const runStep: fc.Arbitrary<RunStep> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      does: fc.constant('transaction' as const),
+      changes: fc.array(change, { maxLength: 4 }),
+    }),
+  },
+  ...(['separate', 'takeClosed', 'openThenTake', 'part'] as const).map(
+    (does) => ({ weight: 1, arbitrary: fc.constant({ does }) }),
+  ),
+);
+
+/** Rows by table and key, as a target has them that keeps absent columns. */
+type State = Map<string, Record<string, number>>;
+
+function applyTo(
+  state: State,
+  name: string,
+  after: Readonly<Record<string, number>> | null,
+): void {
+  if (after === null) {
+    state.delete(name);
+  } else {
+    state.set(name, { ...state.get(name), ...after });
+  }
+}
+
+test('however transactions are joined, at each time that is staged the rows are those of the source', () => {
+  let joinedCount = 0;
+  let foldedCount = 0;
+  fc.assert(
+    fc.property(
+      fc.array(runStep, { maxLength: 60 }),
+      fc.record({
+        rows: fc.integer({ min: 1, max: 20 }),
+        transactions: fc.integer({ min: 1, max: 8 }),
+      }),
+      (steps, limits) => {
+        const buffer = new StepBuffer(limits);
+        const source: State = new Map();
+        const sourceAt = new Map<Timestamp, string>();
+        const taken: { name: string; mutation: Mutation }[] = [];
+        let clockMs = 0;
+        let putCount = 0;
+        let now = timestampFromMs(clockMs);
+        const show = (state: State): string =>
+          JSON.stringify([...state].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+        const take = (tables: readonly TableMutations[]): void => {
+          for (const { table, mutations } of tables) {
+            for (const each of mutations) {
+              taken.push({ name: `${table} ${each.key}`, mutation: each });
+            }
+          }
+        };
+        const put = (changes: readonly Change[]): void => {
+          for (const { table, key, after } of changes) {
+            const target = joinedTables[table]!;
+            putCount += 1;
+            buffer.put(
+              target,
+              ['id'],
+              {
+                time: now,
+                key: `[${key}]` as JsonText,
+                after: after && (JSON.stringify(after) as JsonText),
+                before: null,
+              },
+              after !== null && !('y' in after),
+            );
+            applyTo(source, `${target.name} [${key}]`, after);
+          }
+        };
+        const begin = (): void => {
+          clockMs += 1;
+          now = timestampFromMs(clockMs);
+          buffer.begin();
+        };
+        const commit = (): void => {
+          buffer.commit(now);
+          sourceAt.set(now, show(source));
+        };
+        const some: Change[] = [
+          { table: 0, key: 1, after: { x: clockMs, y: 1 } },
+        ];
+        for (const each of steps) {
+          if (each.does === 'transaction') {
+            begin();
+            put(each.changes);
+            commit();
+          } else if (each.does === 'separate') {
+            buffer.separate();
+          } else if (each.does === 'takeClosed') {
+            take(buffer.takeClosed());
+          } else {
+            begin();
+            put(some);
+            take(buffer.takeClosed());
+            if (each.does === 'part') {
+              take(buffer.takeOpen());
+              put([{ ...some[0]!, key: 2 }]);
+            }
+            commit();
+          }
+        }
+        take(buffer.takeClosed());
+        expect(buffer.sizeBytes).toBe(0);
+
+        const times = [
+          ...new Set(taken.map(({ mutation: { time: each } }) => each)),
+        ].toSorted();
+        joinedCount += sourceAt.size - times.length;
+        foldedCount += putCount - taken.length;
+        const target: State = new Map();
+        for (const at of times) {
+          for (const { name, mutation: row } of taken) {
+            if (row.time === at) {
+              applyTo(
+                target,
+                name,
+                row.after && (JSON.parse(row.after) as Record<string, number>),
+              );
+            }
+          }
+          expect(show(target)).toBe(sourceAt.get(at));
+        }
+        expect(show(target)).toBe(show(source));
+      },
+    ),
+    { numRuns: 500 },
+  );
+  expect(joinedCount).toBeGreaterThan(100);
+  expect(foldedCount).toBeGreaterThan(100);
 });

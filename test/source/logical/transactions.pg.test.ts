@@ -234,6 +234,7 @@ class Run {
       },
       failed: (error) => failures.push(error),
       bufferBytes: 2_500,
+      runLimits: { rows: 1000, transactions: 1000 },
       spoolBytes: 1 << 20,
       observer: {
         transactions: () => {},

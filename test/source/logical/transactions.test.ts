@@ -53,6 +53,7 @@ test('a source that sends nothing but what is left out, and no keepalive, may fo
       throw error;
     },
     bufferBytes: 1 << 20,
+    runLimits: null,
     spoolBytes: 1 << 20,
     observer: { transactions() {}, staged() {}, waitingForStaging() {} },
   });

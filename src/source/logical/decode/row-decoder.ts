@@ -45,11 +45,15 @@ export interface RowDecoderOptions {
 }
 
 export interface MutationSink {
-  /** `keyColumns` is empty for tables without a primary key. */
+  /**
+   * `keyColumns` is empty for tables without a primary key. `isSparse`: the row
+   * lacks columns that its table has.
+   */
   put(
     table: TargetTable,
     keyColumns: readonly string[],
     mutation: Mutation,
+    isSparse: boolean,
   ): void;
 }
 
@@ -290,7 +294,8 @@ export class RowDecoder {
 
   #put(plan: TablePlan, mutation: Mutation): void {
     requireRowSize(plan, mutation);
-    this.#sink.put(plan.table, plan.keyColumns, mutation);
+    const isSparse = mutation.after !== null && this.#tuples.absentCount > 0;
+    this.#sink.put(plan.table, plan.keyColumns, mutation, isSparse);
   }
 }
 

@@ -51,6 +51,15 @@ select c.oid as table_oid, c.relname as table,
     select from pg_catalog.pg_trigger g
     where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 8 <> 0
   ) as deletes_quietly,
+  not exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D'
+  ) and not exists (
+    select from pg_catalog.pg_rewrite r where r.ev_class = c.oid
+  ) and not exists (
+    select from pg_catalog.pg_index i
+    where i.indrelid = c.oid and i.indisexclusion
+  ) as changes_quietly,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
   (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,

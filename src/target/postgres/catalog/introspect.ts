@@ -108,6 +108,7 @@ function tableShape(
     deleteTakes: first['delete_takes'] === 't',
     deleteHasEffects: first['delete_has_effects'] === 't',
     deletesQuietly: first['deletes_quietly'] === 't',
+    changesQuietly: first['changes_quietly'] === 't',
     uniqueKeys: parts.indexes
       .filter((row) => row !== primary)
       .map((row) => JSON.parse(row['columns']!) as string[]),

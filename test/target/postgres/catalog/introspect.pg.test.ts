@@ -109,6 +109,27 @@ describe('the catalog of PostgreSQL', () => {
     expect(uniqueKeys).toEqual([['b', 'a'], ['c'], ['a', 'd'], ['b', 'c']]);
   });
 
+  test('tells whether anything but keys holds rows against one another', async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(`
+      create function quiet() returns trigger language plpgsql as 'begin return new; end';
+      create table plain (id int8 primary key, n int4 unique check (n > 0));
+      create table triggered (id int8 primary key);
+      create trigger t before insert on triggered for each row execute function quiet();
+      create table excluding (id int8 primary key, r int4range, exclude using gist (r with &&));
+      create table ruled (id int8 primary key);
+      create rule r as on update to ruled do also select 1`);
+    const { tables } = await shapeOf(fixture);
+    expect(
+      [...tables].map(([name, { changesQuietly }]) => [name, changesQuietly]),
+    ).toEqual([
+      ['excluding', false],
+      ['plain', true],
+      ['ruled', false],
+      ['triggered', false],
+    ]);
+  });
+
   test('tells foreign keys with their columns in order', async () => {
     await using fixture = await postgresFixture();
     await fixture.sql('create schema other');
