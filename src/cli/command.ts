@@ -12,8 +12,6 @@ export interface CommandIo {
 export interface Command {
   /** As typed: `start`, `staging list`. */
   readonly name: string;
-  /** One line for the overview of `replicator help`. */
-  readonly summary: string;
   /** Paragraphs for `replicator help <command>`. */
   readonly description: string;
   /** The options it understands beside the global ones. */

@@ -51,7 +51,7 @@ async function optionsPage(): Promise<string> {
       ...optionRows(group, { ...pglogicalOptions, ...startOptions }, group),
     );
   }
-  for (const load of Object.values(commands)) {
+  for (const { load } of Object.values(commands)) {
     const { name, options } = await load();
     lines.push(
       ...optionRows(`\`replicator ${name}\` alone`, options, 'Command'),

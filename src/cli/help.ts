@@ -15,33 +15,30 @@ import { wrapText } from './wrap-text.ts';
 
 export const helpCommand: Command = {
   name: 'help',
-  summary: 'Explain a command and its options',
   description:
     'Without an argument: which commands there are. With the name of a command: what it does and all of its options.',
   options: {},
   positionals: ['[command]'],
   async run({ positionals }, io) {
     if (positionals.length === 0) {
-      await printOverview(io.stdout);
+      printOverview(io.stdout);
       return 0;
     }
     const match = matchCommand(positionals);
     if (match === null) {
-      if (await printFamily(positionals, { ...io, stderr: io.stdout })) {
+      if (printFamily(positionals, { ...io, stderr: io.stdout })) {
         return 0;
       }
       throw new ReplicatorError('E5001', {
         detail: `there is no command ${shownWord(positionals.join(' '))}`,
       });
     }
-    io.stdout.write(commandHelp(await commands[match.name]!()));
+    io.stdout.write(commandHelp(await commands[match.name]!.load()));
     return 0;
   },
 };
 
-export async function printOverview(
-  stream: NodeJS.WritableStream,
-): Promise<void> {
+export function printOverview(stream: NodeJS.WritableStream): void {
   stream.write(
     [
       'Keeps a PostgreSQL, MySQL, MariaDB, SQL Server or Oracle database equal to a',
@@ -51,7 +48,7 @@ export async function printOverview(
       'Usage: replicator <command> [options]',
       '',
       'Commands:',
-      ...(await summaryLines(Object.keys(commands))),
+      ...summaryLines(Object.keys(commands)),
       '',
       'replicator help <command> explains a command and its options. Each option may',
       `also be an environment variable (--flushSize is ${environmentName('flushSize')}) or a`,
@@ -63,10 +60,10 @@ export async function printOverview(
 }
 
 /** `replicator staging`: the commands that begin so. False when none does. */
-export async function printFamily(
+export function printFamily(
   words: readonly string[],
   io: Pick<CommandIo, 'stderr'>,
-): Promise<boolean> {
+): boolean {
   const next = words[1];
   const names = Object.keys(commands).filter((name) =>
     name.startsWith(`${words[0]} `),
@@ -79,17 +76,18 @@ export async function printFamily(
       `Usage: replicator ${words[0]} <command> [options]`,
       '',
       'Commands:',
-      ...(await summaryLines(names)),
+      ...summaryLines(names),
       '',
     ].join('\n'),
   );
   return true;
 }
 
-async function summaryLines(names: readonly string[]): Promise<string[]> {
+function summaryLines(names: readonly string[]): string[] {
   const width = Math.max(...names.map((name) => name.length)) + 2;
-  const loaded = await Promise.all(names.map((name) => commands[name]!()));
-  return loaded.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
+  return names.map(
+    (name) => `  ${name.padEnd(width)}${commands[name]!.summary}`,
+  );
 }
 
 export function commandHelp(command: Command): string {

@@ -59,22 +59,22 @@ async function dispatch(
   if (words.length === 0) {
     const { printOverview } = await import('./help.ts');
     if (leading.includes('--version')) {
-      const version = await commands['version']!();
+      const version = await commands['version']!.load();
       return version.run({ values: {}, positionals: [] }, io);
     }
     const asked = leading.some((word) => word === '--help' || word === '-h');
-    await printOverview(asked ? io.stdout : io.stderr);
+    printOverview(asked ? io.stdout : io.stderr);
     return asked ? 0 : 2;
   }
   const match = matchCommand(words);
   if (match === null) {
     const { printFamily } = await import('./help.ts');
-    if (await printFamily(words, io)) {
+    if (printFamily(words, io)) {
       return words.some((word) => word === '--help' || word === '-h') ? 0 : 2;
     }
     throw unknownCommand(words);
   }
-  const command = await commands[match.name]!();
+  const command = await commands[match.name]!.load();
   return runCommand(command, [...leading, ...match.rest], env, io);
 }
 

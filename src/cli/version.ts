@@ -18,7 +18,6 @@ const versionOptions = {
 
 export const versionCommand: Command = {
   name: 'version',
-  summary: 'Print the version, and with --deps the packages inside',
   description:
     'Prints the version of replicator, of Node and of the platform it runs on.',
   options: versionOptions,

@@ -20,7 +20,6 @@ type WorkloadValues = OptionValues<typeof workloadOptions>;
 
 export const workloadRunCommand: Command = {
   name: 'workload run',
-  summary: 'Play a source with a changefeed and check the target against it',
   description: [
     'Writes transactions to tables that it only imagines, sends them to the webhook as CockroachDB would (rows of a transaction spread over parallel requests, versions twice, replays from an older resolved timestamp, retries until accepted), and looks at the target meanwhile: in consistent mode every look must find a state that the source had.',
     'At the end, after --seconds or at SIGINT, it lets the target catch up and compares every row of every table. Exit code 0 says that all are equal, 1 that something differs or could not be compared.',

@@ -1,9 +1,10 @@
-/** Opens the staging store that the options ask for. */
+/**
+ * Opens the staging store that the options ask for. A kind is loaded only when
+ * it is named.
+ */
 import { ReplicatorError } from '../failure/failure.ts';
 import type { StagingPoolOptions } from './postgres/connections.ts';
 import type { Acknowledging } from './postgres/daemon-lock.ts';
-import { openPostgresStore } from './postgres/postgres-store.ts';
-import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { StagingStore } from './staging.ts';
 
 export interface StagingOptions {
@@ -40,6 +41,7 @@ export async function openStaging(
   const { stagingConn } = options;
   const exclusive = options.exclusive ?? true;
   if (stagingConn === null || stagingConn === '') {
+    const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
     return openSqliteStore({ dataDir: options.dataDir, exclusive });
   }
   if (!/^postgres(ql)?:\/\//.test(stagingConn)) {
@@ -49,5 +51,6 @@ export async function openStaging(
         'give postgresql://<user>@<host>:<port>/<database> (PostgreSQL or CockroachDB), or leave it out for embedded staging',
     });
   }
+  const { openPostgresStore } = await import('./postgres/postgres-store.ts');
   return openPostgresStore({ ...options, stagingConn, exclusive }, signal);
 }

@@ -4,7 +4,6 @@
  * Code's developer tools open. It holds names of functions and files, no data.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
 
 import { formatDuration } from '../lib/duration.ts';
@@ -30,6 +29,7 @@ export async function startCpuProfile(
   if (lengthMs === 0) {
     return { [Symbol.asyncDispose]: async () => {} };
   }
+  const { Session } = await import('node:inspector/promises');
   const session = new Session();
   let writing: Promise<void> | null = null;
   const end = (): Promise<void> => (writing ??= write());

@@ -33,7 +33,7 @@ describe.each(Object.keys(commands))('%s', (name) => {
   });
 
   test('bears its own name', async () => {
-    expect((await commands[name]!()).name).toBe(name);
+    expect((await commands[name]!.load()).name).toBe(name);
   });
 });
 

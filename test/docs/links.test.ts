@@ -21,7 +21,9 @@ const pages = [
     .map((name) => `docs/${name}`),
 ];
 
-const loaded = await Promise.all(Object.values(commands).map((load) => load()));
+const loaded = await Promise.all(
+  Object.values(commands).map(({ load }) => load()),
+);
 const optionNames = new Set([
   ...loaded.flatMap(({ options }) => Object.keys(options)),
   ...Object.keys(peerOptions),

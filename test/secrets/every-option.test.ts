@@ -51,7 +51,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const names = Object.keys(commands);
 const loaded = new Map(
   await Promise.all(
-    names.map(async (name) => [name, await commands[name]!()] as const),
+    names.map(async (name) => [name, await commands[name]!.load()] as const),
   ),
 );
 const tableOf = (name: string): OptionTable => ({

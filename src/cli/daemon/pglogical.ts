@@ -6,7 +6,6 @@ import type { Command } from '../command.ts';
 
 export const pglogicalCommand: Command = {
   name: 'pglogical',
-  summary: 'Read a PostgreSQL replication slot and apply it to the target',
   description:
     'Reads a logical replication slot of the plugin pgoutput (PostgreSQL 12 to 18), makes every transaction durable in staging before the slot moves, and applies whole transactions to the target in the order of their commits. Create the publication and the slot before the tables are loaded, or let --createPublication and --createSlot do it. A target that is slow or down keeps no WAL at the source.\n\nStops on SIGINT or SIGTERM after what is in flight has ended; started again, it goes on where it was. It ends by itself, with exit code 1, when the slot is lost or the source has gone back in time: it never begins anew on its own.',
   options: pglogicalOptions,

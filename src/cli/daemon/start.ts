@@ -6,7 +6,6 @@ import type { Command } from '../command.ts';
 
 export const startCommand: Command = {
   name: 'start',
-  summary: 'Take CockroachDB changefeeds and apply them to the target',
   description:
     "Listens for changefeed webhooks, makes every change durable in staging before it answers, and applies the changes to the target. Point the feed at it with CREATE CHANGEFEED … INTO 'webhook-https://host:26258/database/schema' WITH updated, resolved. One feed per target schema. Stops on SIGINT or SIGTERM after what is in flight has ended; started again, it goes on where it was.",
   options: startOptions,

@@ -45,7 +45,6 @@ const discardOptions = {
 
 export const dlqDiscardCommand: Command = {
   name: 'dlq discard',
-  summary: 'Delete rows that were set aside, for good',
   description:
     'Deletes dead letters, open and superseded ones, after showing what would go and asking. What an open letter holds is lost to the target then: the row stays as it is there until the source changes it again. Without a filter all letters of the schema go. May be used beside a running daemon; only the target is asked.',
   options: discardOptions,

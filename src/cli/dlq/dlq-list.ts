@@ -32,7 +32,6 @@ const listOptions = {
 
 export const dlqListCommand: Command = {
   name: 'dlq list',
-  summary: 'Show the rows that were set aside, and why',
   description:
     'Prints the dead letters of a target schema: which row, what stood in its way, and when. What the row holds is not shown; replicator dlq show prints it. A letter is open until it is retried or discarded, or superseded: a later version of the row was applied. May be used beside a running daemon; only the target is asked.',
   options: listOptions,

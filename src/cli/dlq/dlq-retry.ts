@@ -41,7 +41,6 @@ const retryOptions = {
 
 export const dlqRetryCommand: Command = {
   name: 'dlq retry',
-  summary: 'Apply rows that were set aside again, once their cause is mended',
   description:
     'Applies open dead letters to the target and removes those that went through; without a filter all of the schema. The letters of one row go together, in their order, in one transaction, also where the filter selects only some of them. Parents go before children, and what failed is tried again after others went. What fails again stays, and its cause is printed; the exit code is 1 then. Superseded letters are not applied, for the target has a later version. May be used beside a running daemon; only the target is asked.',
   options: retryOptions,

@@ -26,7 +26,6 @@ const showOptions = {
 
 export const dlqShowCommand: Command = {
   name: 'dlq show',
-  summary: 'Show one row that was set aside, whole',
   description:
     'Prints the dead letter with this id (replicator dlq list prints ids) with all that the row holds, as the source sent it. May be used beside a running daemon; only the target is asked.',
   options: showOptions,

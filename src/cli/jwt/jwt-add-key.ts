@@ -60,7 +60,6 @@ const addKeyOptions = {
 
 export const jwtAddKeyCommand: Command = {
   name: 'jwt add-key',
-  summary: 'Trust a key: tokens that it signed are let in',
   description: `Adds a public key to staging. From then on tokens that are signed with its private half are let in, for the schemas that they name. A key that is known already is put in force again. The private half stays where it is: the daemons never need it. May be used beside a running daemon. ${whenNoticed}`,
   options: addKeyOptions,
   async run(invocation, io) {

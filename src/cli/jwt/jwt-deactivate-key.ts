@@ -30,7 +30,6 @@ const deactivateOptions = {
 
 export const jwtDeactivateKeyCommand: Command = {
   name: 'jwt deactivate-key',
-  summary: 'Trust a key no longer: every token that it signed is refused',
   description: `Puts a public key out of force, under every id that it has. Every token that was signed with its private half is refused from then on; to refuse one of them, revoke that (replicator jwt revoke). replicator jwt add-key with the same key puts it in force again. May be used beside a running daemon. ${whenNoticed}`,
   options: deactivateOptions,
   positionals: ['<key id>'],

@@ -16,7 +16,6 @@ const listOptions = {
 
 export const jwtListCommand: Command = {
   name: 'jwt list',
-  summary: 'Show which keys are trusted and which tokens are revoked',
   description:
     'Prints the public keys in staging, with the fingerprint of each (SHA-256 of its SPKI form), and the ids of revoked tokens. Tokens themselves are stored nowhere. May be used beside a running daemon.',
   options: listOptions,

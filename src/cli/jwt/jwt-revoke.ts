@@ -23,7 +23,6 @@ const maxIdLength = 1024;
 
 export const jwtRevokeCommand: Command = {
   name: 'jwt revoke',
-  summary: 'Refuse one token from now on',
   description: `Revokes the token with this id (its claim jti; make-jwt prints it, and logs name it), for ever. Other tokens of the same key are let in as before. May be used beside a running daemon. ${whenNoticed}`,
   options: revokeOptions,
   positionals: ['<token id>'],

@@ -77,7 +77,6 @@ const makeJwtOptions = {
 
 export const makeJwtCommand: Command = {
   name: 'make-jwt',
-  summary: 'Make a token for a changefeed',
   description:
     "Signs a token that lets its bearer send to the target schemas of --allow, with a key whose public half the daemons know (replicator jwt add-key). Nothing is looked up or stored. Give it to the changefeed as webhook_auth_header='Bearer <token>'; where the sink can send no header, as access_token=<token> in its URL. A token is a password: whoever has it can send.",
   options: makeJwtOptions,

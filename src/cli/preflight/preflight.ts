@@ -19,7 +19,6 @@ import type { Finding } from '../../failure/finding.ts';
 
 export const preflightCommand: Command = {
   name: 'preflight',
-  summary: 'Check options, source, target and staging before a start',
   description:
     'Looks at the options and the certificates that they name, connects to the target and to staging, and prints one line per finding with its remedy. Nothing is written. Takes every option of start and of pglogical, so that the same command line can be tried out. With --publicationName it also looks at the PostgreSQL source in --sourceConn: what its settings allow, what is published, which tables cannot say which row has changed, and the state of the slot.\n\nWith --print-grants it prints, instead of findings, the statements that give the accounts exactly what they need, one a line, each with its reason; they may run again. What is missing of them preflight names by the same line.\n\nThe exit code is 0 when nothing stands in the way, 1 when something does.',
   options: preflightOptions,

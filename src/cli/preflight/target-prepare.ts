@@ -47,8 +47,6 @@ const options = {
 
 export const targetPrepareCommand: Command = {
   name: 'target prepare',
-  summary:
-    'Make what the daemon needs at the target, as the owner of the tables',
   description:
     'With --targetSchema it makes the tables that the daemon keeps at the target, so that its account needs no right to create any: print its grants afterwards (preflight --print-grants).\n\nAt SQL Server it also marks triggers, foreign keys, checks and identity columns NOT FOR REPLICATION and turns lock escalation off, so that rows which were checked and counted at the source are written as they are. Each statement is printed before it runs, and runs whole or not at all. Try --dry-run first: it prints the same script and changes nothing.',
   options,

@@ -39,7 +39,6 @@ const listOptions = {
 
 export const stagingListCommand: Command = {
   name: 'staging list',
-  summary: 'Show what waits in staging, and how far each schema has come',
   description:
     'Prints the entries of the staging log in the order in which they are applied, then each schema with its totals and its checkpoint. An entry holds the changes of one table from one request. Applied entries stay until --retireOffset has passed. May be used beside a running daemon.',
   options: listOptions,

@@ -40,7 +40,6 @@ const peekOptions = {
 
 export const stagingPeekCommand: Command = {
   name: 'staging peek',
-  summary: 'Show the rows of one staged entry',
   description:
     'Prints the rows of the entry with this id (staging list prints ids), in the order in which they are applied. May be used beside a running daemon.',
   options: peekOptions,

@@ -52,7 +52,6 @@ const purgeOptions = {
 
 export const stagingPurgeCommand: Command = {
   name: 'staging purge',
-  summary: 'Delete staged entries for good',
   description:
     'Deletes the entries of a schema from the staging log, after showing what would go and asking. What is not applied yet is lost to the target: have the changefeed send it again from a cursor. Without --table and --through the checkpoint of the schema in staging is forgotten too; stop the daemon first.\n\nThe target is not touched. While the schema has its row in replicator_checkpoint there, whatever lies at or below that watermark is answered 200 and dropped, however often it is sent. The command prints the statement that deletes the row; run it at the target, with the daemon stopped, when older changes are to be applied again.',
   options: purgeOptions,

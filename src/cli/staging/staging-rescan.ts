@@ -46,7 +46,6 @@ const rescanOptions = {
 
 export const stagingRescanCommand: Command = {
   name: 'staging rescan',
-  summary: 'Take a scan of a table that was fed before for a new one',
   description:
     'For a table that was taken out of its changefeed and is added again with a scan (initial_scan): the rows of that scan have a time that is resolved already, and are refused with E1029, for as far as anybody can tell they come from a second changefeed. This makes staging forget that the table has delivered, so that its next rows count as a first scan and are applied. The daemon may run meanwhile: it takes the rows when the changefeed sends them again. Rows that were deleted at the source meanwhile stay at the target: empty the table first where there may be such.',
   options: rescanOptions,

@@ -107,7 +107,6 @@ const feedSqlOptions = {
 
 export const feedSqlCommand: Command = {
   name: 'feed sql',
-  summary: 'Print the CREATE CHANGEFEED statement for this daemon',
   description:
     'Prints the complete statement, to be run at the CockroachDB cluster: tables, the address with its path, the certificates as base64 and percent-encoded, and the options that the daemon needs; and before it, as comments, what to look at first. The private key of the client certificate becomes part of the text.',
   options: feedSqlOptions,

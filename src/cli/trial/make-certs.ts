@@ -46,7 +46,6 @@ const makeCertsOptions = {
 
 export const makeCertsCommand: Command = {
   name: 'make-certs',
-  summary: 'Make an authority, a server and a client certificate for a trial',
   description:
     'Writes ca.pem, ca.key, server.pem, server.key, client.pem and client.key (EC P-256) into --out: an authority of its own, the certificate that the daemon shows, and the one that the changefeed shows. Only their owner may read the keys. Prints the next two command lines. For production take certificates of your own authority.',
   options: makeCertsOptions,
