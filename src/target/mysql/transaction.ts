@@ -30,7 +30,7 @@ import {
 } from './statements/delete-rows.ts';
 import type { MysqlConnection } from './session/driver.ts';
 import { emptyTables } from './statements/empty-tables.ts';
-import { deleteEqualStatements, runInGroups } from './statements/equal-rows.ts';
+import { deleteEqualRows, equalRows } from './statements/equal-rows.ts';
 import { isServerError, type Phase, targetFailure } from './session/errors.ts';
 import { prepareInsert } from './statements/insert-rows.ts';
 import { moveKeys } from './statements/move-keys.ts';
@@ -234,11 +234,11 @@ export class MysqlTransaction implements TargetTransaction {
   async deleteEqual(rows: ShapeRows): Promise<void> {
     await this.#written(() => {
       requireColumns(rows);
-      const statements = deleteEqualStatements(rows, this.#options.policies);
+      const kinds = equalRows(rows, this.#options.policies);
       return async (connection) => {
         await this.#orphans.settle(connection);
         await this.#deleteChildrenOf(rows.table);
-        await runInGroups(connection, statements);
+        await deleteEqualRows(connection, rows, kinds, this.#options);
       };
     });
   }

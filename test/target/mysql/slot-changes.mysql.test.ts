@@ -53,9 +53,14 @@ const types: readonly (readonly [string, string, string])[] = [
   ['point', '"POINT(1 2)"', '"POINT(2 1)"'],
 ];
 
-describe.each(MYSQL_PRODUCTS)('%s', (product) => {
+const ways = MYSQL_PRODUCTS.flatMap((product) => [
+  { product, way: 'each by itself', fewRows: Infinity },
+  { product, way: 'all at once', fewRows: 0 },
+]);
+
+describe.each(ways)('$product, $way', ({ product, fewRows }) => {
   test('rows without a key are found whatever the types of their columns, and near ones are not', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     const name = (place: number): string => `c${place}`;
     await fixture.sql(
       `create table entry (${types.map(([type], place) => `${name(place)} ${type} null`).join(', ')})`,
@@ -89,7 +94,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('a value that its column cannot hold is refused before anything goes', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table entry (n tinyint)');
     await fixture.sql('insert into entry values (1), (127)');
     const failure = await failureOf(
@@ -103,7 +108,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('more rows go than one statement empties, and than one call deletes', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table entry (n int)');
     const digits = Array.from(
       { length: 10 },
@@ -127,7 +132,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('tables that refer to one another in a circle are emptied together', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table a (id int primary key, b int)');
     await fixture.sql(
       'create table b (id int primary key, a int, foreign key (a) references a (id))',
@@ -153,7 +158,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('a key moves that the collation takes for another, and times that the server stamps stay', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql(
       `create table item (id varchar(9) character set utf8mb4 collate utf8mb4_general_ci primary key, at timestamp null default null on update current_timestamp)`,
     );
@@ -185,7 +190,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
     });
 
   test('children, parents and stamped times stay as they are when rows swap their keys', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql(
       `create table item (id int primary key, up int, code int not null unique, at timestamp not null default current_timestamp on update current_timestamp, place point, bits bit(4), twice int as (code * 2), foreign key (up) references item (id))`,
     );
@@ -217,7 +222,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('rows that swap their keys are refused where their children would go with them', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table item (id int primary key, a int)');
     await fixture.sql(
       'create table child (id int primary key, item int, foreign key (item) references item (id) on delete cascade)',
@@ -236,7 +241,7 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   });
 
   test('a child keeps its parent from leaving a key to which no row of the circle comes', async () => {
-    await using fixture = await mysqlFixture(product);
+    await using fixture = await mysqlFixture(product, { fewRows });
     await fixture.sql('create table item (id int primary key, a int)');
     await fixture.sql(
       'create table child (id int primary key, item int, foreign key (item) references item (id))',

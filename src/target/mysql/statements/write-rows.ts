@@ -36,7 +36,7 @@ import {
  * Up to so many rows the temporary table costs more than it saves (measured
  * on loopback with ten columns of 150 bytes; MySQL reads JSON faster).
  */
-const fewRowsOf = { mariadb: 20, mysql: 300 };
+const fewRowsOf = { mariadb: 50, mysql: 150 };
 
 /** Rows that wait to be written: encoded while the statement before them runs. */
 export type RowWork = (connection: MysqlConnection) => Promise<void>;

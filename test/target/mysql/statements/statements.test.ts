@@ -3,7 +3,13 @@ import type { JsonText } from '../../../../src/mutation/mutation.ts';
 import type { SchemaName } from '../../../../src/mutation/schema-name.ts';
 import type { Timestamp } from '../../../../src/mutation/timestamp.ts';
 import { emptyStatement } from '../../../../src/target/mysql/statements/empty-tables.ts';
-import { deleteEqualStatements } from '../../../../src/target/mysql/statements/equal-rows.ts';
+import {
+  countStatement,
+  deleteKindsStatement,
+  hashStatement,
+  kindTableOf,
+} from '../../../../src/target/mysql/statements/joined-equal-rows.ts';
+import { equalRows } from '../../../../src/target/mysql/statements/equal-rows.ts';
 import { insertStatement } from '../../../../src/target/mysql/statements/insert-rows.ts';
 import {
   deleteLeavesStatement,
@@ -112,6 +118,8 @@ const keyless = tableShape('keyless', [
   column('flags', codecs.bit),
   column('place', codecs.point),
 ]);
+
+const kinds = kindTableOf(keyless, keyless.columns);
 
 const written = (table: TableShape) =>
   table.columns.filter(({ generated }) => !generated);
@@ -260,7 +268,7 @@ const statements: Readonly<Record<string, string | null>> = {
     keyless,
     keyless.columns,
   ),
-  'delete-equal': deleteEqualStatements(
+  'delete-equal': equalRows(
     {
       table: keyless,
       columns: keyless.columns,
@@ -274,7 +282,15 @@ const statements: Readonly<Record<string, string | null>> = {
       rowCount: 3,
     },
     refusingPolicies,
-  ).join(';\n'),
+  )
+    .map(({ statement }) => statement)
+    .join(';\n'),
+  'delete-equal-hash': hashStatement('`shop`.`replicator_equal_1`', kinds),
+  'delete-equal-count': countStatement('`shop`.`replicator_equal_1`', kinds),
+  'delete-equal-joined': deleteKindsStatement(
+    '`shop`.`replicator_equal_1`',
+    kinds,
+  ),
   empty: emptyStatement(item),
   vacate: setNullStatement(
     orders,
