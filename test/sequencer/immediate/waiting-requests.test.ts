@@ -63,6 +63,23 @@ test('behind open transactions little waits for more, and a full one or one that
   expect(waiting.mayBegin(99)).toBe(true);
 });
 
+test('beside one open transaction a few rows begin at once, and many wait until it ends', () => {
+  const waiting = new WaitingRequests(1_000);
+  const few = waiting.add(rows(50));
+  Object.assign(few, { queuedAtMs: performance.now() + 600_000 });
+  expect([0, 1, 2].map((open) => waiting.mayBegin(open))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  waiting.add(rows(1));
+  expect([0, 1, 2].map((open) => waiting.mayBegin(open))).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 test('what failed comes first again, and after the end nobody waits for ever', async () => {
   const waiting = new WaitingRequests(1);
   const first = waiting.add(rows(1));
