@@ -111,9 +111,17 @@ export async function* readBatches(
     // Whole transactions go first. When one alone fills the budget and its end
     // is not in sight, a fragment of it goes ahead.
     const earlierCount = countBefore(held, horizon);
+    const later = held.slice(earlierCount);
+    // Versions of few rows are held on, to be folded together.
+    if (
+      !mayFillBudget(held, limits, mostRows(limits)) &&
+      !mayFillBudget(later, limits)
+    ) {
+      continue;
+    }
     if (earlierCount > 0) {
       yield batchOf(held.slice(0, earlierCount));
-      held = held.slice(earlierCount);
+      held = later;
     }
     const giant = held.slice(0, countThrough(held, horizon));
     const passes = giantPasses(shape);
@@ -201,13 +209,27 @@ function isLarge(giant: readonly StagedRow[], limits: BatchLimits): boolean {
   );
 }
 
+/**
+ * As many has a batch at most, where they fold into fewer than flushSize. A row that
+ * changes 100 000 times a second is written four times, once a resolved
+ * timestamp; with one scanSize it was twelve times.
+ */
+function mostRows({
+  scanSize,
+  flushSize,
+  collapseMutations,
+}: BatchLimits): number {
+  return Math.max(scanSize * (collapseMutations ? 4 : 1), flushSize);
+}
+
 /** False in nearly every read: then no more need be looked at. */
 function mayFillBudget(
   rows: readonly StagedRow[],
   limits: BatchLimits,
+  rowLimit = limits.scanSize,
 ): boolean {
   return (
-    rows.length >= limits.scanSize ||
+    rows.length >= rowLimit ||
     rows.reduce((sum, { mutation }) => sum + rowBytes(mutation), 0) >=
       limits.readBudgetBytes
   );
@@ -259,6 +281,7 @@ function cutBatches(
 ): { batches: Batch[]; consumedCount: number } {
   const batches: Batch[] = [];
   const counted = new CountedRows(limits.collapseMutations);
+  const rowLimit = mostRows(limits);
   let start = 0;
   let countBeforeTimestamp = 0;
   let timestampCount = 0;
@@ -278,7 +301,7 @@ function cutBatches(
     if (
       counted.count >= limits.flushSize ||
       timestampCount >= limits.timestampLimit ||
-      index + 1 - start >= Math.max(limits.scanSize, limits.flushSize) ||
+      index + 1 - start >= rowLimit ||
       time === cutAfter ||
       (cutRemainder && index + 1 === readyCount)
     ) {
