@@ -1,4 +1,5 @@
 import { detachedText } from '../lib/detached-text.ts';
+import { textHash } from '../lib/text-hash.ts';
 import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
 /** What is known of one second of versions; its texts go when it goes. */
@@ -11,8 +12,6 @@ interface Second {
 
 const smallest = 16;
 const none = -1;
-/** Other keys meet in every process: nobody can choose keys that do. */
-const seed = Math.floor(Math.random() * 2 ** 32);
 
 /**
  * The newest version of each key: a map from text to text, by open addressing
@@ -45,13 +44,13 @@ export class VersionTable {
   }
 
   newest(key: string): Timestamp | undefined {
-    const entry = this.#slots[this.#placeOf(key, hashOf(key))]!;
+    const entry = this.#slots[this.#placeOf(key, textHash(key))]!;
     return entry === none ? undefined : this.#versions[entry];
   }
 
   /** Notes a version, unless a newer one is known. */
   note(key: string, version: Timestamp): void {
-    const hash = hashOf(key);
+    const hash = textHash(key);
     const place = this.#placeOf(key, hash);
     const entry = this.#slots[place]!;
     if (entry !== none && this.#versions[entry]! >= version) {
@@ -70,7 +69,7 @@ export class VersionTable {
   }
 
   delete(key: string): boolean {
-    const place = this.#placeOf(key, hashOf(key));
+    const place = this.#placeOf(key, textHash(key));
     const isKnown = this.#slots[place] !== none;
     if (isKnown) {
       this.#remove(place);
@@ -259,14 +258,4 @@ export class VersionTable {
     this.#seconds.clear();
     this.#last = null;
   }
-}
-
-/** FNV-1a; its last steps spread what differs in the last character. */
-function hashOf(text: string): number {
-  let hash = seed;
-  for (let at = 0; at < text.length; at += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  }
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
-  return hash ^ (hash >>> 13);
 }

@@ -1,3 +1,4 @@
+import { HeldRows } from './held-rows.ts';
 import type { LockSet } from './row-locks.ts';
 
 /**
@@ -8,8 +9,7 @@ import type { LockSet } from './row-locks.ts';
 export class HeldLocks<Holder> {
   readonly #exclusive = new Map<string, Holder>();
   readonly #shared = new Map<string, Set<Holder>>();
-  /** By table and key. */
-  readonly #rows = new Map<string, Map<string, Holder>>();
+  readonly #rows = new HeldRows<Holder>();
 
   /** Answers whoever has to end before the locks may be used. */
   take(
@@ -17,22 +17,17 @@ export class HeldLocks<Holder> {
     holder: Holder,
   ): ReadonlySet<Holder> {
     const blockers = new Set<Holder>();
-    for (const [table, keys] of rows) {
-      let held = this.#rows.get(table);
-      if (!held) {
-        held = new Map();
-        this.#rows.set(table, held);
+    this.#rows.take(rows, holder, blockers);
+    for (const name of exclusive) {
+      const before = this.#exclusive.get(name);
+      if (before !== undefined) {
+        blockers.add(before);
       }
-      takeAll(held, keys, holder, blockers);
-    }
-    takeAll(this.#exclusive, exclusive, holder, blockers);
-    if (this.#shared.size > 0) {
-      for (const name of exclusive) {
-        for (const sharer of this.#shared.get(name) ?? []) {
-          blockers.add(sharer);
-        }
-        this.#shared.delete(name);
+      for (const sharer of this.#shared.get(name) ?? []) {
+        blockers.add(sharer);
       }
+      this.#exclusive.set(name, holder);
+      this.#shared.delete(name);
     }
     for (const name of shared) {
       const before = this.#exclusive.get(name);
@@ -49,49 +44,18 @@ export class HeldLocks<Holder> {
     return blockers;
   }
 
-  release({ exclusive, shared, rows }: LockSet, holder: Holder): void {
-    for (const [table, keys] of rows) {
-      const held = this.#rows.get(table);
-      if (held) {
-        releaseAll(held, keys, holder);
-        if (held.size === 0) {
-          this.#rows.delete(table);
-        }
+  release({ exclusive, shared }: LockSet, holder: Holder): void {
+    this.#rows.release(holder);
+    for (const name of exclusive) {
+      if (this.#exclusive.get(name) === holder) {
+        this.#exclusive.delete(name);
       }
     }
-    releaseAll(this.#exclusive, exclusive, holder);
     for (const name of shared) {
       const sharers = this.#shared.get(name);
       if (sharers?.delete(holder) && sharers.size === 0) {
         this.#shared.delete(name);
       }
-    }
-  }
-}
-
-function takeAll<Holder>(
-  held: Map<string, Holder>,
-  names: ReadonlySet<string>,
-  holder: Holder,
-  blockers: Set<Holder>,
-): void {
-  for (const name of names) {
-    const before = held.get(name);
-    if (before !== undefined) {
-      blockers.add(before);
-    }
-    held.set(name, holder);
-  }
-}
-
-function releaseAll<Holder>(
-  held: Map<string, Holder>,
-  names: ReadonlySet<string>,
-  holder: Holder,
-): void {
-  for (const name of names) {
-    if (held.get(name) === holder) {
-      held.delete(name);
     }
   }
 }

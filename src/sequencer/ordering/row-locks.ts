@@ -39,10 +39,9 @@ export interface LockSet {
   readonly shared: ReadonlySet<string>;
   /**
    * Rows of tables that stand alone, taken exclusively: keys by table. Nobody
-   * else names them, so that no text has to be made of table and key, which
-   * is most of what locks cost.
+   * else names them, so that they need no name (held-rows.ts).
    */
-  readonly rows: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly rows: ReadonlyMap<string, readonly string[]>;
 }
 
 export type LockNames = (
@@ -59,17 +58,17 @@ export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
   return (tables, more) => {
     const exclusive = new Set<string>(more);
     const shared = new Set<string>();
-    const rows = new Map<string, Set<string>>();
+    const rows = new Map<string, string[]>();
     for (const { table, mutations } of tables) {
       const plan = plans.get(table) ?? unlinkedPlan(table);
       if (plan.group !== null) {
         exclusive.add(plan.group);
       } else if (plan.links === null) {
-        const keys = rows.get(table) ?? new Set();
-        rows.set(table, keys);
-        addRows('', mutations, keys);
+        rows.set(table, (rows.get(table) ?? []).concat(keysOf(mutations)));
       } else {
-        addRows(plan.rowPrefix, mutations, exclusive);
+        for (const key of keysOf(mutations)) {
+          exclusive.add(plan.rowPrefix + key);
+        }
       }
       if (plan.links !== null) {
         addLinks(plan.links, mutations, { exclusive, shared });
@@ -248,17 +247,15 @@ function linksOf(
   };
 }
 
-function addRows(
-  prefix: string,
-  mutations: TableMutations['mutations'],
-  names: Set<string>,
-): void {
+function keysOf(mutations: TableMutations['mutations']): string[] {
+  const keys: string[] = [];
   for (const { key, movedFrom } of mutations) {
-    names.add(prefix + key);
+    keys.push(key);
     if (movedFrom !== undefined) {
-      names.add(prefix + movedFrom);
+      keys.push(movedFrom);
     }
   }
+  return keys;
 }
 
 function addLinks(
