@@ -80,6 +80,41 @@ describe.each(ways)('$product through $way', ({ product, fewRows }) => {
     }
   });
 
+  test('rows are written behind others that were all new, whether they are new or not', async () => {
+    await using fixture = await mysqlFixture(product, { fewRows });
+    await fixture.sql(
+      'create table item (id int primary key, code int unique, n int)',
+    );
+    const expected = new Map<number, string[]>();
+    const batches = [[1, 2], [3, 4], [5, 6], [6, 7], [7], [8], [1, 9], [2]];
+    for (const [index, ids] of batches.entries()) {
+      const n = String(index);
+      await applyTo(fixture, {
+        item: ids.map((id) =>
+          row(index, [id], { id: String(id), code: String(-id), n }),
+        ),
+      });
+      for (const id of ids) {
+        expected.set(id, [String(id), String(-id), n]);
+      }
+    }
+    expect(
+      await fixture.rows('select id, code, n from item order by id'),
+    ).toEqual(
+      [...expected.values()].toSorted(([a], [b]) => Number(a) - Number(b)),
+    );
+    const stranger = row(90, [10], { id: '10', code: '-3', n: '0' });
+    expect([
+      await codeOf(
+        applyTo(fixture, {
+          item: [row(80, [11], { id: '11', code: '11', n: '0' })],
+        }),
+      ),
+      await codeOf(applyTo(fixture, { item: [stranger] })),
+      await fixture.rows('select code from item where id in (3, 10)'),
+    ]).toEqual(['written', 'E4013', [['-3']]]);
+  });
+
   test.each(['latin1', 'utf8mb3'])(
     'a key with a character that %s lacks is refused, and not taken for one with a question mark',
     async (charset) => {

@@ -100,6 +100,11 @@ export class MysqlConnection implements PooledConnection {
   readonly temporaryTables = new Map<string, SessionTable>();
   /** Names of those that the engine MEMORY has refused. */
   readonly notInMemory = new Set<string>();
+  /**
+   * By table: so many times in a row nothing but new rows was written, or
+   * below zero how often that is not to be assumed.
+   */
+  readonly newRowStreaks = new Map<string, number>();
   /** What goes out in front of the next statement. */
   #ahead: {
     readonly text: string;

@@ -1,14 +1,9 @@
 /** How rows of a table without a primary key are inserted: nothing is looked up. */
-import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
-import { quoteTable } from '../catalog/quoting.ts';
+import type { ShapeRows } from '../../target.ts';
 import { loadFile } from '../values/row-encoding.ts';
-import {
-  jsonSource,
-  type RowSource,
-  temporarySource,
-} from '../values/row-source.ts';
+import { jsonSource, temporarySource } from '../values/row-source.ts';
 import { emptyTemporary, loadRows } from './session-tables.ts';
-import { nameList } from './statements.ts';
+import { insertStatement } from './statements.ts';
 import {
   eachPacket,
   isLoaded,
@@ -16,18 +11,6 @@ import {
   type RowWork,
   type WriteOptions,
 } from './write-rows.ts';
-
-export function insertStatement(
-  table: TableShape,
-  columns: readonly ColumnShape[],
-  source: RowSource,
-): string {
-  return [
-    `insert into ${quoteTable(table)} (${nameList(columns)})`,
-    `select ${columns.map((column) => source.value(column)).join(', ')}`,
-    `from ${source.from}`,
-  ].join('\n');
-}
 
 /** Values that cannot be written fail now, not when their turn comes. */
 export function prepareInsert(rows: ShapeRows, options: WriteOptions): RowWork {

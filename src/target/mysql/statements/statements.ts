@@ -217,6 +217,19 @@ export function missingKeyStatement(
 }
 
 /** Inserts the rows whose keys are not there yet. */
+/** Nothing is looked up. */
+export function insertStatement(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+  source: RowSource,
+): string {
+  return [
+    `insert into ${quoteTable(table)} (${nameList(columns)})`,
+    `select ${columns.map((column) => source.value(column)).join(', ')}`,
+    `from ${source.from}`,
+  ].join('\n');
+}
+
 export function insertMissingStatement(
   table: TableShape,
   columns: readonly ColumnShape[],

@@ -246,7 +246,7 @@ async function writeFromJson(
       rows.table,
     );
   }
-  await write(source, rows, run);
+  await write(source, rows, run, connection.newRowStreaks);
 }
 
 async function writeLoaded(
@@ -266,6 +266,6 @@ async function writeLoaded(
   if (watched.length > 0) {
     await rewrite(connection, rows, { watched, source, run });
   }
-  await writeFrom(source, rows, run);
+  await writeFrom(source, rows, run, connection.newRowStreaks);
   emptyTemporary(connection, name);
 }

@@ -10,7 +10,6 @@ import {
   kindTableOf,
 } from '../../../../src/target/mysql/statements/joined-equal-rows.ts';
 import { equalRows } from '../../../../src/target/mysql/statements/equal-rows.ts';
-import { insertStatement } from '../../../../src/target/mysql/statements/insert-rows.ts';
 import {
   deleteLeavesStatement,
   deleteStatement,
@@ -37,6 +36,7 @@ import {
   freeValuesStatement,
   insertMissingStatement,
   insertReadyStatement,
+  insertStatement,
   repeatedKeyStatement,
   rewriteStatements,
   updateStatement,
