@@ -1,5 +1,9 @@
 /** Tables of a session are filled again and again, whatever became of the rows. */
+import mysql from 'mysql2/promise';
 import { expect, test } from 'vitest';
+import { schemaName } from '../../../../src/mutation/schema-name.ts';
+import { openMysqlTarget } from '../../../../src/target/mysql/dialect.ts';
+import { defaultTargetOptions } from '../../../../src/target/open-target.ts';
 import type { JsonText } from '../../../../src/mutation/mutation.ts';
 import { parseMysqlAddress } from '../../../../src/config/address/mysql.ts';
 import { MysqlConnection } from '../../../../src/target/mysql/session/driver.ts';
@@ -105,4 +109,31 @@ test('a log of statements keeps rows out of memory, a log of rows does not', asy
   };
   expect(await bytesUnder('MIXED')).toBe(0);
   expect(await bytesUnder('ROW')).toBeGreaterThan(1024 * 1024);
+});
+
+test('rows cross as a file where the engine MEMORY is switched off, as for group replication', async () => {
+  await using server = await startMysqlServer({
+    product: 'mysql',
+    fsync: false,
+    settings: { disabled_storage_engines: 'MEMORY' },
+  });
+  const client = await mysql.createConnection(server.url());
+  await client.query('create database shop');
+  await client.query('create table shop.item (id int primary key, n int)');
+  await using target = openMysqlTarget({
+    ...defaultTargetOptions,
+    url: server.url('shop'),
+    fewRows: 0,
+  });
+  const fixture = { target, schema: schemaName(['shop']) };
+  for (const second of [1, 2]) {
+    const id = String(second);
+    await applyTo(fixture, { item: [row(second, [id], { id, n: id })] });
+  }
+  const [rows] = await client.query('select id, n from shop.item');
+  await client.end();
+  expect(rows).toEqual([
+    { id: 1, n: 1 },
+    { id: 2, n: 2 },
+  ]);
 });
