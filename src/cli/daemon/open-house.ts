@@ -151,7 +151,7 @@ function pipelineOptions(
   values: HouseValues,
   { mode, modeValues, isStatementOrder }: HouseOptions,
 ): House['options'] {
-  // A key of the guard takes about 150 bytes with its map entry.
+  // A key of the guard takes 100 to 200 bytes with its text.
   const maxKeys = values.memoryLimit / 4 / 150;
   return {
     mode,

@@ -43,7 +43,9 @@ const maxSearches = 3;
  *
  * The rows are in staging before they are applied (the pipeline sees to it).
  * That is what makes the guard survive a kill: at start recovery.ts
- * reads what is staged beyond the watermark.
+ * reads what is staged beyond the watermark. So the two commits are never
+ * under way side by side: of a row committed at the target alone a kill would
+ * leave no memory, and the redelivery of an older version would go over it.
  */
 export class ImmediateSequencer {
   readonly #context: SequencerContext;
