@@ -31,6 +31,8 @@ export class KnownRows {
   readonly #fixed: RowLayout | null | undefined;
   /** Most often the next row is like the last. */
   #last: RowTemplate | null = null;
+  /** Tables alternate: the topic tells sooner than what does not fit. */
+  #isMixed = false;
   /** The row before was read here, or learned from. */
   #isLastKnown = false;
   /** Where its `updated` stands. */
@@ -65,36 +67,49 @@ export class KnownRows {
     start: number,
     depthLeft: number,
   ): number {
-    const text = this.#text;
-    const bytes = this.#bytes;
     const last = this.#last;
-    let end =
-      last === null
-        ? -1
-        : readByTemplate(last, envelope, scan, text, bytes, start, depthLeft);
-    this.#hasLastTopic = this.#isLastKnown && end >= 0;
+    const tried = this.#isMixed ? null : last;
+    let end = -1;
+    if (tried !== null) {
+      end = this.#readBy(tried, envelope, scan, start, depthLeft);
+    }
     if (end < 0) {
       for (const template of this.#likelyTemplates(start)) {
-        end = readByTemplate(
-          template,
-          envelope,
-          scan,
-          text,
-          bytes,
-          start,
-          depthLeft,
-        );
+        if (template !== tried) {
+          end = this.#readBy(template, envelope, scan, start, depthLeft);
+        }
         if (end >= 0) {
           this.#last = template;
           break;
         }
       }
     }
+    const isAlike = end >= 0 && this.#last === last;
+    this.#isMixed = end >= 0 && !isAlike;
+    this.#hasLastTopic = this.#isLastKnown && isAlike;
     this.#hasLastTime =
       this.#isLastKnown && end >= 0 && this.#isLastTime(envelope);
     this.#isLastKnown = end >= 0;
     this.#updatedStart = envelope.updatedStart;
     return end;
+  }
+
+  #readBy(
+    template: RowTemplate,
+    envelope: Envelope,
+    scan: RowScan,
+    start: number,
+    depthLeft: number,
+  ): number {
+    return readByTemplate(
+      template,
+      envelope,
+      scan,
+      this.#text,
+      this.#bytes,
+      start,
+      depthLeft,
+    );
   }
 
   /** Whether the row just read has the topic of the row before. */
