@@ -53,6 +53,8 @@ interface Crossing {
   readonly ended: Promise<void>;
   /** Neither starts beside others nor lets others start. */
   readonly isAlone: boolean;
+  /** It begins behind elders with which it shares a lock. */
+  isBehind: boolean;
   /** Of its locks: those of another grain have other names. */
   readonly grain: LockGrain;
   /** Beginning: it waits for a connection. */
@@ -113,6 +115,12 @@ interface Elders {
   readonly blockers: readonly Promise<void>[];
   readonly lastCommit: Promise<void>;
 }
+
+/**
+ * Where so many wait for elders, those behind them mostly do as well: their rows
+ * would only lie in memory.
+ */
+const mostBehind = 4;
 
 /** A commit that waits this long for its turn asks what it is waiting for. */
 const stallMs = 1_000;
@@ -206,6 +214,7 @@ export class OrderedApply {
       batch,
       ended: settle.promise,
       isAlone,
+      isBehind: false,
       grain,
       state: 'waiting',
       transaction: null,
@@ -215,6 +224,7 @@ export class OrderedApply {
       blockers: this.#blockers(crossing, this.#held.take(locks, crossing)),
       lastCommit: this.#lastCommit,
     };
+    crossing.isBehind = elders.blockers.length > 0;
     this.#submitCount += 1;
     this.#crossings.add(crossing);
     void crossing.ended.then(() => {
@@ -462,10 +472,13 @@ export class OrderedApply {
   /** No room for another transaction, or for the rows of this one. */
   #isFull(batch: Batch): boolean {
     let heldLength = batch.textLength;
+    let behindCount = 0;
     for (const crossing of this.#crossings) {
       heldLength += crossing.batch.textLength;
+      behindCount += crossing.isBehind && crossing.state === 'waiting' ? 1 : 0;
     }
     return (
+      behindCount >= mostBehind ||
       this.#crossings.size >=
         (this.#isSerial ? 1 : this.#options.parallelism) ||
       (this.#crossings.size > 0 && heldLength > this.#options.budgetLength)
