@@ -39,6 +39,7 @@ import { OrphanRows } from './statements/orphan-rows.ts';
 import { literalTexts } from './values/row-encoding.ts';
 import { jsonSource } from './values/row-source.ts';
 import { beginStatement, endStatement } from './session/session.ts';
+import type { WriteTurns } from './session/write-turns.ts';
 import {
   deleteUnreferredStatement,
   setNullStatement,
@@ -63,7 +64,12 @@ export interface TransactionOptions {
   readonly applyTimeoutMs: number;
   /** Up to so many rows of a shape cross as one parameter. */
   readonly fewRows: number | undefined;
+  /** Of the target: how many write at once. */
+  readonly turns: WriteTurns;
 }
+
+/** A write of fewer rows does not wait for its turn. */
+const manyRows = 200;
 
 export class MysqlTransaction implements TargetTransaction {
   readonly #loan: Loan<MysqlConnection>;
@@ -106,7 +112,7 @@ export class MysqlTransaction implements TargetTransaction {
         ...this.#options,
         facts: this.#connection.facts,
       });
-      return async (connection) => {
+      return async () => {
         if (
           this.#postponed.some(
             ({ table, isDelete }) => isDelete && table.name === rows.table.name,
@@ -114,7 +120,7 @@ export class MysqlTransaction implements TargetTransaction {
         ) {
           await this.#catchUp();
         }
-        await this.#orphans.write(connection, rows, now);
+        await this.#writeInTurn(rows, now);
         if (later) {
           this.#postponed.push({
             table: rows.table,
@@ -227,8 +233,16 @@ export class MysqlTransaction implements TargetTransaction {
         ...this.#options,
         facts: this.#connection.facts,
       });
-      return (connection) => this.#orphans.write(connection, rows, work);
+      return () => this.#writeInTurn(rows, work);
     });
+  }
+
+  async #writeInTurn(rows: ShapeRows, work: RowWork): Promise<void> {
+    using _ =
+      this.#connection.facts.isMariadb && rows.rowCount >= manyRows
+        ? await this.#options.turns.take()
+        : null;
+    await this.#orphans.write(this.#connection, rows, work);
   }
 
   async deleteEqual(rows: ShapeRows): Promise<void> {
