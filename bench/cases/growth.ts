@@ -6,6 +6,7 @@ import type {
   Floor,
   SampleOptions,
 } from '../case.ts';
+import { postgresTablesFloors } from '../floors/postgres-tables.ts';
 import {
   postgresUpsertFloors,
   postgresUpsertFloorsOf,
@@ -16,6 +17,8 @@ import { postgresTarget, postgresTargetOf } from '../targets/postgres.ts';
 import { openTargetRun, type TargetRunOptions } from './target-run.ts';
 
 const WARM_UP_SECONDS = 1;
+/** Most sessions of the daemon have met most tables then. */
+const WARM_UP_PASSES = 4;
 /** Nobody stages more slowly. */
 const SLOWEST_STAGED_ROWS_PER_SECOND = 10_000;
 /** The rows that are applied are older than those that lie in staging. */
@@ -27,12 +30,14 @@ interface GrowthPoint extends TargetRunOptions {
    * what `--backlog` says.
    */
   readonly lying?: number | 'backlog';
+  /** At least, and for a second. */
+  readonly warmUpRows?: number;
 }
 
 async function measure(
   { environment, seconds, backlog }: SampleOptions,
   program: string | undefined,
-  { lying: asked = 0, ...options }: GrowthPoint,
+  { lying: asked = 0, warmUpRows = 0, ...options }: GrowthPoint,
 ): Promise<CaseSample> {
   const lying = asked === 'backlog' ? backlog : asked;
   await using run = await openTargetRun(environment, program, options);
@@ -51,7 +56,11 @@ async function measure(
     rowsPerSecond: null,
     pastMs: lying === 0 ? 0 : PAST_MS,
   };
-  const warm = await feed.run({ ...load, seconds: WARM_UP_SECONDS });
+  let warm = await feed.run({ ...load, seconds: WARM_UP_SECONDS });
+  if (warm.rowCount < warmUpRows) {
+    const rows = warmUpRows - warm.rowCount;
+    warm = await feed.run({ ...load, seconds: 60, rows });
+  }
   await run.untilApplied(warm.nextId, { firstId });
 
   const before = run.usage();
@@ -95,7 +104,8 @@ export const growthTables: BenchGrowth = {
       kind: postgresTargetOf(shape),
       mode: 'consistent',
       shape,
-      floors: postgresUpsertFloorsOf(shape),
+      warmUpRows: tables * shape.requestRows * WARM_UP_PASSES,
+      floors: postgresTablesFloors(shape),
     });
   }),
 };

@@ -1,10 +1,10 @@
 import type { Floor } from '../case.ts';
 import { type LoadShape, USUAL_SHAPE } from '../load-shape.ts';
 import { openPool } from '../pool.ts';
-import { FIRST_ID, columnArrays, createTable, tableNames } from '../rows.ts';
+import { FIRST_ID, TABLE, columnArrays, createTable } from '../rows.ts';
 import { clockedRows } from './clocked.ts';
 
-const upsertOf = (table: string): string => `
+export const upsertOf = (table: string): string => `
   insert into ${table} (id, account, amount, created_at, currency, state)
   select * from unnest($1::int8[], $2::int8[], $3::numeric[],
     $4::timestamptz[], $5::text[], $6::text[])
@@ -17,7 +17,6 @@ const noteUpsertOf = (table: string): string => `
   select * from unnest($1::int8[], $2::text[])
   on conflict (id) do update set note = excluded.note`;
 
-/** Each statement goes to the next table. */
 function postgresUpsert(
   lanes: number,
   rowsPerStatement: number,
@@ -28,22 +27,15 @@ function postgresUpsert(
     async measure({ environment, seconds }) {
       const url = await environment.freshDatabase('bench_floor');
       await using pool = openPool(url, lanes);
-      const tables = tableNames(shape);
-      for (const table of tables) {
-        await pool.query(createTable(table, shape));
-      }
+      await pool.query(createTable(TABLE, shape));
+      const upsert = shape.rowBytes === null ? upsertOf : noteUpsertOf;
+      const text = upsert(TABLE);
       let nextId = FIRST_ID;
-      let statementCount = 0;
       return await clockedRows(lanes, seconds, async () => {
         const firstId = nextId;
         nextId += rowsPerStatement;
-        const table = tables[statementCount++ % tables.length]!;
-        const upsert = shape.rowBytes === null ? upsertOf : noteUpsertOf;
-        await pool.query({
-          name: `upsert-${table}`,
-          text: upsert(table),
-          values: columnArrays(firstId, rowsPerStatement, shape),
-        });
+        const values = columnArrays(firstId, rowsPerStatement, shape);
+        await pool.query({ name: 'upsert', text, values });
         return rowsPerStatement;
       });
     },
