@@ -38,7 +38,7 @@ export const sequencerOptions = {
     group: 'Sequencer',
     unit: 'rows',
     about:
-      'Aim at this many rows in a target transaction. Whole source transactions are joined until it is reached; one that is larger is not cut. Behind a slot, of a backlog four times as many are joined.',
+      'Aim at this many rows in a target transaction. Whole source transactions are joined until it is reached; one that is larger is not cut. From 1000 on, of a backlog four times as many are joined, as long as they stay within 1 MiB.',
   },
   flushPeriod: {
     type: 'duration',

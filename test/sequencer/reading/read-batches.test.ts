@@ -38,25 +38,26 @@ interface Row {
   readonly table: string;
   readonly timeMs: number;
   readonly id: number;
+  readonly text?: string;
 }
 
-async function withStore(
-  work: (store: StagingStore) => Promise<void>,
-): Promise<void> {
+async function withStore<T>(
+  work: (store: StagingStore) => Promise<T>,
+): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), 'read-batches-'));
   try {
     await using store = openSqliteStore({ dataDir, exclusive: true });
-    await work(store);
+    return await work(store);
   } finally {
     await rm(dataDir, { recursive: true });
   }
 }
 
-function mutationOf({ timeMs, id }: Row): Mutation {
+function mutationOf({ timeMs, id, text }: Row): Mutation {
   return {
     key: `[${id}]` as JsonText,
     time: timestampFromMs(timeMs),
-    after: `{"id":${id}}` as JsonText,
+    after: (text ?? `{"id":${id}}`) as JsonText,
     before: null,
   };
 }
@@ -230,6 +231,36 @@ test('batches come close to flushSize and never split a transaction to meet it',
       9, 9, 9, 9, 9, 9, 6,
     ]);
   });
+});
+
+test('where many rows wait more of them go together, but no long ones, and where small batches were asked for they stay so', async () => {
+  const rowCounts = (rowCount: number, text: string, limits: object) =>
+    withStore(async (store) => {
+      await stage(
+        store,
+        Array.from({ length: rowCount }, (_, at) => ({
+          table: 'a',
+          timeMs: at + 1,
+          id: at,
+          text,
+        })),
+      );
+      const read = { ...wide, scanSize: 100_000, readBudgetBytes: 1 << 30 };
+      const batches = await readAll(store, 0, 10_000, { ...read, ...limits });
+      return batches.map((batch) => batch.rowCount);
+    });
+  const usual = { flushSize: 1_000, timestampLimit: 1_000 };
+  expect(await rowCounts(6_000, '{}', usual)).toEqual([4_000, 1_000, 1_000]);
+  expect(await rowCounts(3_500, '{}', usual)).toEqual([
+    1_000, 1_000, 1_000, 500,
+  ]);
+  const long = `"${'x'.repeat(700)}"`;
+  expect((await rowCounts(6_000, long, usual)).slice(0, 3)).toEqual([
+    1_483, 1_482, 1_482,
+  ]);
+  expect(await rowCounts(100, '{}', { ...usual, flushSize: 20 })).toEqual([
+    20, 20, 20, 20, 20,
+  ]);
 });
 
 test('a row that changes a thousand times counts once, and so do the timestamps that only change it', async () => {
