@@ -178,6 +178,8 @@ export class ConsistentSequencer {
         commitInOrder: true,
         moreLocksOf: (tables) => desk.locksOf(tables),
         budgetLength: options.readBudgetBytes,
+        // Of a backlog batches are larger (read-batches.ts), but not more is held.
+        budgetRows: plan.parallelism * Math.max(options.flushSize, 1_000),
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: (through) => {
           this.#context.assertLeading?.();

@@ -28,6 +28,8 @@ export interface OrderedApplyOptions {
   readonly lockGrain: LockGrain;
   /** Characters of rows in open transactions, beyond which none is begun. */
   readonly budgetLength: number;
+  /** The same of rows; absent, any number. */
+  readonly budgetRows?: number;
   /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
   readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
@@ -471,17 +473,21 @@ export class OrderedApply {
 
   /** No room for another transaction, or for the rows of this one. */
   #isFull(batch: Batch): boolean {
+    const { budgetLength, budgetRows = Infinity } = this.#options;
     let heldLength = batch.textLength;
+    let heldRows = batch.rowCount;
     let behindCount = 0;
     for (const crossing of this.#crossings) {
       heldLength += crossing.batch.textLength;
+      heldRows += crossing.batch.rowCount;
       behindCount += crossing.isBehind && crossing.state === 'waiting' ? 1 : 0;
     }
     return (
       behindCount >= mostBehind ||
       this.#crossings.size >=
         (this.#isSerial ? 1 : this.#options.parallelism) ||
-      (this.#crossings.size > 0 && heldLength > this.#options.budgetLength)
+      (this.#crossings.size > 0 &&
+        (heldLength > budgetLength || heldRows > budgetRows))
     );
   }
 
