@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { lockDataDir, prepareDataDir, prepareFile } from './data-dir.ts';
 import { sqliteFailure } from './errors.ts';
+import { type LogFile, noLogFile, openLogFile } from './log-file.ts';
 import {
   migrate,
   refuseNewer,
@@ -25,6 +26,7 @@ export interface SqliteStoreOptions {
 export interface OpenDatabase {
   readonly database: DatabaseSync;
   readonly path: string;
+  readonly logFile: LogFile;
   /** Closes the database, then gives the directory back. */
   readonly resources: DisposableStack;
 }
@@ -59,8 +61,10 @@ export function openDatabase(options: SqliteStoreOptions): OpenDatabase {
     if (options.exclusive) {
       database.exec('pragma journal_mode = wal');
     }
+    const hasLogFile = journalMode(database) === 'wal';
+    const logFile = hasLogFile ? openLogFile(path) : noLogFile;
     database.exec(
-      `pragma synchronous = full; pragma wal_autocheckpoint = ${walPages}; pragma journal_size_limit = ${walPages * 4096 * 2}`,
+      `pragma synchronous = ${hasLogFile ? 'normal' : 'full'}; pragma wal_autocheckpoint = ${walPages}; pragma journal_size_limit = ${walPages * 4096 * 2}`,
     );
     if (options.exclusive) {
       migrate(database);
@@ -70,8 +74,15 @@ export function openDatabase(options: SqliteStoreOptions): OpenDatabase {
         remedy: 'run replicator start once: it brings the store up to date',
       });
     }
-    return { database, path, resources: cleanup.move() };
+    // Who was killed may have left what is not on disk.
+    logFile.written();
+    return { database, path, logFile, resources: cleanup.move() };
   } catch (error) {
     throw sqliteFailure(error, path);
   }
+}
+
+/** Not every file system can hold a log file: then it stays as it was. */
+function journalMode(database: DatabaseSync): unknown {
+  return database.prepare('pragma journal_mode').get()?.['journal_mode'];
 }

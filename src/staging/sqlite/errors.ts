@@ -53,7 +53,10 @@ export function sqliteResultCode(error: unknown): number | null {
  */
 export function concernsWholeStore(error: unknown): boolean {
   const result = sqliteResultCode(error);
-  return result !== null && failureByResult.has(result);
+  return (
+    (result !== null && failureByResult.has(result)) ||
+    (error instanceof ReplicatorError && error.code === 'E2007')
+  );
 }
 
 /** Unknown failures halt: a data mover fails closed. */

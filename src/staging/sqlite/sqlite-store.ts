@@ -1,7 +1,7 @@
 /**
  * The embedded staging store: one SQLite file under the data directory.
  *
- * WAL with synchronous=FULL: a commit is one fsync of the log file, and
+ * WAL: a commit is one fsync of the log file (log-file.ts), and
  * `staging list|peek|purge` may read and delete beside a running daemon.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -57,9 +57,10 @@ export function openSqliteStore(options: SqliteStoreOptions): StagingStore {
   return storeOn(openDatabase(options));
 }
 
-function storeOn({ database, path, resources }: OpenDatabase): StagingStore {
+function storeOn(opened: OpenDatabase): StagingStore {
+  const { database, resources } = opened;
   const totals = openTotals(database);
-  const turns = openTurns(database, path, totals);
+  const turns = openTurns(opened, totals);
   const insertEntry = database.prepare(
     `insert into log (schema_name, table_name, min_time, max_time, row_count, byte_count, body)
      values (?, ?, ?, ?, ?, ?, ?)`,

@@ -1,8 +1,18 @@
-/** When what runs on the one connection, and in which transaction. */
-import type { DatabaseSync } from 'node:sqlite';
+/**
+ * When what runs on the one connection, and in which transaction.
+ *
+ *     together  a, b ─ insert, commit ─┐                 ┌─ a, b resolve
+ *                                      ├─ log on disk ───┤
+ *     now       c ···· (waits) ········┘                 └─ c reads, resolves
+ *
+ * A commit is on disk when the log file is, which is waited for beside this
+ * thread. Until then nobody reads: what was acted on must not be gone after a
+ * power cut, a resolved timestamp least of all.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ReplicatorError } from '../../failure/failure.ts';
 import { groupCommit } from '../group-commit.ts';
+import type { OpenDatabase } from './database.ts';
 import { concernsWholeStore, sqliteFailure } from './errors.ts';
 import type { Totals } from './totals.ts';
 
@@ -11,9 +21,9 @@ const groupBytes = 16 << 20;
 
 export interface Turns {
   /**
-   * Anything that is one step and needs no company. It gives way first:
-   * nothing here really waits, and a caller who reads page after page would
-   * keep sockets and timers from their turn.
+   * Anything that is one step and needs no company. It gives way first: a
+   * caller who reads page after page would keep sockets and timers from their
+   * turn.
    */
   readonly now: <T>(
     signal: AbortSignal | undefined,
@@ -38,8 +48,7 @@ interface WriteCall {
 }
 
 export function openTurns(
-  database: DatabaseSync,
-  path: string,
+  { database, path, logFile }: OpenDatabase,
   totals: Totals,
 ): Turns {
   const begin = database.prepare('begin immediate');
@@ -48,7 +57,8 @@ export function openTurns(
   let closed = false;
 
   const group = groupCommit<WriteCall, unknown>({
-    commit: (calls) => transaction(() => calls.map((call) => call.run())),
+    commit: (calls) =>
+      alone(() => transaction(() => calls.map((call) => call.run()))),
     isShared: concernsWholeStore,
     sizeBytes: (call) => call.sizeBytes,
     groupBytes,
@@ -56,11 +66,23 @@ export function openTurns(
     inFlightGroups: 1,
   });
 
+  /** Begins, and resolves, when all that was written is on disk. */
+  async function alone<T>(run: () => T): Promise<T> {
+    // Whoever waits beside this one may have written when it ends.
+    while (logFile.isBehind) {
+      await logFile.onDisk();
+    }
+    const result = run();
+    await logFile.onDisk();
+    return result;
+  }
+
   function transaction<T>(run: () => T): T {
     begin.run();
     try {
       const result = run();
       commit.run();
+      logFile.written();
       totals.keep();
       return result;
     } catch (error) {
@@ -87,7 +109,10 @@ export function openTurns(
     await nextTurn();
     assertOpen();
     try {
-      return run();
+      return await alone(() => {
+        assertOpen();
+        return run();
+      });
     } catch (error) {
       throw sqliteFailure(error, path);
     }
@@ -113,6 +138,7 @@ export function openTurns(
     async close() {
       closed = true;
       await group.idle();
+      await logFile.close();
     },
   };
 }
