@@ -186,12 +186,12 @@ export class ImmediateSequencer {
     signal: AbortSignal,
   ): Promise<void> {
     this.#openCount += 1;
-    const batch = joinedBatch(
-      requests.flatMap(({ tables }) =>
-        tables.map((part) => alignKeys(part, this.#context.shape())),
-      ),
-    );
     try {
+      const batch = joinedBatch(
+        requests.flatMap(({ tables }) =>
+          tables.map((part) => alignKeys(part, this.#context.shape())),
+        ),
+      );
       const { committed } = await apply.submit(batch);
       committed.then(
         () => {
