@@ -53,6 +53,7 @@ const noMetrics: ReadonlySet<string> = new Set([
   'replicator_dlq',
   'source_nanos',
   'source_logical',
+  'log_bin',
 ]);
 
 describe.each(pages)('%s', (page) => {

@@ -176,7 +176,8 @@ async function deleteKinds(
   const { affectedRows } = await connection.query(
     deleteKindsStatement(name, kindTable),
   );
-  if (affectedRows !== goingCount) {
+  // Fewer: a row is of two kinds that are written otherwise, 100 and 1e2.
+  if (affectedRows > goingCount) {
     throw new ReplicatorError('E4003', {
       detail: `rows of table ${kindTable.target.schema}.${kindTable.target.name} were written by somebody else while equal ones were deleted`,
     });

@@ -4,6 +4,7 @@ import { ReplicatorError } from '../../../failure/failure.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { MysqlConnection } from '../session/driver.ts';
 import { isServerError, serverFailure } from '../session/errors.ts';
+import type { ServerError } from '../session/server-message.ts';
 import { quoteIdentifier, quoteSchema } from '../catalog/quoting.ts';
 import { memoryLengths, type MemoryLengths } from './memory-tables.ts';
 import {
@@ -33,6 +34,7 @@ export async function loadRows(
         throw error;
       }
       connection.notInMemory.add(inMemory);
+      await requireTransaction(connection, error);
     }
   }
   const { table, columns } = rows;
@@ -49,6 +51,23 @@ export async function loadRows(
 
 /** A statement that was stopped; any other refusal is the engine's. */
 const interruptions: ReadonlySet<number> = new Set([1317, 1969, 3024]);
+
+/**
+ * What was sent ahead of the refused statement may be what failed: outside of
+ * a transaction there are no savepoints.
+ */
+async function requireTransaction(
+  connection: MysqlConnection,
+  refusal: ServerError,
+): Promise<void> {
+  try {
+    await connection.query(
+      'savepoint replicator_load; release savepoint replicator_load',
+    );
+  } catch {
+    throw refusal;
+  }
+}
 
 /** MySQL 9.7 warns of a transaction that writes to InnoDB and to MEMORY. */
 const mixesEngines = 6414;

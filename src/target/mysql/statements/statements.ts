@@ -216,7 +216,6 @@ export function missingKeyStatement(
   ].join('\n');
 }
 
-/** Inserts the rows whose keys are not there yet. */
 /** Nothing is looked up. */
 export function insertStatement(
   table: TableShape,
@@ -230,6 +229,7 @@ export function insertStatement(
   ].join('\n');
 }
 
+/** Inserts the rows whose keys are not there yet. */
 export function insertMissingStatement(
   table: TableShape,
   columns: readonly ColumnShape[],

@@ -13,6 +13,7 @@ import { codecOf } from '../values/codec.ts';
 import type { Answer, MysqlConnection } from '../session/driver.ts';
 import { quoteTable } from '../catalog/quoting.ts';
 import { isServerError } from '../session/errors.ts';
+import type { ServerError } from '../session/server-message.ts';
 import type { RowSource } from '../values/row-source.ts';
 import { ensureTemporary, temporaryName } from './session-tables.ts';
 import {
@@ -147,12 +148,23 @@ async function wereAllNew(run: Run, insert: string): Promise<boolean> {
     await run(insert);
     return true;
   } catch (error) {
-    if (isServerError(error) && error.errno === 1062) {
+    if (isServerError(error) && isOfRow(error)) {
       return false;
     }
     throw error;
   }
 }
+
+/**
+ * A row has been refused, and the statement alone undone. Not only a key that
+ * is there: defaults that a row lacks, and triggers, are looked at before keys.
+ */
+function isOfRow({ errno, sqlState = '' }: ServerError): boolean {
+  return errno === mysqlCheck || /^(?:22|23|45)/.test(sqlState);
+}
+
+/** Of a check, to which MySQL gives no class. */
+const mysqlCheck = 3819;
 
 /** One generation of rows that must have a parent from the start; how many there were. */
 export async function insertReady(

@@ -73,3 +73,29 @@ test.each(MYSQL_PRODUCTS)(
     }
   },
 );
+
+test.each(MYSQL_PRODUCTS)(
+  'a row that is equal to two that are to go, written otherwise, goes once (%s)',
+  async (product) => {
+    await using fixture = await mysqlFixture(product, { fewRows: 0 });
+    await fixture.sql('create table entry (n int, amount double)');
+    await transact(fixture, async (transaction, { tables }) => {
+      const table = tables.get('entry')!;
+      await transaction.insert(
+        rowsOf(table, [
+          { n: '1', amount: '100' },
+          { n: '2', amount: '5' },
+        ]),
+      );
+      await transaction.deleteEqual(
+        rowsOf(table, [
+          { n: '1', amount: '100' },
+          { n: '1', amount: '1e2' },
+        ]),
+      );
+    });
+    expect(await fixture.rows('select n, amount from entry')).toEqual([
+      ['2', '5'],
+    ]);
+  },
+);
