@@ -19,10 +19,11 @@ type HeldRow = { -readonly [Field in keyof Mutation]: Mutation[Field] };
 
 /**
  * Mutations of one table under one key; those from `openFrom` on are open. A
- * table whose key changes, which is rare, has a part for each of its keys.
+ * table whose key or shape changes, which is rare, has a part for each of them.
  */
 interface Part {
   readonly table: string;
+  readonly shape: TableShape;
   readonly keyColumns: readonly string[] | undefined;
   readonly standsAlone: boolean;
   mutations: HeldRow[];
@@ -249,9 +250,14 @@ export class StepBuffer implements MutationSink {
 
   #partOf(table: TargetTable, keyColumns: readonly string[] | undefined): Part {
     let part = this.#current.get(table.name);
-    if (part === undefined || !isSameKey(part.keyColumns, keyColumns)) {
+    if (
+      part === undefined ||
+      part.shape !== table.shape ||
+      !isSameKey(part.keyColumns, keyColumns)
+    ) {
       part = {
         table: table.name,
+        shape: table.shape,
         keyColumns,
         standsAlone: standsAlone(table.shape),
         mutations: [],

@@ -318,3 +318,28 @@ test('however transactions are joined, at each time that is staged the rows are 
   expect(joinedCount).toBeGreaterThan(100);
   expect(foldedCount).toBeGreaterThan(100);
 });
+
+test('a table that has got a unique key joins nothing from then on', () => {
+  const buffer = new StepBuffer({ rows: 100, transactions: 100 });
+  const shapeWith = (uniqueKeys: readonly (readonly string[])[]) => ({
+    name: 'a',
+    shape: tableShapeIn('s')('a', [key], { changesQuietly: true, uniqueKeys }),
+  });
+  const transaction = (table: ReturnType<typeof shapeWith>, serial: number) => {
+    const at = timestampFromMs(serial);
+    buffer.begin();
+    buffer.put(table, keyColumns, { ...mutation(serial), time: at }, false);
+    buffer.commit(at);
+  };
+  transaction(shapeWith([]), 1);
+  transaction(shapeWith([]), 2);
+  buffer.separate();
+  const unique = shapeWith([['n']]);
+  transaction(unique, 3);
+  transaction(unique, 4);
+  expect(
+    buffer
+      .takeClosed()
+      .flatMap(({ mutations }) => mutations.map(({ time: each }) => each)),
+  ).toEqual([2, 2, 3, 4].map(timestampFromMs));
+});

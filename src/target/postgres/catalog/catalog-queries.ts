@@ -27,6 +27,33 @@ const isStagingTable = `c.relname in (${stagingTables.map((name) => `'${name}'`)
   )`;
 
 /**
+ * A partition of the table `c` that has a trigger, a rule, a unique or
+ * excluding index or a reference of its own: the root does not show it.
+ */
+const loudPartition = `
+    with recursive part (oid) as (
+      select h.inhrelid from pg_catalog.pg_inherits h where h.inhparent = c.oid
+      union all
+      select h.inhrelid from part join pg_catalog.pg_inherits h on h.inhparent = part.oid
+    )
+    select from part
+    where exists (
+      select from pg_catalog.pg_trigger g
+      where g.tgrelid = part.oid and not g.tgisinternal and g.tgenabled <> 'D'
+    ) or exists (
+      select from pg_catalog.pg_rewrite r where r.ev_class = part.oid
+    ) or exists (
+      select from pg_catalog.pg_index i
+      where i.indrelid = part.oid and (i.indisunique or i.indisexclusion)
+        and not exists (
+          select from pg_catalog.pg_inherits h where h.inhrelid = i.indexrelid
+        )
+    ) or exists (
+      select from pg_catalog.pg_constraint k
+      where k.contype = 'f' and k.conparentid = 0 and part.oid in (k.conrelid, k.confrelid)
+    )`;
+
+/**
  * Ordinary and partitioned tables that a feed may write to; partitions are
  * their root's matter.
  */
@@ -59,7 +86,8 @@ select c.oid as table_oid, c.relname as table,
   ) and not exists (
     select from pg_catalog.pg_index i
     where i.indrelid = c.oid and i.indisexclusion
-  ) as changes_quietly,
+  ) and (not c.relhassubclass or (c.relkind = 'p' and not exists (${loudPartition})))
+    as changes_quietly,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
   (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,

@@ -118,12 +118,26 @@ describe('the catalog of PostgreSQL', () => {
       create trigger t before insert on triggered for each row execute function quiet();
       create table excluding (id int8 primary key, r int4range, exclude using gist (r with &&));
       create table ruled (id int8 primary key);
-      create rule r as on update to ruled do also select 1`);
+      create rule r as on update to ruled do also select 1;
+      create table parted (id int8 primary key) partition by range (id);
+      create table parted_1 partition of parted for values from (0) to (9);
+      create table part_triggered (id int8 primary key) partition by range (id);
+      create table part_triggered_1 partition of part_triggered for values from (0) to (9);
+      create trigger t before insert on part_triggered_1 for each row execute function quiet();
+      create table part_unique (id int8 primary key, n int4) partition by range (id);
+      create table part_unique_1 partition of part_unique (unique (n)) for values from (0) to (9);
+      create table inherited (id int8 primary key);
+      create table heir (unique (id)) inherits (inherited)`);
     const { tables } = await shapeOf(fixture);
     expect(
       [...tables].map(([name, { changesQuietly }]) => [name, changesQuietly]),
     ).toEqual([
       ['excluding', false],
+      ['heir', true],
+      ['inherited', false],
+      ['part_triggered', false],
+      ['part_unique', false],
+      ['parted', true],
       ['plain', true],
       ['ruled', false],
       ['triggered', false],
