@@ -242,6 +242,7 @@ export class MysqlTransaction implements TargetTransaction {
       this.#connection.facts.isMariadb && rows.rowCount >= manyRows
         ? await this.#options.turns.take()
         : null;
+    this.#throwIfOver();
     await this.#orphans.write(this.#connection, rows, work);
   }
 

@@ -69,9 +69,11 @@ export async function writeDirect(
     direct.length === columns.length &&
     table.uniqueKeys.length === 0 &&
     // ON DUPLICATE KEY takes keys for one that begin alike.
-    table.primaryKey.every((column) => codecOf(column).keyPrefix === undefined)
+    table.primaryKey.every(
+      (column) => codecOf(column).keyPrefix === undefined,
+    ) &&
+    (await areTaken(run, duplicateKeyUpsert(table, columns, source)))
   ) {
-    await run(duplicateKeyUpsert(table, columns, source));
     if (folded !== null) {
       // Asked before, another transaction's row could still come between.
       await refuseFound(run, folded, table);
@@ -121,7 +123,7 @@ export async function writeDirect(
   const name = quoteTable(table);
   let streak = streaks.get(name) ?? 0;
   if (update !== null && streak > 0 && passUniqueValues !== true) {
-    if (await wereAllNew(run, insertStatement(table, direct, source))) {
+    if (await areTaken(run, insertStatement(table, direct, source))) {
       return;
     }
     streak = -writesBetweenGuesses;
@@ -140,10 +142,11 @@ export async function writeDirect(
 const writesBetweenGuesses = 8;
 
 /**
- * Inserts the rows, or none of them where one is there already. Looking for
- * them twice, to update and to insert, takes a third of the server's time.
+ * Inserts all rows, or none of them where one is refused: which may be there,
+ * and then has to be updated. Looking for them twice, to update and to insert,
+ * takes a third of the server's time.
  */
-async function wereAllNew(run: Run, insert: string): Promise<boolean> {
+async function areTaken(run: Run, insert: string): Promise<boolean> {
   try {
     await run(insert);
     return true;

@@ -1,6 +1,6 @@
 /** Rows that are inserted at once, because those before them were all new, and are not. */
 import { expect, test } from 'vitest';
-import { applyTo, row } from '../../../contract/target-fixture.ts';
+import { applyTo, failureOf, row } from '../../../contract/target-fixture.ts';
 import { MYSQL_PRODUCTS } from '../../../support/mysql-test-database.ts';
 import { mysqlFixture } from '../fixture.ts';
 
@@ -43,5 +43,30 @@ test.each(
       ['2', '-2', '7', '9'],
       ['3', '3', '1', '9'],
     ]);
+  },
+);
+
+test.each(
+  MYSQL_PRODUCTS.flatMap((product) =>
+    [0, Infinity].map((fewRows) => ({ product, fewRows })),
+  ),
+)(
+  'nor where nothing but the key is unique ($product, $fewRows)',
+  async ({ product, fewRows }) => {
+    await using fixture = await mysqlFixture(product, { fewRows });
+    await fixture.sql(
+      'create table item (id int primary key, low int default 0, high int default 0, check (low <= high))',
+    );
+    await applyTo(fixture, {
+      item: [row(1, [1], { id: '1', low: '1', high: '9' })],
+    });
+    await applyTo(fixture, { item: [row(2, [1], { id: '1', low: '5' })] });
+    expect(await fixture.rows('select id, low, high from item')).toEqual([
+      ['1', '5', '9'],
+    ]);
+    const failure = await failureOf(
+      applyTo(fixture, { item: [row(3, [2], { id: '2', low: '5' })] }),
+    );
+    expect(failure.code).toBe('E4005');
   },
 );
