@@ -79,6 +79,11 @@ export interface TableShape {
    * keys looks at other rows. Absent: that is not known.
    */
   readonly changesQuietly?: boolean;
+  /**
+   * A check over several columns, or a trigger before inserts, may refuse a row
+   * that lacks columns though it is there. Absent: that is not known.
+   */
+  readonly looksAtInserts?: boolean;
   /** Column lists of unique constraints and indexes beside the primary key. */
   readonly uniqueKeys: readonly (readonly string[])[];
   readonly foreignKeys: readonly ForeignKey[];

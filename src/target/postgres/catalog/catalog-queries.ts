@@ -88,6 +88,13 @@ select c.oid as table_oid, c.relname as table,
     where i.indrelid = c.oid and i.indisexclusion
   ) and (not c.relhassubclass or (c.relkind = 'p' and not exists (${loudPartition})))
     as changes_quietly,
+  exists (
+    select from pg_catalog.pg_constraint k
+    where k.contype = 'c' and k.conrelid = c.oid and coalesce(cardinality(k.conkey), 0) <> 1
+  ) or exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype & 7 = 7
+  ) as looks_at_inserts,
   a.attname as column, a.atttypid as type_oid, a.atttypmod as typmod,
   not a.attnotnull as nullable, a.attgenerated as generated, a.attidentity as identity,
   (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as has_default,

@@ -109,6 +109,7 @@ function tableShape(
     deleteHasEffects: first['delete_has_effects'] === 't',
     deletesQuietly: first['deletes_quietly'] === 't',
     changesQuietly: first['changes_quietly'] === 't',
+    looksAtInserts: first['looks_at_inserts'] === 't',
     uniqueKeys: parts.indexes
       .filter((row) => row !== primary)
       .map((row) => JSON.parse(row['columns']!) as string[]),

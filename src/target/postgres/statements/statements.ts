@@ -58,10 +58,18 @@ export function upsertStatement(
       column.identity !== 'always',
   );
   // Rows that lack what they must have ON CONFLICT refuses even where there is
-  // nothing to insert.
-  return table.keyDeferrable || lacksNeeded(table, columns)
+  // nothing to insert; others where their defaults do not fit.
+  return table.keyDeferrable ||
+    lacksNeeded(table, columns) ||
+    (table.looksAtInserts && lacksAny(table, columns))
     ? lookupUpsert(table, columns, changed)
     : conflictUpsert(table, columns, changed);
+}
+
+function lacksAny(table: TableShape, columns: readonly ColumnShape[]): boolean {
+  return table.columns.some(
+    (column) => !column.generated && !columns.includes(column),
+  );
 }
 
 function conflictUpsert(
