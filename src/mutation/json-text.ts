@@ -190,14 +190,22 @@ export function memberValue(text: JsonText, wanted: string): JsonText | null {
   return found;
 }
 
-/** Calls `visit` for every element of the array that starts at `start`. */
+/**
+ * Calls `visit` for the elements of the array that starts at `start`; of a
+ * longer one for no more than `maxCount`.
+ */
 export function scanArray(
   text: string,
   start: number,
   visit: (elementStart: number, elementEnd: number) => void,
+  maxCount = Infinity,
 ): void {
   let at = skipBlank(text, start + 1);
-  while (at < text.length && text.charCodeAt(at) !== CLOSE_ARRAY) {
+  for (
+    let count = 0;
+    count < maxCount && at < text.length && text.charCodeAt(at) !== CLOSE_ARRAY;
+    count += 1
+  ) {
     const end = skipValue(text, at);
     visit(at, end);
     at = skipBlank(text, end);
@@ -214,20 +222,12 @@ export function arrayElements(
   maxCount: number = Infinity,
 ): JsonText[] {
   const elements: JsonText[] = [];
-  let at = skipBlank(text, skipBlank(text, 0) + 1);
-  while (
-    at < text.length &&
-    text.charCodeAt(at) !== CLOSE_ARRAY &&
-    elements.length < maxCount
-  ) {
-    const end = skipValue(text, at);
-    elements.push(text.slice(at, end) as JsonText);
-    at = skipBlank(text, end);
-    if (text.charCodeAt(at) !== COMMA) {
-      break;
-    }
-    at = skipBlank(text, at + 1);
-  }
+  scanArray(
+    text,
+    skipBlank(text, 0),
+    (start, end) => elements.push(text.slice(start, end) as JsonText),
+    maxCount,
+  );
   return elements;
 }
 

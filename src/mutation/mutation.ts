@@ -87,17 +87,35 @@ export interface TableMutations {
   readonly mutations: readonly Mutation[];
 }
 
-/** The oldest time of a list that is not empty. */
-export function oldestTime(mutations: readonly Mutation[]): Timestamp {
-  let oldest = mutations[0]!.time;
-  let last = oldest;
+/** The oldest time of the rows that come after `after`; null without any. */
+export function oldestTime(
+  mutations: readonly Mutation[],
+  after: Timestamp | '' = '',
+): Timestamp | null {
+  let oldest: Timestamp | null = null;
+  let last = '';
   for (const { time } of mutations) {
     // Rows of one transaction mostly share one string: not compared by text.
     if (time !== last) {
       last = time;
-      if (time < oldest) {
+      if (time > after && (oldest === null || time < oldest)) {
         oldest = time;
       }
+    }
+  }
+  return oldest;
+}
+
+/** The same of several tables. */
+export function oldestTimeOf(
+  tables: readonly TableMutations[],
+  after?: Timestamp,
+): Timestamp | null {
+  let oldest: Timestamp | null = null;
+  for (const { mutations } of tables) {
+    const time = oldestTime(mutations, after);
+    if (time !== null && (oldest === null || time < oldest)) {
+      oldest = time;
     }
   }
   return oldest;

@@ -93,7 +93,8 @@ export class FeedMemory {
 
   async #markFor(part: TableMutations, local: Progress): Promise<TableMark> {
     const { table } = part;
-    const oldest = oldestTime(part.mutations);
+    // No part of a request is empty.
+    const oldest = oldestTime(part.mutations)!;
     const past = laterTimestamp(local.resolved, local.applied);
     for (;;) {
       const mark =

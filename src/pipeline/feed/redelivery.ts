@@ -1,6 +1,7 @@
 import {
   type Mutation,
   oldestTime,
+  oldestTimeOf,
   type TableMutations,
 } from '../../mutation/mutation.ts';
 import { nextTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
@@ -65,40 +66,13 @@ export function siftRows(
       freshCount += kept.mutations.length;
     }
   }
-  const oldestNew = oldestBeyond(fresh, resolved);
+  const oldestNew = oldestTimeOf(fresh, resolved);
   return { fresh, freshCount, oldestNew, redelivered };
 }
 
-function oldestBeyond(
-  tables: readonly TableMutations[],
-  resolved: Timestamp,
-): Timestamp | null {
-  let oldest: Timestamp | null = null;
-  for (const { mutations } of tables) {
-    const time = oldestBehind(mutations, resolved);
-    if (time !== null && (oldest === null || time < oldest)) {
-      oldest = time;
-    }
-  }
-  return oldest;
-}
-
-function oldestBehind(
-  mutations: readonly Mutation[],
-  resolved: Timestamp,
-): Timestamp | null {
-  if (mutations.length > 0) {
-    const oldest = oldestTime(mutations);
-    if (oldest > resolved) {
-      return oldest;
-    }
-  }
-  const later = mutations.filter(({ time }) => time > resolved);
-  return later.length === 0 ? null : oldestTime(later);
-}
-
 function areAllLater(mutations: readonly Mutation[], mark: Timestamp): boolean {
-  return mutations.length === 0 || oldestTime(mutations) > mark;
+  const oldest = oldestTime(mutations);
+  return oldest === null || oldest > mark;
 }
 
 function without(part: TableMutations, applied: Timestamp): TableMutations {

@@ -1,4 +1,4 @@
-import { oldestTime, type TableMutations } from '../../mutation/mutation.ts';
+import { oldestTimeOf, type TableMutations } from '../../mutation/mutation.ts';
 import { laterTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 
 /**
@@ -29,7 +29,7 @@ export class RequestsUnderWay {
 
   /** Until it is disposed the request is under way. */
   enter(tables: readonly TableMutations[]): Disposable {
-    const oldest = oldestOf(tables);
+    const oldest = oldestTimeOf(tables);
     const { promise, resolve } = Promise.withResolvers<void>();
     if (oldest !== null) {
       this.#requests.set(promise, oldest);
@@ -53,15 +53,4 @@ export class RequestsUnderWay {
       .map(([ended]) => ended);
     await Promise.all(waitedFor);
   }
-}
-
-function oldestOf(tables: readonly TableMutations[]): Timestamp | null {
-  let oldest: Timestamp | null = null;
-  for (const { mutations } of tables) {
-    const time = mutations.length === 0 ? null : oldestTime(mutations);
-    if (time !== null && (oldest === null || time < oldest)) {
-      oldest = time;
-    }
-  }
-  return oldest;
 }
