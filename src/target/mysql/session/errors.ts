@@ -33,6 +33,8 @@ export const errorNumbers: Readonly<Record<number, ErrorCode>> = {
   1217: 'E4004', // has children, told without names
   1451: 'E4004', // has children
   1452: 'E4004', // no parent
+  3008: 'E4004', // MySQL: a cascade goes too deep
+  6575: 'E4004', // MySQL 9.6: a cascade meets too many tables, or itself for ever
   1062: 'E4013', // duplicate key
   1022: 'E4013', // duplicate key, of some engines
   1586: 'E4013', // duplicate key, with its name

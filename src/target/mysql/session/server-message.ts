@@ -19,8 +19,8 @@ const harmless = new Set([
   1114, 1118, 1129, 1130, 1135, 1136, 1142, 1143, 1146, 1152, 1153, 1158, 1159,
   1160, 1161, 1197, 1203, 1205, 1206, 1213, 1226, 1227, 1251, 1290, 1317, 1347,
   1370, 1412, 1461, 1524, 1615, 1665, 1698, 1785, 1786, 1787, 1792, 1820, 1836,
-  1837, 1862, 1927, 1932, 1969, 3024, 3105, 3118, 3159, 3169, 3572, 3750, 4031,
-  4061, 4151,
+  1837, 1862, 1927, 1932, 1969, 3008, 3024, 3105, 3118, 3159, 3169, 3572, 3750,
+  4031, 4061, 4151, 6575,
 ]);
 
 /**
@@ -40,6 +40,7 @@ const serversWords = new RegExp(
     'Connections using insecure transport are prohibited',
     'Deadlock found when trying to get lock',
     'Disk full \\(',
+    'Foreign key cascade delete/update exceeds max ',
     'Got (?:a packet bigger|an error|timeout) (?:than|reading|writing) ',
     "Host '",
     'Lock wait timeout exceeded',
