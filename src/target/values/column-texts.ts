@@ -46,7 +46,6 @@ export function columnTexts(
   index: number,
   { columnText, policies }: ColumnTextOptions,
 ): (string | null)[] {
-  const { table } = rows;
   const column = rows.columns[index]!;
   const tokens = rows.values[index]!;
   const texts: (string | null)[] = [];
@@ -54,14 +53,29 @@ export function columnTexts(
     try {
       texts.push(columnText(column, tokens[row]!));
     } catch (error) {
-      if (!(error instanceof UnstorableValue)) {
-        throw error;
-      }
-      const keyOf = (): JsonText[] => rowKey(rows, row);
-      texts.push(settleUnstorable(error, { table, column, keyOf }, policies));
+      texts.push(textInstead(error, rows, { row, index }, policies));
     }
   }
   return texts;
+}
+
+/** Of a value whose text could not be made; throws E4006. */
+export function textInstead(
+  error: unknown,
+  rows: ColumnarRows,
+  { row, index }: { readonly row: number; readonly index: number },
+  policies: ValuePolicies,
+): string | null {
+  if (!(error instanceof UnstorableValue)) {
+    throw error;
+  }
+  const column = rows.columns[index]!;
+  const keyOf = (): JsonText[] => rowKey(rows, row);
+  return settleUnstorable(
+    error,
+    { table: rows.table, column, keyOf },
+    policies,
+  );
 }
 
 /** The JSON of the primary key, in key order. */

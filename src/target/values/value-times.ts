@@ -24,19 +24,20 @@ function twoDigits(text: string, at: number): number {
     : Number.NaN;
 }
 
-/** The text starts with a date of a year in the range: `2024-02-29`. */
+/** At `at` the text has a date of a year in the range: `2024-02-29`. */
 export function isPlainDate(
   text: string,
   years: { readonly first: number; readonly last: number },
+  at = 0,
 ): boolean {
-  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
-  const month = twoDigits(text, 5);
-  const day = twoDigits(text, 8);
+  const year = twoDigits(text, at) * 100 + twoDigits(text, at + 2);
+  const month = twoDigits(text, at + 5);
+  const day = twoDigits(text, at + 8);
   return (
     year >= years.first &&
     year <= years.last &&
-    text.charCodeAt(4) === dash &&
-    text.charCodeAt(7) === dash &&
+    text.charCodeAt(at + 4) === dash &&
+    text.charCodeAt(at + 7) === dash &&
     month >= 1 &&
     month <= 12 &&
     day >= 1 &&
@@ -45,14 +46,15 @@ export function isPlainDate(
 }
 
 /**
- * From `at` on the text is `12:00:00`, a fraction of at most so many digits
- * and, behind a date, nothing or UTC's zone.
+ * From `at` to `length` the text is `12:00:00`, a fraction of at most so many
+ * digits and, behind a date, nothing or UTC's zone.
  */
 export function isPlainTime(
   text: string,
   at: number,
   fractionDigits: number,
   behindDate: boolean,
+  length = text.length,
 ): boolean {
   const before = text.charCodeAt(at - 1);
   if (
@@ -77,12 +79,12 @@ export function isPlainTime(
     }
   }
   return (
-    end === text.length ||
+    end === length ||
     (behindDate &&
-      ((text.charCodeAt(end) === letterZ && end + 1 === text.length) ||
+      ((text.charCodeAt(end) === letterZ && end + 1 === length) ||
         (text.startsWith('+00', end) &&
-          (end + 3 === text.length ||
-            (text.startsWith(':00', end + 3) && end + 6 === text.length)))))
+          (end + 3 === length ||
+            (text.startsWith(':00', end + 3) && end + 6 === length)))))
   );
 }
 

@@ -1,6 +1,6 @@
 /** How rows of a table without a primary key are inserted: nothing is looked up. */
 import type { ShapeRows } from '../../target.ts';
-import { loadFile } from '../values/row-encoding.ts';
+import { loadFile } from '../values/load-file.ts';
 import { jsonSource, temporarySource } from '../values/row-source.ts';
 import { emptyTemporary, loadRows } from './session-tables.ts';
 import { insertStatement } from './statements.ts';

@@ -5,7 +5,7 @@ import { quoteIdentifier } from '../catalog/quoting.ts';
 import { type MemoryLengths, memoryType } from './memory-tables.ts';
 import { travelsAsHex } from '../values/row-source.ts';
 
-/** What LOAD DATA is told of the file of row-encoding.ts. */
+/** What LOAD DATA is told of the file of load-file.ts. */
 export function loadStatement(
   quotedName: string,
   columns: readonly ColumnShape[],

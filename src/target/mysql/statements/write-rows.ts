@@ -14,7 +14,8 @@ import type {
   MysqlConnection,
   ServerFacts,
 } from '../session/driver.ts';
-import { jsonRows, loadFile, packetChunks } from '../values/row-encoding.ts';
+import { loadFile } from '../values/load-file.ts';
+import { jsonRows, packetChunks } from '../values/row-encoding.ts';
 import { jsonSource, temporarySource } from '../values/row-source.ts';
 import { emptyTemporary, loadRows } from './session-tables.ts';
 import { repeatedKeyStatement, updateStatement } from './statements.ts';

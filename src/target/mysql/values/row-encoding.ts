@@ -1,6 +1,6 @@
 /**
- * Rows laid out by column become the one text that crosses: a file for LOAD
- * DATA, or a JSON array of arrays for JSON_TABLE.
+ * Rows laid out by column become the one text that crosses: a JSON array of
+ * arrays for JSON_TABLE, or a file for LOAD DATA (load-file.ts).
  *
  * The escapes `\\ \" \/ \b \n \r \t` mean the same in both, so that most
  * strings of JSON pass as they are.
@@ -15,42 +15,15 @@ import { readerOf } from './values.ts';
 const quote = 0x22;
 /** Escapes that are not the same in a file and in JSON. */
 const foreignEscape = /\\[fu]/;
-const chunkCharacters = 256 * 1024;
-
-export function loadFile(
-  rows: ColumnarRows,
-  policies: ValuePolicies,
-): Buffer[] {
-  const cells = cellTexts(rows, policies, escapeForFile);
-  const chunks: Buffer[] = [];
-  let text = '';
-  for (let row = 0; row < rows.rowCount; row++) {
-    for (let place = 0; place < cells.length; place++) {
-      const cell = cells[place]![row] ?? '\\N';
-      text += place === 0 ? cell : `\t${cell}`;
-    }
-    text += '\n';
-    if (text.length >= chunkCharacters) {
-      pushChunks(chunks, text);
-      text = '';
-    }
-  }
-  pushChunks(chunks, text);
-  return chunks;
-}
-
-/** Below the smallest max_allowed_packet that one meets. */
-const packetBytes = 256 * 1024;
-
-function pushChunks(chunks: Buffer[], text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; at += packetBytes) {
-    chunks.push(bytes.subarray(at, at + packetBytes));
-  }
-}
 
 export function jsonRows(rows: ColumnarRows, policies: ValuePolicies): string {
-  const cells = cellTexts(rows, policies, escapeForJson);
+  const cells = rows.columns.map((column, place) => {
+    const read = cellReader(column, escapeForJson);
+    return columnTexts(rows, place, {
+      columnText: (_, token) => read(token),
+      policies,
+    });
+  });
   let text = '[';
   for (let row = 0; row < rows.rowCount; row++) {
     text += row === 0 ? '[' : ',[';
@@ -76,18 +49,11 @@ export function literalTexts(
   });
 }
 
-function cellTexts(
-  rows: ColumnarRows,
-  policies: ValuePolicies,
-  escape: (text: string) => string,
-): (string | null)[][] {
-  return rows.columns.map((column, place) => {
-    const read = cellReader(column, escape);
-    return columnTexts(rows, place, {
-      columnText: (_, token) => read(token),
-      policies,
-    });
-  });
+/** Makes the cells of a column in a file; throws UnstorableValue. */
+export function fileCellReader(
+  column: ColumnShape,
+): (token: JsonText) => string | null {
+  return cellReader(column, escapeForFile);
 }
 
 /** Their texts hold digits, signs and marks that mean themselves in both. */

@@ -4,7 +4,7 @@ import { parseMysqlAddress } from '../../../../src/config/address/mysql.ts';
 import { MysqlConnection } from '../../../../src/target/mysql/session/driver.ts';
 import { isServerError } from '../../../../src/target/mysql/session/errors.ts';
 import { loadRows } from '../../../../src/target/mysql/statements/session-tables.ts';
-import { loadFile } from '../../../../src/target/mysql/values/row-encoding.ts';
+import { loadFile } from '../../../../src/target/mysql/values/load-file.ts';
 import { defaultTargetOptions } from '../../../../src/target/open-target.ts';
 import type { ShapeRows } from '../../../../src/target/target.ts';
 import { rowsOf, shapeOf } from '../../../contract/target-fixture.ts';
