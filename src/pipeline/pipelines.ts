@@ -130,11 +130,11 @@ export class Pipelines implements Feeds, AsyncDisposable {
   }
 
   /** See {@link Feeds.open}. */
-  async open(schema: SchemaName): Promise<Feed | null> {
-    const known = this.#pipelines.get(schema);
-    if (known) {
-      return known;
-    }
+  open(schema: SchemaName): Feed | Promise<Feed | null> {
+    return this.#pipelines.get(schema) ?? this.#openNew(schema);
+  }
+
+  async #openNew(schema: SchemaName): Promise<Feed | null> {
     if (this.#draining) {
       throw new ReplicatorError('E3005');
     }

@@ -70,9 +70,9 @@ export interface Feed {
 export interface Feeds {
   /**
    * Null where the target has no such schema. Rejects with E4001 or E3004
-   * when that cannot be known at the moment.
+   * when that cannot be known at the moment. One that is open is there at once.
    */
-  open(schema: SchemaName): Promise<Feed | null>;
+  open(schema: SchemaName): Feed | Promise<Feed | null>;
 }
 
 /** What a source of whole transactions hands on at once. */

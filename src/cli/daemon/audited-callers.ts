@@ -24,18 +24,29 @@ export function auditCallers(callers: Callers, audit: Audit): Callers {
     known.set(name, schemas.add(schema));
     audit.note('caller let in', { schema }, { kind: 'caller', name });
   };
-  const audited = (caller: Caller): Caller => ({
-    name: caller.name,
-    requireSchema(parts) {
-      caller.requireSchema(parts);
-      // What is under /_/ changes nothing.
-      if (parts[0] !== '_') {
-        noteFirst(caller.name, schemaName(parts));
-      }
-    },
-  });
+  const auditedCallers = new WeakMap<Caller, Caller>();
+  const audited = (caller: Caller): Caller => {
+    let found = auditedCallers.get(caller);
+    if (found === undefined) {
+      found = {
+        name: caller.name,
+        requireSchema(parts) {
+          caller.requireSchema(parts);
+          // What is under /_/ changes nothing.
+          if (parts[0] !== '_') {
+            noteFirst(caller.name, schemaName(parts));
+          }
+        },
+      };
+      auditedCallers.set(caller, found);
+    }
+    return found;
+  };
   return {
     ...callers,
-    identify: async (request) => audited(await callers.identify(request)),
+    identify: (request) => {
+      const caller = callers.identify(request);
+      return caller instanceof Promise ? caller.then(audited) : audited(caller);
+    },
   };
 }

@@ -15,7 +15,7 @@ import { laterTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
  * for.
  */
 export class RequestsUnderWay {
-  readonly #requests = new Map<Promise<void>, Timestamp>();
+  readonly #requests = new Set<RequestUnderWay>();
   #promised: Timestamp;
 
   constructor(resolved: Timestamp) {
@@ -29,17 +29,7 @@ export class RequestsUnderWay {
 
   /** Until it is disposed the request is under way. */
   enter(tables: readonly TableMutations[]): Disposable {
-    const oldest = oldestTimeOf(tables);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (oldest !== null) {
-      this.#requests.set(promise, oldest);
-    }
-    return {
-      [Symbol.dispose]: () => {
-        this.#requests.delete(promise);
-        resolve();
-      },
-    };
+    return new RequestUnderWay(this.#requests, oldestTimeOf(tables));
   }
 
   /**
@@ -49,8 +39,31 @@ export class RequestsUnderWay {
   async passed(time: Timestamp): Promise<void> {
     this.#promised = laterTimestamp(this.#promised, time);
     const waitedFor = Array.from(this.#requests)
-      .filter(([, oldest]) => oldest <= time)
-      .map(([ended]) => ended);
+      .filter(({ oldest }) => oldest !== null && oldest <= time)
+      .map((request) => request.ended());
     await Promise.all(waitedFor);
+  }
+}
+
+class RequestUnderWay implements Disposable {
+  readonly oldest: Timestamp | null;
+  readonly #others: Set<RequestUnderWay>;
+  /** Made when somebody first waits. */
+  #end: PromiseWithResolvers<void> | null = null;
+
+  constructor(others: Set<RequestUnderWay>, oldest: Timestamp | null) {
+    this.oldest = oldest;
+    this.#others = others;
+    others.add(this);
+  }
+
+  ended(): Promise<void> {
+    this.#end ??= Promise.withResolvers<void>();
+    return this.#end.promise;
+  }
+
+  [Symbol.dispose](): void {
+    this.#others.delete(this);
+    this.#end?.resolve();
   }
 }

@@ -6,7 +6,7 @@ import type { Feed, Feeds } from '../source.ts';
 import { aheadOfClock } from './decode/decode-context.ts';
 import { decodeBody, type DecodedRequest } from './decode/decode.ts';
 import type { Room } from './server/in-flight-budget.ts';
-import { decodeUtf8, inflateBody } from './decode/inflate.ts';
+import { decodeUtf8, inflateBody, isPlainEncoding } from './decode/inflate.ts';
 import { decodeNdjson } from './decode/ndjson.ts';
 import type { RequestPath } from './server/path.ts';
 
@@ -45,10 +45,12 @@ export async function receiveBody(
   contentEncoding: string | undefined,
   room: Room,
 ): Promise<void> {
-  const feed = await context.feeds.open(schemaName(path.schema));
+  const schema = schemaName(path.schema);
+  const opened = context.feeds.open(schema);
+  const feed = opened instanceof Promise ? await opened : opened;
   if (!feed) {
     throw new ReplicatorError('E1014', {
-      detail: `the target has no schema ${schemaName(path.schema)}`,
+      detail: `the target has no schema ${schema}`,
     });
   }
   const latest = timestampFromMs(Date.now() + maxAheadMs);
@@ -59,7 +61,9 @@ export async function receiveBody(
     await feed.resolve(path.time);
     return;
   }
-  const bytes = await inflateBody(body, contentEncoding, context.limits, room);
+  const bytes = isPlainEncoding(contentEncoding)
+    ? body
+    : await inflateBody(body, contentEncoding, context.limits, room);
   const decoded = await decodeFor(context, feed, path, bytes, latest);
   context.received(feed, decoded);
   if (decoded.kind === 'resolved') {
@@ -101,7 +105,11 @@ async function decodeFor(
       : decodeBody(text, decodeContext, bytes);
   };
   try {
-    return await decodeTrusted(feed, decode);
+    const decoded = decode();
+    const trust = feed.keyOrders.takeTrust();
+    return trust === null || (await feed.confirmOrders(trust))
+      ? decoded
+      : await decodeTrusted(feed, decode);
   } catch (error) {
     if (!(error instanceof ReplicatorError) || !outdatedShape.has(error.code)) {
       throw error;

@@ -1,10 +1,5 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type {
-  Authentication,
-  Caller,
-  CallerRequest,
-  Callers,
-} from './callers.ts';
+import type { Authentication, Caller, Callers } from './callers.ts';
 
 /**
  * `--disableAuthentication`: nobody is asked. A page in a browser is none of
@@ -21,9 +16,11 @@ export const anyCaller: Callers = {
         remedy: 'send them without a browser',
       });
     }
-    return { name: 'anyone', requireSchema() {} };
+    return anyone;
   },
 };
+
+const anyone: Caller = { name: 'anyone', requireSchema() {} };
 
 /**
  * Asks for everything in the list: with two, one who shows only one of them
@@ -39,19 +36,25 @@ export function askCallers(
   return {
     asksCertificate: ways.certificate !== undefined,
     challenge: ways.token === undefined ? null : 'Bearer',
-    async identify(request: CallerRequest): Promise<Caller> {
-      const known: Caller[] = [];
-      for (const identify of asked) {
-        known.push(await identify(request));
-      }
-      return {
-        name: known.map(({ name }) => name).join(', '),
-        requireSchema(schema) {
-          for (const caller of known) {
-            caller.requireSchema(schema);
-          }
-        },
-      };
-    },
+    identify: asked.length === 1 ? asked[0]! : identifyByAll(asked),
+  };
+}
+
+function identifyByAll(
+  asked: readonly Callers['identify'][],
+): Callers['identify'] {
+  return async (request) => {
+    const known: Caller[] = [];
+    for (const identify of asked) {
+      known.push(await identify(request));
+    }
+    return {
+      name: known.map(({ name }) => name).join(', '),
+      requireSchema(schema) {
+        for (const caller of known) {
+          caller.requireSchema(schema);
+        }
+      },
+    };
   };
 }

@@ -3,8 +3,8 @@ import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { SubjectRule } from '../../../config/allowed-subjects.ts';
 import { ReplicatorError } from '../../../failure/failure.ts';
 import { schemaName } from '../../../mutation/schema-name.ts';
-import type { Callers } from './callers.ts';
-import { connectionState } from './connection.ts';
+import type { Caller, Callers } from './callers.ts';
+import { type ConnectionState, connectionState } from './connection.ts';
 import {
   readShownCertificate,
   type ShownCertificate,
@@ -39,47 +39,72 @@ export function identifyByCertificate({
   samePart = sameExactly,
   seen,
 }: CertificateCallerOptions): Callers['identify'] {
-  return async ({ socket }) => {
-    const shown = await verifiedCertificate(socket as TLSSocket);
+  const callers = new WeakMap<ShownCertificate, Caller>();
+  const letIn = (state: ConnectionState, shown: ShownCertificate): Caller => {
+    refuseOutdated(state, shown);
     seen?.(shown);
-    return {
-      name: `certificate ${shown.printed}`,
-      requireSchema(schema) {
-        if (
-          rules !== null &&
-          !isSubjectAllowed(rules, shown, schema, samePart)
-        ) {
-          throw new ReplicatorError('E1024', {
-            detail: `the client certificate shows ${shown.printed}, which --tlsAllowedSubjects does not let send to ${schemaName(schema)}`,
-            remedy:
-              'give the changefeed the certificate that belongs to this schema, or allow this one in --tlsAllowedSubjects',
-          });
-        }
-      },
-    };
+    let caller = callers.get(shown);
+    if (caller === undefined) {
+      caller = callerOf(shown, rules, samePart);
+      callers.set(shown, caller);
+    }
+    return caller;
+  };
+  return ({ socket }) => {
+    const state = connectionState(socket);
+    // Over cleartext there is no certificate.
+    if (state === null) {
+      throw unknown('the caller shows no client certificate');
+    }
+    return state.shown === null
+      ? readShown(state, socket as TLSSocket).then((shown) =>
+          letIn(state, shown),
+        )
+      : letIn(state, state.shown);
   };
 }
 
-async function verifiedCertificate(
+function callerOf(
+  shown: ShownCertificate,
+  rules: CertificateCallerOptions['rules'],
+  samePart: SamePart,
+): Caller {
+  return {
+    name: `certificate ${shown.printed}`,
+    requireSchema(schema) {
+      if (rules !== null && !isSubjectAllowed(rules, shown, schema, samePart)) {
+        throw new ReplicatorError('E1024', {
+          detail: `the client certificate shows ${shown.printed}, which --tlsAllowedSubjects does not let send to ${schemaName(schema)}`,
+          remedy:
+            'give the changefeed the certificate that belongs to this schema, or allow this one in --tlsAllowedSubjects',
+        });
+      }
+    },
+  };
+}
+
+async function readShown(
+  state: ConnectionState,
   socket: TLSSocket,
 ): Promise<ShownCertificate> {
-  const state = connectionState(socket);
-  // Over cleartext there is no certificate.
-  if (state === null) {
-    throw unknown('the caller shows no client certificate');
-  }
-  state.shown ??= readShownCertificate(handshakeCertificate(socket));
-  const shown = await state.shown;
-  // Only now: while it was read the authority may have gone.
-  if (state.isOutdated) {
+  state.reading ??= readShownCertificate(handshakeCertificate(socket));
+  state.shown = await state.reading;
+  return state.shown;
+}
+
+/** Asked when it was read, not before: meanwhile the authority may have gone. */
+function refuseOutdated(
+  { isOutdated }: ConnectionState,
+  { notAfterMs }: ShownCertificate,
+): void {
+  if (isOutdated) {
     throw unknown(
       'the authorities of clients have changed since this connection was opened: connect again',
     );
   }
-  if (!(Date.now() <= shown.notAfterMs)) {
+  if (!(Date.now() <= notAfterMs)) {
     throw unknown(`the client certificate ${refusals['CERT_HAS_EXPIRED']!}`);
   }
-  return shown;
 }
 
 function handshakeCertificate(socket: TLSSocket): PeerCertificate {

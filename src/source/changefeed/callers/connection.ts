@@ -12,8 +12,9 @@ export interface ConnectionState {
    * was begun ends, nothing begins.
    */
   isOutdated: boolean;
-  /** Read from the handshake once, when a request first asks. */
-  shown: Promise<ShownCertificate> | null;
+  /** What the handshake showed, read once, when a request first asks. */
+  shown: ShownCertificate | null;
+  reading: Promise<ShownCertificate> | null;
 }
 
 const stateKey = Symbol('connection state');
@@ -24,7 +25,7 @@ interface WithState {
 
 /** Right after the handshake, before any request is read. */
 export function beginConnection(socket: Socket): ConnectionState {
-  const state = { isOutdated: false, shown: null };
+  const state = { isOutdated: false, shown: null, reading: null };
   (socket as WithState)[stateKey] = state;
   return state;
 }

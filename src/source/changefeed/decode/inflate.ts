@@ -40,7 +40,10 @@ const inflaters: Readonly<Record<string, () => Inflater>> = {
 
 /** The body is as it came: there is nothing to inflate. */
 export function isPlainEncoding(contentEncoding: string | undefined): boolean {
-  return ['', 'identity'].includes(contentEncoding?.trim().toLowerCase() ?? '');
+  return (
+    contentEncoding === undefined ||
+    ['', 'identity'].includes(contentEncoding.trim().toLowerCase())
+  );
 }
 
 /**

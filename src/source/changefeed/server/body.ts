@@ -1,13 +1,16 @@
 import type { Readable } from 'node:stream';
 
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type { Room } from './in-flight-budget.ts';
+import type { Deadline, Deadlines } from '../../../lib/deadlines.ts';
 import { isPlainEncoding } from '../decode/inflate.ts';
+import type { Arrival, Room } from './in-flight-budget.ts';
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   /** From the end of the head to the end of the body. */
   readonly timeoutMs: number;
+  /** Of that length. */
+  readonly deadlines: Deadlines;
 }
 
 /** The length in the head of a request; null for a chunked body. */
@@ -35,62 +38,124 @@ export function readBody(
   room: Room,
   factor: number,
 ): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const { maxBodyBytes, timeoutMs } = limits;
-  if (lengthBytes !== null && lengthBytes > maxBodyBytes) {
-    return Promise.reject(tooLarge(maxBodyBytes));
+  if (lengthBytes !== null && lengthBytes > limits.maxBodyBytes) {
+    return Promise.reject(tooLarge(limits.maxBodyBytes));
   }
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  const timer = setTimeout(
-    () =>
-      fail(
+  return new Promise((resolve, reject) => {
+    const body = new ArrivingBody(lengthBytes, limits, room, factor, {
+      resolve,
+      reject,
+    });
+    // Never taken off: a body that is over hears nothing any more.
+    stream.on('data', (piece: Buffer) => body.add(piece));
+    stream.on('end', () => body.end());
+    stream.on('error', () => body.break());
+    stream.on('close', () => body.break());
+  });
+}
+
+class ArrivingBody implements Arrival {
+  receivedBytes = 0;
+  readonly beganAtMs = Date.now();
+  readonly #lengthBytes: number | null;
+  readonly #maxBodyBytes: number;
+  readonly #deadlines: Deadlines;
+  readonly #deadline: Deadline;
+  readonly #room: Room;
+  readonly #factor: number;
+  readonly #settle: Settle;
+  #pieces: Buffer[] = [];
+  #isOver = false;
+
+  constructor(
+    lengthBytes: number | null,
+    { maxBodyBytes, timeoutMs, deadlines }: BodyLimits,
+    room: Room,
+    factor: number,
+    settle: Settle,
+  ) {
+    this.#lengthBytes = lengthBytes;
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#room = room;
+    this.#factor = factor;
+    this.#settle = settle;
+    this.#deadlines = deadlines;
+    this.#deadline = deadlines.add(() =>
+      this.refuse(
         new ReplicatorError('E1025', {
           detail: `the body did not arrive within ${timeoutMs} ms (--bodyTimeout)`,
         }),
       ),
-    timeoutMs,
-  );
-  const onData = (piece: Buffer): void => {
-    bytes += piece.length;
-    if (bytes > maxBodyBytes) {
-      fail(tooLarge(maxBodyBytes));
+    );
+    room.arriving(this);
+  }
+
+  add(piece: Buffer): void {
+    if (this.#isOver) {
       return;
     }
-    if (lengthBytes === null) {
+    this.receivedBytes += piece.length;
+    if (this.receivedBytes > this.#maxBodyBytes) {
+      this.refuse(tooLarge(this.#maxBodyBytes));
+      return;
+    }
+    if (this.#lengthBytes === null) {
       try {
-        room.growNow(piece.length * factor);
+        this.#room.growNow(piece.length * this.#factor);
       } catch (error) {
-        fail(error);
+        this.refuse(error as ReplicatorError);
         return;
       }
     }
-    pieces.push(piece);
-  };
-  const onEnd = (): void => {
-    stop();
-    if (lengthBytes !== null && bytes !== lengthBytes) {
-      reject(wrongLength());
+    this.#pieces.push(piece);
+  }
+
+  end(): void {
+    if (this.#isOver) {
       return;
     }
-    resolve(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes));
-  };
-  const onBroken = (): void => fail(wrongLength());
-  const stop = (): void => {
-    clearTimeout(timer);
-    room.arrived();
-    stream.off('data', onData).off('end', onEnd);
-    stream.off('error', onBroken).off('close', onBroken);
-  };
-  const fail = (error: unknown): void => {
-    stop();
-    pieces.length = 0;
-    reject(error as Error);
-  };
-  room.arriving({ receivedBytes: () => bytes, refuse: fail });
-  stream.on('data', onData).on('end', onEnd);
-  stream.on('error', onBroken).on('close', onBroken);
-  return promise;
+    const pieces = this.#pieces;
+    this.#stop();
+    if (
+      this.#lengthBytes !== null &&
+      this.receivedBytes !== this.#lengthBytes
+    ) {
+      this.#settle.reject(wrongLength());
+      return;
+    }
+    this.#settle.resolve(
+      pieces.length === 1
+        ? pieces[0]!
+        : Buffer.concat(pieces, this.receivedBytes),
+    );
+  }
+
+  /** Its connection or stream has ended, perhaps before its time. */
+  break(): void {
+    if (!this.#isOver) {
+      this.refuse(wrongLength());
+    }
+  }
+
+  /** Ends it; nothing once it is over. */
+  refuse(failure: ReplicatorError): void {
+    if (!this.#isOver) {
+      this.#stop();
+      this.#settle.reject(failure);
+    }
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    this.#pieces = [];
+    this.#deadlines.delete(this.#deadline);
+    this.#room.arrived();
+  }
+}
+
+interface Settle {
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (failure: ReplicatorError) => void;
 }
 
 function tooLarge(maxBodyBytes: number): ReplicatorError {

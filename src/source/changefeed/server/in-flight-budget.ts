@@ -21,107 +21,74 @@ const patienceMs = 2_000;
  * could keep everybody out: when someone is refused, it is refused too.
  */
 export class InFlightBudget {
-  readonly #limitBytes: number;
-  #heldBytes = 0;
-  #roomCount = 0;
-  /** The one that may grow beyond the limit, until it ends. */
-  #exempt: Room | null = null;
-  readonly #waiting = new Map<Room, Growth>();
-  readonly #arriving = new Map<Room, Arrival & { beganAtMs: number }>();
+  readonly #held: Held;
 
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    this.#held = new Held(limitBytes);
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** Throws E3006 when there is no room for that many bytes. */
   admit(bytes: number): Room {
     const counted = bytes > 0 ? bytes : assumedBytes;
-    if (this.#roomCount > 0 && !this.#fits(counted)) {
-      this.#endSlowArrivals();
+    const held = this.#held;
+    if (held.roomCount > 0 && !held.fits(counted)) {
+      held.endSlowArrivals();
       throw new ReplicatorError('E3006');
     }
-    this.#roomCount += 1;
-    this.#heldBytes += counted;
-    let heldBytes = counted;
-    let isReleased = false;
-    let gaveUp = false;
-    const take = (more: number): void => {
-      heldBytes += more;
-      this.#heldBytes += more;
-    };
-    const room: Room = {
-      growNow: (more) => {
-        if (isReleased || (this.#roomCount > 1 && !this.#fits(more))) {
-          this.#endSlowArrivals();
-          throw new ReplicatorError('E3006');
-        }
-        take(more);
-      },
-      arriving: (arrival) => {
-        this.#arriving.set(room, { ...arrival, beganAtMs: Date.now() });
-      },
-      arrived: () => {
-        this.#arriving.delete(room);
-      },
-      grow: (more) => {
-        if (!isReleased && this.#mayGrow(room, more)) {
-          take(more);
-          return null;
-        }
-        if (isReleased || gaveUp) {
-          throw new ReplicatorError('E3006');
-        }
-        const { promise, resolve, reject } = Promise.withResolvers<void>();
-        this.#waiting.set(room, {
-          bytes: more,
-          grant: () => {
-            take(more);
-            resolve();
-          },
-          refuse: () => reject(new ReplicatorError('E3006')),
-        });
-        return promise;
-      },
-      giveUp: () => {
-        gaveUp = true;
-        const growth = this.#waiting.get(room);
-        this.#waiting.delete(room);
-        growth?.refuse();
-        return growth !== undefined;
-      },
-      release: () => {
-        if (isReleased) {
-          return;
-        }
-        isReleased = true;
-        this.#roomCount -= 1;
-        this.#heldBytes -= heldBytes;
-        if (this.#exempt === room) {
-          this.#exempt = null;
-        }
-        this.#grantWaiting();
-      },
-    };
-    return room;
+    return new HeldRoom(held, counted);
+  }
+}
+
+/** What all requests hold together. */
+class Held {
+  bytes = 0;
+  roomCount = 0;
+  /** The one that may grow beyond the limit, until it ends. */
+  exempt: Room | null = null;
+  readonly waiting = new Map<Room, Growth>();
+  readonly arriving = new Map<Room, Arrival>();
+  readonly #limitBytes: number;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
   }
 
-  #endSlowArrivals(): void {
+  fits(bytes: number): boolean {
+    return this.bytes + bytes <= this.#limitBytes;
+  }
+
+  mayGrow(room: Room, bytes: number): boolean {
+    if (this.exempt === room || this.fits(bytes)) {
+      return true;
+    }
+    this.exempt ??= room;
+    return this.exempt === room;
+  }
+
+  /** In the order in which they came; the first is never passed over. */
+  grantWaiting(): void {
+    for (const [room, { bytes, grant }] of this.waiting) {
+      if (!this.mayGrow(room, bytes)) {
+        return;
+      }
+      this.waiting.delete(room);
+      grant();
+    }
+  }
+
+  endSlowArrivals(): void {
     const nowMs = Date.now();
-    for (const {
-      beganAtMs,
-      receivedBytes,
-      refuse,
-    } of this.#arriving.values()) {
-      const takenMs = nowMs - beganAtMs;
+    for (const arrival of this.arriving.values()) {
+      const takenMs = nowMs - arrival.beganAtMs;
       if (
         takenMs > patienceMs &&
-        receivedBytes() < (takenMs / 1_000) * minBytesPerSecond
+        arrival.receivedBytes < (takenMs / 1_000) * minBytesPerSecond
       ) {
-        refuse(
+        arrival.refuse(
           new ReplicatorError('E3006', {
             detail: 'the body comes slowly, and others wait for its room',
           }),
@@ -129,28 +96,82 @@ export class InFlightBudget {
       }
     }
   }
+}
 
-  #fits(bytes: number): boolean {
-    return this.#heldBytes + bytes <= this.#limitBytes;
+class HeldRoom implements Room {
+  readonly #held: Held;
+  #bytes = 0;
+  #isReleased = false;
+  #gaveUp = false;
+
+  constructor(held: Held, bytes: number) {
+    this.#held = held;
+    held.roomCount += 1;
+    this.#take(bytes);
   }
 
-  #mayGrow(room: Room, bytes: number): boolean {
-    if (this.#exempt === room || this.#fits(bytes)) {
-      return true;
-    }
-    this.#exempt ??= room;
-    return this.#exempt === room;
+  arriving(arrival: Arrival): void {
+    this.#held.arriving.set(this, arrival);
   }
 
-  /** In the order in which they came; the first is never passed over. */
-  #grantWaiting(): void {
-    for (const [room, { bytes, grant }] of this.#waiting) {
-      if (!this.#mayGrow(room, bytes)) {
-        return;
-      }
-      this.#waiting.delete(room);
-      grant();
+  arrived(): void {
+    this.#held.arriving.delete(this);
+  }
+
+  growNow(bytes: number): void {
+    const held = this.#held;
+    if (this.#isReleased || (held.roomCount > 1 && !held.fits(bytes))) {
+      held.endSlowArrivals();
+      throw new ReplicatorError('E3006');
     }
+    this.#take(bytes);
+  }
+
+  grow(bytes: number): Promise<void> | null {
+    if (!this.#isReleased && this.#held.mayGrow(this, bytes)) {
+      this.#take(bytes);
+      return null;
+    }
+    if (this.#isReleased || this.#gaveUp) {
+      throw new ReplicatorError('E3006');
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#held.waiting.set(this, {
+      bytes,
+      grant: () => {
+        this.#take(bytes);
+        resolve();
+      },
+      refuse: () => reject(new ReplicatorError('E3006')),
+    });
+    return promise;
+  }
+
+  giveUp(): boolean {
+    this.#gaveUp = true;
+    const growth = this.#held.waiting.get(this);
+    this.#held.waiting.delete(this);
+    growth?.refuse();
+    return growth !== undefined;
+  }
+
+  release(): void {
+    if (this.#isReleased) {
+      return;
+    }
+    this.#isReleased = true;
+    const held = this.#held;
+    held.roomCount -= 1;
+    held.bytes -= this.#bytes;
+    if (held.exempt === this) {
+      held.exempt = null;
+    }
+    held.grantWaiting();
+  }
+
+  #take(bytes: number): void {
+    this.#bytes += bytes;
+    this.#held.bytes += bytes;
   }
 }
 
@@ -174,9 +195,10 @@ export interface Room {
 
 /** A body on its way. */
 export interface Arrival {
-  readonly receivedBytes: () => number;
+  readonly beganAtMs: number;
+  readonly receivedBytes: number;
   /** Ends it, because it is slow and others find no room. */
-  readonly refuse: (failure: ReplicatorError) => void;
+  refuse(failure: ReplicatorError): void;
 }
 
 interface Growth {

@@ -71,6 +71,36 @@ export function parseRequestPath(target: string, form: PathForm): RequestPath {
   throw wrongPath('the path has no known form', form);
 }
 
+/** A changefeed names one path for ever, or a new one with each of its files. */
+const maxKnownPaths = 100;
+const maxKnownLength = 200;
+
+/** Reads the paths of one listener, the usual ones once. */
+export class RequestPaths {
+  readonly #form: PathForm;
+  readonly #known = new Map<string, RequestPath>();
+
+  constructor(form: PathForm) {
+    this.#form = form;
+  }
+
+  /** See {@link parseRequestPath}. */
+  parse(target: string): RequestPath {
+    const known = this.#known.get(target);
+    if (known !== undefined) {
+      return known;
+    }
+    const path = parseRequestPath(target, this.#form);
+    if (path.kind === 'webhook' && target.length <= maxKnownLength) {
+      if (this.#known.size >= maxKnownPaths) {
+        this.#known.clear();
+      }
+      this.#known.set(target, path);
+    }
+    return path;
+  }
+}
+
 function pathSegments(pathname: string, form: PathForm): string[] {
   const segments = pathname.split('/').filter((segment) => segment !== '');
   if (segments.length > maxSegments) {

@@ -1,21 +1,23 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Http2ServerRequest } from 'node:http2';
 
-import Fastify, {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { redactText } from '../../../config/redact.ts';
 import {
   asReplicatorError,
   ReplicatorError,
 } from '../../../failure/failure.ts';
+import { type Deadline, Deadlines } from '../../../lib/deadlines.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
 import { accessTokenOf, takeAccessToken } from '../callers/access-token.ts';
 import type { Caller, Callers } from '../callers/callers.ts';
-import { contentLength, memoryFactor, readBody } from './body.ts';
+import {
+  type BodyLimits,
+  contentLength,
+  memoryFactor,
+  readBody,
+} from './body.ts';
 import { checkFraming, refuseUnparsed } from './framing.ts';
 import { InFlightBudget, type Room } from './in-flight-budget.ts';
 import {
@@ -24,7 +26,7 @@ import {
   usualLimits,
 } from './listener-limits.ts';
 import { noSchemas } from './no-schemas.ts';
-import { parseRequestPath, type RequestPath } from './path.ts';
+import { type RequestPath, RequestPaths } from './path.ts';
 import { type ReceiveContext, receiveBody } from '../receive.ts';
 import type { TlsTexts } from './tls-files.ts';
 import {
@@ -52,14 +54,14 @@ export interface WebhookServerOptions {
   readonly connectionRefused?: (reason: ConnectionRefusal) => void;
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    webhookPath?: RequestPath;
-    /** From the moment the request is admitted. */
-    room?: Room;
-    /** The room is given back when the work has settled, and not before. */
-    isWorking?: boolean;
-  }
+/** A request of a caller that may send it, from then on. */
+interface Admitted {
+  readonly raw: IncomingMessage;
+  readonly reply: FastifyReply;
+  readonly path: RequestPath;
+  readonly room: Room;
+  /** The room is given back when the work has settled, and not before. */
+  isWorking: boolean;
 }
 
 /**
@@ -75,6 +77,9 @@ export class WebhookServer implements AsyncDisposable {
   readonly #budget: InFlightBudget;
   readonly #timeouts: TransportTimeouts;
   readonly #limits: ListenerLimits;
+  readonly #paths: RequestPaths;
+  readonly #bodyLimits: BodyLimits;
+  readonly #answerDeadlines: Deadlines;
   #transport: Transport | null = null;
   #openCount = 0;
   #onDrained: (() => void) | null = null;
@@ -83,6 +88,13 @@ export class WebhookServer implements AsyncDisposable {
     this.#options = options;
     this.#timeouts = options.timeouts ?? usualTimeouts;
     this.#limits = options.limits ?? usualLimits;
+    this.#paths = new RequestPaths(options);
+    this.#bodyLimits = {
+      maxBodyBytes: options.receive.limits.maxBodyBytes,
+      timeoutMs: this.#timeouts.requestMs,
+      deadlines: new Deadlines(this.#timeouts.requestMs),
+    };
+    this.#answerDeadlines = new Deadlines(options.responseTimeoutMs);
     const onRefused = (reason: ConnectionRefusal): void => {
       options.metrics.replicator_connections_refused_total.inc({ reason });
       options.connectionRefused?.(reason);
@@ -100,6 +112,7 @@ export class WebhookServer implements AsyncDisposable {
           },
           (request, reply) => {
             takeAccessToken(request);
+            this.#watchReply(reply);
             handler(request, reply);
           },
         );
@@ -184,14 +197,10 @@ export class WebhookServer implements AsyncDisposable {
 
   #addWebhook(): void {
     const { app } = this;
-    const { metrics, receive } = this.#options;
-    const bodyLimits = {
-      maxBodyBytes: receive.limits.maxBodyBytes,
-      timeoutMs: this.#timeouts.requestMs,
-    };
     app.removeAllContentTypeParsers();
-    // The handler reads the body: the framework takes an HTTP/2 request that
-    // tells neither length nor type for one without a body.
+    // There is nothing to parse: the webhook reads its body by itself, and the
+    // framework takes an HTTP/2 request that tells neither length nor type for
+    // one without a body.
     app.addContentTypeParser('*', (_request, _body, done) => done(null));
     app.setErrorHandler((error, _request, reply) => {
       this.#refuse(reply, asHttpFailure(error));
@@ -208,103 +217,139 @@ export class WebhookServer implements AsyncDisposable {
         done(error as ReplicatorError);
       }
     });
-    app.addHook('onResponse', async (_request, reply) => {
-      metrics.http_status_codes_total.inc({ code: String(reply.statusCode) });
-      if (reply.statusCode === 200) {
-        metrics.http_latency_seconds.observe(reply.elapsedTime / 1_000);
-      }
-    });
     app.route({
       method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
       url: '/*',
-      // Everything that can be refused without the body is refused before it.
-      onRequest: async (request, reply) => this.#admit(request, reply),
-      handler: async (request, reply) => {
-        const { headers } = request;
-        const room = request.room!;
-        const body = await readBody(
-          request.raw,
-          contentLength(headers['content-length']),
-          bodyLimits,
-          room,
-          memoryFactor(headers['content-encoding']),
-        ).catch((error: unknown) => {
-          // At once, for the others: the connection may take its time to end.
-          room.release();
-          throw error;
-        });
-        metrics.http_payload_in_bytes_total.observe(body.length);
-        const work = this.#work(request, body, room);
-        request.isWorking = true;
-        // The client may be gone by then, or have been told to come again.
-        work.finally(() => room.release()).catch(() => {});
-        await withinTime(work, this.#options.responseTimeoutMs, room);
-        return reply.type('text/plain; charset=utf-8').send('OK\n');
-      },
+      // Answered from here, without what a framework does for a handler (its
+      // parsers of bodies, its promises, its ways to send): half of its time.
+      onRequest: (request, reply) => this.#receive(request.raw, reply),
+      handler: () => {},
     });
   }
 
-  async #admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    let isGone = false;
-    reply.raw.once('close', () => (isGone = true));
-    // One who is not known learns nothing, not even which paths there are.
-    const caller = await this.#identify(request.raw);
-    if (isGone) {
-      // Nobody reads the answer; what is counted below would never be given back.
-      throw new ReplicatorError('E1021', { detail: 'the caller has gone' });
-    }
-    this.#admitKnown(caller, request, reply);
+  /** Counts replies, those of the framework's own too. */
+  #watchReply(reply: ServerResponse): void {
+    const { metrics } = this.#options;
+    const beganAtMs = performance.now();
+    reply.on('finish', () => {
+      metrics.http_status_codes_total.inc({ code: String(reply.statusCode) });
+      if (reply.statusCode === 200) {
+        metrics.http_latency_seconds.observe(
+          (performance.now() - beganAtMs) / 1_000,
+        );
+      }
+    });
   }
 
-  async #identify(raw: IncomingMessage): Promise<Caller> {
-    return await this.#options.callers.identify({
+  /**
+   * Begins before it returns wherever the head tells all that is asked: a body
+   * that finds nobody listening would be buffered first.
+   */
+  #receive(raw: IncomingMessage, reply: FastifyReply): void {
+    // One who is not known learns nothing, not even which paths there are.
+    const caller = this.#options.callers.identify({
       headers: raw.headers,
       socket: raw.socket,
       accessToken: accessTokenOf(raw),
     });
+    if (caller instanceof Promise) {
+      void this.#receiveUnknown(caller, raw, reply);
+    } else {
+      void this.#take(this.#admit(caller, raw, reply));
+    }
   }
 
-  #admitKnown(
-    caller: Caller,
-    request: FastifyRequest,
+  async #receiveUnknown(
+    caller: Promise<Caller>,
+    raw: IncomingMessage,
     reply: FastifyReply,
-  ): void {
-    const options = this.#options;
-    if (request.method !== 'POST' && request.method !== 'PUT') {
+  ): Promise<void> {
+    let isGone = false;
+    reply.raw.on('close', () => (isGone = true));
+    let admitted: Admitted;
+    try {
+      const known = await caller;
+      if (isGone) {
+        // Nobody reads the answer; what is counted below would never be given back.
+        throw new ReplicatorError('E1021', { detail: 'the caller has gone' });
+      }
+      admitted = this.#admit(known, raw, reply);
+    } catch (error) {
+      this.#refuse(reply, asReplicatorError(error));
+      return;
+    }
+    await this.#take(admitted);
+  }
+
+  /** Whatever can be refused without the body is refused here. */
+  #admit(caller: Caller, raw: IncomingMessage, reply: FastifyReply): Admitted {
+    if (raw.method !== 'POST' && raw.method !== 'PUT') {
       throw new ReplicatorError('E1020');
     }
-    request.webhookPath = parseRequestPath(request.raw.url ?? '/', {
-      schemaNameParts: options.schemaNameParts,
-      examplePath: options.examplePath,
-    });
-    caller.requireSchema(request.webhookPath.schema);
-    checkContentType(request.headers['content-type']);
+    const path = this.#paths.parse(raw.url ?? '/');
+    caller.requireSchema(path.schema);
+    const { headers } = raw;
+    checkContentType(headers['content-type']);
     const { maxRequestsInFlight } = this.#limits;
     if (maxRequestsInFlight > 0 && this.#openCount >= maxRequestsInFlight) {
       throw new ReplicatorError('E3016');
     }
-    const { headers } = request;
     const room = this.#budget.admit(
       (contentLength(headers['content-length']) ?? 0) *
         memoryFactor(headers['content-encoding']),
     );
-    request.room = room;
+    const admitted = { raw, reply, path, room, isWorking: false };
     this.#openCount += 1;
     // Comes once whatever happens: answered, cut off, or reset by the peer.
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       room.giveUp();
-      if (!request.isWorking) {
+      if (!admitted.isWorking) {
         room.release();
       }
       this.#closed();
     });
+    return admitted;
   }
 
-  async #work(
-    request: FastifyRequest,
-    body: Buffer,
-    room: Room,
-  ): Promise<void> {
+  /** Reads the body, does the work, answers. Never rejects. */
+  async #take(admitted: Admitted): Promise<void> {
+    const { raw, reply, room } = admitted;
+    const { headers } = raw;
+    let deadline: Deadline | null = null;
+    try {
+      const body = await readBody(
+        raw,
+        contentLength(headers['content-length']),
+        this.#bodyLimits,
+        room,
+        memoryFactor(headers['content-encoding']),
+      );
+      this.#options.metrics.http_payload_in_bytes_total.observe(body.length);
+      // The client may be gone by the end, or have been told to come again:
+      // the work goes on, and what it makes durable then is a duplicate later.
+      admitted.isWorking = true;
+      deadline = this.#answerDeadlines.add(() => {
+        // What waits for room ends by that, with E3006.
+        if (!room.giveUp()) {
+          this.#refuse(reply, new ReplicatorError('E1026'));
+        }
+      });
+      await this.#work(admitted, body);
+      if (!reply.sent) {
+        reply.raw.writeHead(200, acceptedHead).end(acceptedText);
+      }
+    } catch (error) {
+      this.#refuse(reply, asReplicatorError(error));
+    } finally {
+      // At once, for the others: the connection may take its time to end.
+      room.release();
+      if (deadline !== null) {
+        this.#answerDeadlines.delete(deadline);
+      }
+    }
+  }
+
+  async #work({ raw, path, room }: Admitted, body: Buffer): Promise<void> {
     const { discard, discardDelayMs, receive } = this.#options;
     if (discard) {
       await new Promise((done) => setTimeout(done, discardDelayMs));
@@ -312,9 +357,9 @@ export class WebhookServer implements AsyncDisposable {
     }
     await receiveBody(
       receive,
-      request.webhookPath!,
+      path,
       body,
-      request.headers['content-encoding'],
+      raw.headers['content-encoding'],
       room,
     );
   }
@@ -327,6 +372,9 @@ export class WebhookServer implements AsyncDisposable {
   }
 
   #refuse(reply: FastifyReply, failure: ReplicatorError): void {
+    if (reply.sent) {
+      return;
+    }
     this.#options.receive.refused(failure);
     if (failure.httpStatus === 503) {
       void reply.header('retry-after', '1');
@@ -369,15 +417,29 @@ function endUnread(reply: FastifyReply): void {
   stream.once('finish', () => stream.close());
 }
 
+const acceptedText = 'OK\n';
+const acceptedHead = {
+  'content-type': 'text/plain; charset=utf-8',
+  'content-length': String(acceptedText.length),
+};
+
 /** What a changefeed may be told to send and nobody here understands. */
 const otherFormats = /csv|avro|protobuf|multipart/i;
+const mediaType = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/;
 
 function checkContentType(contentType: string | undefined): void {
-  const format = otherFormats.exec(contentType ?? '')?.[0];
+  // What it says mostly, and saying nothing.
+  if (contentType === 'application/json' || contentType === undefined) {
+    return;
+  }
+  const format = otherFormats.exec(contentType)?.[0];
   if (format !== undefined) {
     throw new ReplicatorError('E1008', {
       detail: `the content type is that of ${format.toLowerCase()}`,
     });
+  }
+  if (!mediaType.test(contentType)) {
+    throw new ReplicatorError('E1008');
   }
 }
 
@@ -392,27 +454,4 @@ function asHttpFailure(error: unknown): ReplicatorError {
     return new ReplicatorError('E1020');
   }
   return asReplicatorError(error);
-}
-
-/**
- * Answers 503 when the work takes too long. The work itself goes on: what it
- * makes durable later is a duplicate then, which does no harm.
- */
-async function withinTime(
-  work: Promise<void>,
-  timeoutMs: number,
-  room: Room,
-): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(() => {
-    // What waits for room ends by that, with E3006.
-    if (!room.giveUp()) {
-      late.reject(new ReplicatorError('E1026'));
-    }
-  }, timeoutMs);
-  try {
-    await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -134,6 +134,14 @@ test.each([
   ],
   ['csv', '/db/public', body, { 'content-type': 'text/csv' }, 415, 'E1008'],
   [
+    'no media type',
+    '/db/public',
+    body,
+    { 'content-type': 'json' },
+    415,
+    'E1008',
+  ],
+  [
     'a wrong length',
     '/db/public',
     body.replace('"length":1', '"length":2'),
