@@ -84,8 +84,38 @@ export interface TableMutations {
    * not known, and taken to be as it is now.
    */
   readonly keyColumns?: readonly string[];
+  /**
+   * Where there is an `encoded` they are decoded anew each time they are asked
+   * for: ask once, and hold them no longer than needed.
+   */
   readonly mutations: readonly Mutation[];
+  readonly encoded?: EncodedRows;
 }
+
+/** Rows of one table that are not decoded yet, each with one key. */
+export interface EncodedRows {
+  readonly rowCount: number;
+  /** Of the first of them, which is the oldest. */
+  readonly oldest: Timestamp;
+  /** `textHash` of each row's key. */
+  readonly keyHashes: Int32Array;
+  /** One of them empties the table. */
+  readonly isEmptied: boolean;
+  /** In their order. */
+  forEach(visit: VisitEncodedRow): void;
+}
+
+/**
+ * The row's key lies in the text from `keyStart` to `afterStart`, what it became
+ * from there to `afterEnd`, which is -1 where it is deleted.
+ */
+export type VisitEncodedRow = (
+  text: string,
+  keyStart: number,
+  afterStart: number,
+  afterEnd: number,
+  time: Timestamp,
+) => void;
 
 /** The oldest time of the rows that come after `after`; null without any. */
 export function oldestTime(
@@ -151,7 +181,7 @@ export interface Batch {
 }
 
 /** What an object and its strings take beside their text. */
-const rowOverheadBytes = 256;
+export const rowOverheadBytes = 256;
 
 /** About what a row takes in memory, of ASCII text mostly. */
 export function rowBytes(mutation: Mutation): number {

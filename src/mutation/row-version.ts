@@ -74,8 +74,12 @@ export function beforeVersion(version: Timestamp): Timestamp {
     : (version.slice(0, -1) as Timestamp);
 }
 
+type Versioned = Pick<Mutation, 'time'> & {
+  readonly cameAt?: Timestamp | undefined;
+};
+
 /** For sorting, from the oldest on. */
-export function byVersion(left: Mutation, right: Mutation): number {
+export function byVersion(left: Versioned, right: Versioned): number {
   if (left.time !== right.time) {
     return left.time < right.time ? -1 : 1;
   }

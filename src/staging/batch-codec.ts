@@ -43,15 +43,15 @@ import type { NewEntry, StagedEntry } from './staging.ts';
 
 const bodyVersion = 2;
 /** Without the names of the key's columns; read, and no longer written. */
-const namelessVersion = 1;
+export const namelessVersion = 1;
 /** With the keys that rows have moved from. */
 const movedVersion = 3;
 /** As that, and with the times under which rows came. */
 const scannedVersion = 4;
 /** The version byte and the CRC, as placeholder characters of one byte each. */
 const headPlaceholder = '\0\0\0\0\0';
-const headBytes = 5;
-const timeLength = 30;
+export const headBytes = 5;
+export const timeLength = 30;
 
 /**
  * An entry is closed when its text has grown to this many UTF-16 units, so
@@ -59,9 +59,9 @@ const timeLength = 30;
  */
 const entryTextLimit = 1 << 20;
 
-const charDash = 45;
-const charZero = 48;
-const charEquals = 61;
+export const charDash = 45;
+export const charZero = 48;
+export const charEquals = 61;
 
 /**
  * The entries of one request: per table and second of source time one, or
@@ -114,18 +114,9 @@ export function decodeEntry(entry: StagedEntry): readonly Mutation[] {
  */
 export function decodeTable(entry: StagedEntry): TableMutations {
   const { body } = entry;
-  const version = body[0];
-  const hasMoves = version === movedVersion || version === scannedVersion;
+  const version = checkedFormat(entry);
+  const hasMoves = !isPlainFormat(version);
   const hasVersions = version === scannedVersion;
-  if (
-    body.length < headBytes ||
-    (version !== bodyVersion && version !== namelessVersion && !hasMoves)
-  ) {
-    throw damaged(entry, 'its format is not known');
-  }
-  if (checksum(body) !== body.readUInt32BE(1)) {
-    throw damaged(entry, 'its checksum does not fit');
-  }
   const text = body.toString('utf8', headBytes);
   const mutations: Mutation[] = [];
   let position = 0;
@@ -200,6 +191,28 @@ export function decodeTable(entry: StagedEntry): TableMutations {
   return names === ''
     ? { table, mutations }
     : { table, keyColumns: JSON.parse(names) as string[], mutations };
+}
+
+/** Throws E2006 when the body is not what was written. */
+export function checkedFormat(entry: StagedEntry): number {
+  const { body } = entry;
+  const format = body[0]!;
+  if (
+    body.length < headBytes ||
+    format < namelessVersion ||
+    format > scannedVersion
+  ) {
+    throw damaged(entry, 'its format is not known');
+  }
+  if (checksum(body) !== body.readUInt32BE(1)) {
+    throw damaged(entry, 'its checksum does not fit');
+  }
+  return format;
+}
+
+/** Of rows that have not moved and came under their own time. */
+export function isPlainFormat(format: number): boolean {
+  return format === bodyVersion || format === namelessVersion;
 }
 
 function headOf(keyColumns: readonly string[] | undefined): string {
@@ -292,7 +305,8 @@ function checksum(body: Buffer): number {
   const seed = body[0]! < movedVersion ? 0 : body[0]!;
   return crc32(body.subarray(headBytes), seed);
 }
-function damaged(entry: StagedEntry, why: string): ReplicatorError {
+
+export function damaged(entry: StagedEntry, why: string): ReplicatorError {
   return new ReplicatorError('E2006', {
     detail: `the staged entry ${entry.id} of ${entry.schema}, table ${JSON.stringify(entry.table)}, time ${entry.minTime}, is damaged (${why})`,
   });

@@ -1,5 +1,4 @@
 /** One batch into one open target transaction: fold, order, cut, write. */
-import type { Mutation } from '../mutation/mutation.ts';
 import {
   deletes,
   deletesUnreferred,
@@ -34,6 +33,7 @@ import {
 import type {
   Applier,
   ApplyOrder,
+  TableRows,
   TableShape,
   TargetTransaction,
 } from './target.ts';
@@ -44,19 +44,14 @@ export interface ApplierOptions {
   readonly ignoreUnknownColumns?: boolean;
 }
 
-interface TableBatch {
-  readonly table: TableShape;
-  readonly mutations: readonly Mutation[];
-}
-
 export function createApplier(options: ApplierOptions): Applier {
   const { collapse, ignoreUnknownColumns = false } = options;
   return {
     async apply(tables, transaction, signal, order = 'upserts-first') {
       const counts = { upsertCount: 0, deleteCount: 0 };
       for (const step of collapse ? [tables] : byTime(tables)) {
-        const folded = inTableOrder(step).map(({ table, mutations }) =>
-          foldTable(table, mutations, {
+        const folded = inTableOrder(step).map((rows) =>
+          foldTable(rows, {
             ignoreUnknownColumns,
             deletesEarly: order !== 'upserts-first',
           }),
@@ -260,7 +255,7 @@ function refuseFreed(
   }
 }
 
-function inTableOrder(tables: readonly TableBatch[]): TableBatch[] {
+function inTableOrder(tables: readonly TableRows[]): TableRows[] {
   if (tables.length < 2) {
     return [...tables];
   }
@@ -271,8 +266,8 @@ function inTableOrder(tables: readonly TableBatch[]): TableBatch[] {
 }
 
 /** One step for each source timestamp, in order, over all tables. */
-function byTime(tables: readonly TableBatch[]): TableBatch[][] {
-  const steps = new Map<string, TableBatch[]>();
+function byTime(tables: readonly TableRows[]): TableRows[][] {
+  const steps = new Map<string, TableRows[]>();
   for (const { table, mutations } of tables) {
     for (const [time, group] of Map.groupBy(
       mutations,

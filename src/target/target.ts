@@ -5,7 +5,7 @@
  * {@link Target}; the applier (applier.ts) is the same for all of them.
  */
 import type { DeadLetterBox, DeadLetters } from './dead-letters.ts';
-import type { JsonText, Mutation } from '../mutation/mutation.ts';
+import type { EncodedRows, JsonText, Mutation } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 
@@ -122,6 +122,12 @@ export interface ShapeRows {
    * and so after each link of a chain, whether the value is still there.
    */
   readonly passReferredValues?: boolean;
+  /**
+   * Called once the values are written: they are not held until the answer
+   * comes, half of what the collector had to copy. Whoever asks for them again,
+   * to name the row that was refused, has them made anew.
+   */
+  release?(): void;
 }
 
 /** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */
@@ -387,13 +393,17 @@ export type ApplyOrder =
   | 'park'
   | 'parked';
 
+/** See {@link TableMutations}: of encoded rows both say the same. */
+export interface TableRows {
+  readonly table: TableShape;
+  readonly mutations: readonly Mutation[];
+  readonly encoded?: EncodedRows;
+}
+
 /** Applies one batch inside one open transaction; see applier.ts. */
 export interface Applier {
   apply(
-    tables: readonly {
-      readonly table: TableShape;
-      readonly mutations: readonly Mutation[];
-    }[],
+    tables: readonly TableRows[],
     transaction: TargetTransaction,
     signal: AbortSignal,
     order?: ApplyOrder,

@@ -127,11 +127,11 @@ export function pipelineObserver(
 
 function oldestTime(batch: Batch): Timestamp {
   let oldest = batch.through;
-  for (const { mutations } of batch.tables) {
+  for (const part of batch.tables) {
     // Sorted by time within a table.
-    const [first] = mutations;
-    if (first && first.time < oldest) {
-      oldest = first.time;
+    const first = part.encoded?.oldest ?? part.mutations[0]?.time;
+    if (first !== undefined && first < oldest) {
+      oldest = first;
     }
   }
   return oldest;

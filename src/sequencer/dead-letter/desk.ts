@@ -19,6 +19,7 @@ import type {
   TableShape,
   TargetTransaction,
 } from '../../target/target.ts';
+import { decodedTables } from '../reading/batch-tables.ts';
 import { nameInShape } from '../reading/shape-names.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import {
@@ -187,7 +188,7 @@ export class DeadLetterDesk {
               order,
             )
           : inner.apply(
-              await this.#sortOut(tables, transaction),
+              await this.#sortOut(decodedTables(tables), transaction),
               transaction,
               signal,
               this.#orderOf(tables) ?? order,
@@ -233,9 +234,10 @@ export class DeadLetterDesk {
 
   /** Of rows that are about to be tried, those that do not go to the letters. */
   async withoutLetters(
-    tables: readonly TableRows[],
+    staged: readonly TableRows[],
     signal: AbortSignal,
   ): Promise<readonly TableRows[]> {
+    const tables = decodedTables(staged);
     if (this.#isIdle) {
       return tables;
     }

@@ -75,7 +75,10 @@ export async function recoverImmediate(
   return resolved > applied ? resolved : applied;
 }
 
-/** Without those that are of use inside one transaction only. */
+/**
+ * Without those that are of use inside one transaction only. Decoded once and
+ * for all: the desk knows a row of theirs by its object.
+ */
 async function* stagedBatches(
   { store, schema, options }: SequencerContext,
   applied: Timestamp,
@@ -92,7 +95,11 @@ async function* stagedBatches(
     signal,
   )) {
     if (!batch.onlyUnlinks) {
-      yield batch;
+      const tables = batch.tables.map(({ table, mutations }) => ({
+        table,
+        mutations,
+      }));
+      yield { ...batch, tables };
     }
   }
 }

@@ -1,4 +1,4 @@
-import { textHash } from '../../lib/text-hash.ts';
+import { placedHash, textHash } from '../../lib/text-hash.ts';
 
 /** What the slots have at least, a power of two. */
 const smallest = 1 << 10;
@@ -23,19 +23,22 @@ export class HeldRows<Holder> {
   readonly #numbers = new Map<Holder, number>();
   #lastNumber = nobody;
 
-  /** Adds whoever had one of the rows to `blockers`. */
+  /**
+   * Adds whoever had one of the rows, known by the hashes of their keys
+   * (`textHash`), to `blockers`.
+   */
   take(
-    rows: ReadonlyMap<string, readonly string[]>,
+    rows: ReadonlyMap<string, Int32Array>,
     holder: Holder,
     blockers: Set<Holder>,
   ): void {
     const number = this.#numberOf(holder);
     let elder = nobody;
-    for (const [table, keys] of rows) {
-      this.#makeRoom(keys.length);
+    for (const [table, keyHashes] of rows) {
+      this.#makeRoom(keyHashes.length);
       const seed = this.#seedOf(table);
-      for (const key of keys) {
-        const before = this.#replace(textHash(key, seed), number);
+      for (const keyHash of keyHashes) {
+        const before = this.#replace(placedHash(keyHash, seed), number);
         // Mostly it is the one as before, or nobody.
         if (before !== number && before !== elder) {
           const blocker = this.#holders.get(before);

@@ -25,6 +25,7 @@
  * end, and on engines that lock what they read he would wait for rows of
  * younger batches.
  */
+import { textHash } from '../../lib/text-hash.ts';
 import { canonicalValue } from '../../mutation/canonical-key.ts';
 import type { JsonText, TableMutations } from '../../mutation/mutation.ts';
 import { isTruncation } from '../../mutation/mutation.ts';
@@ -38,10 +39,10 @@ export interface LockSet {
   readonly exclusive: ReadonlySet<string>;
   readonly shared: ReadonlySet<string>;
   /**
-   * Rows of tables that stand alone, taken exclusively: keys by table. Nobody
-   * else names them, so that they need no name (held-rows.ts).
+   * Rows of tables that stand alone, taken exclusively: hashes of their keys by
+   * table. Nobody else names them, so that they need no name (held-rows.ts).
    */
-  readonly rows: ReadonlyMap<string, readonly string[]>;
+  readonly rows: ReadonlyMap<string, Int32Array>;
 }
 
 export type LockNames = (
@@ -58,21 +59,25 @@ export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
   return (tables, more) => {
     const exclusive = new Set<string>(more);
     const shared = new Set<string>();
-    const rows = new Map<string, string[]>();
-    for (const { table, mutations } of tables) {
+    const rows = new Map<string, Int32Array>();
+    for (const part of tables) {
+      const { table } = part;
       const plan = plans.get(table) ?? unlinkedPlan(table);
-      if (plan.group !== null) {
-        exclusive.add(plan.group);
-      } else if (plan.links === null) {
-        rows.set(table, (rows.get(table) ?? []).concat(keysOf(mutations)));
-      } else {
-        for (const key of keysOf(mutations)) {
-          exclusive.add(plan.rowPrefix + key);
+      if (plan.links === null) {
+        if (plan.group === null) {
+          rows.set(table, joined(rows.get(table), keyHashesOf(part)));
+        } else {
+          exclusive.add(plan.group);
         }
+        continue;
       }
-      if (plan.links !== null) {
-        addLinks(plan.links, mutations, { exclusive, shared });
+      const { mutations } = part;
+      for (const name of plan.group === null
+        ? keysOf(mutations).map((key) => plan.rowPrefix + key)
+        : [plan.group]) {
+        exclusive.add(name);
       }
+      addLinks(plan.links, mutations, { exclusive, shared });
     }
     for (const name of exclusive) {
       shared.delete(name);
@@ -86,7 +91,9 @@ export function lockNames(shape: SchemaShape, grain: LockGrain): LockNames {
  * that refer to it. Such a batch shares the target with no other.
  */
 export function emptiesTable(tables: readonly TableMutations[]): boolean {
-  return tables.some(({ mutations }) => mutations.some(isTruncation));
+  return tables.some((part) =>
+    part.encoded ? part.encoded.isEmptied : part.mutations.some(isTruncation),
+  );
 }
 
 interface TablePlan {
@@ -245,6 +252,28 @@ function linksOf(
       places: placesOf(list),
     })),
   };
+}
+
+function keyHashesOf(part: TableMutations): Int32Array {
+  if (part.encoded) {
+    return part.encoded.keyHashes;
+  }
+  const keys = keysOf(part.mutations);
+  const hashes = new Int32Array(keys.length);
+  for (let at = 0; at < keys.length; at += 1) {
+    hashes[at] = textHash(keys[at]!);
+  }
+  return hashes;
+}
+
+function joined(first: Int32Array | undefined, second: Int32Array): Int32Array {
+  if (first === undefined) {
+    return second;
+  }
+  const both = new Int32Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }
 
 function keysOf(mutations: TableMutations['mutations']): string[] {

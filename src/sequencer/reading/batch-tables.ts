@@ -5,7 +5,7 @@ import {
   type TableMutations,
   textLengthOf,
 } from '../../mutation/mutation.ts';
-import type { SchemaShape, TableShape } from '../../target/target.ts';
+import type { SchemaShape, TableRows } from '../../target/target.ts';
 
 /**
  * Joins staged mutations with the target's tables as they are now. A table
@@ -15,16 +15,31 @@ import type { SchemaShape, TableShape } from '../../target/target.ts';
 export function tablesInShape(
   tables: readonly TableMutations[],
   shape: SchemaShape,
-): { table: TableShape; mutations: readonly Mutation[] }[] {
-  return tables.map(({ table, mutations }) => {
+): TableRows[] {
+  return tables.map((part) => {
+    const { table } = part;
     const found = shape.tables.get(table);
     if (!found) {
       throw new ReplicatorError('E4012', {
-        detail: `the table ${shape.name}.${table} is gone from the target, and ${mutations.length} staged rows need it`,
+        detail: `the table ${shape.name}.${table} is gone from the target, and ${part.mutations.length} staged rows need it`,
       });
     }
-    return { table: found, mutations };
+    const { encoded } = part;
+    return encoded
+      ? {
+          table: found,
+          encoded,
+          get mutations() {
+            return part.mutations;
+          },
+        }
+      : { table: found, mutations: part.mutations };
   });
+}
+
+/** For those who know a row by its object: encoded rows are decoded, once. */
+export function decodedTables(tables: readonly TableRows[]): TableRows[] {
+  return tables.map(({ table, mutations }) => ({ table, mutations }));
 }
 
 /** Joins the tables of several requests; arrival order is kept per table. */

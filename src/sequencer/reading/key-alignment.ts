@@ -36,8 +36,7 @@ export function alignKeys(
   if (
     keyColumns === undefined ||
     present === undefined ||
-    (present.length === keyColumns.length &&
-      present.every(({ name }, at) => name === keyColumns[at]))
+    areAligned(table, keyColumns, shape)
   ) {
     return part;
   }
@@ -62,6 +61,21 @@ export function alignKeys(
       isTruncation(mutation) ? mutation : aligned(mutation, positions),
     ),
   };
+}
+
+/** Whether the keys are in the order of the primary key as they are. */
+export function areAligned(
+  table: string,
+  keyColumns: readonly string[] | undefined,
+  shape: SchemaShape,
+): boolean {
+  const present = shape.tables.get(table)?.primaryKey;
+  return (
+    keyColumns === undefined ||
+    present === undefined ||
+    (present.length === keyColumns.length &&
+      present.every(({ name }, at) => name === keyColumns[at]))
+  );
 }
 
 function aligned(mutation: Mutation, positions: readonly number[]): Mutation {

@@ -1,4 +1,4 @@
-import { type Batch, rowBytes, textLengthOf } from '../../mutation/mutation.ts';
+import type { Batch } from '../../mutation/mutation.ts';
 import { timeOfVersion, timesOfVersion } from '../../mutation/row-version.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { previousTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
@@ -12,6 +12,7 @@ import {
   batchOf,
   byRowVersion,
   emptyBatch,
+  heldBytes,
   rowsOf,
   type StagedRow,
   textLength,
@@ -88,7 +89,7 @@ export async function* readBatches(
         continue;
       }
       for (const row of rowsOf(entry, shape, limits)) {
-        const { time } = row.mutation;
+        const { time } = row;
         if (time > after && time <= through && time !== passed) {
           held.push(row);
         }
@@ -211,8 +212,8 @@ async function* readScanned(
   yield emptyBatch(time);
 }
 
-function isScanned({ mutation }: StagedRow): boolean {
-  return mutation.cameAt !== undefined;
+function isScanned({ cameAt }: StagedRow): boolean {
+  return cameAt !== undefined;
 }
 
 /** Else it is not what fills the budget: a second of the source is. */
@@ -242,11 +243,7 @@ function mayFillBudget(
   limits: BatchLimits,
   rowLimit = limits.scanSize,
 ): boolean {
-  return (
-    rows.length >= rowLimit ||
-    rows.reduce((sum, { mutation }) => sum + rowBytes(mutation), 0) >=
-      limits.readBudgetBytes
-  );
+  return rows.length >= rowLimit || heldBytes(rows) >= limits.readBudgetBytes;
 }
 
 /**
@@ -261,8 +258,7 @@ function fillsBudget(
   isTied: boolean,
 ): boolean {
   return limits.isStatementOrder && isTied
-    ? rows.reduce((sum, { mutation }) => sum + rowBytes(mutation), 0) >=
-        limits.readBudgetBytes
+    ? heldBytes(rows) >= limits.readBudgetBytes
     : rows.length >= limits.scanSize ||
         textLength(rows) >= limits.readBudgetBytes;
 }
@@ -270,7 +266,7 @@ function fillsBudget(
 /** The rows in front of it that are of its transaction were read before. */
 function markPartEnd(held: readonly StagedRow[], time: Timestamp): void {
   const last = held.at(-1);
-  if (last?.mutation.time === time) {
+  if (last?.time === time) {
     last.endsPart = true;
   }
 }
@@ -303,11 +299,11 @@ function cutBatches(
   let timestampCount = 0;
   for (let index = 0; index < readyCount; index += 1) {
     const row = rows[index]!;
-    const { time } = row.mutation;
+    const { time } = row;
     counted.add(row);
-    length += textLengthOf(row.mutation);
+    length += row.textLength;
     const endsTimestamp =
-      index + 1 === readyCount || rows[index + 1]!.mutation.time !== time;
+      index + 1 === readyCount || rows[index + 1]!.time !== time;
     if (!endsTimestamp) {
       continue;
     }
@@ -350,19 +346,19 @@ function aimOf(
   };
 }
 
-/** How many rows folding leaves of a batch, at most. */
+/** How many rows folding leaves of a batch, but for keys whose hashes meet. */
 class CountedRows {
   readonly #collapses: boolean;
-  readonly #keys = new Map<string, Set<string>>();
+  readonly #keys = new Map<string, Set<number>>();
   #table = '';
-  #tableKeys: Set<string> | undefined;
+  #tableKeys: Set<number> | undefined;
   count = 0;
 
   constructor(collapses: boolean) {
     this.#collapses = collapses;
   }
 
-  add({ table, mutation }: StagedRow): void {
+  add({ table, keyHash }: StagedRow): void {
     if (!this.#collapses) {
       this.count += 1;
       return;
@@ -373,7 +369,7 @@ class CountedRows {
       this.#keys.set(table, this.#tableKeys);
     }
     const sizeBefore = this.#tableKeys.size;
-    this.#tableKeys.add(mutation.key);
+    this.#tableKeys.add(keyHash);
     this.count += this.#tableKeys.size - sizeBefore;
   }
 
@@ -386,12 +382,12 @@ class CountedRows {
 
 /** How many of the sorted rows lie before the time. */
 function countBefore(rows: readonly StagedRow[], time: Timestamp): number {
-  return lowerBound(rows, (row) => row.mutation.time >= time);
+  return lowerBound(rows, (row) => row.time >= time);
 }
 
 /** How many of the sorted rows lie at or before the time. */
 function countThrough(rows: readonly StagedRow[], time: Timestamp): number {
-  return lowerBound(rows, (row) => row.mutation.time > time);
+  return lowerBound(rows, (row) => row.time > time);
 }
 
 function lowerBound(

@@ -12,6 +12,7 @@ import { type GiantPass, withoutLinks } from './giant-passes.ts';
 import {
   type BatchLimits,
   batchOf,
+  decodedRow,
   emptyBatch,
   rowsOf,
   type StagedRow,
@@ -68,9 +69,8 @@ export async function* readGiant(
           continue;
         }
         for (const row of rowsOf(entry, shape, limits)) {
-          const { time: rowTime, after } = row.mutation;
-          if (rowTime === time) {
-            const kind = after === null ? 'deletes' : 'upserts';
+          if (row.time === time) {
+            const kind = row.isDelete ? 'deletes' : 'upserts';
             present[kind].add(row.table);
             if (
               shape.tables.has(row.table)
@@ -129,30 +129,29 @@ async function withoutWritten(
   rowsOfEntry: (entry: StagedEntry) => readonly StagedRow[],
 ): Promise<readonly StagedRow[]> {
   const shared = new Map<string, Set<string>>();
-  for (const { table, mutation, sharesKey } of deletes) {
-    if (sharesKey) {
-      const keys = shared.get(table) ?? new Set();
-      shared.set(table, keys.add(mutation.key));
+  for (const row of deletes) {
+    if (row.sharesKey) {
+      const keys = shared.get(row.table) ?? new Set();
+      shared.set(row.table, keys.add(row.mutation.key));
     }
   }
   if (shared.size === 0) {
     return deletes;
   }
-  const { time } = deletes[0]!.mutation;
+  const { time } = deletes[0]!;
   let cursor: EntrySummary | null = null;
   for (;;) {
     const entries = await readEntries(cursor);
     if (entries.length === 0) {
       return deletes.filter(
-        ({ table, mutation, sharesKey }) =>
-          !sharesKey || shared.get(table)!.has(mutation.key),
+        (row) => !row.sharesKey || shared.get(row.table)!.has(row.mutation.key),
       );
     }
     for (const entry of entries) {
       const keys = shared.get(entry.table);
-      for (const { mutation } of keys ? rowsOfEntry(entry) : []) {
-        if (mutation.time === time && mutation.after !== null) {
-          keys!.delete(mutation.key);
+      for (const row of keys ? rowsOfEntry(entry) : []) {
+        if (row.time === time && !row.isDelete) {
+          keys!.delete(row.mutation.key);
         }
       }
     }
@@ -165,26 +164,25 @@ async function withoutWritten(
  * carry all columns, keeps its values: it would not get them back.
  */
 function isOfPass(
-  { table, mutation, sharesKey }: StagedRow,
+  row: StagedRow,
   { kind, tables, deletedBefore }: GiantPass,
 ): boolean {
-  const isDelete = mutation.after === null;
+  const { table, isDelete, sharesKey } = row;
   if (kind !== 'parkings') {
     return tables.has(table) && isDelete === (kind !== 'upserts');
   }
   const keeps =
     isDelete &&
-    (sharesKey || isTruncation(mutation) || deletedBefore?.has(table));
+    (sharesKey || isTruncation(row.mutation) || deletedBefore?.has(table));
   return tables.has(table) && !keeps;
 }
 
 function partOfPass(row: StagedRow, { links }: GiantPass): StagedRow {
   const ofTable = links.get(row.table);
-  const { after } = row.mutation;
-  return ofTable && after !== null
-    ? {
-        ...row,
-        mutation: { ...row.mutation, after: withoutLinks(after, ofTable) },
-      }
-    : row;
+  if (!ofTable || row.isDelete) {
+    return row;
+  }
+  const { table, mutation, sharesKey } = row;
+  const after = withoutLinks(mutation.after!, ofTable);
+  return decodedRow(table, { ...mutation, after }, sharesKey);
 }

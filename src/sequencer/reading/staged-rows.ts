@@ -1,16 +1,23 @@
 /** What the reader of the log works with: its rows, and batches made of them. */
+import { textHash } from '../../lib/text-hash.ts';
 import {
   type Batch,
   type Mutation,
+  rowOverheadBytes,
   type TableMutations,
   textLengthOf,
 } from '../../mutation/mutation.ts';
 import { byVersion, versionOf } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import { decodeTable } from '../../staging/batch-codec.ts';
+import {
+  encodedRows,
+  EncodedRow,
+  encodedTable,
+} from '../../staging/encoded-rows.ts';
 import type { StagedEntry } from '../../staging/staging.ts';
 import type { ApplyOrder, SchemaShape } from '../../target/target.ts';
-import { alignKeys } from './key-alignment.ts';
+import { alignKeys, areAligned } from './key-alignment.ts';
 
 export interface BatchLimits {
   /**
@@ -32,9 +39,18 @@ export interface BatchLimits {
   readonly splitsScans?: true;
 }
 
+/** A row of the log, decoded or not ({@link EncodedRow}). */
 export interface StagedRow {
   readonly table: string;
+  /** Decoded anew each time where it is not. */
   readonly mutation: Mutation;
+  readonly time: Timestamp;
+  readonly cameAt?: Timestamp | undefined;
+  readonly isDelete: boolean;
+  /** See {@link RowsOutline}. */
+  readonly keyHash: number;
+  /** Characters of its key and of what it was and became. */
+  readonly textLength: number;
   /**
    * Its key has lost a column, so that another row of the source may share it:
    * of two rows of one transaction the deleted one must not win. Where rows
@@ -50,41 +66,68 @@ export function rowsOf(
   entry: StagedEntry,
   shape: SchemaShape,
   { isStatementOrder, splitsScans }: BatchLimits,
-): StagedRow[] {
+): readonly StagedRow[] {
+  const encoded = encodedRows(entry);
+  if (encoded && areAligned(entry.table, encoded.keyColumns, shape)) {
+    return encoded.rows;
+  }
   const staged = decodeTable(entry);
   const { table, keyColumns, mutations } = alignKeys(staged, shape);
   const isShorter = keyColumns?.length !== staged.keyColumns?.length;
-  return mutations.map((mutation) => ({
+  const sharesKey = isShorter && !isStatementOrder;
+  return mutations.map((mutation) =>
+    decodedRow(
+      table,
+      splitsScans ? { ...mutation, time: versionOf(mutation) } : mutation,
+      sharesKey,
+    ),
+  );
+}
+
+export function decodedRow(
+  table: string,
+  mutation: Mutation,
+  sharesKey: boolean,
+): StagedRow {
+  const { time, cameAt, after, key } = mutation;
+  return {
     table,
-    mutation: splitsScans
-      ? { ...mutation, time: versionOf(mutation) }
-      : mutation,
-    sharesKey: isShorter && !isStatementOrder,
-  }));
+    mutation,
+    time,
+    cameAt,
+    isDelete: after === null,
+    keyHash: textHash(key),
+    textLength: textLengthOf(mutation),
+    sharesKey,
+  };
 }
 
 /** Rows in order, at least one, as a batch that ends with the last of them. */
 export function batchOf(rows: readonly StagedRow[]): Batch {
-  const byTable = new Map<string, Mutation[]>();
-  for (const { table, mutation } of rows) {
-    const mutations = byTable.get(table);
-    if (mutations) {
-      mutations.push(mutation);
-    } else {
-      byTable.set(table, [mutation]);
+  const byTable = new Map<string, StagedRow[]>();
+  let last: StagedRow[] = [];
+  let table: string | null = null;
+  for (const row of rows) {
+    if (row.table !== table) {
+      table = row.table;
+      last = byTable.get(table) ?? [];
+      byTable.set(table, last);
     }
+    last.push(row);
   }
-  const tables: TableMutations[] = [...byTable].map(([table, mutations]) => ({
-    table,
-    mutations,
-  }));
   return {
-    through: rows.at(-1)!.mutation.time,
+    through: rows.at(-1)!.time,
     complete: true,
-    tables,
+    tables: [...byTable].map(([name, own]) => tableOf(name, own)),
     rowCount: rows.length,
     textLength: textLength(rows),
   };
+}
+
+function tableOf(table: string, rows: readonly StagedRow[]): TableMutations {
+  return rows.every((row) => row instanceof EncodedRow)
+    ? encodedTable(table, rows)
+    : { table, mutations: rows.map(({ mutation }) => mutation) };
 }
 
 /** Ends a fragmented transaction whose rows have all been yielded. */
@@ -95,20 +138,24 @@ export function emptyBatch(through: Timestamp): Batch {
 /** By version; of one version deletes first, where rows share a key (`sharesKey`). */
 export function byRowVersion(left: StagedRow, right: StagedRow): number {
   return (
-    byVersion(left.mutation, right.mutation) ||
-    Number(goesLast(left)) - Number(goesLast(right))
+    byVersion(left, right) || Number(goesLast(left)) - Number(goesLast(right))
   );
 }
 
-function goesLast({ sharesKey, mutation }: StagedRow): boolean {
-  return sharesKey && mutation.after !== null;
+function goesLast({ sharesKey, isDelete }: StagedRow): boolean {
+  return sharesKey && !isDelete;
 }
 
 /** Characters of row text held: what the budget of `readBatches` counts. */
 export function textLength(rows: readonly StagedRow[]): number {
   let length = 0;
-  for (const { mutation } of rows) {
-    length += textLengthOf(mutation);
+  for (const row of rows) {
+    length += row.textLength;
   }
   return length;
+}
+
+/** About what the rows take in memory. */
+export function heldBytes(rows: readonly StagedRow[]): number {
+  return textLength(rows) + rows.length * rowOverheadBytes;
 }

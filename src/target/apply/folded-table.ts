@@ -2,10 +2,20 @@
 import type { Emptying } from '../../mutation/emptied-table.ts';
 import { foldByContent } from '../../mutation/fold-content.ts';
 import { foldByKey, type FoldedRow } from '../../mutation/fold.ts';
-import type { JsonText, Mutation } from '../../mutation/mutation.ts';
+import type {
+  EncodedRows,
+  JsonText,
+  Mutation,
+} from '../../mutation/mutation.ts';
 import { requireWritableKey } from '../require-key.ts';
-import { groupByShape, type KeyMove, wholeRowTest } from '../row-shape.ts';
-import type { ShapeRows, TableShape } from '../target.ts';
+import {
+  groupByShape,
+  type KeyMove,
+  RowCutter,
+  wholeRowTest,
+} from '../row-shape.ts';
+import type { ShapeRows, TableRows, TableShape } from '../target.ts';
+import { refersToItself } from './statement-chunks.ts';
 
 export interface FoldedTable {
   readonly table: TableShape;
@@ -35,20 +45,128 @@ export interface FoldOptions {
   readonly deletesEarly?: boolean;
 }
 
+/** Rows that are released and then asked for again are folded again. */
 export function foldTable(
-  table: TableShape,
-  mutations: readonly Mutation[],
+  source: TableRows,
   options: FoldOptions,
 ): FoldedTable {
-  return table.primaryKey.length === 0
-    ? foldKeyless(table, mutations, options)
-    : foldKeyed(table, mutations, options);
+  const folded = foldAnew(source, options);
+  return {
+    ...folded,
+    rows: folded.rows.map((rows, index) =>
+      releasable(rows, () => foldAnew(source, options).rows[index]!.values),
+    ),
+  };
+}
+
+function foldAnew(source: TableRows, options: FoldOptions): FoldedTable {
+  const { table, encoded } = source;
+  if (table.primaryKey.length === 0) {
+    return foldKeyless(table, source.mutations, options);
+  }
+  if (encoded && !encoded.isEmptied) {
+    const repeated = repeatedHashes(encoded);
+    if (repeated.size === 0 || isOrderFree(table)) {
+      return foldEncoded(table, encoded, { repeated, options });
+    }
+  }
+  return foldKeyed(table, source.mutations, options);
+}
+
+/** The hashes of keys of several rows. */
+function repeatedHashes({ keyHashes }: EncodedRows): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const repeated = new Set<number>();
+  for (const hash of keyHashes) {
+    const count = seen.size;
+    if (seen.add(hash).size === count) {
+      repeated.add(hash);
+    }
+  }
+  return repeated;
+}
+
+/** Whether no row of the table can be in the way of another one. */
+function isOrderFree(table: TableShape): boolean {
+  return table.uniqueKeys.length === 0 && !refersToItself(table);
+}
+
+/**
+ * What foldKeyed makes of them, save that those of which there are several
+ * versions come last. The others are cut where they lie, and never decoded.
+ */
+function foldEncoded(
+  table: TableShape,
+  rows: EncodedRows,
+  {
+    repeated,
+    options,
+  }: {
+    readonly repeated: ReadonlySet<number>;
+    readonly options: FoldOptions;
+  },
+): FoldedTable {
+  const deleted: JsonText[] = [];
+  const versions: Mutation[] = [];
+  const { ignoreUnknownColumns } = options;
+  const cutter = new RowCutter(table, { ignoreUnknownColumns, replace: false });
+  let row = 0;
+  rows.forEach((text, keyStart, afterStart, afterEnd, time) => {
+    if (repeated.size > 0 && repeated.has(rows.keyHashes[row]!)) {
+      const key = text.slice(keyStart, afterStart) as JsonText;
+      const after =
+        afterEnd < 0 ? null : (text.slice(afterStart, afterEnd) as JsonText);
+      versions.push({ time, key, after, before: null });
+    } else if (afterEnd < 0) {
+      deleted.push(text.slice(keyStart, afterStart) as JsonText);
+    } else {
+      cutter.add(text, afterStart, afterEnd, text, keyStart, afterStart);
+    }
+    row += 1;
+  });
+  const folded = foldKeyed(table, versions, { ...options, cutter });
+  const upsertCount =
+    rows.rowCount - versions.length - deleted.length + folded.upsertCount;
+  if (upsertCount > 0) {
+    requireWritableKey(table);
+  }
+  return {
+    ...folded,
+    deleted: [...deleted, ...folded.deleted],
+    upsertCount,
+    deleteCount: deleted.length + folded.deleteCount,
+  };
+}
+
+/** See {@link ShapeRows.release}. */
+function releasable(
+  { values, ...rest }: ShapeRows,
+  again: () => ShapeRows['values'],
+): ShapeRows {
+  let held: ShapeRows['values'] | null = values;
+  return {
+    ...rest,
+    get values() {
+      held ??= again();
+      return held;
+    },
+    release() {
+      held = null;
+    },
+  };
 }
 
 function foldKeyed(
   table: TableShape,
   mutations: readonly Mutation[],
-  { ignoreUnknownColumns, deletesEarly = false }: FoldOptions,
+  {
+    ignoreUnknownColumns,
+    deletesEarly = false,
+    cutter = new RowCutter(table, { ignoreUnknownColumns, replace: false }),
+  }: FoldOptions & {
+    /** May have rows already. */
+    readonly cutter?: RowCutter;
+  },
 ): FoldedTable {
   const folded = foldByKey(mutations, {
     isWhole: wholeRowTest(table),
@@ -68,15 +186,13 @@ function foldKeyed(
   if (upserted.length > 0 || replaced.length > 0) {
     requireWritableKey(table);
   }
+  cutter.addAll(upserted);
   return {
     table,
     emptied: folded.emptied,
     ...movesOf(upserted),
     rows: [
-      ...groupByShape(table, upserted, {
-        ignoreUnknownColumns,
-        replace: false,
-      }),
+      ...cutter.shapes(),
       ...groupByShape(table, replaced, { ignoreUnknownColumns, replace: true }),
     ],
     deleted,

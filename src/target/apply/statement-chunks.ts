@@ -27,8 +27,9 @@ export function refersToItself(table: TableShape): boolean {
 }
 
 export function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
+  const { values } = rows;
   for (const [start, end] of chunkBounds(
-    rows.values,
+    values,
     rows.rowCount,
     limitsOf(rows.table),
   )) {
@@ -36,8 +37,10 @@ export function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
       ? rows
       : {
           ...rows,
-          values: rows.values.map((column) => column.slice(start, end)),
+          values: values.map((column) => column.slice(start, end)),
           rowCount: end - start,
+          // The others need what the first is done with.
+          release: () => {},
         };
   }
 }

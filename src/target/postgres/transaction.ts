@@ -296,6 +296,7 @@ export class PostgresTransaction implements TargetTransaction {
     try {
       const statements = plan();
       const parameters = rowParameters(rows, this.#policies);
+      rows.release?.();
       const run = async ({ text, refusal }: PlannedStatement) => {
         try {
           return await this.#connection.execute(text, parameters);
@@ -313,6 +314,8 @@ export class PostgresTransaction implements TargetTransaction {
             () => others.map(run),
           )
         : others.map(run);
+      // They are on their way: texts need not wait for the answer.
+      parameters.length = 0;
       await Promise.all(sent);
     } catch (error) {
       throw this.#fail(error, 'statement');

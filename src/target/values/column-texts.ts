@@ -22,6 +22,8 @@ export interface ColumnarRows {
   readonly columns: readonly ColumnShape[];
   readonly values: readonly (readonly JsonText[])[];
   readonly rowCount: number;
+  /** See {@link ShapeRows.release}. */
+  release?(): void;
 }
 
 export function columnarRows(rows: ShapeRows | KeyRows): ColumnarRows {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { textHash } from '../../../src/lib/text-hash.ts';
 import { HeldRows } from '../../../src/sequencer/ordering/held-rows.ts';
 
 /** The same by maps of keys. */
@@ -61,7 +62,16 @@ test('the last of those who took a row and have not ended is found, however many
           taken.set(table, (taken.get(table) ?? []).concat(keys));
         }
         const blockers = new Set<string>();
-        held.take(taken, holder, blockers);
+        held.take(
+          new Map(
+            [...taken].map(([table, keys]) => [
+              table,
+              Int32Array.from(keys, (key) => textHash(key)),
+            ]),
+          ),
+          holder,
+          blockers,
+        );
         const expected = model.take(taken, holder);
         const elders = new Set(blockers);
         for (const blocker of blockers) {

@@ -21,9 +21,10 @@ const printed = (moves: readonly KeyMove[]): string[] =>
   moves.map(({ from, to }) => `${from}${to}`);
 
 const wavesOf = (mutations: readonly Mutation[]): string[][] =>
-  foldTable(item, mutations, { ignoreUnknownColumns: false }).moveWaves.map(
-    printed,
-  );
+  foldTable(
+    { table: item, mutations },
+    { ignoreUnknownColumns: false },
+  ).moveWaves.map(printed);
 
 describe('moves of keys', () => {
   test('go together where none is in the way of another', () => {
@@ -46,18 +47,20 @@ describe('moves of keys', () => {
 
   test('in a circle are one step, and rows of moves beside it are not', () => {
     const { freed, moveCircles, moveWaves } = foldTable(
-      item,
-      [
-        ...moved(1, 9),
-        ...moved(2, 1),
-        ...moved(9, 2),
-        ...moved(4, 8),
-        ...moved(5, 4),
-        ...moved(6, 5),
-        ...moved(8, 6),
-        ...moved(30, 31),
-        ...moved(20, 30),
-      ],
+      {
+        table: item,
+        mutations: [
+          ...moved(1, 9),
+          ...moved(2, 1),
+          ...moved(9, 2),
+          ...moved(4, 8),
+          ...moved(5, 4),
+          ...moved(6, 5),
+          ...moved(8, 6),
+          ...moved(30, 31),
+          ...moved(20, 30),
+        ],
+      },
       { ignoreUnknownColumns: false },
     );
     expect(freed).toEqual([]);
@@ -72,8 +75,15 @@ describe('moves of keys', () => {
 
   test('free the key of a row that is gone, and not that of one that moves on', () => {
     const { freed, deleted } = foldTable(
-      item,
-      [row(1, [8], null), ...moved(1, 8), ...moved(2, 9), ...moved(3, 2)],
+      {
+        table: item,
+        mutations: [
+          row(1, [8], null),
+          ...moved(1, 8),
+          ...moved(2, 9),
+          ...moved(3, 2),
+        ],
+      },
       { ignoreUnknownColumns: false },
     );
     expect(freed).toEqual(['[8]']);
@@ -83,12 +93,14 @@ describe('moves of keys', () => {
 
 test('a table without a primary key is written and deleted by whole rows, and counted', () => {
   const folded = foldTable(
-    entry,
-    [
-      truncation(at(0), true),
-      keyless(1, 'insert', { n: '1' }),
-      keyless(1, 'insert', { n: '1' }),
-    ],
+    {
+      table: entry,
+      mutations: [
+        truncation(at(0), true),
+        keyless(1, 'insert', { n: '1' }),
+        keyless(1, 'insert', { n: '1' }),
+      ],
+    },
     { ignoreUnknownColumns: false },
   );
   expect(folded).toMatchObject({
@@ -99,9 +111,12 @@ test('a table without a primary key is written and deleted by whole rows, and co
     deleteCount: 0,
   });
   expect(
-    foldTable(entry, [keyless(1, 'delete', { n: '2' })], {
-      ignoreUnknownColumns: false,
-    }),
+    foldTable(
+      { table: entry, mutations: [keyless(1, 'delete', { n: '2' })] },
+      {
+        ignoreUnknownColumns: false,
+      },
+    ),
   ).toMatchObject({
     emptied: null,
     inserted: [],
@@ -109,4 +124,30 @@ test('a table without a primary key is written and deleted by whole rows, and co
     upsertCount: 0,
     deleteCount: 1,
   });
+});
+
+test('values that were released come again, the same', () => {
+  let decodings = 0;
+  const { rows } = foldTable(
+    {
+      table: item,
+      get mutations() {
+        decodings += 1;
+        return [
+          row(1, [1], { id: '1', a: '"one"' }),
+          row(1, [2], { id: '2', b: '"two"' }),
+          row(2, [1], { id: '1', a: '"three"' }),
+        ];
+      },
+    },
+    { ignoreUnknownColumns: false },
+  );
+  const values = rows.map((each) => each.values);
+  expect([...values].map(String).toSorted()).toEqual(['1,"three"', '2,"two"']);
+  expect(decodings).toBe(1);
+  for (const each of rows) {
+    each.release!();
+  }
+  expect(rows.map((each) => each.values)).toEqual(values);
+  expect(decodings).toBe(3);
 });

@@ -155,15 +155,15 @@ export class PostgresConnection implements PooledConnection {
     );
   }
 
-  /** Runs a statement that is kept prepared under its text. */
-  async execute(
-    text: string,
-    values: readonly string[],
-  ): Promise<pg.QueryResult> {
+  /**
+   * Runs a statement that is kept prepared under its text. The values are
+   * written before this returns (pipelining), and the array may be emptied.
+   */
+  async execute(text: string, values: string[]): Promise<pg.QueryResult> {
     const { statementCacheSize: cacheSize, statementCounts: counts } =
       this.#options;
     if (cacheSize === 0) {
-      return this.#answer(this.#client.query(text, [...values]));
+      return this.#answer(this.#client.query(text, values));
     }
     let name = this.#prepared.get(text);
     if (name === undefined) {
@@ -179,9 +179,7 @@ export class PostgresConnection implements PooledConnection {
     }
     this.#prepared.set(text, name);
     try {
-      return await this.#answer(
-        this.#client.query({ name, text, values: [...values] }),
-      );
+      return await this.#answer(this.#client.query({ name, text, values }));
     } catch (error) {
       if (!this.#isParsed(name) && this.#prepared.get(text) === name) {
         this.#prepared.delete(text);

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { textHash } from '../../src/lib/text-hash.ts';
+import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
+import { decodeTable, encodeEntries } from '../../src/staging/batch-codec.ts';
+import {
+  encodedRows,
+  type EncodedRow,
+  encodedTable,
+} from '../../src/staging/encoded-rows.ts';
+import type { NewEntry, StagedEntry } from '../../src/staging/staging.ts';
+import { at, row, schema } from '../contract/staging-place.ts';
+
+function staged(entry: NewEntry): StagedEntry {
+  return { ...entry, id: '000000000007', byteCount: entry.body.length };
+}
+
+const ascii = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.constantFrom('', '[]', '=', '-', '1,2,3:'),
+);
+const text = fc
+  .oneof(
+    { weight: 3, arbitrary: ascii },
+    fc.string({ unit: 'grapheme', maxLength: 20 }),
+  )
+  .map((value) => value as JsonText);
+
+const mutation: fc.Arbitrary<Mutation> = fc.record({
+  time: fc
+    .tuple(fc.nat(2), fc.nat(3))
+    .map(([second, step]) => at(second, step)),
+  key: text,
+  after: fc.option(text),
+  before: fc.option(text),
+});
+
+/** Entries of several requests, and which of their rows, in which order, are wanted. */
+const entries = fc
+  .array(fc.array(mutation, { maxLength: 12 }), { maxLength: 4 })
+  .map((requests) =>
+    requests.flatMap((mutations) =>
+      encodeEntries(schema, [{ table: 't', keyColumns: ['id'], mutations }]),
+    ),
+  );
+
+test('rows left encoded are those that decoding gives, of any entries in any order', () => {
+  fc.assert(
+    fc.property(entries, fc.infiniteStream(fc.nat(100)), (written, picks) => {
+      const rows: EncodedRow[] = [];
+      const decoded: Mutation[] = [];
+      for (const entry of written.map(staged)) {
+        const found = encodedRows(entry)!;
+        const { mutations, keyColumns } = decodeTable(entry);
+        expect(found.keyColumns).toEqual(keyColumns);
+        expect(
+          found.rows.map((each) => ({
+            ...each.mutation,
+            isDelete: each.isDelete,
+            keyHash: each.keyHash,
+            textLength: each.textLength,
+          })),
+        ).toEqual(
+          mutations.map((each) => ({
+            ...each,
+            isDelete: each.after === null,
+            keyHash: textHash(each.key),
+            textLength: [each.key, each.after, each.before].join('').length,
+          })),
+        );
+        for (const [index, found_] of found.rows.entries()) {
+          const place = picks.next().value! % (rows.length + 2);
+          if (place <= rows.length) {
+            rows.splice(place, 0, found_);
+            decoded.splice(place, 0, mutations[index]!);
+          }
+        }
+      }
+      fc.pre(rows.length > 0);
+      const { mutations, encoded } = encodedTable('t', rows);
+      expect(mutations).toEqual(decoded);
+      expect(encoded!).toMatchObject({
+        rowCount: decoded.length,
+        oldest: decoded[0]!.time,
+        keyHashes: Int32Array.from(decoded, ({ key }) => textHash(key)),
+      });
+      expect(encoded!.isEmptied).toBe(
+        decoded.some(({ key }) => key.length === 2),
+      );
+      const visited: [string, string | null][] = [];
+      encoded!.forEach((source, keyStart, afterStart, afterEnd) => {
+        visited.push([
+          source.slice(keyStart, afterStart),
+          afterEnd < 0 ? null : source.slice(afterStart, afterEnd),
+        ]);
+      });
+      expect(visited).toEqual(decoded.map(({ key, after }) => [key, after]));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test.each([
+  ['has moved', { movedFrom: '["b"]' as JsonText }],
+  ['came under another time', { cameAt: at(1) }],
+])('a row that %s is left to whoever decodes', (_, more) => {
+  const [entry] = encodeEntries(schema, [
+    { table: 't', mutations: [{ ...row(at(2), 'a'), ...more }] },
+  ]);
+  expect(encodedRows(staged(entry!))).toBeNull();
+});
+
+test('a damaged body is refused whatever bit is flipped, and when rows are missing', () => {
+  for (const name of ['Zoe', 'Zoë']) {
+    const [entry] = encodeEntries(schema, [
+      { table: 't', mutations: [row(at(1), 'a', `{"name":"${name}"}`)] },
+    ]);
+    for (let bit = 0; bit < entry!.body.length * 8; bit++) {
+      const body = Buffer.from(entry!.body);
+      body[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => encodedRows(staged({ ...entry!, body }))).toThrow(
+        expect.objectContaining({ code: 'E2006' }),
+      );
+    }
+    expect(() => encodedRows(staged({ ...entry!, rowCount: 2 }))).toThrow(
+      expect.objectContaining({ code: 'E2006' }),
+    );
+  }
+});

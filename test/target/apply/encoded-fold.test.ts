@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { JsonText, Mutation } from '../../../src/mutation/mutation.ts';
+import { encodeEntries } from '../../../src/staging/batch-codec.ts';
+import {
+  encodedRows,
+  encodedTable,
+} from '../../../src/staging/encoded-rows.ts';
+import {
+  type FoldedTable,
+  foldTable,
+} from '../../../src/target/apply/folded-table.ts';
+import { at, schema } from '../../contract/staging-place.ts';
+import { column, tableShape } from '../postgres/shapes.ts';
+
+const table = tableShape('item', [
+  column('id', 'pg_catalog.int8', { keyOrdinal: 0, nullable: false }),
+  column('a', 'pg_catalog.text'),
+  column('b', 'pg_catalog.text'),
+]);
+
+const value = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 8 }),
+  fc.constantFrom('"', '{', 'ü', '\\'),
+);
+
+/** Sparse rows, rows without their key's column, blanks, names in any order, deletes. */
+const mutation: fc.Arbitrary<Mutation> = fc
+  .record({
+    step: fc.nat(5),
+    id: fc.nat(30),
+    isDelete: fc.boolean(),
+    members: fc.shuffledSubarray(['id', 'a', 'b']),
+    text: value,
+    indent: fc.constantFrom(0, 1),
+  })
+  .map(({ step, id, isDelete, members, text, indent }) => ({
+    time: at(1, step),
+    key: `[${id}]` as JsonText,
+    after: isDelete
+      ? null
+      : (JSON.stringify(
+          Object.fromEntries(
+            members.map((name) => [name, name === 'id' ? id : text]),
+          ),
+          null,
+          indent,
+        ) as JsonText),
+    before: null,
+  }));
+
+const uniqueTable = { ...table, uniqueKeys: [['a']] };
+
+test.each([
+  ['the rows', table],
+  [
+    'the rows in their order, where one may be in the way of another',
+    uniqueTable,
+  ],
+])(
+  'rows that are folded where they lie encoded: %s that decoded ones give',
+  (_, shape) => {
+    let cutCount = 0;
+    fc.assert(
+      fc.property(
+        fc.array(mutation, { minLength: 1, maxLength: 12 }),
+        (mutations) => {
+          const [entry] = encodeEntries(schema, [{ table: 'item', mutations }]);
+          const { rows } = encodedRows({ ...entry!, id: '1', byteCount: 1 })!;
+          const { encoded, mutations: decoded } = encodedTable('item', rows);
+          let decodings = 0;
+          const options = { ignoreUnknownColumns: false };
+          const source = {
+            table: shape,
+            encoded: encoded!,
+            get mutations() {
+              decodings += 1;
+              return decoded;
+            },
+          };
+          const folded = foldTable(source, options);
+          cutCount += decodings === 0 ? 1 : 0;
+          const expected = foldTable(
+            { table: shape, mutations: decoded },
+            options,
+          );
+          expect(printed(folded)).toEqual(printed(expected));
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(cutCount).toBeGreaterThan(50);
+  },
+);
+
+/** Shapes may come in any order, and rows where none is in another's way. */
+function printed(folded: FoldedTable): unknown {
+  const inOrder = <T>(list: readonly T[]): readonly T[] =>
+    folded.table === uniqueTable
+      ? list
+      : list.toSorted((one, other) => (one < other ? -1 : 1));
+  return {
+    ...folded,
+    deleted: inOrder(folded.deleted),
+    rows: folded.rows
+      .map(({ columns, values, rowCount, replace }) => ({
+        columns: `${columns.map(({ name }) => name).join()} ${replace ?? false}`,
+        rows: inOrder(
+          Array.from({ length: rowCount }, (_, row) =>
+            JSON.stringify(values.map((tokens) => tokens[row])),
+          ),
+        ),
+        lengths: values.map(({ length }) => length),
+      }))
+      .toSorted((one, other) => (one.columns < other.columns ? -1 : 1)),
+  };
+}
