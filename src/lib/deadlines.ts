@@ -4,7 +4,8 @@
  */
 export class Deadlines {
   readonly #timeoutMs: number;
-  readonly #waiting = new Set<Deadline>();
+  /** The ring's own link: the oldest comes behind it, the newest before it. */
+  readonly #ends = new Deadline(0, () => {});
   #isArmed = false;
 
   constructor(timeoutMs: number) {
@@ -13,16 +14,17 @@ export class Deadlines {
 
   /** Calls `expire` when the time is over, unless it is deleted before. */
   add(expire: () => void): Deadline {
-    const deadline = { dueAtMs: performance.now() + this.#timeoutMs, expire };
-    this.#waiting.add(deadline);
+    const deadline = new Deadline(performance.now() + this.#timeoutMs, expire);
+    deadline.link(this.#ends);
     if (!this.#isArmed) {
       this.#arm(this.#timeoutMs);
     }
     return deadline;
   }
 
+  /** Once or more often. */
   delete(deadline: Deadline): void {
-    this.#waiting.delete(deadline);
+    deadline.unlink();
   }
 
   #arm(waitMs: number): void {
@@ -33,19 +35,43 @@ export class Deadlines {
 
   #expireDue(): void {
     const nowMs = performance.now();
-    for (const deadline of this.#waiting) {
-      if (deadline.dueAtMs > nowMs) {
-        this.#arm(deadline.dueAtMs - nowMs);
+    while (this.#ends.next !== this.#ends) {
+      const oldest = this.#ends.next;
+      if (oldest.dueAtMs > nowMs) {
+        this.#arm(oldest.dueAtMs - nowMs);
         return;
       }
-      this.#waiting.delete(deadline);
-      deadline.expire();
+      oldest.unlink();
+      oldest.expire();
     }
     this.#isArmed = false;
   }
 }
 
-export interface Deadline {
+/** A link of a ring; alone it is linked with itself. */
+export class Deadline {
   readonly dueAtMs: number;
   readonly expire: () => void;
+  next: Deadline = this;
+  previous: Deadline = this;
+
+  constructor(dueAtMs: number, expire: () => void) {
+    this.dueAtMs = dueAtMs;
+    this.expire = expire;
+  }
+
+  /** Puts it before another one. */
+  link(next: Deadline): void {
+    this.next = next;
+    this.previous = next.previous;
+    next.previous.next = this;
+    next.previous = this;
+  }
+
+  unlink(): void {
+    this.previous.next = this.next;
+    this.next.previous = this.previous;
+    this.next = this;
+    this.previous = this;
+  }
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { ReplicatorError } from '../../../failure/failure.ts';
 import type { Deadline, Deadlines } from '../../../lib/deadlines.ts';
 import { isPlainEncoding } from '../decode/inflate.ts';
+import type { BodyBuffers } from './body-buffers.ts';
 import type { Arrival, Room } from './in-flight-budget.ts';
 
 export interface BodyLimits {
@@ -11,6 +12,8 @@ export interface BodyLimits {
   readonly timeoutMs: number;
   /** Of that length. */
   readonly deadlines: Deadlines;
+  /** Where a body of several pieces is; whoever reads it releases it. */
+  readonly buffers: BodyBuffers;
 }
 
 /** The length in the head of a request; null for a chunked body. */
@@ -60,6 +63,7 @@ class ArrivingBody implements Arrival {
   readonly #lengthBytes: number | null;
   readonly #maxBodyBytes: number;
   readonly #deadlines: Deadlines;
+  readonly #buffers: BodyBuffers;
   readonly #deadline: Deadline;
   readonly #room: Room;
   readonly #factor: number;
@@ -69,7 +73,7 @@ class ArrivingBody implements Arrival {
 
   constructor(
     lengthBytes: number | null,
-    { maxBodyBytes, timeoutMs, deadlines }: BodyLimits,
+    { maxBodyBytes, timeoutMs, deadlines, buffers }: BodyLimits,
     room: Room,
     factor: number,
     settle: Settle,
@@ -80,6 +84,7 @@ class ArrivingBody implements Arrival {
     this.#factor = factor;
     this.#settle = settle;
     this.#deadlines = deadlines;
+    this.#buffers = buffers;
     this.#deadline = deadlines.add(() =>
       this.refuse(
         new ReplicatorError('E1025', {
@@ -126,7 +131,7 @@ class ArrivingBody implements Arrival {
     this.#settle.resolve(
       pieces.length === 1
         ? pieces[0]!
-        : Buffer.concat(pieces, this.receivedBytes),
+        : this.#buffers.join(pieces, this.receivedBytes),
     );
   }
 

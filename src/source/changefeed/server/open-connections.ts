@@ -15,8 +15,8 @@ export type Handler = (
 
 interface OpenConnection {
   readonly state: ConnectionState;
-  /** HTTP/1.1 requests that are not answered to their end. */
-  readonly replies: Set<http.ServerResponse>;
+  /** Of HTTP/1.1 requests that are not answered to their end: one, mostly. */
+  readonly replies: http.ServerResponse[];
 }
 
 /**
@@ -54,7 +54,7 @@ export class OpenConnections {
     this.#handshakes.delete(endsOf(socket));
     this.#secured.set(socket, {
       state: beginConnection(socket),
-      replies: new Set(),
+      replies: [],
     });
     socket.on('close', () => this.#secured.delete(socket));
   }
@@ -73,10 +73,10 @@ export class OpenConnections {
           ? this.#secured.get(request.socket)
           : undefined;
       if (open) {
-        open.replies.add(reply);
+        open.replies.push(reply);
         reply.once('close', () => {
-          open.replies.delete(reply);
-          if (open.state.isOutdated && open.replies.size === 0) {
+          open.replies.splice(open.replies.indexOf(reply), 1);
+          if (open.state.isOutdated && open.replies.length === 0) {
             request.socket.destroySoon();
           }
         });
@@ -101,7 +101,7 @@ export class OpenConnections {
     for (const [socket, { state, replies }] of this.#secured) {
       state.isOutdated = true;
       const isHttp2 = (socket as TLSSocket).alpnProtocol === 'h2';
-      if (!isHttp2 && replies.size === 0) {
+      if (!isHttp2 && replies.length === 0) {
         socket.destroySoon();
       }
       for (const reply of replies) {

@@ -12,6 +12,7 @@ import { type Deadline, Deadlines } from '../../../lib/deadlines.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
 import { accessTokenOf, takeAccessToken } from '../callers/access-token.ts';
 import type { Caller, Callers } from '../callers/callers.ts';
+import { BodyBuffers } from './body-buffers.ts';
 import {
   type BodyLimits,
   contentLength,
@@ -93,6 +94,7 @@ export class WebhookServer implements AsyncDisposable {
       maxBodyBytes: options.receive.limits.maxBodyBytes,
       timeoutMs: this.#timeouts.requestMs,
       deadlines: new Deadlines(this.#timeouts.requestMs),
+      buffers: new BodyBuffers(),
     };
     this.#answerDeadlines = new Deadlines(options.responseTimeoutMs);
     const onRefused = (reason: ConnectionRefusal): void => {
@@ -301,7 +303,7 @@ export class WebhookServer implements AsyncDisposable {
     const admitted = { raw, reply, path, room, isWorking: false };
     this.#openCount += 1;
     // Comes once whatever happens: answered, cut off, or reset by the peer.
-    reply.raw.on('close', () => {
+    reply.raw.once('close', () => {
       room.giveUp();
       if (!admitted.isWorking) {
         room.release();
@@ -315,9 +317,10 @@ export class WebhookServer implements AsyncDisposable {
   async #take(admitted: Admitted): Promise<void> {
     const { raw, reply, room } = admitted;
     const { headers } = raw;
+    let body: Buffer | null = null;
     let deadline: Deadline | null = null;
     try {
-      const body = await readBody(
+      body = await readBody(
         raw,
         contentLength(headers['content-length']),
         this.#bodyLimits,
@@ -343,6 +346,9 @@ export class WebhookServer implements AsyncDisposable {
     } finally {
       // At once, for the others: the connection may take its time to end.
       room.release();
+      if (body !== null) {
+        this.#bodyLimits.buffers.release(body);
+      }
       if (deadline !== null) {
         this.#answerDeadlines.delete(deadline);
       }
