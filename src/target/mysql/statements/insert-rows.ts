@@ -1,6 +1,6 @@
 /** How rows of a table without a primary key are inserted: nothing is looked up. */
 import type { ShapeRows } from '../../target.ts';
-import { loadFile } from '../values/load-file.ts';
+import { loadedRows } from '../values/load-file.ts';
 import { jsonSource, temporarySource } from '../values/row-source.ts';
 import { emptyTemporary, loadRows } from './session-tables.ts';
 import { insertStatement } from './statements.ts';
@@ -27,9 +27,9 @@ export function prepareInsert(rows: ShapeRows, options: WriteOptions): RowWork {
   if (!isLoaded(rows, options)) {
     return fromJson;
   }
-  const file = loadFile(rows, policies);
+  const loaded = loadedRows(rows, policies);
   return async (connection) => {
-    const name = await loadRows(connection, rows, file);
+    const name = await loadRows(connection, loaded);
     if (name === null) {
       await fromJson(connection);
       return;

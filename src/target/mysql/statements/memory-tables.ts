@@ -7,8 +7,9 @@
  * MEMORY gives each row the space of the longest one and holds no TEXT. Texts
  * lie there in a VARCHAR as long as those that have come by now.
  */
-import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
+import type { ColumnShape, TableShape } from '../../target.ts';
 import { codecOf } from '../values/codec.ts';
+import type { LoadedRows } from '../values/load-file.ts';
 
 /** Of longer rows InnoDB takes as little time (measured with 2 to 24 KB). */
 const mostRowBytes = 8 * 1024;
@@ -26,7 +27,7 @@ export type MemoryLengths = readonly (number | null)[];
  * it; `atLeast` is what the table has already. Null: the rows go elsewhere.
  */
 export function memoryLengths(
-  { table, columns, values, rowCount }: ShapeRows,
+  { table, columns, rowCount, longestTokens }: Omit<LoadedRows, 'file'>,
   tableBytes: number,
   atLeast: MemoryLengths | null,
 ): MemoryLengths | null {
@@ -37,7 +38,7 @@ export function memoryLengths(
     varies(column)
       ? Math.max(
           atLeast?.[place] ?? 0,
-          lengthFor(column, longestOf(values[place]!)),
+          lengthFor(column, longestTokens[place]!),
         )
       : null,
   );
@@ -82,16 +83,6 @@ function varies(column: ColumnShape): boolean {
     codec.kind === 'json' ||
     ((codec.kind === 'text' || codec.kind === 'binary') && !codec.fixed)
   );
-}
-
-function longestOf(tokens: readonly string[]): number {
-  let longest = 0;
-  for (const token of tokens) {
-    if (token.length > longest) {
-      longest = token.length;
-    }
-  }
-  return longest;
 }
 
 /** Of few sizes, so that few tables are made for one that is too narrow. */

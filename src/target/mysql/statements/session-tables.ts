@@ -1,11 +1,12 @@
 /** The temporary tables of one session: made once for each shape, filled again and again. */
 import { createHash } from 'node:crypto';
 import { ReplicatorError } from '../../../failure/failure.ts';
-import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
+import type { ColumnShape, TableShape } from '../../target.ts';
 import type { MysqlConnection } from '../session/driver.ts';
 import { isServerError, serverFailure } from '../session/errors.ts';
 import type { ServerError } from '../session/server-message.ts';
 import { quoteIdentifier, quoteSchema } from '../catalog/quoting.ts';
+import type { LoadedRows } from '../values/load-file.ts';
 import { memoryLengths, type MemoryLengths } from './memory-tables.ts';
 import {
   createMemoryStatement,
@@ -19,14 +20,13 @@ import {
  */
 export async function loadRows(
   connection: MysqlConnection,
-  rows: ShapeRows,
-  file: readonly Buffer[],
+  rows: LoadedRows,
 ): Promise<string | null> {
   const inMemory = temporaryName(rows.table, rows.columns, 'memory');
   if (!connection.notInMemory.has(inMemory)) {
     try {
       if (await ensureInMemory(connection, inMemory, rows)) {
-        await fillTemporary(connection, inMemory, rows, file);
+        await fillTemporary(connection, inMemory, rows);
         return inMemory;
       }
     } catch (error) {
@@ -45,7 +45,7 @@ export async function loadRows(
   if (!isThere) {
     return null;
   }
-  await fillTemporary(connection, name, rows, file);
+  await fillTemporary(connection, name, rows);
   return name;
 }
 
@@ -90,8 +90,7 @@ export function emptyTemporary(
 async function fillTemporary(
   connection: MysqlConnection,
   name: string,
-  { columns, rowCount }: ShapeRows,
-  file: readonly Buffer[],
+  { columns, rowCount, file }: LoadedRows,
 ): Promise<void> {
   const made = connection.temporaryTables.get(name)!;
   if (made.state === 'filled') {
@@ -126,7 +125,7 @@ async function fillTemporary(
 async function ensureInMemory(
   connection: MysqlConnection,
   name: string,
-  rows: ShapeRows,
+  rows: LoadedRows,
 ): Promise<boolean> {
   const { table, columns } = rows;
   const made = connection.temporaryTables.get(name);

@@ -14,7 +14,7 @@ import type {
   MysqlConnection,
   ServerFacts,
 } from '../session/driver.ts';
-import { loadFile } from '../values/load-file.ts';
+import { type LoadedRows, loadedRows } from '../values/load-file.ts';
 import { jsonRows, packetChunks } from '../values/row-encoding.ts';
 import { jsonSource, temporarySource } from '../values/row-source.ts';
 import { emptyTemporary, loadRows } from './session-tables.ts';
@@ -80,11 +80,14 @@ export function prepareRows(
     if (!load) {
       return jsonWork(rows, policies);
     }
-    const file = loadFile(rows, policies);
-    return (connection) => writeLoaded(connection, rows, file, policies);
+    const loaded = loadedRows(rows, policies);
+    return (connection) => writeLoaded(connection, rows, loaded, policies);
   };
   const now = encode();
   if (late.length === 0) {
+    if (load) {
+      rows.release?.();
+    }
     return { now, later: null };
   }
   const kept = columns.filter(
@@ -253,10 +256,10 @@ async function writeFromJson(
 async function writeLoaded(
   connection: MysqlConnection,
   rows: ShapeRows,
-  file: readonly Buffer[],
+  loaded: LoadedRows,
   policies: ValuePolicies,
 ): Promise<void> {
-  const name = await loadRows(connection, rows, file);
+  const name = await loadRows(connection, loaded);
   if (name === null) {
     await jsonWork(rows, policies)(connection);
     return;

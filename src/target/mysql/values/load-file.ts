@@ -6,6 +6,7 @@
  * them texts are made and joined.
  */
 import type { JsonText } from '../../../mutation/mutation.ts';
+import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { ValuePolicies } from '../../value-policy.ts';
 import { type ColumnarRows, textInstead } from '../../values/column-texts.ts';
 import {
@@ -26,6 +27,40 @@ interface FileColumn {
   readonly writePlain: CellWriter;
   /** The cell as text; null for NULL. */
   readonly textOf: (row: number) => string | null;
+}
+
+/** Rows whose values are in the file, and nowhere else. */
+export interface LoadedRows {
+  readonly table: TableShape;
+  readonly columns: readonly ColumnShape[];
+  readonly rowCount: number;
+  /** Of each column the length of its longest token. */
+  readonly longestTokens: readonly number[];
+  readonly file: readonly Buffer[];
+}
+
+export function loadedRows(
+  rows: ShapeRows,
+  policies: ValuePolicies,
+): LoadedRows {
+  const { table, columns, values, rowCount } = rows;
+  return {
+    table,
+    columns,
+    rowCount,
+    longestTokens: values.map(longestOf),
+    file: loadFile(rows, policies),
+  };
+}
+
+function longestOf(tokens: readonly string[]): number {
+  let longest = 0;
+  for (const token of tokens) {
+    if (token.length > longest) {
+      longest = token.length;
+    }
+  }
+  return longest;
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseMysqlAddress } from '../../../../src/config/address/mysql.ts';
 import { MysqlConnection } from '../../../../src/target/mysql/session/driver.ts';
 import { isServerError } from '../../../../src/target/mysql/session/errors.ts';
 import { loadRows } from '../../../../src/target/mysql/statements/session-tables.ts';
-import { loadFile } from '../../../../src/target/mysql/values/load-file.ts';
+import { loadedRows } from '../../../../src/target/mysql/values/load-file.ts';
 import { defaultTargetOptions } from '../../../../src/target/open-target.ts';
 import type { ShapeRows } from '../../../../src/target/target.ts';
 import { rowsOf, shapeOf } from '../../../contract/target-fixture.ts';
@@ -45,8 +45,8 @@ test.each(MYSQL_PRODUCTS)(
     await connection.query('set session max_heap_table_size = 16384');
     connection.sendAhead('start transaction');
     await connection.query("insert into item values (-1, 'first')");
-    const file = loadFile(rows, defaultTargetOptions.valuePolicies);
-    const name = (await loadRows(connection, rows, file))!;
+    const loaded = loadedRows(rows, defaultTargetOptions.valuePolicies);
+    const name = (await loadRows(connection, loaded))!;
     expect(name).toContain('replicator_rows_');
     await connection.query(`insert into item select * from ${name}`);
     expect(await fixture.rows('select count(*) from item')).toEqual([['0']]);
@@ -61,10 +61,10 @@ test.each(MYSQL_PRODUCTS)(
     await using fixture = await mysqlFixture(product);
     const rows = await itemRows(fixture, 10);
     await using connection = await dial(fixture);
-    const file = loadFile(rows, defaultTargetOptions.valuePolicies);
+    const loaded = loadedRows(rows, defaultTargetOptions.valuePolicies);
     const inTransaction = async (begin: string): Promise<string | null> => {
       connection.sendAhead(begin);
-      const name = await loadRows(connection, rows, file);
+      const name = await loadRows(connection, loaded);
       await connection.query('rollback');
       return name;
     };

@@ -7,7 +7,6 @@ import {
 } from '../../../../src/target/mysql/statements/memory-tables.ts';
 import type { MysqlCodec } from '../../../../src/target/mysql/values/codec.ts';
 import { readerOf } from '../../../../src/target/mysql/values/values.ts';
-import type { ShapeRows } from '../../../../src/target/target.ts';
 import { codecs, column, tableShape } from '../shapes.ts';
 
 const megabyte = 1024 * 1024;
@@ -35,7 +34,7 @@ function rowsOf(
   codec: MysqlCodec,
   values: readonly string[],
   key: MysqlCodec = codecs.bigint,
-): ShapeRows {
+): Parameters<typeof memoryLengths>[0] {
   const table = tableShape('item', [
     column('id', key, { keyOrdinal: 0 }),
     column('value', codec),
@@ -43,11 +42,11 @@ function rowsOf(
   return {
     table,
     columns: table.columns,
-    values: [
-      values.map((_, row) => String(row) as JsonText),
-      values as JsonText[],
-    ],
     rowCount: values.length,
+    longestTokens: [
+      String(values.length - 1).length,
+      Math.max(...values.map(({ length }) => length)),
+    ],
   };
 }
 
