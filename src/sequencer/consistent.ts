@@ -176,6 +176,9 @@ export class ConsistentSequencer {
         parallelism: plan.parallelism,
         lockGrain: performance.now() < this.#coarseUntilMs ? 'coarse' : 'fine',
         commitInOrder: true,
+        // What goes to the letters, and what went ahead, hangs on commits before.
+        mayFollow: () =>
+          !ahead && desk.isIdle && plan.order === 'upserts-first',
         moreLocksOf: (tables) => desk.locksOf(tables),
         budgetLength: options.readBudgetBytes,
         // Of a backlog batches are larger (read-batches.ts), but not more is held.

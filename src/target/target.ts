@@ -257,6 +257,17 @@ export interface TargetTransaction extends AsyncDisposable {
    */
   commit(mark: CommitMark | null): Promise<void>;
   /**
+   * The transaction that comes next on this connection, begun before this one
+   * has ended. Its statements are made ready, and sent right behind the commit
+   * of this one, whose answer nobody waits for. So it finds what this one has
+   * written, and no lock of it. They fail if this one does not commit; and its
+   * own commit must not be called before this one is known to have committed.
+   *
+   * Null where it has a follower already, is one that waits, or has failed.
+   * Absent where the engine does not take a statement before the last answer.
+   */
+  follow?(): TargetTransaction | null;
+  /**
    * Asks the server, on another connection, whether it waits for a lock. Null
    * where the account may not ask.
    */

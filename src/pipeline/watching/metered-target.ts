@@ -109,6 +109,12 @@ function meteredTransaction(
     checkConstraints: () => transaction.checkConstraints(),
     keepAlive: () => transaction.keepAlive(),
     commit: (mark) => transaction.commit(mark),
+    ...(transaction.follow && {
+      follow() {
+        const follower = transaction.follow!();
+        return follower && meteredTransaction(follower, metrics);
+      },
+    }),
     waitsForLock: () => transaction.waitsForLock(),
     [Symbol.asyncDispose]: () => transaction[Symbol.asyncDispose](),
   };

@@ -180,9 +180,9 @@ export class DeadLetterDesk {
     return {
       apply: async (tables, transaction, signal, order) => {
         this.beginAnew(tables);
-        return this.#isIdle || order === 'park'
+        return this.isIdle || order === 'park'
           ? inner.apply(
-              this.#isIdle ? tables : this.#surelyWritten(tables),
+              this.isIdle ? tables : this.#surelyWritten(tables),
               transaction,
               signal,
               order,
@@ -238,7 +238,7 @@ export class DeadLetterDesk {
     signal: AbortSignal,
   ): Promise<readonly TableRows[]> {
     const tables = decodedTables(staged);
-    if (this.#isIdle) {
+    if (this.isIdle) {
       return tables;
     }
     await using transaction = await this.#context.target.begin(signal);
@@ -252,13 +252,14 @@ export class DeadLetterDesk {
     return goes.filter(({ mutations }) => mutations.length > 0);
   }
 
-  get #isIdle(): boolean {
+  /** Every batch passes as it is. */
+  get isIdle(): boolean {
     return this.#open.isEmpty && this.#findings.size === 0;
   }
 
   /** A batch is committed: what it did to the letters is the truth now. */
   committed(batch: Batch): void {
-    if (this.#isIdle) {
+    if (this.isIdle) {
       return;
     }
     for (const notes of this.#notesOfBatch(batch)) {

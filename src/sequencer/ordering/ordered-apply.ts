@@ -34,6 +34,11 @@ export interface OrderedApplyOptions {
   readonly taskGracePeriodMs: number;
   /** True: commits happen in the order of `submit`. */
   readonly commitInOrder: boolean;
+  /**
+   * Asked when a batch may be made ready while an elder that it waits for has
+   * not ended: whether what it writes hangs on nothing but itself. Absent: never.
+   */
+  mayFollow?(): boolean;
   /** What a batch must not share with another one beside its rows. */
   moreLocksOf?(tables: Batch['tables']): readonly string[];
   /** Asked right before a commit; null writes no watermark into the target. */
@@ -63,6 +68,9 @@ interface Crossing {
   state: 'waiting' | 'beginning' | 'open' | 'committing';
   /** The transaction while it is open. */
   transaction: TargetTransaction | null;
+  /** Resolves when its statements may run: another one may get ready behind it. */
+  readonly runs: PromiseWithResolvers<void>;
+  hasCommitted: boolean;
 }
 
 /** One transaction of fragments, until the last of them. */
@@ -116,6 +124,14 @@ function giantOf(transaction: TargetTransaction): Giant {
 interface Elders {
   readonly blockers: readonly Promise<void>[];
   readonly lastCommit: Promise<void>;
+  /** The youngest of the blockers; null where the batch must not follow it. */
+  readonly leader: Crossing | null;
+}
+
+/** A transaction behind that of another batch, on its connection. */
+interface Followed {
+  readonly leader: Crossing;
+  readonly transaction: TargetTransaction;
 }
 
 /**
@@ -142,6 +158,13 @@ const unexplainedStallMs = 5_000;
  *     batch 1  begin ─ statements ─ commit
  *     batch 2  (shares a row with 1)       begin ─ statements ─ commit
  *     batch 3  begin ─ statements ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ commit
+ *
+ * Where the engine allows it, the batch that waits is made ready meanwhile, and
+ * follows the youngest of those that it waits for on its connection: behind the
+ * commit, whose answer need not come first. Its own commit waits for it.
+ *
+ *     batch 1  begin ─ statements ─ commit
+ *     batch 2      (fold, bind)           begin ─ statements ─ commit
  *
  * Where they meet all the same, the younger one fails, or holds what an elder
  * waits for. It is rolled back and runs again as the eldest, beside no other:
@@ -220,13 +243,20 @@ export class OrderedApply {
       grain,
       state: 'waiting',
       transaction: null,
+      runs: Promise.withResolvers(),
+      hasCommitted: false,
     };
-    // Promises only: a crossing must not keep those before it in memory.
+    const blockers = this.#blockers(crossing, this.#held.take(locks, crossing));
+    const mayFollow =
+      this.#options.commitInOrder &&
+      !isAlone &&
+      this.#options.mayFollow?.() === true;
     const elders = {
-      blockers: this.#blockers(crossing, this.#held.take(locks, crossing)),
+      blockers: blockers.map(({ ended }) => ended),
       lastCommit: this.#lastCommit,
+      leader: mayFollow ? (blockers.at(-1) ?? null) : null,
     };
-    crossing.isBehind = elders.blockers.length > 0;
+    crossing.isBehind = blockers.length > 0;
     this.#submitCount += 1;
     this.#crossings.add(crossing);
     void crossing.ended.then(() => {
@@ -265,14 +295,23 @@ export class OrderedApply {
     clearTimeout(late);
   }
 
-  async #cross(
-    crossing: Crossing,
-    { blockers, lastCommit }: Elders,
-  ): Promise<void> {
+  async #cross(crossing: Crossing, elders: Elders): Promise<void> {
+    const { blockers, lastCommit, leader } = elders;
     const startedAtMs = performance.now();
     try {
-      await Promise.all(blockers);
-      if (!(await this.#wentThroughBesideElders(crossing, lastCommit))) {
+      const unblocked = Promise.all(blockers);
+      await (leader
+        ? Promise.race([leader.runs.promise, unblocked])
+        : unblocked);
+      this.#throwIfFailedBefore(crossing.index);
+      const begun = leader?.transaction?.follow?.() ?? null;
+      if (begun === null) {
+        await unblocked;
+      }
+      const followed = begun && { leader: leader!, transaction: begun };
+      if (
+        !(await this.#wentThroughBesideElders(crossing, lastCommit, followed))
+      ) {
         await lastCommit;
         this.#throwIfFailedBefore(crossing.index);
         await this.#attempt(crossing, lastCommit);
@@ -291,12 +330,13 @@ export class OrderedApply {
   async #wentThroughBesideElders(
     crossing: Crossing,
     lastCommit: Promise<void>,
+    followed: Followed | null,
   ): Promise<boolean> {
     const [eldest] = this.#crossings;
     const hasElders = this.#options.commitInOrder && eldest !== crossing;
     try {
       this.#throwIfFailedBefore(crossing.index);
-      await this.#attempt(crossing, lastCommit);
+      await this.#attempt(crossing, lastCommit, followed);
       return true;
     } catch (error) {
       const hasElderFailed =
@@ -310,7 +350,10 @@ export class OrderedApply {
       ) {
         throw error;
       }
-      this.#gaveWay(asReplicatorError(error));
+      // Behind a leader that is undone it has only become ready too early.
+      if (followed === null || followed.leader.hasCommitted) {
+        this.#gaveWay(asReplicatorError(error));
+      }
       return false;
     }
   }
@@ -329,13 +372,20 @@ export class OrderedApply {
   }
 
   /** One transaction, committed or undone. */
-  async #attempt(crossing: Crossing, lastCommit: Promise<void>): Promise<void> {
+  async #attempt(
+    crossing: Crossing,
+    lastCommit: Promise<void>,
+    followed: Followed | null = null,
+  ): Promise<void> {
     const { batch } = crossing;
     try {
       crossing.state = 'beginning';
-      await using transaction = await this.#options.target.begin(this.#signal);
+      await using transaction =
+        followed?.transaction ??
+        (await this.#options.target.begin(this.#signal));
       crossing.state = 'open';
       crossing.transaction = transaction;
+      crossing.runs.resolve(followed?.leader.ended);
       this.#tellOpen();
       await this.#options.applier.apply(
         tablesInShape(batch.tables, this.#options.shape),
@@ -348,6 +398,7 @@ export class OrderedApply {
       }
       crossing.state = 'committing';
       await transaction.commit(this.#options.markFor(batch.through));
+      crossing.hasCommitted = true;
     } finally {
       crossing.transaction = null;
       if (crossing.state !== 'committing') {
@@ -495,16 +546,11 @@ export class OrderedApply {
   #blockers(
     { isAlone, grain }: Pick<Crossing, 'isAlone' | 'grain'>,
     holders: ReadonlySet<Crossing>,
-  ): readonly Promise<void>[] {
-    return [...this.#crossings]
-      .filter(
-        (elder) =>
-          isAlone ||
-          elder.isAlone ||
-          elder.grain !== grain ||
-          holders.has(elder),
-      )
-      .map(({ ended }) => ended);
+  ): readonly Crossing[] {
+    return [...this.#crossings].filter(
+      (elder) =>
+        isAlone || elder.isAlone || elder.grain !== grain || holders.has(elder),
+    );
   }
 
   #throwIfFailed(): void {

@@ -1,6 +1,7 @@
 /** One open transaction of the PostgreSQL target. */
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { Loan } from '../connections/connection-pool.ts';
+import { HeldCalls } from '../connections/held-calls.ts';
 import { type ColumnarRows, columnarRows } from '../values/column-texts.ts';
 import type {
   KeyMoves,
@@ -65,12 +66,19 @@ export interface PostgresTransactionOptions {
 
 export class PostgresTransaction implements TargetTransaction {
   readonly #loan: Loan<PostgresConnection>;
+  readonly #options: PostgresTransactionOptions;
   readonly #connection: PostgresConnection;
   readonly #isBlocked: (processId: number) => Promise<boolean>;
   readonly #policies: ValuePolicies;
   readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
-  #state: 'open' | 'committed' | 'ended' = 'open';
+  #state: 'open' | 'committing' | 'committed' | 'ended' = 'open';
+  /** The one before it on the connection, until that has ended. */
+  #leader: PostgresTransaction | null;
+  /** The one behind it, likewise. */
+  #follower: PostgresTransaction | null = null;
+  /** Held until the commit of the one before has been sent. */
+  readonly #calls: HeldCalls;
   /** Settled when statements may follow one that is run again and again. */
   #repeating: Promise<void> | null = null;
   /** The first failure: what follows it only hears "transaction is aborted". */
@@ -78,9 +86,14 @@ export class PostgresTransaction implements TargetTransaction {
 
   constructor(
     loan: Loan<PostgresConnection>,
-    { isBlocked, policies, signal }: PostgresTransactionOptions,
+    options: PostgresTransactionOptions,
+    leader: PostgresTransaction | null = null,
   ) {
+    const { isBlocked, policies, signal } = options;
     this.#loan = loan;
+    this.#options = options;
+    this.#leader = leader;
+    this.#calls = new HeldCalls({ isHeld: leader !== null });
     this.#isBlocked = isBlocked;
     this.#policies = policies;
     this.#connection = loan.connection;
@@ -88,11 +101,27 @@ export class PostgresTransaction implements TargetTransaction {
     this.#watch = cancelOnAbort(loan.connection, signal);
     // Not awaited: it travels with the first statement. Constraints that can
     // wait for the commit do, so that the order of statements is free.
-    this.#connection
-      .query(
-        'begin isolation level read committed; set constraints all deferred',
+    this.#calls
+      .make(() =>
+        this.#connection.query(
+          'begin isolation level read committed; set constraints all deferred',
+        ),
       )
       .catch((error: unknown) => this.#fail(error, 'statement'));
+  }
+
+  /** See {@link TargetTransaction.follow}. */
+  follow(): PostgresTransaction | null {
+    const mayLead =
+      this.#state === 'open' &&
+      this.#failure === null &&
+      this.#follower === null &&
+      !this.#calls.areHeld;
+    if (mayLead) {
+      this.#follower = new PostgresTransaction(this.#loan, this.#options, this);
+      return this.#follower;
+    }
+    return null;
   }
 
   async upsert(rows: ShapeRows): Promise<void> {
@@ -192,13 +221,22 @@ export class PostgresTransaction implements TargetTransaction {
       await this.#repeating;
     }
     this.#throwIfOver();
+    if (this.#calls.areHeld) {
+      throw this.#fail(abandoned(), 'commit');
+    }
+    this.#state = 'committing';
     // One round trip: if the mark does not hold, the commit behind it finds
     // an aborted transaction and rolls back.
-    const [marked, ended] = await Promise.allSettled([
+    const answers = Promise.allSettled([
       mark && this.#mark(mark),
       this.#connection.query('commit'),
     ]);
+    if (this.#follower) {
+      this.#follower.#calls.release();
+    }
+    const [marked, ended] = await answers;
     if (marked.status === 'rejected') {
+      this.#abandonFollower();
       const doesNotHold =
         isServerError(marked.reason) && marked.reason.code === '22012';
       throw this.#fail(
@@ -207,9 +245,11 @@ export class PostgresTransaction implements TargetTransaction {
       );
     }
     if (ended.status === 'rejected') {
+      this.#abandonFollower();
       throw this.#fail(ended.reason, 'commit');
     }
     if (ended.value.command !== 'COMMIT') {
+      this.#abandonFollower();
       throw this.#fail(
         new Error('the transaction had failed before its commit'),
         'commit',
@@ -217,6 +257,18 @@ export class PostgresTransaction implements TargetTransaction {
     }
     this.#state = 'committed';
     await this.#end();
+  }
+
+  /**
+   * Nothing of it is sent from here on. What was, is a transaction of its own
+   * that never commits, as nobody calls for that.
+   */
+  #abandonFollower(): void {
+    const follower = this.#follower;
+    if (follower) {
+      follower.#failure ??= abandoned();
+      follower.#calls.refuse(follower.#failure);
+    }
   }
 
   #mark(mark: CommitMark): Promise<unknown> {
@@ -236,6 +288,10 @@ export class PostgresTransaction implements TargetTransaction {
   /** Called behind the commit that rolled back: outside any transaction. */
   async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
+      if (this.#follower) {
+        // What was sent of it may have failed, and then nothing is answered.
+        await this.#connection.query('rollback');
+      }
       const { rows } = await this.#connection.query(
         readCheckpointStatement(mark.schema),
         [mark.schema],
@@ -247,12 +303,16 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state !== 'open') {
+    if (this.#state === 'committed' || this.#state === 'ended') {
       return;
     }
     this.#state = 'ended';
+    this.#abandonFollower();
     try {
-      if (this.#connection.usable) {
+      if (this.#calls.areHeld) {
+        this.#failure ??= abandoned();
+        this.#calls.refuse(this.#failure);
+      } else if (this.#connection.usable) {
         await this.#connection.query('rollback');
       }
     } catch {
@@ -262,9 +322,20 @@ export class PostgresTransaction implements TargetTransaction {
     await this.#end();
   }
 
+  /** The last one on the connection gives it back. */
   async #end(): Promise<void> {
     this.#watch[Symbol.dispose]();
-    await this.#loan[Symbol.asyncDispose]();
+    const leader = this.#leader;
+    const follower = this.#follower;
+    if (leader) {
+      leader.#follower = follower;
+    }
+    if (follower) {
+      follower.#leader = leader;
+    }
+    if (!leader && !follower) {
+      await this.#loan[Symbol.asyncDispose]();
+    }
   }
 
   /** A statement that is not kept prepared. */
@@ -277,7 +348,9 @@ export class PostgresTransaction implements TargetTransaction {
     }
     this.#throwIfOver();
     try {
-      const { rows } = await this.#connection.query(text, values);
+      const { rows } = await this.#calls.make(() =>
+        this.#connection.query(text, values),
+      );
       return rows;
     } catch (error) {
       throw this.#fail(error, 'statement');
@@ -299,7 +372,9 @@ export class PostgresTransaction implements TargetTransaction {
       rows.release?.();
       const run = async ({ text, refusal }: PlannedStatement) => {
         try {
-          return await this.#connection.execute(text, parameters);
+          return await this.#calls.make(() =>
+            this.#connection.execute(text, parameters),
+          );
         } catch (error) {
           const isRefusal =
             refusal && isServerError(error) && error.code === '22012';
@@ -370,4 +445,10 @@ export class PostgresTransaction implements TargetTransaction {
     this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
+}
+
+function abandoned(): ReplicatorError {
+  return new ReplicatorError('E4003', {
+    detail: 'the transaction before it on its connection did not commit',
+  });
 }

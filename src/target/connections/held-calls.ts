@@ -1,0 +1,42 @@
+interface HeldCall {
+  readonly make: () => void;
+  readonly refuse: (error: Error) => void;
+}
+
+/** Calls that are made at once, or, while they are held, later in their order. */
+export class HeldCalls {
+  /** Null: nothing is held any more. */
+  #waiting: HeldCall[] | null;
+
+  constructor({ isHeld }: { readonly isHeld: boolean }) {
+    this.#waiting = isHeld ? [] : null;
+  }
+
+  get areHeld(): boolean {
+    return this.#waiting !== null;
+  }
+
+  make<T>(call: () => Promise<T>): Promise<T> {
+    const waiting = this.#waiting;
+    if (waiting === null) {
+      return call();
+    }
+    return new Promise((resolve, reject) =>
+      waiting.push({ make: () => resolve(call()), refuse: reject }),
+    );
+  }
+
+  release(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const { make } of waiting) {
+      make();
+    }
+  }
+
+  refuse(error: Error): void {
+    for (const { refuse } of this.#waiting?.splice(0) ?? []) {
+      refuse(error);
+    }
+  }
+}

@@ -1,0 +1,306 @@
+/** Batches that get ready behind an elder, on its connection, while all may fail. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import {
+  asReplicatorError,
+  ReplicatorError,
+} from '../../../src/failure/failure.ts';
+import {
+  timestampFromMs,
+  wallTimeMs,
+  zeroTimestamp,
+} from '../../../src/mutation/timestamp.ts';
+import { OrderedApply } from '../../../src/sequencer/ordering/ordered-apply.ts';
+import { createApplier } from '../../../src/target/applier.ts';
+import type {
+  Target,
+  TargetCheckpoint,
+  TargetTransaction,
+} from '../../../src/target/target.ts';
+import {
+  type PostgresFixture,
+  postgresFixture,
+} from '../../target/postgres/fixture.ts';
+import { wrapBegin } from '../wrapped-target.ts';
+import { batchOf, gate, scene } from './ordered-scene.ts';
+
+const runCount = 100;
+const batchCount = 10;
+
+test('what an elder has written is there for the batch that follows it on its connection', async () => {
+  const second = gate();
+  await using stage = await scene(
+    `create table t (id int primary key, v int);
+     create table log (id int primary key)`,
+    async (number) => {
+      if (number === 2) {
+        second.open();
+      }
+    },
+    {
+      mayFollow: () => true,
+      // The elder commits when the younger one is ready, and not before.
+      after: async (number) => {
+        if (number === 1) {
+          await second.opened;
+        }
+      },
+    },
+  );
+  await stage.apply.submit(batchOf(1, { t: [[1, { v: 1 }]], log: [[1, {}]] }));
+  await stage.apply.submit(
+    batchOf(2, { t: [[1, { v: 2 }]], log: [[1, null]] }),
+  );
+  await stage.apply.drain();
+  expect(stage.committed).toEqual([1, 2]);
+  expect(stage.gaveWay).toEqual([]);
+  expect(await stage.rows('select * from t')).toEqual([{ id: 1, v: 2 }]);
+  expect(await stage.rows('select * from log')).toEqual([]);
+});
+
+test('a batch whose elder has to run again runs again behind it, and nobody hears of it', async () => {
+  const second = gate();
+  await using stage = await scene(
+    'create table t (id int primary key, v int)',
+    async (number) => {
+      if (number === 3) {
+        second.open();
+      }
+    },
+    {
+      mayFollow: () => true,
+      after: async (number) => {
+        if (number === 2 && !stage.gaveWay.includes('E4003')) {
+          await second.opened;
+          throw new ReplicatorError('E4003');
+        }
+        if (number === 1) {
+          await second.opened;
+          await sleep(50);
+        }
+      },
+    },
+  );
+  await stage.apply.submit(batchOf(1, { t: [[9, { v: 1 }]] }));
+  await stage.apply.submit(batchOf(2, { t: [[1, { v: 2 }]] }));
+  await stage.apply.submit(batchOf(3, { t: [[1, { v: 3 }]] }));
+  await stage.apply.drain();
+  expect(stage.committed).toEqual([1, 2, 3]);
+  expect(stage.gaveWay).toEqual(['E4003']);
+  expect(await stage.rows('select * from t order by id')).toEqual([
+    { id: 1, v: 3 },
+    { id: 9, v: 1 },
+  ]);
+});
+
+test(
+  'no batch is lost, torn or out of order, whatever fails around one that follows another',
+  { timeout: 300_000 },
+  async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(
+      `create table hot (id int primary key, n int not null);
+       create table log (id int primary key)`,
+    );
+    const faults = new Faults(fixture);
+    let checkpoint: TargetCheckpoint | null = null;
+    for (let run = 0; run < runCount; run += 1) {
+      checkpoint = await faults.passed(() =>
+        fixture.target.claimCheckpoint(fixture.schema, 'here', null),
+      );
+      expect(checkpoint).not.toBeNull();
+      await runOnce(fixture, faults, checkpoint!);
+    }
+    expect(faults.followCount).toBeGreaterThan(runCount);
+    expect(faults.failureCount).toBeGreaterThan(runCount / 2);
+    expect(fixture.target.poolCounts().total).toBe(
+      fixture.target.poolCounts().idle,
+    );
+  },
+);
+
+/** Ten batches, each of which writes the row of the one before, and deletes its other one. */
+async function runOnce(
+  fixture: PostgresFixture,
+  faults: Faults,
+  claimed: TargetCheckpoint,
+): Promise<void> {
+  const { schema } = fixture;
+  const target = faults.around(fixture.target);
+  const shape = (await fixture.target.introspect(schema))!;
+  let inTarget = claimed;
+  const first = numberOf(inTarget);
+  const last = first + batchCount;
+  const stop = new AbortController();
+  const watching = watch(fixture, stop.signal);
+  while (numberOf(inTarget) < last) {
+    const committed: number[] = [];
+    const before = inTarget;
+    try {
+      await using apply = new OrderedApply(
+        {
+          target,
+          applier: createApplier({ collapse: true }),
+          order: 'upserts-first',
+          shape,
+          parallelism: 8,
+          taskGracePeriodMs: 10_000,
+          commitInOrder: true,
+          mayFollow: () => true,
+          lockGrain: 'fine',
+          budgetLength: 1 << 20,
+          markFor: (through) => ({
+            schema,
+            checkpoint: { ...inTarget, applied: through },
+            previous: inTarget.applied,
+          }),
+          onCommitted: ({ through }) => {
+            inTarget = { ...inTarget, applied: through };
+            committed.push(wallTimeMs(through));
+          },
+          onOpenTransactions: () => {},
+        },
+        new AbortController().signal,
+      );
+      for (let number = numberOf(inTarget) + 1; number <= last; number += 1) {
+        await apply.submit(
+          batchOf(number, {
+            hot: [[0, { n: number }]],
+            log: [
+              [number - 1, null],
+              [number, {}],
+            ],
+          }),
+        );
+      }
+      await apply.drain();
+    } catch (error) {
+      faults.failureCount += 1;
+      expect(asReplicatorError(error).disposition).toBe('retry');
+    }
+    expect(committed).toEqual(
+      committed.map((_, index) => numberOf(before) + 1 + index),
+    );
+    const found = await faults.passed(() => fixture.target.checkpoint(schema));
+    expect(numberOf(found!)).toBeGreaterThanOrEqual(numberOf(inTarget));
+    inTarget = found!;
+  }
+  stop.abort();
+  await watching;
+  expect(await fixture.rows('select n from hot')).toEqual([[String(last)]]);
+  expect(await fixture.rows('select id from log')).toEqual([[String(last)]]);
+}
+
+function numberOf({ applied }: TargetCheckpoint): number {
+  return applied === zeroTimestamp ? 0 : wallTimeMs(applied);
+}
+
+/** Every state that a reader sees is that of one batch, whole. */
+async function watch(
+  fixture: PostgresFixture,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    const [[applied, hot, log]] = (await fixture.rows(
+      `select (select applied from replicator_checkpoint),
+              (select coalesce(max(n), 0) from hot),
+              (select coalesce(string_agg(id::text, ','), '0') from log)`,
+    )) as [[string, string, string]];
+    const number = String(
+      applied === zeroTimestamp ? 0 : wallTimeMs(applied as never),
+    );
+    expect({ hot, log }).toEqual({ hot: number, log: number });
+    await sleep(1);
+  }
+}
+
+/** Fails one call in some, before or after it has had its effect. */
+class Faults {
+  readonly #fixture: PostgresFixture;
+  followCount = 0;
+  failureCount = 0;
+  /** Resolves when no session is ended any more. */
+  #killed: Promise<void> = Promise.resolve();
+
+  constructor(fixture: PostgresFixture) {
+    this.#fixture = fixture;
+  }
+
+  /** What is asked outside of transactions, once sessions that ended are gone. */
+  async passed<T>(ask: () => Promise<T>): Promise<T> {
+    await this.#killed;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        expect(asReplicatorError(error).disposition).toBe('retry');
+      }
+    }
+  }
+
+  around(target: Target): Target {
+    return wrapBegin(target, async (signal) =>
+      this.#transaction(await target.begin(signal)),
+    );
+  }
+
+  #transaction(inner: TargetTransaction): TargetTransaction {
+    const written = async (write: () => Promise<void>): Promise<void> => {
+      await this.#pause();
+      if (chance(60)) {
+        throw new ReplicatorError('E4002', { detail: 'before a statement' });
+      }
+      await write();
+      if (chance(60)) {
+        throw new ReplicatorError('E4002', { detail: 'behind a statement' });
+      }
+    };
+    return {
+      parking: inner.parking,
+      upsert: (rows) => written(() => inner.upsert(rows)),
+      delete: (keys) => written(() => inner.delete(keys)),
+      commit: async (mark) => {
+        if (chance(30)) {
+          // As if another one had moved it: refused by the target itself.
+          const previous = timestampFromMs(999_999_999);
+          await inner.commit({ ...mark!, previous } as never);
+        }
+        if (chance(30)) {
+          this.#killed = this.#kill();
+        }
+        await inner.commit(mark);
+        if (chance(30)) {
+          throw new ReplicatorError('E4002', { detail: 'behind a commit' });
+        }
+      },
+      follow: () => {
+        const follower = inner.follow!();
+        this.followCount += follower ? 1 : 0;
+        return follower && this.#transaction(follower);
+      },
+      keepAlive: () => inner.keepAlive(),
+      waitsForLock: () => inner.waitsForLock(),
+      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+    } as TargetTransaction;
+  }
+
+  async #pause(): Promise<void> {
+    if (chance(3)) {
+      await sleep(Math.random() * 4);
+    }
+  }
+
+  /** All sessions of the target, at some time during the commit or behind it. */
+  async #kill(): Promise<void> {
+    await sleep(Math.random() * 2);
+    await this.#fixture.sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()
+         and application_name like 'replicator%'`,
+    );
+  }
+}
+
+function chance(oneIn: number): boolean {
+  return Math.random() * oneIn < 1;
+}
