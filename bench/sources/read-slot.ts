@@ -56,7 +56,8 @@ const sink: MutationSink = {
 };
 const before = process.cpuUsage();
 await stream.run({
-  message(payload) {
+  message(buffer, start, messageEnd) {
+    const payload = buffer.subarray(start, messageEnd);
     const kind = payload[0]!;
     if (kind === messageKinds.begin) {
       const { finalLsn, commitMicros } = readBegin(payload);

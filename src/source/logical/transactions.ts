@@ -62,8 +62,25 @@ export class Transactions implements WalHandler {
     this.#shape = options.feed.shape();
   }
 
-  message(payload: Buffer): Promise<void> | undefined {
+  message(
+    buffer: Buffer,
+    start = 0,
+    end: number = buffer.length,
+  ): Promise<void> | undefined {
     this.#isQuiet = false;
+    if (this.#streamed === null) {
+      if (buffer[start] === messageKinds.begin) {
+        return this.#begin(buffer, start, end);
+      }
+      if (buffer[start] === messageKinds.commit) {
+        this.#commit(readCommit(buffer, start, end).endLsn);
+        return undefined;
+      }
+    }
+    return this.#otherMessage(buffer.subarray(start, end));
+  }
+
+  #otherMessage(payload: Buffer): Promise<void> | undefined {
     if (this.#streamed !== null) {
       return this.#streamedMessage(payload, this.#streamed);
     }
@@ -74,11 +91,6 @@ export class Transactions implements WalHandler {
         return this.#change(payload);
       case messageKinds.truncate:
         return this.#truncate(payload);
-      case messageKinds.begin:
-        return this.#begin(payload);
-      case messageKinds.commit:
-        this.#commit(readCommit(payload).endLsn);
-        return undefined;
       case messageKinds.relation:
         return this.#learn(payload);
       case messageKinds.type:
@@ -131,8 +143,12 @@ export class Transactions implements WalHandler {
     return this.#steps.finish();
   }
 
-  #begin(payload: Buffer): Promise<void> | undefined {
-    const { finalLsn, commitMicros } = readBegin(payload);
+  #begin(
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): Promise<void> | undefined {
+    const { finalLsn, commitMicros } = readBegin(buffer, start, end);
     this.#openTransaction(commitMicros, finalLsn < this.#options.stagedLsn);
     return this.#steps.room();
   }

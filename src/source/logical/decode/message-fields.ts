@@ -1,10 +1,15 @@
 /** The fields that messages are made of; each read checks that it is there. */
 import { ReplicatorError } from '../../../failure/failure.ts';
 
-/** Throws E6009 unless so many bytes are left from `at` on. */
-export function checkRoom(payload: Buffer, at: number, length: number): void {
-  if (at + length > payload.length) {
-    throw cutShort(payload);
+/** Throws E6009 unless so many bytes are left from `at` on, before `end`. */
+export function checkRoom(
+  payload: Buffer,
+  at: number,
+  length: number,
+  end: number = payload.length,
+): void {
+  if (at + length > end) {
+    throw cutShort(payload.subarray(0, end));
   }
 }
 

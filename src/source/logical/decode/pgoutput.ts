@@ -65,8 +65,12 @@ export interface BeginMessage {
   readonly xid: number;
 }
 
-export function readBegin(payload: Buffer, offset = 0): BeginMessage {
-  checkRoom(payload, offset, 21);
+export function readBegin(
+  payload: Buffer,
+  offset = 0,
+  end: number = payload.length,
+): BeginMessage {
+  checkRoom(payload, offset, 21, end);
   return {
     finalLsn: payload.readBigUInt64BE(offset + 1),
     commitMicros: payload.readBigInt64BE(offset + 9),
@@ -81,8 +85,12 @@ export interface CommitMessage {
   readonly commitMicros: bigint;
 }
 
-export function readCommit(payload: Buffer, offset = 0): CommitMessage {
-  checkRoom(payload, offset, 26);
+export function readCommit(
+  payload: Buffer,
+  offset = 0,
+  end: number = payload.length,
+): CommitMessage {
+  checkRoom(payload, offset, 26, end);
   return commitFields(payload, offset + 2);
 }
 

@@ -36,8 +36,16 @@ export interface WalStreamOptions {
 
 /** What a stream hands on; a promise holds the stream until it is settled. */
 export interface WalHandler {
-  /** `payload` is one message of the plugin, valid until the handler is done. */
-  message(payload: Buffer): Promise<void> | undefined;
+  /**
+   * One message of the plugin lies between `start` and `end`, and stays there
+   * until the handler is done. A Buffer of its own would cost more than reading
+   * the begin and the commit of a transaction does.
+   */
+  message(
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): Promise<void> | undefined;
   /** Everything before `walEnd` has been sent. */
   keepalive(
     walEnd: bigint,
@@ -343,7 +351,7 @@ export class WalStream implements AsyncDisposable {
     const handler = this.#handler!;
     switch (buffer[start]!) {
       case copyType.walData:
-        return handler.message(buffer.subarray(start + 25, end));
+        return handler.message(buffer, start + 25, end);
       case copyType.keepalive: {
         const walEnd = buffer.readBigUInt64BE(start + 1);
         this.#received = walEnd;
