@@ -26,6 +26,15 @@ export class HeldCalls {
     );
   }
 
+  /** What is done once those before it are made, and never if they are refused. */
+  behind(work: () => void): void {
+    if (this.#waiting === null) {
+      work();
+    } else {
+      this.#waiting.push({ make: work, refuse: () => {} });
+    }
+  }
+
   release(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = null;

@@ -46,6 +46,11 @@ import {
   truncateStatement,
   unlessFollowed,
 } from './statements/table-statements.ts';
+import {
+  type InsertGuess,
+  insertGuess,
+  sampledKeys,
+} from './statements/insert-guess.ts';
 import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
 import { refusalOf } from './values/values.ts';
 import {
@@ -56,6 +61,8 @@ import {
 
 /** A chain of values may be as long; a longer one is refused. */
 const maxRounds = 1_000;
+/** Each leaves a subtransaction behind; of more than 64 the server loses track. */
+const mostGuesses = 50;
 
 export interface PostgresTransactionOptions {
   /** Whether the server process waits for a lock. */
@@ -81,6 +88,7 @@ export class PostgresTransaction implements TargetTransaction {
   readonly #calls: HeldCalls;
   /** Settled when statements may follow one that is run again and again. */
   #repeating: Promise<void> | null = null;
+  #guessCount = 0;
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
 
@@ -125,7 +133,26 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async upsert(rows: ShapeRows): Promise<void> {
-    await this.#written(rows, () => upsertPlan(rows));
+    const guess = insertGuess(rows);
+    const goes = guess?.isLikely === true && this.#guessCount < mostGuesses;
+    if (guess && !goes && !this.#repeating && guess.wantsLook()) {
+      void this.#look(rows, guess);
+    }
+    await this.#written(rows, () => upsertPlan(rows), goes ? guess : null);
+  }
+
+  /** A failure is that of the transaction: who writes next hears of it. */
+  async #look(rows: ShapeRows, guess: InsertGuess): Promise<void> {
+    try {
+      const keys = rowParameters(sampledKeys(rows), this.#policies);
+      const answer = await this.#calls.make(() =>
+        this.#connection.execute(guess.lookText, keys),
+      );
+      const [found] = answer.rows as { n: string }[];
+      guess.looked(Number(found!.n));
+    } catch (error) {
+      this.#fail(error, 'statement');
+    }
   }
 
   readonly parking = parkingRules;
@@ -361,50 +388,69 @@ export class PostgresTransaction implements TargetTransaction {
   async #written(
     rows: ColumnarRows,
     plan: () => readonly PlannedStatement[],
+    guess: InsertGuess | null = null,
   ): Promise<void> {
     while (this.#repeating) {
       await this.#repeating;
     }
     this.#throwIfOver();
     try {
-      const statements = plan();
-      const parameters = rowParameters(rows, this.#policies);
-      rows.release?.();
-      const run = async ({ text, refusal }: PlannedStatement) => {
-        try {
-          return await this.#calls.make(() =>
-            this.#connection.execute(text, parameters),
-          );
-        } catch (error) {
-          const isRefusal =
-            refusal && isServerError(error) && error.code === '22012';
-          throw isRefusal ? refusal() : this.#placed(error, rows);
-        }
-      };
-      const [repeated] = statements.filter(({ repeats }) => repeats);
-      const others = statements.filter(({ repeats }) => !repeats);
-      const sent = repeated
-        ? await this.#behindRepeated(
-            () => run(repeated),
-            () => others.map(run),
-          )
-        : others.map(run);
-      // They are on their way: texts need not wait for the answer.
-      parameters.length = 0;
+      const sent = guess
+        ? await this.#behindGuess(guess, rows, () => this.#send(rows, plan()))
+        : await this.#send(rows, plan());
       await Promise.all(sent);
     } catch (error) {
       throw this.#fail(error, 'statement');
     }
   }
 
-  /** What is called meanwhile waits, and comes behind `others`. */
-  async #behindRepeated<T>(
+  /** Resolves when the statements are on their way, or in line. */
+  async #send(
+    rows: ColumnarRows,
+    statements: readonly PlannedStatement[],
+  ): Promise<Promise<unknown>[]> {
+    const parameters = this.#parametersOf(rows);
+    const run = async ({ text, refusal }: PlannedStatement) => {
+      try {
+        return await this.#calls.make(() =>
+          this.#connection.execute(text, parameters),
+        );
+      } catch (error) {
+        const isRefusal =
+          refusal && isServerError(error) && error.code === '22012';
+        throw isRefusal ? refusal() : this.#placed(error, rows);
+      }
+    };
+    const [repeated] = statements.filter(({ repeats }) => repeats);
+    const others = statements.filter(({ repeats }) => !repeats);
+    const sent = repeated
+      ? await this.#behindRepeated(
+          () => run(repeated),
+          () => others.map(run),
+        )
+      : others.map(run);
+    this.#letGoOf(parameters);
+    return sent;
+  }
+
+  #parametersOf(rows: ColumnarRows): string[] {
+    const parameters = rowParameters(rows, this.#policies);
+    rows.release?.();
+    return parameters;
+  }
+
+  /** Once they are on their way, texts need not wait for the answer. */
+  #letGoOf(parameters: string[]): void {
+    this.#calls.behind(() => {
+      parameters.length = 0;
+    });
+  }
+
+  #behindRepeated<T>(
     repeated: () => Promise<{ readonly rowCount: number | null }>,
     others: () => T,
   ): Promise<T> {
-    const turn = Promise.withResolvers<void>();
-    this.#repeating = turn.promise;
-    try {
+    return this.#inTurn(async () => {
       for (let round = 0; round < maxRounds; round += 1) {
         // Behind a rollback it would be a transaction of its own.
         this.#throwIfOver();
@@ -414,6 +460,48 @@ export class PostgresTransaction implements TargetTransaction {
       }
       this.#throwIfOver();
       return others();
+    });
+  }
+
+  /** Sends `others` only where rows are there that were guessed to be new. */
+  #behindGuess(
+    guess: InsertGuess,
+    rows: ColumnarRows,
+    others: () => Promise<Promise<unknown>[]>,
+  ): Promise<Promise<unknown>[]> {
+    return this.#inTurn(async () => {
+      this.#guessCount += 1;
+      const ask = (text: string): Promise<unknown> =>
+        this.#calls.make(() => this.#connection.query(text));
+      const parameters = this.#parametersOf(rows);
+      const answers = Promise.allSettled([
+        ask('savepoint guess'),
+        this.#calls.make(() =>
+          this.#connection.execute(guess.insertText, parameters),
+        ),
+        ask('release savepoint guess'),
+      ]);
+      this.#letGoOf(parameters);
+      const [, inserted] = await answers;
+      this.#throwIfOver();
+      if (inserted.status === 'fulfilled') {
+        return [];
+      }
+      if (!violatesConstraint(inserted.reason)) {
+        throw this.#placed(inserted.reason, rows);
+      }
+      guess.refused();
+      const undone = ask('rollback to savepoint guess');
+      return [undone, ...(await others())];
+    });
+  }
+
+  /** What is called meanwhile waits, and comes behind what `work` has sent. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = Promise.withResolvers<void>();
+    this.#repeating = turn.promise;
+    try {
+      return await work();
     } finally {
       this.#repeating = null;
       turn.resolve();
@@ -445,6 +533,11 @@ export class PostgresTransaction implements TargetTransaction {
     this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
     return this.#failure;
   }
+}
+
+/** A unique key, most of all; the upsert tells what is wrong for good. */
+function violatesConstraint(error: unknown): boolean {
+  return isServerError(error) && error.code.startsWith('23');
 }
 
 function abandoned(): ReplicatorError {

@@ -57,13 +57,24 @@ export function upsertStatement(
       !column.generated &&
       column.identity !== 'always',
   );
-  // Rows that lack what they must have ON CONFLICT refuses even where there is
-  // nothing to insert; others where their defaults do not fit.
-  return table.keyDeferrable ||
+  return takesConflicts(table, columns)
+    ? conflictUpsert(table, columns, changed)
+    : lookupUpsert(table, columns, changed);
+}
+
+/**
+ * Whether ON CONFLICT serves. Rows that lack what they must have it refuses even
+ * where there is nothing to insert; others where their defaults do not fit.
+ */
+export function takesConflicts(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): boolean {
+  return !(
+    table.keyDeferrable ||
     lacksNeeded(table, columns) ||
     (table.looksAtInserts && lacksAny(table, columns))
-    ? lookupUpsert(table, columns, changed)
-    : conflictUpsert(table, columns, changed);
+  );
 }
 
 function lacksAny(table: TableShape, columns: readonly ColumnShape[]): boolean {
@@ -397,7 +408,7 @@ function keyMatch(
     .join(' and ');
 }
 
-function positionalKeyMatch(table: TableShape): string {
+export function positionalKeyMatch(table: TableShape): string {
   return table.primaryKey
     .map(
       (column, index) =>

@@ -1,0 +1,148 @@
+/** Rows that are guessed to be new: plain inserts, and what comes of those that were there. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Mutation } from '../../../src/mutation/mutation.ts';
+import { createApplier } from '../../../src/target/applier.ts';
+import type { SchemaShape } from '../../../src/target/target.ts';
+import { failureOf, row, shapeOf } from '../../contract/target-fixture.ts';
+import { type PostgresFixture, postgresFixture } from './fixture.ts';
+
+const batchRows = 200;
+
+/** Shapes keep what was guessed of them: one for all batches. */
+async function openScene(ddl: string): Promise<
+  AsyncDisposable & {
+    readonly fixture: PostgresFixture;
+    apply(tables: Readonly<Record<string, readonly Mutation[]>>): Promise<void>;
+  }
+> {
+  const fixture = await postgresFixture();
+  await fixture.sql(ddl);
+  const shape: SchemaShape = await shapeOf(fixture);
+  const applier = createApplier({ collapse: true });
+  return {
+    fixture,
+    async apply(tables) {
+      await using transaction = await fixture.target.begin();
+      await applier.apply(
+        Object.entries(tables).map(([table, mutations]) => ({
+          table: shape.tables.get(table)!,
+          mutations,
+        })),
+        transaction,
+        new AbortController().signal,
+      );
+      await transaction.commit(null);
+    },
+    [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
+  };
+}
+
+function rowsFrom(first: number, v: number, count = batchRows): Mutation[] {
+  return Array.from({ length: count }, (_, index) =>
+    row(1, [first + index], { id: `${first + index}`, v: `${v}` }),
+  );
+}
+
+test('new rows are inserted behind a savepoint once they have been new again and again, and updated when they are not', async () => {
+  await using scene = await openScene(
+    `create table t (id int8 primary key, v int8);
+     create table child (id int8 primary key, v int8 references t);
+     create table beside (id int8 primary key, v int8)`,
+  );
+  const { fixture, apply } = scene;
+  /** A row of a subtransaction has another xmin than the rest. */
+  const guessed = async (id: number): Promise<boolean> => {
+    const [found] = await fixture.rows(
+      `select t.xmin <> b.xmin from t, beside b where t.id = ${id} and b.id = ${id}`,
+    );
+    return found![0] === 't';
+  };
+  const seen: boolean[] = [];
+  for (let batch = 0; batch < 6; batch += 1) {
+    const first = 1 + batch * batchRows;
+    await apply({
+      t: rowsFrom(first, batch),
+      beside: rowsFrom(first, 0, 1),
+      child: [row(1, [first], { id: `${first}`, v: `${first + 7}` })],
+    });
+    seen.push(await guessed(first));
+  }
+  expect(seen).toEqual([false, false, false, true, true, true]);
+  // The last of these is there; so all are written as they ever were.
+  const first = 2 + 5 * batchRows;
+  await apply({
+    t: rowsFrom(first, 77),
+    beside: rowsFrom(first, 0, 1),
+    child: [row(1, [9_999], { id: '9999', v: `${first + batchRows - 1}` })],
+  });
+  expect(await guessed(first)).toBe(false);
+  expect(await fixture.rows('select count(*) from t where v = 77')).toEqual([
+    [String(batchRows)],
+  ]);
+  // It takes more looks now.
+  const next = first + batchRows;
+  for (let batch = 0; batch < 5; batch += 1) {
+    const start = next + batch * batchRows;
+    await apply({ t: rowsFrom(start, 1), beside: rowsFrom(start, 0, 1) });
+    expect(await guessed(start)).toBe(false);
+  }
+});
+
+test('a row that a constraint refuses is refused as without a guess', async () => {
+  await using scene = await openScene(
+    `create table t (id int8 primary key, v int8 check (v < 100))`,
+  );
+  for (let batch = 0; batch < 4; batch += 1) {
+    await scene.apply({ t: rowsFrom(batch * batchRows, batch) });
+  }
+  const rows = rowsFrom(5_000, 1);
+  const broken = await failureOf(
+    scene.apply({ t: [...rows, row(1, [9_000], { id: '9000', v: '100' })] }),
+  );
+  expect(broken.code).toBe('E4005');
+  const [first] = rows;
+  const bad = { ...first!, after: `{"id":5000,"v":"x"}` as never };
+  const senseless = await failureOf(
+    scene.apply({ t: [bad, ...rows.slice(1)] }),
+  );
+  expect(senseless.code).toBe('E4006');
+  expect(await scene.fixture.rows('select count(*) from t')).toEqual([
+    [String(4 * batchRows)],
+  ]);
+});
+
+test(
+  'whatever is new or there, rows end as if they were written one by one',
+  { timeout: 120_000 },
+  async () => {
+    await using scene = await openScene(
+      'create table t (id int8 primary key, v int8)',
+    );
+    const expected = new Map<number, number>();
+    let end = 0;
+    let version = 0;
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 300 }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        for (const back of steps) {
+          version += 1;
+          const first = Math.max(0, end - back);
+          await scene.apply({ t: rowsFrom(first, version) });
+          for (let id = first; id < first + batchRows; id += 1) {
+            expected.set(id, version);
+          }
+          end = Math.max(end, first + batchRows);
+        }
+        const found = await scene.fixture.rows('select id, v from t');
+        expect(
+          new Map(found.map(([id, v]) => [Number(id), Number(v)])),
+        ).toEqual(expected);
+      }),
+      { numRuns: 20 },
+    );
+  },
+);
