@@ -39,6 +39,8 @@ function comparesLoosely(column: ColumnShape): boolean {
 export interface UpsertVariant {
   /** Columns that are not carried go to their defaults. */
   readonly replace: boolean;
+  /** The server sorts the rows by their key first. */
+  readonly inKeyOrder?: boolean;
 }
 
 /**
@@ -58,7 +60,7 @@ export function upsertStatement(
       column.identity !== 'always',
   );
   return takesConflicts(table, columns)
-    ? conflictUpsert(table, columns, changed)
+    ? conflictUpsert(table, columns, changed, variant.inKeyOrder === true)
     : lookupUpsert(table, columns, changed);
 }
 
@@ -87,6 +89,7 @@ function conflictUpsert(
   table: TableShape,
   columns: readonly ColumnShape[],
   changed: readonly ColumnShape[],
+  inKeyOrder: boolean,
 ): string {
   const action =
     changed.length === 0
@@ -101,8 +104,18 @@ function conflictUpsert(
     insertInto(table, columns),
     `select ${valueList(columns)}`,
     `from ${rowSource(columns)}`,
+    ...(inKeyOrder ? [`order by ${keyValues(table, columns)}`] : []),
     `on conflict (${nameList(table.primaryKey)}) do ${action}`,
   ].join('\n');
+}
+
+function keyValues(table: TableShape, columns: readonly ColumnShape[]): string {
+  return table.primaryKey
+    .map(({ name }) => {
+      const index = columns.findIndex((column) => column.name === name);
+      return valueExpression(columns[index]!, index);
+    })
+    .join(', ');
 }
 
 /**

@@ -93,6 +93,11 @@ const statements: Readonly<Record<string, string | null>> = {
       replace: true,
     },
   ),
+  'upsert-in-key-order': upsertStatement(
+    orders,
+    sparse(orders, 'customer', 'id', 'total'),
+    { replace: false, inKeyOrder: true },
+  ),
   'upsert-key-only': upsertStatement(orders, sparse(orders, 'customer', 'id')),
   'upsert-identity-key': upsertStatement(identityKey, identityKey.columns),
   'upsert-types': upsertStatement(everything, everything.columns),
