@@ -50,7 +50,7 @@ test('new rows are inserted behind a savepoint once they have been new again and
      create table child (id int8 primary key, v int8 references t);
      create table beside (id int8 primary key, v int8)`,
   );
-  const { fixture, apply } = scene;
+  const { fixture } = scene;
   /** A row of a subtransaction has another xmin than the rest. */
   const guessed = async (id: number): Promise<boolean> => {
     const [found] = await fixture.rows(
@@ -61,7 +61,7 @@ test('new rows are inserted behind a savepoint once they have been new again and
   const seen: boolean[] = [];
   for (let batch = 0; batch < 6; batch += 1) {
     const first = 1 + batch * batchRows;
-    await apply({
+    await scene.apply({
       t: rowsFrom(first, batch),
       beside: rowsFrom(first, 0, 1),
       child: [row(1, [first], { id: `${first}`, v: `${first + 7}` })],
@@ -71,7 +71,7 @@ test('new rows are inserted behind a savepoint once they have been new again and
   expect(seen).toEqual([false, false, false, true, true, true]);
   // The last of these is there; so all are written as they ever were.
   const first = 2 + 5 * batchRows;
-  await apply({
+  await scene.apply({
     t: rowsFrom(first, 77),
     beside: rowsFrom(first, 0, 1),
     child: [row(1, [9_999], { id: '9999', v: `${first + batchRows - 1}` })],
@@ -84,7 +84,7 @@ test('new rows are inserted behind a savepoint once they have been new again and
   const next = first + batchRows;
   for (let batch = 0; batch < 5; batch += 1) {
     const start = next + batch * batchRows;
-    await apply({ t: rowsFrom(start, 1), beside: rowsFrom(start, 0, 1) });
+    await scene.apply({ t: rowsFrom(start, 1), beside: rowsFrom(start, 0, 1) });
     expect(await guessed(start)).toBe(false);
   }
 });

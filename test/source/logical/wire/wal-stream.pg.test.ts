@@ -69,7 +69,8 @@ test('messages of any size come in order, and stay as they are while their handl
     const digest = (payload: Buffer): string =>
       createHash('sha256').update(payload).digest('hex');
     await stream.run({
-      message(payload) {
+      message(buffer, start, behind) {
+        const payload = buffer.subarray(start, behind);
         if (payload[0] !== 0x49) {
           return undefined;
         }
@@ -102,7 +103,8 @@ test('only what is confirmed moves the slot, and at the end it is free', () =>
       await using stream = await WalStream.open(options(), never);
       expect((await slot()).active).toBe(true);
       await stream.run({
-        message(payload) {
+        message(buffer, start, behind) {
+          const payload = buffer.subarray(start, behind);
           if (payload[0] === 0x43) {
             end = payload.readBigUInt64BE(10);
             stream.stop();
