@@ -1,11 +1,12 @@
+import { Ring, RingItem } from './ring.ts';
+
 /**
  * Timeouts that nearly all are taken back in time, all of one length: they end
  * in the order in which they begin, so that one timer is enough.
  */
 export class Deadlines {
   readonly #timeoutMs: number;
-  /** The ring's own link: the oldest comes behind it, the newest before it. */
-  readonly #ends = new Deadline(0, () => {});
+  readonly #waiting = new Ring<Deadline>();
   #isArmed = false;
 
   constructor(timeoutMs: number) {
@@ -15,7 +16,7 @@ export class Deadlines {
   /** Calls `expire` when the time is over, unless it is deleted before. */
   add(expire: () => void): Deadline {
     const deadline = new Deadline(performance.now() + this.#timeoutMs, expire);
-    deadline.link(this.#ends);
+    this.#waiting.add(deadline);
     if (!this.#isArmed) {
       this.#arm(this.#timeoutMs);
     }
@@ -24,7 +25,7 @@ export class Deadlines {
 
   /** Once or more often. */
   delete(deadline: Deadline): void {
-    deadline.unlink();
+    this.#waiting.delete(deadline);
   }
 
   #arm(waitMs: number): void {
@@ -35,43 +36,29 @@ export class Deadlines {
 
   #expireDue(): void {
     const nowMs = performance.now();
-    while (this.#ends.next !== this.#ends) {
-      const oldest = this.#ends.next;
+    for (
+      let oldest = this.#waiting.first;
+      oldest !== null;
+      oldest = this.#waiting.first
+    ) {
       if (oldest.dueAtMs > nowMs) {
         this.#arm(oldest.dueAtMs - nowMs);
         return;
       }
-      oldest.unlink();
+      this.#waiting.delete(oldest);
       oldest.expire();
     }
     this.#isArmed = false;
   }
 }
 
-/** A link of a ring; alone it is linked with itself. */
-export class Deadline {
+export class Deadline extends RingItem {
   readonly dueAtMs: number;
   readonly expire: () => void;
-  next: Deadline = this;
-  previous: Deadline = this;
 
   constructor(dueAtMs: number, expire: () => void) {
+    super();
     this.dueAtMs = dueAtMs;
     this.expire = expire;
-  }
-
-  /** Puts it before another one. */
-  link(next: Deadline): void {
-    this.next = next;
-    this.previous = next.previous;
-    next.previous.next = this;
-    next.previous = this;
-  }
-
-  unlink(): void {
-    this.previous.next = this.next;
-    this.next.previous = this.previous;
-    this.next = this;
-    this.previous = this;
   }
 }

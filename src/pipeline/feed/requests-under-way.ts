@@ -1,3 +1,4 @@
+import { Ring, RingItem } from '../../lib/ring.ts';
 import { oldestTimeOf, type TableMutations } from '../../mutation/mutation.ts';
 import { laterTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 
@@ -15,7 +16,7 @@ import { laterTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
  * for.
  */
 export class RequestsUnderWay {
-  readonly #requests = new Set<RequestUnderWay>();
+  readonly #requests = new Ring<RequestUnderWay>();
   #promised: Timestamp;
 
   constructor(resolved: Timestamp) {
@@ -45,13 +46,14 @@ export class RequestsUnderWay {
   }
 }
 
-class RequestUnderWay implements Disposable {
+class RequestUnderWay extends RingItem implements Disposable {
   readonly oldest: Timestamp | null;
-  readonly #others: Set<RequestUnderWay>;
+  readonly #others: Ring<RequestUnderWay>;
   /** Made when somebody first waits. */
   #end: PromiseWithResolvers<void> | null = null;
 
-  constructor(others: Set<RequestUnderWay>, oldest: Timestamp | null) {
+  constructor(others: Ring<RequestUnderWay>, oldest: Timestamp | null) {
+    super();
     this.oldest = oldest;
     this.#others = others;
     others.add(this);

@@ -1,4 +1,5 @@
 import { ReplicatorError } from '../../../failure/failure.ts';
+import { Ring, RingItem } from '../../../lib/ring.ts';
 
 /** What a request is counted as when it does not tell its size. */
 const assumedBytes = 64 * 1024;
@@ -50,7 +51,7 @@ class Held {
   /** The one that may grow beyond the limit, until it ends. */
   exempt: Room | null = null;
   readonly waiting = new Map<Room, Growth>();
-  readonly arriving = new Map<Room, Arrival>();
+  readonly arriving = new Ring<HeldRoom>();
   readonly #limitBytes: number;
 
   constructor(limitBytes: number) {
@@ -82,7 +83,10 @@ class Held {
 
   endSlowArrivals(): void {
     const nowMs = Date.now();
-    for (const arrival of this.arriving.values()) {
+    for (const { arrival } of this.arriving) {
+      if (arrival === null) {
+        continue;
+      }
       const takenMs = nowMs - arrival.beganAtMs;
       if (
         takenMs > patienceMs &&
@@ -98,23 +102,28 @@ class Held {
   }
 }
 
-class HeldRoom implements Room {
+class HeldRoom extends RingItem implements Room {
+  /** While it comes. */
+  arrival: Arrival | null = null;
   readonly #held: Held;
   #bytes = 0;
   #isReleased = false;
   #gaveUp = false;
 
   constructor(held: Held, bytes: number) {
+    super();
     this.#held = held;
     held.roomCount += 1;
     this.#take(bytes);
   }
 
   arriving(arrival: Arrival): void {
-    this.#held.arriving.set(this, arrival);
+    this.arrival = arrival;
+    this.#held.arriving.add(this);
   }
 
   arrived(): void {
+    this.arrival = null;
     this.#held.arriving.delete(this);
   }
 
