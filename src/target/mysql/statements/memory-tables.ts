@@ -27,7 +27,12 @@ export type MemoryLengths = readonly (number | null)[];
  * it; `atLeast` is what the table has already. Null: the rows go elsewhere.
  */
 export function memoryLengths(
-  { table, columns, rowCount, longestTokens }: Omit<LoadedRows, 'file'>,
+  {
+    table,
+    columns,
+    rowCount,
+    longestTokens,
+  }: Omit<LoadedRows, 'file' | 'hasNumberKeys'>,
   tableBytes: number,
   atLeast: MemoryLengths | null,
 ): MemoryLengths | null {

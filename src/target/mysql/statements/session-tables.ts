@@ -22,7 +22,11 @@ export async function loadRows(
   connection: MysqlConnection,
   rows: LoadedRows,
 ): Promise<string | null> {
-  const inMemory = temporaryName(rows.table, rows.columns, 'memory');
+  const inMemory = temporaryName(
+    rows.table,
+    rows.columns,
+    rows.hasNumberKeys ? 'memory_unkeyed' : 'memory',
+  );
   if (!connection.notInMemory.has(inMemory)) {
     try {
       if (await ensureInMemory(connection, inMemory, rows)) {
@@ -146,7 +150,11 @@ async function ensureInMemory(
   return await ensureTemporary(
     connection,
     name,
-    () => createMemoryStatement(name, table, columns, lengths),
+    () =>
+      createMemoryStatement(name, table, columns, {
+        lengths,
+        isKeyed: !rows.hasNumberKeys,
+      }),
     lengths,
   );
 }

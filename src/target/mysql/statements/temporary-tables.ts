@@ -48,6 +48,7 @@ export function createTemporaryStatement(
     columns,
     types,
     engine: 'InnoDB',
+    isKeyed: true,
   });
 }
 
@@ -56,7 +57,10 @@ export function createMemoryStatement(
   quotedName: string,
   table: TableShape,
   columns: readonly ColumnShape[],
-  lengths: MemoryLengths,
+  {
+    lengths,
+    isKeyed,
+  }: { readonly lengths: MemoryLengths; readonly isKeyed: boolean },
 ): string {
   const types = columns.map((column, place) =>
     memoryType(column, lengths[place]!),
@@ -65,6 +69,7 @@ export function createMemoryStatement(
     columns,
     types,
     engine: 'MEMORY',
+    isKeyed,
   });
 }
 
@@ -75,6 +80,8 @@ function createStatement(
     readonly columns: readonly ColumnShape[];
     readonly types: readonly string[];
     readonly engine: 'InnoDB' | 'MEMORY';
+    /** Refuses a key that comes twice. */
+    readonly isKeyed: boolean;
   },
 ): string {
   const definitions = parts.columns.map(
@@ -85,7 +92,7 @@ function createStatement(
     const { keyPrefix } = codecOf(column);
     return `${quoteIdentifier(column.name)}${keyPrefix === undefined ? '' : `(${keyPrefix})`}`;
   });
-  if (key.length > 0) {
+  if (key.length > 0 && parts.isKeyed) {
     definitions.push(`  primary key (${key.join(', ')})`);
   }
   return `create temporary table ${quotedName} (\n${definitions.join(',\n')}\n) engine = ${parts.engine}`;

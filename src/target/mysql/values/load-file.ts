@@ -9,6 +9,7 @@ import type { JsonText } from '../../../mutation/mutation.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { ValuePolicies } from '../../value-policy.ts';
 import { type ColumnarRows, textInstead } from '../../values/column-texts.ts';
+import { codecOf } from './codec.ts';
 import {
   type CellWriter,
   longestPlain,
@@ -19,6 +20,9 @@ import { fileCellReader } from './row-encoding.ts';
 
 const tab = 0x09;
 const newline = 0x0a;
+const minus = 0x2d;
+const zero = 0x30;
+const nine = 0x39;
 /** Below the smallest max_allowed_packet that one meets. */
 const chunkBytes = 256 * 1024;
 
@@ -36,6 +40,11 @@ export interface LoadedRows {
   readonly rowCount: number;
   /** Of each column the length of its longest token. */
   readonly longestTokens: readonly number[];
+  /**
+   * All parts of all keys are whole numbers, and written as such: of two rows
+   * they differ, for else it were one row, and no index needs to look.
+   */
+  readonly hasNumberKeys: boolean;
   readonly file: readonly Buffer[];
 }
 
@@ -49,8 +58,20 @@ export function loadedRows(
     columns,
     rowCount,
     longestTokens: values.map(longestOf),
+    hasNumberKeys:
+      table.primaryKey.length > 0 &&
+      table.primaryKey.every(
+        (column) =>
+          codecOf(column).kind === 'integer' &&
+          values[columns.indexOf(column)]!.every(isNumber),
+      ),
     file: loadFile(rows, policies),
   };
+}
+
+function isNumber(token: JsonText): boolean {
+  const first = token.charCodeAt(0);
+  return first === minus || (first >= zero && first <= nine);
 }
 
 function longestOf(tokens: readonly string[]): number {

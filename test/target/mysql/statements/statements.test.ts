@@ -220,7 +220,7 @@ const statements: Readonly<Record<string, string | null>> = {
     '`shop`.`replicator_memory_1`',
     orders,
     written(orders),
-    [20, null, null, 20],
+    { lengths: [20, null, null, 20], isKeyed: true },
   ),
   delete: deleteStatement(item, keyCondition(item, [['1', '-2']])),
   'delete-composite-key': deleteStatement(

@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JsonText } from '../../../../src/mutation/mutation.ts';
 import type { MysqlCodec } from '../../../../src/target/mysql/values/codec.ts';
-import { loadFile } from '../../../../src/target/mysql/values/load-file.ts';
+import {
+  loadedRows,
+  loadFile,
+} from '../../../../src/target/mysql/values/load-file.ts';
 import {
   longestPlain,
   notPlain,
@@ -152,6 +155,32 @@ test.each([
   );
   expect(file.toString('latin1', 0, end)).toBe(cell);
 });
+
+test.each([
+  { keys: ['1', '-2'], codec: codecs.bigint, areNumbers: true },
+  { keys: ['1', '"1"'], codec: codecs.bigint, areNumbers: false },
+  { keys: ['1', 'true'], codec: codecs.bigint, areNumbers: false },
+  { keys: ['1.0', '1.00'], codec: codecs.decimal, areNumbers: false },
+  { keys: ['"a"'], codec: codecs.varchar, areNumbers: false },
+])(
+  'keys $keys need an index to tell them apart, or none',
+  ({ keys, codec, areNumbers }) => {
+    const table = tableShape('item', [
+      column('part', codecs.bigint, { keyOrdinal: 0 }),
+      column('id', codec, { keyOrdinal: 1 }),
+    ]);
+    const { hasNumberKeys } = loadedRows(
+      {
+        table,
+        columns: table.columns,
+        values: [keys.map(() => '1' as JsonText), keys as JsonText[]],
+        rowCount: keys.length,
+      },
+      refusingPolicies,
+    );
+    expect(hasNumberKeys).toBe(areNumbers);
+  },
+);
 
 test('cells and rows stand one behind the other, in chunks of a packet', () => {
   const longText: MysqlCodec = {
