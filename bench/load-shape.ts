@@ -7,6 +7,8 @@ export interface LoadShape {
   readonly rowBytes: number | null;
   /** Every change is of the first row, which tells the number of the change. */
   readonly isHot: boolean;
+  /** So many rows are there before, with other values: changes are updates. */
+  readonly knownRows: number;
 }
 
 export const USUAL_SHAPE: LoadShape = {
@@ -14,4 +16,8 @@ export const USUAL_SHAPE: LoadShape = {
   tables: 1,
   rowBytes: null,
   isHot: false,
+  knownRows: 0,
 };
+
+/** More than a few seconds change. */
+export const KNOWN_SHAPE: LoadShape = { ...USUAL_SHAPE, knownRows: 1_500_000 };

@@ -37,6 +37,21 @@ export function createTable(table: string, { rowBytes }: LoadShape): string {
   )`;
 }
 
+/** What a row says that is there before it is sent. */
+const KNOWN_STATE = 'known';
+export const IS_SENT = `state <> '${KNOWN_STATE}'`;
+
+/** In PostgreSQL, with other values than the rows that are sent. */
+export function insertKnownRows(
+  table: string,
+  { knownRows }: LoadShape,
+): string {
+  return `
+  insert into ${table}
+  select id, 0, 0, now(), '', '${KNOWN_STATE}'
+  from generate_series(${FIRST_ID}::int8, ${FIRST_ID + knownRows - 1}::int8) as id`;
+}
+
 /** Counts the rows that are exactly what was sent, in PostgreSQL. */
 export function countRightRows(table: string, { rowBytes }: LoadShape): string {
   return rowBytes !== null

@@ -1,11 +1,15 @@
 import type { BenchCase, BenchGrowth } from '../case.ts';
 import { sqlServerUrl } from '../environment.ts';
 import { mysqlLoadFloors } from '../floors/mysql-load.ts';
-import { postgresUpsertFloors } from '../floors/postgres-upsert.ts';
+import {
+  postgresUpsertFloors,
+  postgresUpsertFloorsOf,
+} from '../floors/postgres-upsert.ts';
+import { KNOWN_SHAPE } from '../load-shape.ts';
 import { sqlServerUpsertFloors } from '../floors/sqlserver-upsert.ts';
 import { mysqlTarget } from '../targets/mysql.ts';
 import { insertBacklog, tpcbBacklog } from '../sources/backlogs.ts';
-import { postgresTarget } from '../targets/postgres.ts';
+import { postgresTarget, postgresTargetOf } from '../targets/postgres.ts';
 import { sqlServerTarget } from '../targets/sqlserver.ts';
 import { backlogCase } from './backlog.ts';
 import { growthRowBytes, growthStaged, growthTables } from './growth.ts';
@@ -30,6 +34,12 @@ const cases: readonly (BenchCase | BenchGrowth)[] = [
     kind: postgresTarget,
     mode: 'consistent',
     floors: postgresUpsertFloors,
+  }),
+  webhookCase('webhook-postgres-updates', {
+    kind: postgresTargetOf(KNOWN_SHAPE),
+    mode: 'consistent',
+    shape: KNOWN_SHAPE,
+    floors: postgresUpsertFloorsOf(KNOWN_SHAPE),
   }),
   webhookCase('webhook-postgres-staged', {
     kind: postgresTarget,

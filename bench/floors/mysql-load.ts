@@ -14,8 +14,10 @@ const CREATE_STAGE = CREATE_MYSQL_TABLE.replace(
 
 const LOAD = `load data local infile 'rows' into table stage character set utf8mb4`;
 
-const UPSERT = `
-  insert into ${TABLE} select * from stage
+/** The rows are new; one that is not would have all of them come again. */
+const INSERT = `insert into ${TABLE} select * from stage`;
+
+const UPSERT = `${INSERT}
   on duplicate key update account = stage.account, amount = stage.amount,
     created_at = stage.created_at, currency = stage.currency,
     state = stage.state`;
@@ -27,11 +29,12 @@ function mysqlLoad(
     readonly rows: number;
     /** Behind the columns of the temporary table. */
     readonly stageOptions: string;
+    readonly way: 'upsert' | 'insert';
   },
 ): Floor {
-  const { lanes, rows: rowCount, stageOptions } = parts;
+  const { lanes, rows: rowCount, stageOptions, way } = parts;
   return {
-    name: `${product} load into a temporary table, upsert from it, ${lanes} connections, ${rowCount} rows${stageOptions}`,
+    name: `${product} load into a temporary table, ${way} from it, ${lanes} connections, ${rowCount} rows${stageOptions}`,
     async measure({ environment, seconds }) {
       const url = await environment.freshMysqlDatabase(product, 'bench_floor');
       await using stack = new AsyncDisposableStack();
@@ -53,7 +56,7 @@ function mysqlLoad(
           sql: LOAD,
           infileStreamFactory: () => Readable.from([lines]),
         });
-        await client.query(UPSERT);
+        await client.query(way === 'upsert' ? UPSERT : INSERT);
         await client.query('truncate table stage');
         return rowCount;
       });
@@ -67,17 +70,17 @@ function mysqlLoad(
  * with it.
  */
 export function mysqlLoadFloors(product: MysqlProduct): readonly Floor[] {
+  const memory = ' engine=memory';
   return [
-    mysqlLoad(product, { lanes: 2, rows: 5000, stageOptions: '' }),
     mysqlLoad(product, {
       lanes: 2,
       rows: 5000,
-      stageOptions: ' engine=memory',
+      stageOptions: '',
+      way: 'upsert',
     }),
-    mysqlLoad(product, {
-      lanes: 2,
-      rows: 20_000,
-      stageOptions: ' engine=memory',
-    }),
+    ...(['upsert', 'insert'] as const).flatMap((way) => [
+      mysqlLoad(product, { lanes: 2, rows: 5000, stageOptions: memory, way }),
+      mysqlLoad(product, { lanes: 2, rows: 20_000, stageOptions: memory, way }),
+    ]),
   ];
 }

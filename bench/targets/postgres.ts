@@ -1,6 +1,14 @@
 import { type LoadShape, USUAL_SHAPE } from '../load-shape.ts';
 import { openPool } from '../pool.ts';
-import { countRightRows, createTable, tableNames, tableOf } from '../rows.ts';
+import {
+  countRightRows,
+  createTable,
+  insertKnownRows,
+  IS_SENT,
+  TABLE,
+  tableNames,
+  tableOf,
+} from '../rows.ts';
 import type { BenchTarget } from './target.ts';
 
 const NAME = 'bench_target';
@@ -16,6 +24,10 @@ export function postgresTargetOf(shape: LoadShape): BenchTarget {
       for (const table of tables) {
         await pool.query(createTable(table, shape));
       }
+      if (shape.knownRows > 0) {
+        await pool.query(insertKnownRows(TABLE, shape));
+      }
+      const isSent = shape.knownRows > 0 ? IS_SENT : 'true';
       /** Over all tables. */
       const count = async (
         sqlOf: (table: string) => string,
@@ -34,7 +46,7 @@ export function postgresTargetOf(shape: LoadShape): BenchTarget {
           const asked = Map.groupBy(ids, (id) => tableOf(Number(id), shape));
           const texts = [...asked.keys()].map(
             (table, index) =>
-              `select id from ${table} where id = any($${index + 1}::int8[])`,
+              `select id from ${table} where id = any($${index + 1}::int8[]) and ${isSent}`,
           );
           if (texts.length === 0) return [];
           const { rows } = await pool.query<{ id: string }>(
@@ -44,7 +56,9 @@ export function postgresTargetOf(shape: LoadShape): BenchTarget {
           return rows.map(({ id }) => id);
         },
         countRows: async () => ({
-          all: await count((table) => `select count(*) as n from ${table}`),
+          all: await count(
+            (table) => `select count(*) as n from ${table} where ${isSent}`,
+          ),
           right: await count((table) => countRightRows(table, shape)),
         }),
         [Symbol.asyncDispose]: () => pool.end(),
