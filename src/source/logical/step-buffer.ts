@@ -30,8 +30,14 @@ interface Part {
   openFrom: number;
   /** Behind it, and before what is open, lie the rows of the run. */
   runFrom: number;
-  /** Where the newest version of each row of the run lies, by key. */
-  readonly places: Map<string, number>;
+  isInRun: boolean;
+  /** Whatever is open came as an insert. */
+  hasOnlyNew: boolean;
+  /**
+   * Where the newest version of each row of the run lies, by key. Null while all
+   * of them came as inserts: they are looked for once something else comes.
+   */
+  places: Map<string, number> | null;
 }
 
 /**
@@ -93,13 +99,16 @@ export class StepBuffer implements MutationSink {
     keyColumns: readonly string[] | undefined,
     mutation: Mutation,
     isSparse: boolean,
+    isNew = false,
   ): void {
     const part = this.#partOf(table, keyColumns);
     const { mutations } = part;
     if (mutations.length === part.openFrom) {
       this.#openParts.push(part);
       this.#mayJoin &&= part.standsAlone;
+      part.hasOnlyNew = true;
     }
+    part.hasOnlyNew &&= isNew;
     mutations.push(mutation);
     this.#openCount += 1;
     this.#sizeBytes += rowBytes(mutation);
@@ -199,11 +208,17 @@ export class StepBuffer implements MutationSink {
 
   /** Versions that the run has already give way to those that are open. */
   #join(part: Part): void {
-    const { mutations, places, openFrom } = part;
-    if (places.size === 0) {
+    const { mutations, openFrom } = part;
+    if (!part.isInRun) {
+      part.isInRun = true;
       part.runFrom = openFrom;
       this.#runParts.push(part);
     }
+    if (part.hasOnlyNew && part.places === null) {
+      this.#runRowCount += mutations.length - openFrom;
+      return;
+    }
+    const places = (part.places ??= placesOf(part));
     let end = openFrom;
     for (let index = openFrom; index < mutations.length; index += 1) {
       const mutation = mutations[index]!;
@@ -240,8 +255,9 @@ export class StepBuffer implements MutationSink {
         }
       }
     }
-    for (const { places } of this.#runParts) {
-      places.clear();
+    for (const part of this.#runParts) {
+      part.isInRun = false;
+      part.places = null;
     }
     this.#runParts = [];
     this.#runRowCount = 0;
@@ -263,13 +279,23 @@ export class StepBuffer implements MutationSink {
         mutations: [],
         openFrom: 0,
         runFrom: 0,
-        places: new Map(),
+        isInRun: false,
+        hasOnlyNew: false,
+        places: null,
       };
       this.#parts.push(part);
       this.#current.set(table.name, part);
     }
     return part;
   }
+}
+
+function placesOf({ mutations, runFrom, openFrom }: Part): Map<string, number> {
+  const places = new Map<string, number>();
+  for (let index = runFrom; index < openFrom; index += 1) {
+    places.set(mutations[index]!.key, index);
+  }
+  return places;
 }
 
 /**

@@ -253,6 +253,7 @@ test('however transactions are joined, at each time that is staged the rows are 
                 before: null,
               },
               after !== null && !('y' in after),
+              after !== null && !source.has(`${target.name} [${key}]`),
             );
             applyTo(source, `${target.name} [${key}]`, after);
           }

@@ -47,13 +47,14 @@ export interface RowDecoderOptions {
 export interface MutationSink {
   /**
    * `keyColumns` is empty for tables without a primary key. `isSparse`: the row
-   * lacks columns that its table has.
+   * lacks columns that its table has. `isNew`: the source inserted it.
    */
   put(
     table: TargetTable,
     keyColumns: readonly string[],
     mutation: Mutation,
     isSparse: boolean,
+    isNew: boolean,
   ): void;
 }
 
@@ -192,7 +193,9 @@ export class RowDecoder {
     this.#tuples.forgetOld();
     expectTuple(plan, payload, at);
     const after = this.#tuples.row(plan, payload, at + 1);
-    this.#upsert(plan, this.#tuples.rowKey(plan, 'insert'), after);
+    const key = this.#tuples.rowKey(plan, 'insert');
+    const mutation = { time: this.#time, key, after, before: null };
+    this.#put(plan, mutation, true);
   }
 
   #update(plan: TablePlan, payload: Buffer, start: number): void {
@@ -292,10 +295,10 @@ export class RowDecoder {
     this.#put(plan, { time: this.#time, key, after, before: null });
   }
 
-  #put(plan: TablePlan, mutation: Mutation): void {
+  #put(plan: TablePlan, mutation: Mutation, isNew = false): void {
     requireRowSize(plan, mutation);
     const isSparse = mutation.after !== null && this.#tuples.absentCount > 0;
-    this.#sink.put(plan.table, plan.keyColumns, mutation, isSparse);
+    this.#sink.put(plan.table, plan.keyColumns, mutation, isSparse, isNew);
   }
 }
 
