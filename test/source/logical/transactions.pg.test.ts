@@ -244,6 +244,8 @@ class Run {
     });
     // Whatever ended at or before what is confirmed is not sent again.
     const from = this.confirmed;
+    // What a reader that died has staged is confirmed first (logical-source.ts).
+    this.confirmed = noted > from ? noted : from;
     const sent = events.filter(({ transaction }) => lsnOf(transaction) >= from);
     for (const { payload, transaction } of sent.slice(0, limit)) {
       if (payload === 'pause') {
