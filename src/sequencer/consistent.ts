@@ -21,6 +21,13 @@ import type { ClaimedWatermark, SequencerContext } from './sequencer.ts';
 /** Where nobody else resolves. */
 const defaultPollMs = 1_000;
 
+/**
+ * A sweep goes on to what has been resolved meanwhile, so that the target need
+ * not wait for it to end and the next one to begin; no longer than this, for a
+ * new one looks at letters and schema again.
+ */
+const longestSweepMs = 2_000;
+
 /** How long more care is taken after batches have met at the target. */
 const carefulForMs = 300_000;
 
@@ -144,7 +151,7 @@ export class ConsistentSequencer {
         signal,
       )) ?? this.#context.shape();
     const checkpoint = await store.checkpoint(schema, signal);
-    const resolved =
+    let resolved =
       careful?.through ??
       this.#lookahead.endBehind(this.applied, checkpoint.resolved);
     if (resolved <= this.applied) {
@@ -207,34 +214,55 @@ export class ConsistentSequencer {
       },
       signal,
     );
-    const batches = readBatches(
-      store,
-      schema,
-      this.applied,
-      resolved,
-      {
-        ...options,
-        timestampLimit: plan.timestampLimit,
-        scanSize: careful?.scanSize ?? options.scanSize,
-        giantOrder: plan.order,
-      },
-      shape,
-      signal,
-    );
+    const endsAtMs = performance.now() + longestSweepMs;
+    const mayGoOn = (): boolean =>
+      careful === null &&
+      !ahead &&
+      // It remembers what lies behind the watermark only.
+      options.limitLookahead === 0 &&
+      this.#trouble === null &&
+      !this.#stop.signal.aborted &&
+      performance.now() < endsAtMs;
+    let after = this.applied;
     let cutShort = false;
     try {
-      for await (const batch of batches) {
-        this.#settingAside.submitting(batch);
-        await apply.submit(batch);
-        // A changed schema needs other statements and other locks; after
-        // trouble has passed the usual plan is the faster one.
-        cutShort =
-          batch.complete &&
-          (this.#stop.signal.aborted ||
-            this.#context.shape() !== shape ||
-            this.#settingAside.isPast(this.applied) ||
-            this.#isPastTrouble());
-        if (cutShort) {
+      for (;;) {
+        const batches = readBatches(
+          store,
+          schema,
+          after,
+          resolved,
+          {
+            ...options,
+            timestampLimit: plan.timestampLimit,
+            scanSize: careful?.scanSize ?? options.scanSize,
+            giantOrder: plan.order,
+          },
+          shape,
+          signal,
+        );
+        for await (const batch of batches) {
+          this.#settingAside.submitting(batch);
+          await apply.submit(batch);
+          // A changed schema needs other statements and other locks; after
+          // trouble has passed the usual plan is the faster one.
+          cutShort =
+            batch.complete &&
+            (this.#stop.signal.aborted ||
+              this.#context.shape() !== shape ||
+              this.#settingAside.isPast(this.applied) ||
+              this.#isPastTrouble());
+          if (cutShort) {
+            break;
+          }
+        }
+        if (cutShort || !mayGoOn()) {
+          break;
+        }
+        after = resolved;
+        resolved = (await store.checkpoint(schema, signal)).resolved;
+        if (resolved <= after) {
+          resolved = after;
           break;
         }
       }

@@ -37,8 +37,9 @@ export class HeldRows<Holder> {
     for (const [table, keyHashes] of rows) {
       this.#makeRoom(keyHashes.length);
       const seed = this.#seedOf(table);
-      for (const keyHash of keyHashes) {
-        const before = this.#replace(placedHash(keyHash, seed), number);
+      for (let row = 0; row < keyHashes.length; row += 1) {
+        const hash = placedHash(keyHashes[row]!, seed);
+        const before = this.#replace(hash, number);
         // Mostly it is the one as before, or nobody.
         if (before !== number && before !== elder) {
           const blocker = this.#holders.get(before);

@@ -77,7 +77,8 @@ function foldAnew(source: TableRows, options: FoldOptions): FoldedTable {
 function repeatedHashes({ keyHashes }: EncodedRows): ReadonlySet<number> {
   const seen = new Set<number>();
   const repeated = new Set<number>();
-  for (const hash of keyHashes) {
+  for (let row = 0; row < keyHashes.length; row += 1) {
+    const hash = keyHashes[row]!;
     const count = seen.size;
     if (seen.add(hash).size === count) {
       repeated.add(hash);
