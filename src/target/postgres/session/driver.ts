@@ -30,6 +30,9 @@ const defaultDialLimitMs = 10_000;
 /** A login hashes a password thousands of times; a busy machine needs that. */
 const shortestDialLimitMs = 1_000;
 
+/** Characters of all values. */
+const smallLength = 1 << 15;
+
 /** How long a cancelled statement may take to end before the socket is cut. */
 const cancelGraceMs = 5000;
 
@@ -38,7 +41,7 @@ interface ClientInternals {
   readonly processID: number;
   readonly secretKey: number;
   readonly connection: {
-    readonly stream: { destroy(): void };
+    readonly stream: { destroy(): void; cork(): void; uncork(): void };
     readonly parsedStatements: Record<string, string>;
   };
 }
@@ -64,6 +67,8 @@ export class PostgresConnection implements PooledConnection {
   readonly #prepared = new Map<string, string>();
   #preparedCount = 0;
   #usable = true;
+  /** What is written now is held for a moment. */
+  #joins = false;
   /** Why the server ended the session, where it still could say so. */
   #farewell: unknown = null;
 
@@ -178,6 +183,9 @@ export class PostgresConnection implements PooledConnection {
       this.#prepared.delete(text);
     }
     this.#prepared.set(text, name);
+    if (values.reduce((sum, value) => sum + value.length, 0) < smallLength) {
+      this.#joinWrites();
+    }
     try {
       return await this.#answer(this.#client.query({ name, text, values }));
     } catch (error) {
@@ -185,6 +193,24 @@ export class PostgresConnection implements PooledConnection {
         this.#prepared.delete(text);
       }
       throw error;
+    }
+  }
+
+  /**
+   * Small statements that are sent one behind the other travel together: a write
+   * costs 20 µs and wakes the server. No longer than that: whoever is to
+   * compute next must not keep the server waiting.
+   */
+  #joinWrites(): void {
+    if (!this.#joins) {
+      const { stream } = (this.#client as unknown as ClientInternals)
+        .connection;
+      this.#joins = true;
+      stream.cork();
+      queueMicrotask(() => {
+        this.#joins = false;
+        stream.uncork();
+      });
     }
   }
 
