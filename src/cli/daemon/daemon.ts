@@ -17,6 +17,7 @@ import { startCpuProfile } from '../../telemetry/cpu-profile.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
+import { limitHeapGrowth } from './heap-growth.ts';
 import { describeListener } from './ready-line.ts';
 import { tellRefusedConnections } from './refused-connections.ts';
 import { auditCallers } from './audited-callers.ts';
@@ -193,6 +194,7 @@ export async function runDaemon(
   );
 
   const address = await webhook.listen();
+  limitHeapGrowth();
   run.ready();
   logger.info(
     describeListener(

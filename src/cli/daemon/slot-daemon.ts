@@ -28,6 +28,7 @@ import { startCpuProfile } from '../../telemetry/cpu-profile.ts';
 import { startMetricsSnapshots } from '../../telemetry/metrics-snapshots.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import type { CommandIo } from '../command.ts';
+import { limitHeapGrowth } from './heap-growth.ts';
 import { auditRun, openDaemonAudit } from './daemon-audit.ts';
 import { requireFreeAddress } from './free-address.ts';
 import type { DaemonStart } from './hangup.ts';
@@ -180,6 +181,7 @@ export async function runSlotDaemon(
   stack.use(await startCpuProfile(values, logger));
   keepWatching(source, { values, address, metrics, logger, stack });
 
+  limitHeapGrowth();
   run.ready();
   logger.info(
     `ready: slot ${values.slotName} of ${address.display} into ${[main, ...others].join(', ')}${listen ? `; metrics on http://${listen.host}:${listen.port}/_/varz` : ''}`,
