@@ -141,6 +141,8 @@ export class ConsistentSequencer {
     const { store, schema, target, options, observer, ahead } = this.#context;
     const { desk } = this.#settingAside;
     const careful = await this.#settingAside.begin(this.applied, signal);
+    // Before the shape: rows that are resolved may need one that came with them.
+    const checkpoint = await store.checkpoint(schema, signal);
     const shape =
       (await ahead?.settle(
         {
@@ -150,7 +152,6 @@ export class ConsistentSequencer {
         },
         signal,
       )) ?? this.#context.shape();
-    const checkpoint = await store.checkpoint(schema, signal);
     let resolved =
       careful?.through ??
       this.#lookahead.endBehind(this.applied, checkpoint.resolved);
@@ -259,12 +260,13 @@ export class ConsistentSequencer {
         if (cutShort || !mayGoOn()) {
           break;
         }
-        after = resolved;
-        resolved = (await store.checkpoint(schema, signal)).resolved;
-        if (resolved <= after) {
-          resolved = after;
+        const next = (await store.checkpoint(schema, signal)).resolved;
+        // What is resolved by now may need the shape of now.
+        if (next <= resolved || this.#context.shape() !== shape) {
           break;
         }
+        after = resolved;
+        resolved = next;
       }
       await apply.drain();
     } catch (error) {
