@@ -42,6 +42,8 @@ interface Waiter<C> {
 
 export interface Loan<C> extends AsyncDisposable {
   readonly connection: C;
+  /** Somebody waits for it, or it is to be closed: who has it should not go on. */
+  isDue(): boolean;
 }
 
 export class ConnectionPool<
@@ -179,6 +181,8 @@ export class ConnectionPool<
     let lent = true;
     return {
       connection: resident.connection,
+      isDue: () =>
+        this.#closed || this.#waiters.length > 0 || !this.#isFresh(resident),
       [Symbol.asyncDispose]: async () => {
         if (lent) {
           lent = false;

@@ -91,6 +91,8 @@ export class PostgresTransaction implements TargetTransaction {
   #guessCount = 0;
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
+  /** That is all it says: the answer that came first is still on its way to us. */
+  #isEcho = false;
 
   constructor(
     loan: Loan<PostgresConnection>,
@@ -124,7 +126,8 @@ export class PostgresTransaction implements TargetTransaction {
       this.#state === 'open' &&
       this.#failure === null &&
       this.#follower === null &&
-      !this.#calls.areHeld;
+      !this.#calls.areHeld &&
+      !this.#loan.isDue();
     if (mayLead) {
       this.#follower = new PostgresTransaction(this.#loan, this.#options, this);
       return this.#follower;
@@ -510,6 +513,9 @@ export class PostgresTransaction implements TargetTransaction {
 
   /** With the row and the column, where the server refused a value. */
   #placed(error: unknown, rows: ColumnarRows): Error {
+    if (isEcho(error)) {
+      return error;
+    }
     return placedRefusal(
       orAbort(targetFailure(error, 'statement'), this.#signal),
       rows,
@@ -530,9 +536,17 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   #fail(error: unknown, phase: Phase): Error {
-    this.#failure ??= orAbort(targetFailure(error, phase), this.#signal);
+    if (this.#failure === null || (this.#isEcho && !isEcho(error))) {
+      this.#failure = orAbort(targetFailure(error, phase), this.#signal);
+      this.#isEcho = isEcho(error);
+    }
     return this.#failure;
   }
+}
+
+/** What the server says of whatever comes behind the statement that failed. */
+function isEcho(error: unknown): error is Error {
+  return isServerError(error) && error.code === '25P02';
 }
 
 /** A unique key, most of all; the upsert tells what is wrong for good. */

@@ -63,15 +63,22 @@ export function loadedRows(
       table.primaryKey.every(
         (column) =>
           codecOf(column).kind === 'integer' &&
-          values[columns.indexOf(column)]!.every(isNumber),
+          values[columns.indexOf(column)]!.every(isPlainInteger),
       ),
     file: loadFile(rows, policies),
   };
 }
 
-function isNumber(token: JsonText): boolean {
-  const first = token.charCodeAt(0);
-  return first === minus || (first >= zero && first <= nine);
+/** In the one way in which a whole number is written: not `1.0`, `1e2`, `-0`. */
+function isPlainInteger(token: JsonText): boolean {
+  const start = token.charCodeAt(0) === minus ? 1 : 0;
+  for (let at = start; at < token.length; at += 1) {
+    const code = token.charCodeAt(at);
+    if (code < zero || code > nine) {
+      return false;
+    }
+  }
+  return start === 0 || token.charCodeAt(start) > zero;
 }
 
 function longestOf(tokens: readonly string[]): number {

@@ -160,6 +160,9 @@ test.each([
   { keys: ['1', '-2'], codec: codecs.bigint, areNumbers: true },
   { keys: ['1', '"1"'], codec: codecs.bigint, areNumbers: false },
   { keys: ['1', 'true'], codec: codecs.bigint, areNumbers: false },
+  { keys: ['1', '1.0'], codec: codecs.bigint, areNumbers: false },
+  { keys: ['0', '-0'], codec: codecs.bigint, areNumbers: false },
+  { keys: ['100', '1e2'], codec: codecs.bigint, areNumbers: false },
   { keys: ['1.0', '1.00'], codec: codecs.decimal, areNumbers: false },
   { keys: ['"a"'], codec: codecs.varchar, areNumbers: false },
 ])(
