@@ -263,7 +263,8 @@ export interface TargetTransaction extends AsyncDisposable {
    * written, and no lock of it. They fail if this one does not commit; and its
    * own commit must not be called before this one is known to have committed.
    *
-   * Null where it has a follower already, is one that waits, or has failed.
+   * Null where it has a follower already, is one that waits, or has failed, and
+   * where somebody else waits for a connection.
    * Absent where the engine does not take a statement before the last answer.
    */
   follow?(): TargetTransaction | null;

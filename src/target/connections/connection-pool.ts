@@ -42,7 +42,7 @@ interface Waiter<C> {
 
 export interface Loan<C> extends AsyncDisposable {
   readonly connection: C;
-  /** Somebody waits for it, or it is to be closed: who has it should not go on. */
+  /** Somebody waits for it, or it is too old: it should come back soon. */
   isDue(): boolean;
 }
 

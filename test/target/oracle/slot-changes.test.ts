@@ -75,7 +75,7 @@ function neverCalled(): Promise<never> {
 
 function newTransaction(connection: OracleSession): OracleTransaction {
   return new OracleTransaction(
-    { connection, async [Symbol.asyncDispose]() {} },
+    { connection, isDue: () => false, async [Symbol.asyncDispose]() {} },
     {
       isBlocked: async () => null,
       bindOptions: { policies: refusingPolicies, emptyString: 'error' },

@@ -73,6 +73,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
     new OracleTransaction(
       {
         connection: hsqldbSession(database),
+        isDue: () => false,
         async [Symbol.asyncDispose]() {
           returnedCount += 1;
         },

@@ -1,3 +1,4 @@
+/** A connection that is wanted elsewhere is not handed on behind a commit. */
 import { expect, test } from 'vitest';
 import {
   defaultTargetOptions,

@@ -27,7 +27,7 @@ test('an abort ends a write that waits for its turn', async () => {
   }
   const stop = new AbortController();
   await using transaction = new MysqlTransaction(
-    { connection, async [Symbol.asyncDispose]() {} },
+    { connection, isDue: () => false, async [Symbol.asyncDispose]() {} },
     {
       policies: defaultTargetOptions.valuePolicies,
       applyTimeoutMs,

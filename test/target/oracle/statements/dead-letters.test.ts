@@ -38,6 +38,7 @@ describe.skipIf(hsqldbMissing() !== null)('dead letters in HSQLDB', () => {
     await using transaction = new OracleTransaction(
       {
         connection: hsqldbSession(database),
+        isDue: () => false,
         async [Symbol.asyncDispose]() {},
       },
       {
