@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Mutation } from '../../../src/mutation/mutation.ts';
 import { createApplier } from '../../../src/target/applier.ts';
+import { groupByShape } from '../../../src/target/row-shape.ts';
 import type { SchemaShape } from '../../../src/target/target.ts';
 import { failureOf, row, shapeOf } from '../../contract/target-fixture.ts';
 import { type PostgresFixture, postgresFixture } from './fixture.ts';
@@ -146,3 +147,26 @@ test(
     );
   },
 );
+
+test('of a statement that fails, and a look behind it, the statement tells why', async () => {
+  await using fixture = await postgresFixture();
+  await fixture.sql(
+    `create table a (id int8 primary key, v int8 check (v < 100));
+     create table b (id int8 primary key, v int8)`,
+  );
+  const { tables } = await shapeOf(fixture);
+  await using transaction = await fixture.target.begin();
+  const written = ['a', 'b'].map((name) => {
+    const [rows] = groupByShape(
+      tables.get(name)!,
+      rowsFrom(1, 100).map(({ key, after }) => ({ key, after: after! })),
+      { ignoreUnknownColumns: false, replace: false },
+    );
+    return failureOf(transaction.upsert(rows!));
+  });
+  await Promise.resolve();
+  // Meanwhile the answers to both arrive, and are read together.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  const codes = (await Promise.all(written)).map(({ code }) => code);
+  expect(codes).toEqual(['E4005', 'E4005']);
+});
