@@ -77,6 +77,13 @@ function meteredTransaction(
         rowCount,
       );
     },
+    ...(transaction.deleteUnreferred && {
+      // How many of them go, nobody asks.
+      deleteUnreferred: (keys, references) =>
+        timed(keys.table, keys.rowCount, () =>
+          transaction.deleteUnreferred!(keys, references),
+        ),
+    }),
     update: (rows) =>
       timed(rows.table, rows.rowCount, () => transaction.update(rows)),
     parking: transaction.parking,
