@@ -67,6 +67,10 @@ export class PostgresConnection implements PooledConnection {
   readonly #prepared = new Map<string, string>();
   #preparedCount = 0;
   #usable = true;
+  /** Statements that are sent and not answered. */
+  #pendingCount = 0;
+  /** Runs while there are any, from the last answer on. */
+  #silence: NodeJS.Timeout | undefined;
   /** What is written now is held for a moment. */
   #joins = false;
   /** Why the server ended the session, where it still could say so. */
@@ -222,20 +226,29 @@ export class PostgresConnection implements PooledConnection {
 
   /**
    * The server enforces the timeout; a server that cannot be heard any more
-   * does not, so that the socket is cut a little later.
+   * does not, so that the socket is cut a little later. A statement is begun
+   * when the one before it is answered, so that its time counts from there.
    */
   async #answer<T>(answer: Promise<T>): Promise<T> {
     const { applyTimeoutMs } = this.#options;
-    const timer =
-      applyTimeoutMs > 0
-        ? setTimeout(() => this.destroy(), applyTimeoutMs + cancelGraceMs)
-        : undefined;
+    if (applyTimeoutMs > 0 && this.#pendingCount === 0) {
+      this.#silence = setTimeout(
+        () => this.destroy(),
+        applyTimeoutMs + cancelGraceMs,
+      );
+    }
+    this.#pendingCount += 1;
     try {
       return await answer;
     } catch (error) {
       throw isServerError(error) ? error : (this.#farewell ?? error);
     } finally {
-      clearTimeout(timer);
+      this.#pendingCount -= 1;
+      if (this.#pendingCount > 0) {
+        this.#silence?.refresh();
+      } else {
+        clearTimeout(this.#silence);
+      }
     }
   }
 
