@@ -138,23 +138,34 @@ export class PostgresTransaction implements TargetTransaction {
   async upsert(rows: ShapeRows): Promise<void> {
     const guess = insertGuess(rows);
     const goes = guess?.isLikely === true && this.#guessCount < mostGuesses;
-    if (guess && !goes && !this.#repeating && guess.wantsLook()) {
-      void this.#look(rows, guess);
-    }
+    const looks =
+      guess && !goes && !this.#repeating && guess.wantsLook() ? guess : null;
+    const look = looks && this.#look(rows, looks);
     await this.#written(rows, () => upsertPlan(rows), goes ? guess : null);
+    if (look) {
+      const foundCount = await look;
+      // Only now: an insert must not pass where an upsert is refused.
+      if (foundCount !== null) {
+        looks.looked(foundCount);
+      }
+    }
   }
 
-  /** A failure is that of the transaction: who writes next hears of it. */
-  async #look(rows: ShapeRows, guess: InsertGuess): Promise<void> {
+  /**
+   * How many of the sampled keys are there; null where nobody can say. A failure
+   * is that of the transaction: who writes next hears of it.
+   */
+  async #look(rows: ShapeRows, guess: InsertGuess): Promise<number | null> {
     try {
       const keys = rowParameters(sampledKeys(rows), this.#policies);
       const answer = await this.#calls.make(() =>
         this.#connection.execute(guess.lookText, keys),
       );
       const [found] = answer.rows as { n: string }[];
-      guess.looked(Number(found!.n));
+      return Number(found!.n);
     } catch (error) {
       this.#fail(error, 'statement');
+      return null;
     }
   }
 

@@ -170,3 +170,16 @@ test('of a statement that fails, and a look behind it, the statement tells why',
   const codes = (await Promise.all(written)).map(({ code }) => code);
   expect(codes).toEqual(['E4005', 'E4005']);
 });
+
+test('where an upsert is refused no insert comes instead, which a rule would lead elsewhere', async () => {
+  await using scene = await openScene(
+    `create table t (id int8 primary key, v int8);
+     create table elsewhere (id int8);
+     create rule lead as on insert to t do instead insert into elsewhere values (new.id)`,
+  );
+  for (let batch = 0; batch < 6; batch += 1) {
+    expect(
+      await failureOf(scene.apply({ t: rowsFrom(1, batch) })),
+    ).toMatchObject({ code: 'E4011' });
+  }
+});
