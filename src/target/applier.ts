@@ -94,15 +94,21 @@ async function send(
   aheadCount: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const running: Promise<unknown>[] = [];
+  const running: (Promise<unknown> | null)[] = Array.from(
+    { length: aheadCount },
+    () => null,
+  );
   for (const statement of list) {
     signal.throwIfAborted();
     const own = statement();
     // Whoever awaits it hears of it; until then it must not end the process.
     own.catch(() => {});
     running.push(own);
-    if (running.length > aheadCount) {
-      await running.shift();
+    const oldest = running.shift();
+    // One at a time, what a statement finds out at once (that values cannot be
+    // taken away) is known to the next one, also to the second.
+    if (oldest || aheadCount === 1) {
+      await oldest;
     }
   }
   for (const each of running) {

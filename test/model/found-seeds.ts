@@ -60,6 +60,11 @@ export const foundCases: readonly FoundCase[] = [
 export const foundMysqlCases: readonly FoundCase[] = [
   {
     found:
+      'a statement was sent before the one in front of it had said that values could not be taken away',
+    file: 'link-that-was-not-written-behind-its-row.json',
+  },
+  {
+    found:
       'a value that was taken away for a moment was lost to rows of another database',
     file: 'value-referred-from-another-database.json',
   },
