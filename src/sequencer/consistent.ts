@@ -7,9 +7,10 @@ import {
   ReplicatorError,
 } from '../failure/failure.ts';
 import { Wakeup } from '../lib/wakeup.ts';
+import type { Batch } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { createApplier } from '../target/applier.ts';
-import type { TargetCheckpoint } from '../target/target.ts';
+import type { SchemaShape, TargetCheckpoint } from '../target/target.ts';
 import { AppliedWatermark } from './applied-watermark.ts';
 import { attemptPlan, type Trouble } from './attempt-plan.ts';
 import { SettingAside } from './dead-letter/setting-aside.ts';
@@ -242,21 +243,7 @@ export class ConsistentSequencer {
           shape,
           signal,
         );
-        for await (const batch of batches) {
-          this.#settingAside.submitting(batch);
-          await apply.submit(batch);
-          // A changed schema needs other statements and other locks; after
-          // trouble has passed the usual plan is the faster one.
-          cutShort =
-            batch.complete &&
-            (this.#stop.signal.aborted ||
-              this.#context.shape() !== shape ||
-              this.#settingAside.isPast(this.applied) ||
-              this.#isPastTrouble());
-          if (cutShort) {
-            break;
-          }
-        }
+        cutShort = await this.#submitEach(batches, apply, shape);
         if (cutShort || !mayGoOn()) {
           break;
         }
@@ -287,6 +274,30 @@ export class ConsistentSequencer {
       this.#endTrouble();
     }
     return 'moved';
+  }
+
+  /** True: not all of them, for the rest needs another sweep. */
+  async #submitEach(
+    batches: AsyncIterable<Batch>,
+    apply: OrderedApply,
+    shape: SchemaShape,
+  ): Promise<boolean> {
+    for await (const batch of batches) {
+      this.#settingAside.submitting(batch);
+      await apply.submit(batch);
+      // A changed schema needs other statements and other locks; after
+      // trouble has passed the usual plan is the faster one.
+      const isCutShort =
+        batch.complete &&
+        (this.#stop.signal.aborted ||
+          this.#context.shape() !== shape ||
+          this.#settingAside.isPast(this.applied) ||
+          this.#isPastTrouble());
+      if (isCutShort) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**

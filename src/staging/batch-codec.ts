@@ -154,22 +154,20 @@ export function decodeTable(entry: StagedEntry): TableMutations {
     const afterLength = readLength();
     const beforeLength = readLength();
     const movedLength = hasMoves ? readLength() : -1;
-    const afterStart = position + keyLength;
-    const beforeStart = afterStart + Math.max(afterLength, 0);
-    const movedStart = beforeStart + Math.max(beforeLength, 0);
+    const movedStart =
+      position +
+      keyLength +
+      Math.max(afterLength, 0) +
+      Math.max(beforeLength, 0);
     const end = movedStart + Math.max(movedLength, 0);
-    const mutation: Mutation = {
+    const mutation = mutationAt(
+      text,
       time,
-      key: text.slice(position, afterStart) as JsonText,
-      after:
-        afterLength < 0
-          ? null
-          : (text.slice(afterStart, beforeStart) as JsonText),
-      before:
-        beforeLength < 0
-          ? null
-          : (text.slice(beforeStart, movedStart) as JsonText),
-    };
+      position,
+      keyLength,
+      afterLength,
+      beforeLength,
+    );
     // Nearly every row is of this one shape: a literal is cheaper than spreading.
     mutations.push(
       movedLength < 0 && cameAt === undefined
@@ -191,6 +189,31 @@ export function decodeTable(entry: StagedEntry): TableMutations {
   return names === ''
     ? { table, mutations }
     : { table, keyColumns: JSON.parse(names) as string[], mutations };
+}
+
+/** The row whose key begins at `start`; what is null has the length -1. */
+export function mutationAt(
+  text: string,
+  time: Timestamp,
+  start: number,
+  keyLength: number,
+  afterLength: number,
+  beforeLength: number,
+): Mutation {
+  const afterStart = start + keyLength;
+  const beforeStart = afterStart + Math.max(afterLength, 0);
+  return {
+    time,
+    key: text.slice(start, afterStart) as JsonText,
+    after:
+      afterLength < 0
+        ? null
+        : (text.slice(afterStart, beforeStart) as JsonText),
+    before:
+      beforeLength < 0
+        ? null
+        : (text.slice(beforeStart, beforeStart + beforeLength) as JsonText),
+  };
 }
 
 /** Throws E2006 when the body is not what was written. */

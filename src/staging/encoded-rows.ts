@@ -10,7 +10,6 @@ import { isAscii } from 'node:buffer';
 import { unitsHash } from '../lib/text-hash.ts';
 import type {
   EncodedRows,
-  JsonText,
   Mutation,
   TableMutations,
   VisitEncodedRow,
@@ -24,6 +23,7 @@ import {
   damaged,
   headBytes,
   isPlainFormat,
+  mutationAt,
   namelessVersion,
   timeLength,
 } from './batch-codec.ts';
@@ -84,10 +84,6 @@ export class EncodedRow {
       Math.max(this.afterLength, 0) +
       Math.max(this.beforeLength, 0)
     );
-  }
-
-  get end(): number {
-    return this.start + this.textLength;
   }
 
   get mutation(): Mutation {
@@ -170,7 +166,7 @@ export function encodedTable(
   table: string,
   rows: readonly EncodedRow[],
 ): TableMutations {
-  const held = new HeldRows(rows);
+  const held = new PlacedRows(rows);
   return {
     table,
     encoded: held,
@@ -183,7 +179,7 @@ export function encodedTable(
 /** `places`: of a row its text, its time, where it starts, and three lengths. */
 const stride = 6;
 
-class HeldRows implements EncodedRows {
+class PlacedRows implements EncodedRows {
   readonly rowCount: number;
   readonly oldest: Timestamp;
   readonly keyHashes: Int32Array;
@@ -251,23 +247,16 @@ class HeldRows implements EncodedRows {
     const mutations: Mutation[] = [];
     for (let place = 0; place < places.length; place += stride) {
       const { text, start } = texts[places[place]!]!;
-      const keyStart = places[place + 2]! - start;
-      const afterStart = keyStart + places[place + 3]!;
-      const afterLength = places[place + 4]!;
-      const beforeStart = afterStart + Math.max(afterLength, 0);
-      const beforeLength = places[place + 5]!;
-      mutations.push({
-        time: this.#times[places[place + 1]!]!,
-        key: text.slice(keyStart, afterStart) as JsonText,
-        after:
-          afterLength < 0
-            ? null
-            : (text.slice(afterStart, beforeStart) as JsonText),
-        before:
-          beforeLength < 0
-            ? null
-            : (text.slice(beforeStart, beforeStart + beforeLength) as JsonText),
-      });
+      mutations.push(
+        mutationAt(
+          text,
+          this.#times[places[place + 1]!]!,
+          places[place + 2]! - start,
+          places[place + 3]!,
+          places[place + 4]!,
+          places[place + 5]!,
+        ),
+      );
     }
     return mutations;
   }

@@ -45,6 +45,11 @@ export function entriesOf(...mutations: Mutation[]): NewEntry[] {
   return encodeEntries(schema, [{ table: 'orders', mutations }]);
 }
 
+/** As a store gives it back. */
+export function staged(entry: NewEntry): StagedEntry {
+  return { ...entry, id: '000000000007', byteCount: entry.body.length };
+}
+
 export const everything = {
   after: zeroTimestamp,
   through: maxTimestamp,

@@ -12,12 +12,7 @@ import {
   decodeTable,
   encodeEntries,
 } from '../../src/staging/batch-codec.ts';
-import type { NewEntry, StagedEntry } from '../../src/staging/staging.ts';
-import { at, row, schema } from '../contract/staging-place.ts';
-
-function staged(entry: NewEntry): StagedEntry {
-  return { ...entry, id: '000000000007', byteCount: entry.body.length };
-}
+import { at, row, schema, staged } from '../contract/staging-place.ts';
 
 const text = fc
   .oneof(

@@ -8,12 +8,7 @@ import {
   type EncodedRow,
   encodedTable,
 } from '../../src/staging/encoded-rows.ts';
-import type { NewEntry, StagedEntry } from '../../src/staging/staging.ts';
-import { at, row, schema } from '../contract/staging-place.ts';
-
-function staged(entry: NewEntry): StagedEntry {
-  return { ...entry, id: '000000000007', byteCount: entry.body.length };
-}
+import { at, row, schema, staged } from '../contract/staging-place.ts';
 
 const ascii = fc.oneof(
   fc.string({ maxLength: 20 }),

@@ -1,4 +1,5 @@
 import { asReplicatorError } from '../../failure/failure.ts';
+import { textHash } from '../../lib/text-hash.ts';
 import {
   type JsonText,
   type Mutation,
@@ -127,7 +128,7 @@ async function versionsOf(
       }
       for (const mutation of mutations) {
         if (
-          hashOf(mutation.key) % count !== index ||
+          (textHash(mutation.key) >>> 0) % count !== index ||
           isSetAside(table, mutation.key)
         ) {
           continue;
@@ -202,13 +203,4 @@ async function crosses(
     performance.now() - startedAtMs,
   );
   return true;
-}
-
-/** FNV-1a, so that rows fall into parts evenly. */
-function hashOf(key: JsonText): number {
-  let hash = 2_166_136_261;
-  for (let index = 0; index < key.length; index += 1) {
-    hash = Math.imul(hash ^ key.charCodeAt(index), 16_777_619) >>> 0;
-  }
-  return hash;
 }

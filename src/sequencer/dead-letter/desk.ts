@@ -16,6 +16,7 @@ import type {
 import type {
   Applier,
   ApplyOrder,
+  TableRows,
   TableShape,
   TargetTransaction,
 } from '../../target/target.ts';
@@ -29,7 +30,6 @@ import {
   withMoves,
 } from './open-letters.ts';
 import { routeTable, type TableRoute, type Verdict } from './route.ts';
-import type { TableRows } from './row-units.ts';
 
 /** What one open transaction has done to the letters so far. */
 interface Notes {

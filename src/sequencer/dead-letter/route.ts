@@ -22,9 +22,8 @@ import {
 import { byVersion } from '../../mutation/row-version.ts';
 import type { NewDeadLetter } from '../../target/dead-letters.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
-import type { TableShape } from '../../target/target.ts';
+import type { TableRows, TableShape } from '../../target/target.ts';
 import { noteLetter, type OpenRows, withMoves } from './open-letters.ts';
-import type { TableRows } from './row-units.ts';
 
 /** Why a row of one source transaction is set aside. */
 export interface Verdict {

@@ -5,12 +5,7 @@ import {
   type Mutation,
 } from '../../mutation/mutation.ts';
 import { tableOrder } from '../../target/table-order.ts';
-import type { TableShape } from '../../target/target.ts';
-
-export interface TableRows {
-  readonly table: TableShape;
-  readonly mutations: readonly Mutation[];
-}
+import type { TableRows, TableShape } from '../../target/target.ts';
 
 /**
  * All versions of one row in one source transaction, also under the key that

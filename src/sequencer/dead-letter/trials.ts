@@ -5,6 +5,7 @@ import { wholeRowTest } from '../../target/row-shape.ts';
 import type {
   Applier,
   ApplyOrder,
+  TableRows,
   TableShape,
   Target,
 } from '../../target/target.ts';
@@ -16,7 +17,6 @@ import {
   type RowUnit,
   rowsOfUnits,
   rowUnits,
-  type TableRows,
 } from './row-units.ts';
 import { unitNeeds } from './unit-needs.ts';
 

@@ -8,7 +8,11 @@ import { maxTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../../target/target.ts';
-import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
+import {
+  decodedTables,
+  joinedBatch,
+  tablesInShape,
+} from '../reading/batch-tables.ts';
 import type { DeadLetterDesk } from '../dead-letter/desk.ts';
 import { takeRowsApart } from '../dead-letter/lone-rows.ts';
 import { readBatches } from '../reading/read-batches.ts';
@@ -95,11 +99,7 @@ async function* stagedBatches(
     signal,
   )) {
     if (!batch.onlyUnlinks) {
-      const tables = batch.tables.map(({ table, mutations }) => ({
-        table,
-        mutations,
-      }));
-      yield { ...batch, tables };
+      yield { ...batch, tables: decodedTables(batch.tables) };
     }
   }
 }

@@ -16,6 +16,7 @@ import type {
 } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
 import { HeldLocks } from './held-locks.ts';
+import { type Giant, giantOf, keptAlive } from './kept-alive.ts';
 import { emptiesTable, type LockGrain, lockNames } from './row-locks.ts';
 
 export interface OrderedApplyOptions {
@@ -71,53 +72,6 @@ interface Crossing {
   /** Resolves when its statements may run: another one may get ready behind it. */
   readonly runs: PromiseWithResolvers<void>;
   hasCommitted: boolean;
-}
-
-/** One transaction of fragments, until the last of them. */
-interface Giant extends AsyncDisposable {
-  readonly transaction: TargetTransaction;
-  readonly startedAtMs: number;
-  rowCount: number;
-}
-
-/** Far below any timeout that a server may have for idle transactions. */
-const keepAliveMs = 2_000;
-
-/** Speaks for a transaction that waits for us, until it is disposed. */
-function keptAlive(
-  transaction: TargetTransaction,
-): Disposable & { throwIfLost(): void } {
-  let lost: { error: unknown } | null = null;
-  const timer = setInterval(() => {
-    transaction.keepAlive().catch((error: unknown) => {
-      lost ??= { error };
-    });
-  }, keepAliveMs);
-  return {
-    throwIfLost() {
-      if (lost) {
-        throw lost.error;
-      }
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
-  };
-}
-
-/**
- * Its rows may lie far apart in the log, so that longer than --applyTimeout
- * may pass between two of its fragments. Who writes next hears of a failure.
- */
-function giantOf(transaction: TargetTransaction): Giant {
-  const alive = keptAlive(transaction);
-  return {
-    transaction,
-    startedAtMs: performance.now(),
-    rowCount: 0,
-    async [Symbol.asyncDispose]() {
-      alive[Symbol.dispose]();
-      await transaction[Symbol.asyncDispose]();
-    },
-  };
 }
 
 /** What a batch waits for: its begin for the first, its commit for the second. */

@@ -24,21 +24,23 @@ export function tablesInShape(
         detail: `the table ${shape.name}.${table} is gone from the target, and ${part.mutations.length} staged rows need it`,
       });
     }
-    const { encoded } = part;
-    return encoded
-      ? {
-          table: found,
-          encoded,
-          get mutations() {
-            return part.mutations;
-          },
-        }
-      : { table: found, mutations: part.mutations };
+    return {
+      table: found,
+      ...(part.encoded && { encoded: part.encoded }),
+      get mutations() {
+        return part.mutations;
+      },
+    };
   });
 }
 
 /** For those who know a row by its object: encoded rows are decoded, once. */
-export function decodedTables(tables: readonly TableRows[]): TableRows[] {
+export function decodedTables<Table>(
+  tables: readonly {
+    readonly table: Table;
+    readonly mutations: readonly Mutation[];
+  }[],
+): { table: Table; mutations: readonly Mutation[] }[] {
   return tables.map(({ table, mutations }) => ({ table, mutations }));
 }
 

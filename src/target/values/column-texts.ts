@@ -80,6 +80,15 @@ export function textInstead(
   );
 }
 
+/** The values of the primary key's columns, in key order. */
+export function keyValues({
+  table,
+  columns,
+  values,
+}: ColumnarRows): (readonly JsonText[])[] {
+  return table.primaryKey.map((column) => values[columns.indexOf(column)]!);
+}
+
 /** The JSON of the primary key, in key order. */
 export function rowKey(rows: ColumnarRows, row: number): JsonText[] {
   return rows.table.primaryKey.map(

@@ -10,7 +10,7 @@ import {
   type FoldedTable,
   foldTable,
 } from '../../../src/target/apply/folded-table.ts';
-import { at, schema } from '../../contract/staging-place.ts';
+import { at, schema, staged } from '../../contract/staging-place.ts';
 import { column, tableShape } from '../postgres/shapes.ts';
 
 const table = tableShape('item', [
@@ -66,7 +66,7 @@ test.each([
         fc.array(mutation, { minLength: 1, maxLength: 12 }),
         (mutations) => {
           const [entry] = encodeEntries(schema, [{ table: 'item', mutations }]);
-          const { rows } = encodedRows({ ...entry!, id: '1', byteCount: 1 })!;
+          const { rows } = encodedRows(staged(entry!))!;
           const { encoded, mutations: decoded } = encodedTable('item', rows);
           let decodings = 0;
           const options = { ignoreUnknownColumns: false };

@@ -200,9 +200,8 @@ export class WebhookServer implements AsyncDisposable {
   #addWebhook(): void {
     const { app } = this;
     app.removeAllContentTypeParsers();
-    // There is nothing to parse: the webhook reads its body by itself, and the
-    // framework takes an HTTP/2 request that tells neither length nor type for
-    // one without a body.
+    // The webhook is answered before the framework would parse anything, and of
+    // what has no route no body is read.
     app.addContentTypeParser('*', (_request, _body, done) => done(null));
     app.setErrorHandler((error, _request, reply) => {
       this.#refuse(reply, asHttpFailure(error));

@@ -8,7 +8,11 @@
 import type { JsonText } from '../../../mutation/mutation.ts';
 import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { ValuePolicies } from '../../value-policy.ts';
-import { type ColumnarRows, textInstead } from '../../values/column-texts.ts';
+import {
+  type ColumnarRows,
+  keyValues,
+  textInstead,
+} from '../../values/column-texts.ts';
 import { codecOf } from './codec.ts';
 import {
   type CellWriter,
@@ -60,11 +64,8 @@ export function loadedRows(
     longestTokens: values.map(longestOf),
     hasNumberKeys:
       table.primaryKey.length > 0 &&
-      table.primaryKey.every(
-        (column) =>
-          codecOf(column).kind === 'integer' &&
-          values[columns.indexOf(column)]!.every(isPlainInteger),
-      ),
+      table.primaryKey.every((key) => codecOf(key).kind === 'integer') &&
+      keyValues(rows).every((tokens) => tokens.every(isPlainInteger)),
     file: loadFile(rows, policies),
   };
 }

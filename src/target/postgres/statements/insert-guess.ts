@@ -10,7 +10,11 @@
  * come again hardly ever pays for a guess, nor its server's log.
  */
 import { ShapePlans } from '../../apply/shape-plans.ts';
-import { type ColumnarRows, columnarRows } from '../../values/column-texts.ts';
+import {
+  type ColumnarRows,
+  columnarRows,
+  keyValues,
+} from '../../values/column-texts.ts';
 import type { ShapeRows } from '../../target.ts';
 import { rowSource } from '../values/row-source.ts';
 import { insertStatement } from './keyless-statements.ts';
@@ -104,17 +108,14 @@ function mayGuess({
 }
 
 /** The keys of some of the rows, spread over all. */
-export function sampledKeys({
-  table,
-  columns,
-  values,
-  rowCount,
-}: ShapeRows): ColumnarRows {
-  const step = Math.ceil(rowCount / sampledRows);
-  const keys = table.primaryKey.map(({ name }) =>
-    values[columns.findIndex((column) => column.name === name)]!.filter(
-      (_, row) => row % step === 0,
-    ),
+export function sampledKeys(rows: ShapeRows): ColumnarRows {
+  const step = Math.ceil(rows.rowCount / sampledRows);
+  const keys = keyValues(rows).map((tokens) =>
+    tokens.filter((_, row) => row % step === 0),
   );
-  return columnarRows({ table, keys, rowCount: keys[0]!.length });
+  return columnarRows({
+    table: rows.table,
+    keys,
+    rowCount: keys[0]!.length,
+  });
 }

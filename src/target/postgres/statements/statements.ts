@@ -104,17 +104,17 @@ function conflictUpsert(
     insertInto(table, columns),
     `select ${valueList(columns)}`,
     `from ${rowSource(columns)}`,
-    ...(inKeyOrder ? [`order by ${keyValues(table, columns)}`] : []),
+    ...(inKeyOrder ? [`order by ${keyExpressions(table, columns)}`] : []),
     `on conflict (${nameList(table.primaryKey)}) do ${action}`,
   ].join('\n');
 }
 
-function keyValues(table: TableShape, columns: readonly ColumnShape[]): string {
+function keyExpressions(
+  table: TableShape,
+  columns: readonly ColumnShape[],
+): string {
   return table.primaryKey
-    .map(({ name }) => {
-      const index = columns.findIndex((column) => column.name === name);
-      return valueExpression(columns[index]!, index);
-    })
+    .map((column) => valueExpression(column, columns.indexOf(column)))
     .join(', ');
 }
 
