@@ -1,6 +1,13 @@
 import { HeldRows } from './held-rows.ts';
 import type { LockSet } from './row-locks.ts';
 
+export interface Taken<Holder> {
+  /** Whoever has to end before the locks may be used. */
+  readonly blockers: ReadonlySet<Holder>;
+  /** Of the rows taken, those that others have: hashes of their keys by table. */
+  readonly sharedRows: ReadonlyMap<string, ReadonlySet<number>>;
+}
+
 /**
  * Who holds which locks. A lock that is taken exclusively passes to the one
  * who takes it last: he waits for those before him, and whoever comes then
@@ -11,13 +18,9 @@ export class HeldLocks<Holder> {
   readonly #shared = new Map<string, Set<Holder>>();
   readonly #rows = new HeldRows<Holder>();
 
-  /** Answers whoever has to end before the locks may be used. */
-  take(
-    { exclusive, shared, rows }: LockSet,
-    holder: Holder,
-  ): ReadonlySet<Holder> {
+  take({ exclusive, shared, rows }: LockSet, holder: Holder): Taken<Holder> {
     const blockers = new Set<Holder>();
-    this.#rows.take(rows, holder, blockers);
+    const sharedRows = this.#rows.take(rows, holder, blockers);
     for (const name of exclusive) {
       const before = this.#exclusive.get(name);
       if (before !== undefined) {
@@ -41,7 +44,7 @@ export class HeldLocks<Holder> {
         this.#shared.set(name, new Set([holder]));
       }
     }
-    return blockers;
+    return { blockers, sharedRows };
   }
 
   release({ exclusive, shared }: LockSet, holder: Holder): void {

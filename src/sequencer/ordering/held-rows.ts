@@ -25,31 +25,42 @@ export class HeldRows<Holder> {
 
   /**
    * Adds whoever had one of the rows, known by the hashes of their keys
-   * (`textHash`), to `blockers`.
+   * (`textHash`), to `blockers`. Answers which rows somebody had.
    */
   take(
     rows: ReadonlyMap<string, Int32Array>,
     holder: Holder,
     blockers: Set<Holder>,
-  ): void {
+  ): ReadonlyMap<string, ReadonlySet<number>> {
+    const sharedRows = new Map<string, ReadonlySet<number>>();
     const number = this.#numberOf(holder);
     let elder = nobody;
     for (const [table, keyHashes] of rows) {
       this.#makeRoom(keyHashes.length);
       const seed = this.#seedOf(table);
+      const shared = new Set<number>();
       for (let row = 0; row < keyHashes.length; row += 1) {
         const hash = placedHash(keyHashes[row]!, seed);
         const before = this.#replace(hash, number);
-        // Mostly it is the one as before, or nobody.
-        if (before !== number && before !== elder) {
-          const blocker = this.#holders.get(before);
-          if (blocker !== undefined) {
-            elder = before;
-            blockers.add(blocker);
-          }
+        // Mostly it is nobody, or the one as before.
+        if (before === nobody || before === number) {
+          continue;
         }
+        if (before !== elder) {
+          const blocker = this.#holders.get(before);
+          if (blocker === undefined) {
+            continue;
+          }
+          elder = before;
+          blockers.add(blocker);
+        }
+        shared.add(keyHashes[row]!);
+      }
+      if (shared.size > 0) {
+        sharedRows.set(table, shared);
       }
     }
+    return sharedRows;
   }
 
   release(holder: Holder): void {

@@ -15,9 +15,15 @@ import type {
   CommitMark,
 } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
-import { HeldLocks } from './held-locks.ts';
+import { HeldLocks, type Taken } from './held-locks.ts';
 import { type Giant, giantOf, keptAlive } from './kept-alive.ts';
-import { emptiesTable, type LockGrain, lockNames } from './row-locks.ts';
+import {
+  emptiesTable,
+  type LockGrain,
+  lockNames,
+  type LockSet,
+} from './row-locks.ts';
+import { type SplitBatch, splitBatch } from './split-batch.ts';
 
 export interface OrderedApplyOptions {
   readonly target: Target;
@@ -80,6 +86,8 @@ interface Elders {
   readonly lastCommit: Promise<void>;
   /** The youngest of the blockers; null where the batch must not follow it. */
   readonly leader: Crossing | null;
+  /** Null: the batch waits as a whole. */
+  readonly split: SplitBatch | null;
 }
 
 /** A transaction behind that of another batch, on its connection. */
@@ -119,6 +127,13 @@ const unexplainedStallMs = 5_000;
  *
  *     batch 1  begin ─ statements ─ commit
  *     batch 2      (fold, bind)           begin ─ statements ─ commit
+ *
+ * Where it shares but a few rows, of tables that stand alone, it begins beside
+ * the elder with the others (split-batch.ts), and writes those few when it is
+ * its turn to commit:
+ *
+ *     batch 1  begin ─ statements ─ commit
+ *     batch 2  begin ─ free rows ─ ─ ─ ─ ─ shared rows ─ commit
  *
  * Where they meet all the same, the younger one fails, or holds what an elder
  * waits for. It is rolled back and runs again as the eldest, beside no other:
@@ -200,17 +215,12 @@ export class OrderedApply {
       runs: Promise.withResolvers(),
       hasCommitted: false,
     };
-    const blockers = this.#blockers(crossing, this.#held.take(locks, crossing));
-    const mayFollow =
-      this.#options.commitInOrder &&
-      !isAlone &&
-      this.#options.mayFollow?.() === true;
-    const elders = {
-      blockers: blockers.map(({ ended }) => ended),
-      lastCommit: this.#lastCommit,
-      leader: mayFollow ? (blockers.at(-1) ?? null) : null,
-    };
-    crossing.isBehind = blockers.length > 0;
+    const elders = this.#eldersOf(
+      crossing,
+      locks,
+      this.#held.take(locks, crossing),
+    );
+    crossing.isBehind = elders.blockers.length > 0;
     this.#submitCount += 1;
     this.#crossings.add(crossing);
     void crossing.ended.then(() => {
@@ -224,6 +234,36 @@ export class OrderedApply {
     const committed = this.#cross(crossing, elders);
     committed.then(settle.resolve, settle.resolve);
     return { committed };
+  }
+
+  #eldersOf(
+    crossing: Crossing,
+    { exclusive, shared }: LockSet,
+    taken: Taken<Crossing>,
+  ): Elders {
+    const { batch, isAlone, grain } = crossing;
+    const blockers = this.#blockers(crossing, taken.blockers);
+    const lastCommit = this.#lastCommit;
+    const mayFollow =
+      this.#options.commitInOrder &&
+      !isAlone &&
+      this.#options.mayFollow?.() === true;
+    const sharesRowsOnly =
+      exclusive.size === 0 &&
+      shared.size === 0 &&
+      blockers.every((elder) => !elder.isAlone && elder.grain === grain);
+    const split =
+      mayFollow && sharesRowsOnly && blockers.length > 0
+        ? splitBatch(batch.tables, taken.sharedRows, this.#options.shape)
+        : null;
+    return split
+      ? { blockers: [], lastCommit, leader: null, split }
+      : {
+          blockers: blockers.map(({ ended }) => ended),
+          lastCommit,
+          leader: mayFollow ? (blockers.at(-1) ?? null) : null,
+          split,
+        };
   }
 
   /** The end of the batch that failed first; null while none has. */
@@ -250,7 +290,7 @@ export class OrderedApply {
   }
 
   async #cross(crossing: Crossing, elders: Elders): Promise<void> {
-    const { blockers, lastCommit, leader } = elders;
+    const { blockers, leader, lastCommit } = elders;
     const startedAtMs = performance.now();
     try {
       const unblocked = Promise.all(blockers);
@@ -263,9 +303,7 @@ export class OrderedApply {
         await unblocked;
       }
       const followed = begun && { leader: leader!, transaction: begun };
-      if (
-        !(await this.#wentThroughBesideElders(crossing, lastCommit, followed))
-      ) {
+      if (!(await this.#wentThroughBesideElders(crossing, elders, followed))) {
         await lastCommit;
         this.#throwIfFailedBefore(crossing.index);
         await this.#attempt(crossing, lastCommit);
@@ -283,14 +321,14 @@ export class OrderedApply {
   /** False: it failed in a way that may be due to elders, and is undone. */
   async #wentThroughBesideElders(
     crossing: Crossing,
-    lastCommit: Promise<void>,
+    { lastCommit, split }: Elders,
     followed: Followed | null,
   ): Promise<boolean> {
     const [eldest] = this.#crossings;
     const hasElders = this.#options.commitInOrder && eldest !== crossing;
     try {
       this.#throwIfFailedBefore(crossing.index);
-      await this.#attempt(crossing, lastCommit, followed);
+      await this.#attempt(crossing, lastCommit, { followed, split });
       return true;
     } catch (error) {
       const hasElderFailed =
@@ -329,7 +367,13 @@ export class OrderedApply {
   async #attempt(
     crossing: Crossing,
     lastCommit: Promise<void>,
-    followed: Followed | null = null,
+    {
+      followed,
+      split,
+    }: { readonly followed: Followed | null } & Pick<Elders, 'split'> = {
+      followed: null,
+      split: null,
+    },
   ): Promise<void> {
     const { batch } = crossing;
     try {
@@ -341,14 +385,12 @@ export class OrderedApply {
       crossing.transaction = transaction;
       crossing.runs.resolve(followed?.leader.ended);
       this.#tellOpen();
-      await this.#options.applier.apply(
-        tablesInShape(batch.tables, this.#options.shape),
-        transaction,
-        this.#signal,
-        this.#options.order,
-      );
+      await this.#apply(split?.free ?? batch.tables, transaction);
       if (this.#options.commitInOrder) {
         await this.#turn(crossing, transaction, lastCommit);
+      }
+      if (split) {
+        await this.#apply(split.shared, transaction);
       }
       crossing.state = 'committing';
       await transaction.commit(this.#options.markFor(batch.through));
@@ -360,6 +402,18 @@ export class OrderedApply {
         this.#tellOpen();
       }
     }
+  }
+
+  async #apply(
+    tables: Batch['tables'],
+    transaction: TargetTransaction,
+  ): Promise<void> {
+    await this.#options.applier.apply(
+      tablesInShape(tables, this.#options.shape),
+      transaction,
+      this.#signal,
+      this.#options.order,
+    );
   }
 
   #tellOpen(): void {

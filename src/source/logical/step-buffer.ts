@@ -5,6 +5,7 @@ import {
   type TableMutations,
 } from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
+import { standsAlone } from '../../target/lone-table.ts';
 import type { TableShape } from '../../target/target.ts';
 import type { MutationSink, TargetTable } from './decode/row-decoder.ts';
 
@@ -296,26 +297,6 @@ function placesOf({ mutations, runFrom, openFrom }: Part): Map<string, number> {
     places.set(mutations[index]!.key, index);
   }
   return places;
-}
-
-/**
- * Nothing but its key holds one of its rows against another: no unique value,
- * no reference, no rule of the target's own. Where that is not known it does not.
- */
-function standsAlone({
-  primaryKey,
-  uniqueKeys,
-  foreignKeys,
-  columns,
-  changesQuietly = false,
-}: TableShape): boolean {
-  return (
-    changesQuietly &&
-    primaryKey.length > 0 &&
-    uniqueKeys.length === 0 &&
-    foreignKeys.length === 0 &&
-    !columns.some(({ referred }) => referred)
-  );
 }
 
 /** Partitions that go into one table each have their own array. */

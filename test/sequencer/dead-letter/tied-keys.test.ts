@@ -57,7 +57,7 @@ class Crossings {
       blockers: new Set(),
       route: null,
     };
-    crossing.blockers = this.#held.take(locks, crossing);
+    crossing.blockers = this.#held.take(locks, crossing).blockers;
     this.#under.push(crossing);
   }
 

@@ -1,4 +1,7 @@
-/** Batches that get ready behind an elder, on its connection, while all may fail. */
+/**
+ * Batches that get ready behind an elder, on its connection, or beside it with
+ * the rows that they do not share with it, while all may fail.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import {
@@ -97,32 +100,55 @@ test(
   'no batch is lost, torn or out of order, whatever fails around one that follows another',
   { timeout: 300_000 },
   async () => {
-    await using fixture = await postgresFixture();
-    await fixture.sql(
-      `create table hot (id int primary key, n int not null);
-       create table log (id int primary key)`,
-    );
-    const faults = new Faults(fixture);
-    let checkpoint: TargetCheckpoint | null = null;
-    for (let run = 0; run < runCount; run += 1) {
-      checkpoint = await faults.passed(() =>
-        fixture.target.claimCheckpoint(fixture.schema, 'here', null),
-      );
-      expect(checkpoint).not.toBeNull();
-      await runOnce(fixture, faults, checkpoint!);
-    }
+    const faults = await runAll(0);
     expect(faults.followCount).toBeGreaterThan(runCount);
-    expect(faults.failureCount).toBeGreaterThan(runCount / 2);
-    expect(fixture.target.poolCounts().total).toBe(
-      fixture.target.poolCounts().idle,
-    );
   },
 );
 
+test(
+  'no batch is lost, torn or out of order, whatever fails around one that writes beside another what they do not share',
+  { timeout: 300_000 },
+  async () => {
+    const faults = await runAll(220);
+    expect(faults.besideCount).toBeGreaterThan(runCount);
+  },
+);
+
+/** `wideCount`: rows that a batch shares with the fifth before it alone. */
+async function runAll(wideCount: number): Promise<Faults> {
+  await using fixture = await postgresFixture();
+  await fixture.sql(
+    `create table hot (id int primary key, n int not null);
+     create table log (id int primary key);
+     create table wide (id int primary key, n int not null)`,
+  );
+  const faults = new Faults(fixture);
+  let checkpoint: TargetCheckpoint | null = null;
+  for (let run = 0; run < runCount; run += 1) {
+    checkpoint = await faults.passed(() =>
+      fixture.target.claimCheckpoint(fixture.schema, 'here', null),
+    );
+    expect(checkpoint).not.toBeNull();
+    await runOnce({ fixture, faults, wideCount }, checkpoint!);
+  }
+  expect(faults.failureCount).toBeGreaterThan(runCount / 2);
+  expect(fixture.target.poolCounts().total).toBe(
+    fixture.target.poolCounts().idle,
+  );
+  return faults;
+}
+
 /** Ten batches, each of which writes the row of the one before, and deletes its other one. */
 async function runOnce(
-  fixture: PostgresFixture,
-  faults: Faults,
+  {
+    fixture,
+    faults,
+    wideCount,
+  }: {
+    readonly fixture: PostgresFixture;
+    readonly faults: Faults;
+    readonly wideCount: number;
+  },
   claimed: TargetCheckpoint,
 ): Promise<void> {
   const { schema } = fixture;
@@ -132,7 +158,7 @@ async function runOnce(
   const first = numberOf(inTarget);
   const last = first + batchCount;
   const stop = new AbortController();
-  const watching = watch(fixture, stop.signal);
+  const watching = watch(fixture, wideCount, stop.signal);
   while (numberOf(inTarget) < last) {
     const committed: number[] = [];
     const before = inTarget;
@@ -170,6 +196,7 @@ async function runOnce(
               [number - 1, null],
               [number, {}],
             ],
+            ...(wideCount > 0 && { wide: wideRows(number, wideCount) }),
           }),
         );
       }
@@ -191,6 +218,25 @@ async function runOnce(
   expect(await fixture.rows('select id from log')).toEqual([[String(last)]]);
 }
 
+const wideClasses = 5;
+
+function wideRows(
+  number: number,
+  count: number,
+): [id: number, after: { n: number }][] {
+  const first = (number % wideClasses) * count;
+  return Array.from({ length: count }, (_, at) => [first + at, { n: number }]);
+}
+
+/** What all `wide` rows add up to behind so many batches. */
+function wideSum(number: number, count: number): number {
+  let sum = 0;
+  for (let at = 0; at < wideClasses && number > at; at += 1) {
+    sum += (number - at) * count;
+  }
+  return sum;
+}
+
 function numberOf({ applied }: TargetCheckpoint): number {
   return applied === zeroTimestamp ? 0 : wallTimeMs(applied);
 }
@@ -198,18 +244,22 @@ function numberOf({ applied }: TargetCheckpoint): number {
 /** Every state that a reader sees is that of one batch, whole. */
 async function watch(
   fixture: PostgresFixture,
+  wideCount: number,
   stop: AbortSignal,
 ): Promise<void> {
   while (!stop.aborted) {
-    const [[applied, hot, log]] = (await fixture.rows(
+    const [[applied, hot, log, wide]] = (await fixture.rows(
       `select (select applied from replicator_checkpoint),
               (select coalesce(max(n), 0) from hot),
-              (select coalesce(string_agg(id::text, ','), '0') from log)`,
-    )) as [[string, string, string]];
-    const number = String(
-      applied === zeroTimestamp ? 0 : wallTimeMs(applied as never),
-    );
-    expect({ hot, log }).toEqual({ hot: number, log: number });
+              (select coalesce(string_agg(id::text, ','), '0') from log),
+              (select coalesce(sum(n), 0) from wide)`,
+    )) as [[string, string, string, string]];
+    const number = applied === zeroTimestamp ? 0 : wallTimeMs(applied as never);
+    expect({ hot, log, wide }).toEqual({
+      hot: String(number),
+      log: String(number),
+      wide: String(wideSum(number, wideCount)),
+    });
     await sleep(1);
   }
 }
@@ -218,6 +268,9 @@ async function watch(
 class Faults {
   readonly #fixture: PostgresFixture;
   followCount = 0;
+  /** Transactions that began while another one was open. */
+  besideCount = 0;
+  #openCount = 0;
   failureCount = 0;
   /** Resolves when no session is ended any more. */
   #killed: Promise<void> = Promise.resolve();
@@ -239,9 +292,11 @@ class Faults {
   }
 
   around(target: Target): Target {
-    return wrapBegin(target, async (signal) =>
-      this.#transaction(await target.begin(signal)),
-    );
+    return wrapBegin(target, async (signal) => {
+      const transaction = await target.begin(signal);
+      this.besideCount += this.#openCount > 0 ? 1 : 0;
+      return this.#transaction(transaction);
+    });
   }
 
   #transaction(inner: TargetTransaction): TargetTransaction {
@@ -255,6 +310,7 @@ class Faults {
         throw new ReplicatorError('E4002', { detail: 'behind a statement' });
       }
     };
+    this.#openCount += 1;
     return {
       parking: inner.parking,
       upsert: (rows) => written(() => inner.upsert(rows)),
@@ -280,7 +336,10 @@ class Faults {
       },
       keepAlive: () => inner.keepAlive(),
       waitsForLock: () => inner.waitsForLock(),
-      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => {
+        this.#openCount -= 1;
+        return inner[Symbol.asyncDispose]();
+      },
     } as TargetTransaction;
   }
 

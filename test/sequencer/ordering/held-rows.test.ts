@@ -11,8 +11,9 @@ class MappedRows {
   take(
     rows: ReadonlyMap<string, readonly string[]>,
     holder: string,
-  ): Set<string> {
+  ): { blockers: Set<string>; shared: string[] } {
     const blockers = new Set<string>();
+    const shared: string[] = [];
     for (const [table, keys] of rows) {
       const owners = this.#owners.get(table) ?? new Map<string, string>();
       this.#owners.set(table, owners);
@@ -20,11 +21,12 @@ class MappedRows {
         const owner = owners.get(key);
         if (owner && owner !== holder && !this.#ended.has(owner)) {
           blockers.add(owner);
+          shared.push(`${table} ${textHash(key)}`);
         }
         owners.set(key, holder);
       }
     }
-    return blockers;
+    return { blockers, shared };
   }
 
   release(holder: string): void {
@@ -32,7 +34,7 @@ class MappedRows {
   }
 }
 
-test('the last of those who took a row and have not ended is found, however many rows came and went', () => {
+test('the last of those who took a row and have not ended is found, and which rows those are, however many rows came and went', () => {
   const rows = fc
     .tuple(
       fc.constantFrom('a', 'b'),
@@ -62,7 +64,7 @@ test('the last of those who took a row and have not ended is found, however many
           taken.set(table, (taken.get(table) ?? []).concat(keys));
         }
         const blockers = new Set<string>();
-        held.take(
+        const sharedRows = held.take(
           new Map(
             [...taken].map(([table, keys]) => [
               table,
@@ -72,7 +74,12 @@ test('the last of those who took a row and have not ended is found, however many
           holder,
           blockers,
         );
-        const expected = model.take(taken, holder);
+        const { blockers: expected, shared } = model.take(taken, holder);
+        const found = [...sharedRows].flatMap(([table, hashes]) =>
+          [...hashes].map((hash) => `${table} ${hash}`),
+        );
+        expect(shared.filter((row) => !found.includes(row))).toEqual([]);
+        vainCount += found.filter((row) => !shared.includes(row)).length;
         const elders = new Set(blockers);
         for (const blocker of blockers) {
           for (const elder of waits.get(blocker) ?? []) {

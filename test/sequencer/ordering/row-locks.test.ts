@@ -90,7 +90,7 @@ function share(
 function meet(a: LockSet, b: LockSet): boolean {
   const held = new HeldLocks<string>();
   held.take(a, 'a');
-  return held.take(b, 'b').has('a');
+  return held.take(b, 'b').blockers.has('a');
 }
 
 test('rows of a table that stands alone only meet themselves', () => {
