@@ -19,7 +19,6 @@ import { deadLetterDialect } from './statements/dead-letter-statements.ts';
 import { MysqlConnection } from './session/driver.ts';
 import { isServerError, targetFailure } from './session/errors.ts';
 import { LockWaits } from './session/lock-waits.ts';
-import { WriteTurns } from './session/write-turns.ts';
 import { introspectSchema } from './catalog/introspect.ts';
 import { quoteSchema } from './catalog/quoting.ts';
 import { MysqlTransaction, type TransactionOptions } from './transaction.ts';
@@ -79,7 +78,6 @@ class MysqlTarget implements Target {
       policies: valuePolicies,
       applyTimeoutMs,
       fewRows,
-      turns: new WriteTurns(),
       isBlocked: (processId) => this.#isBlocked(processId),
     };
     this.#connections = new ConnectionLender({

@@ -39,7 +39,6 @@ import { OrphanRows } from './statements/orphan-rows.ts';
 import { literalTexts } from './values/row-encoding.ts';
 import { jsonSource } from './values/row-source.ts';
 import { beginStatement, endStatement } from './session/session.ts';
-import type { WriteTurns } from './session/write-turns.ts';
 import {
   deleteUnreferredStatement,
   setNullStatement,
@@ -64,12 +63,7 @@ export interface TransactionOptions {
   readonly applyTimeoutMs: number;
   /** Up to so many rows of a shape cross as one parameter. */
   readonly fewRows: number | undefined;
-  /** Of the target: how many write at once. */
-  readonly turns: WriteTurns;
 }
-
-/** A write of fewer rows does not wait for its turn. */
-const manyRows = 200;
 
 export class MysqlTransaction implements TargetTransaction {
   readonly #loan: Loan<MysqlConnection>;
@@ -120,7 +114,7 @@ export class MysqlTransaction implements TargetTransaction {
         ) {
           await this.#catchUp();
         }
-        await this.#writeInTurn(rows, now);
+        await this.#orphans.write(this.#connection, rows, now);
         if (later) {
           this.#postponed.push({
             table: rows.table,
@@ -233,17 +227,8 @@ export class MysqlTransaction implements TargetTransaction {
         ...this.#options,
         facts: this.#connection.facts,
       });
-      return () => this.#writeInTurn(rows, work);
+      return (connection) => this.#orphans.write(connection, rows, work);
     });
-  }
-
-  async #writeInTurn(rows: ShapeRows, work: RowWork): Promise<void> {
-    using _ =
-      this.#connection.facts.isMariadb && rows.rowCount >= manyRows
-        ? await this.#options.turns.take()
-        : null;
-    this.#throwIfOver();
-    await this.#orphans.write(this.#connection, rows, work);
   }
 
   async deleteEqual(rows: ShapeRows): Promise<void> {
@@ -413,9 +398,7 @@ export class MysqlTransaction implements TargetTransaction {
     const before = this.#last;
     const done = (async () => {
       await before;
-      if (this.#failure) {
-        throw this.#failure;
-      }
+      this.#throwIfOver();
       try {
         await work(this.#connection);
       } catch (error) {

@@ -1,14 +1,13 @@
-/** A write that waits for its turn when its transaction ends is never begun. */
+/** A write that waits for the one before it when its transaction is aborted is never begun. */
 import { expect, test } from 'vitest';
-import { parseMysqlAddress } from '../../../../src/config/address/mysql.ts';
-import { MysqlConnection } from '../../../../src/target/mysql/session/driver.ts';
-import { WriteTurns } from '../../../../src/target/mysql/session/write-turns.ts';
-import { MysqlTransaction } from '../../../../src/target/mysql/transaction.ts';
-import { defaultTargetOptions } from '../../../../src/target/open-target.ts';
-import { rowsOf, shapeOf } from '../../../contract/target-fixture.ts';
-import { mysqlFixture } from '../fixture.ts';
+import { parseMysqlAddress } from '../../../src/config/address/mysql.ts';
+import { MysqlConnection } from '../../../src/target/mysql/session/driver.ts';
+import { MysqlTransaction } from '../../../src/target/mysql/transaction.ts';
+import { defaultTargetOptions } from '../../../src/target/open-target.ts';
+import { rowsOf, shapeOf } from '../../contract/target-fixture.ts';
+import { mysqlFixture } from './fixture.ts';
 
-test('an abort ends a write that waits for its turn', async () => {
+test('an abort ends a write that has not begun', async () => {
   await using fixture = await mysqlFixture('mariadb');
   await fixture.sql('create table item (id int primary key)');
   const table = (await shapeOf(fixture)).tables.get('item')!;
@@ -21,10 +20,6 @@ test('an abort ends a write that waits for its turn', async () => {
       statementCounts: { hitCount: 0, missCount: 0, dropCount: 0 },
     },
   );
-  const turns = new WriteTurns();
-  for (let writer = 0; writer < 4; writer += 1) {
-    await turns.take();
-  }
   const stop = new AbortController();
   await using transaction = new MysqlTransaction(
     { connection, isDue: () => false, async [Symbol.asyncDispose]() {} },
@@ -32,7 +27,6 @@ test('an abort ends a write that waits for its turn', async () => {
       policies: defaultTargetOptions.valuePolicies,
       applyTimeoutMs,
       fewRows: undefined,
-      turns,
       isBlocked: async () => false,
     },
     stop.signal,
@@ -45,4 +39,5 @@ test('an abort ends a write that waits for its turn', async () => {
   );
   stop.abort(new Error('stopped'));
   await expect(written).rejects.toThrow('stopped');
+  expect(connection.temporaryTables.size).toBe(0);
 });
