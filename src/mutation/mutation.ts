@@ -95,15 +95,28 @@ export interface TableMutations {
 /** Rows of one table that are not decoded yet, each with one key. */
 export interface EncodedRows {
   readonly rowCount: number;
-  /** Of the first of them, which is the oldest. */
+  /** What they count in a batch's `textLength`. */
+  readonly textLength: number;
   readonly oldest: Timestamp;
+  readonly newest: Timestamp;
   /** `textHash` of each row's key. */
   readonly keyHashes: Int32Array;
   /** One of them empties the table. */
   readonly isEmptied: boolean;
   /** In their order. */
   forEach(visit: VisitEncodedRow): void;
+  /** The same, without making texts of them. */
+  forEachKey(visit: VisitEncodedKey): void;
 }
+
+/** The UTF-16 units of the row's key lie there from `start` to `end`. */
+export type VisitEncodedKey = (
+  units: Uint8Array | Uint16Array,
+  start: number,
+  end: number,
+  keyHash: number,
+  time: Timestamp,
+) => void;
 
 /**
  * The row's key lies in the text from `keyStart` to `afterStart`, what it became
@@ -116,6 +129,13 @@ export type VisitEncodedRow = (
   afterEnd: number,
   time: Timestamp,
 ) => void;
+
+/** Without decoding them. */
+export function rowCountOf(
+  part: Pick<TableMutations, 'encoded' | 'mutations'>,
+): number {
+  return part.encoded ? part.encoded.rowCount : part.mutations.length;
+}
 
 /** The oldest time of the rows that come after `after`; null without any. */
 export function oldestTime(

@@ -3,6 +3,7 @@ import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
+import { tablesAsStaged } from '../staging/placed-rows.ts';
 import type { Checkpoint } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
 import type { SchemaShape } from '../target/target.ts';
@@ -108,7 +109,7 @@ export class Pipeline implements Feed {
     await this.readyToAccept();
     this.#house.budget.admit();
     using _underWay = this.#underWay.enter(tables);
-    const [staged, immediate] = await stageRequest(this.#house, {
+    const { staged, entries, ready } = await stageRequest(this.#house, {
       schema: this.schema,
       status: this.status,
       sift: (resolved) => this.#sift(tables, resolved),
@@ -116,7 +117,7 @@ export class Pipeline implements Feed {
     });
     if (staged.length > 0) {
       this.#applying.offer(staged);
-      await immediate?.accept(staged);
+      await ready?.accept(tablesAsStaged(staged, entries));
     }
   }
 

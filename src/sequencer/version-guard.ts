@@ -1,7 +1,12 @@
 import { detachedText } from '../lib/detached-text.ts';
-import type { Mutation, TableMutations } from '../mutation/mutation.ts';
+import type {
+  EncodedRows,
+  Mutation,
+  TableMutations,
+} from '../mutation/mutation.ts';
 import { versionOf } from '../mutation/row-version.ts';
 import {
+  laterTimestamp,
   timeBucket,
   type Timestamp,
   zeroTimestamp,
@@ -56,6 +61,30 @@ export class VersionGuard {
     return mutations.every(isFresh) ? mutations : mutations.filter(isFresh);
   }
 
+  /**
+   * Whether `fresh` would leave none of them out, as far as can be told without
+   * decoding them.
+   */
+  areFresh(table: string, rows: EncodedRows, watermark: Timestamp): boolean {
+    const { oldest } = rows;
+    const known = this.#tables.get(table);
+    if (oldest <= watermark) {
+      return false;
+    }
+    if (known === undefined || oldest > known.latest) {
+      return true;
+    }
+    const { newest, latest } = known;
+    let areFresh = true;
+    rows.forEachKey((units, start, end, hash, time) => {
+      if (areFresh && time <= latest) {
+        const version = newest.newestOf(units, start, end, hash);
+        areFresh = version === undefined || version < time;
+      }
+    });
+    return areFresh;
+  }
+
   /** True when a later version of the row has been noted. */
   knowsLater(table: string, mutation: Mutation): boolean {
     const known = this.#tables.get(table)?.newest.newest(mutation.key);
@@ -67,9 +96,9 @@ export class VersionGuard {
     if (this.#maxKeys === 0) {
       return;
     }
-    for (const { table, mutations } of tables) {
-      const { newest, uncertain } = this.#versionsOf(table);
-      for (const mutation of uncertain.size > 0 ? mutations : []) {
+    for (const part of tables) {
+      const { newest, uncertain } = this.#versionsOf(part.table);
+      for (const mutation of uncertain.size > 0 ? part.mutations : []) {
         if (newest.newest(mutation.key)! <= versionOf(mutation)) {
           uncertain.delete(mutation.key);
         }
@@ -79,16 +108,22 @@ export class VersionGuard {
   }
 
   #note(tables: readonly TableMutations[]): void {
-    for (const { table, mutations } of tables) {
+    for (const part of tables) {
+      const { table, encoded } = part;
       const versions = this.#versionsOf(table);
       const { newest } = versions;
       const keyCountBefore = newest.size;
       let { latest } = versions;
-      for (const mutation of mutations) {
-        const version = versionOf(mutation);
-        newest.note(mutation.key, version);
-        if (version > latest) {
-          latest = version;
+      if (encoded) {
+        encoded.forEachKey((units, start, end, hash, time) => {
+          newest.noteOf(units, start, end, hash, time);
+        });
+        latest = laterTimestamp(latest, encoded.newest);
+      } else {
+        for (const mutation of part.mutations) {
+          const version = versionOf(mutation);
+          newest.note(mutation.key, version);
+          latest = laterTimestamp(latest, version);
         }
       }
       versions.latest = detachedText(latest);

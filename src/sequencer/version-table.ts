@@ -10,6 +10,9 @@ interface Second {
   unitCount: number;
 }
 
+/** UTF-16, of ASCII its bytes. */
+type Units = Uint8Array | Uint16Array;
+
 const smallest = 16;
 const none = -1;
 
@@ -31,6 +34,7 @@ export class VersionTable {
   readonly #free: number[] = [];
   readonly #seconds = new Map<string, Second>();
   #size = 0;
+  #text = new Uint16Array(64);
   /** Rows of one transaction come together: their version is kept once. */
   #last: { version: Timestamp; second: Second } | null = null;
 
@@ -44,32 +48,57 @@ export class VersionTable {
   }
 
   newest(key: string): Timestamp | undefined {
-    const entry = this.#slots[this.#placeOf(key, textHash(key))]!;
+    const length = this.#read(key);
+    return this.newestOf(this.#text, 0, length, textHash(key));
+  }
+
+  /** Of the key whose units lie there; `hash` is that of its text. */
+  newestOf(
+    units: Units,
+    start: number,
+    end: number,
+    hash: number,
+  ): Timestamp | undefined {
+    const entry = this.#slots[this.#placeOf(units, start, end, hash)]!;
     return entry === none ? undefined : this.#versions[entry];
   }
 
   /** Notes a version, unless a newer one is known. */
   note(key: string, version: Timestamp): void {
-    const hash = textHash(key);
-    const place = this.#placeOf(key, hash);
+    const length = this.#read(key);
+    this.noteOf(this.#text, 0, length, textHash(key), version);
+  }
+
+  /** As `note`, of the key whose units lie there. */
+  noteOf(
+    units: Units,
+    start: number,
+    end: number,
+    hash: number,
+    version: Timestamp,
+  ): void {
+    const place = this.#placeOf(units, start, end, hash);
     const entry = this.#slots[place]!;
     if (entry !== none && this.#versions[entry]! >= version) {
       return;
     }
     const { version: kept, second } = this.#lastOf(version);
     if (entry === none) {
-      this.#add(place, hash, key, kept, second);
+      const added = this.#entryFor(hash);
+      this.#versions[added] = kept;
+      this.#keepKey(added, units, start, end, second);
       return;
     }
     this.#versions[entry] = kept;
     // Once for each second: a hot row must not fill it.
     if (this.#secondOf[entry] !== second) {
-      this.#place(entry, key, second);
+      this.#keepKey(entry, units, start, end, second);
     }
   }
 
   delete(key: string): boolean {
-    const place = this.#placeOf(key, textHash(key));
+    const length = this.#read(key);
+    const place = this.#placeOf(this.#text, 0, length, textHash(key));
     const isKnown = this.#slots[place] !== none;
     if (isKnown) {
       this.#remove(place);
@@ -121,47 +150,52 @@ export class VersionTable {
     return this.#last!;
   }
 
-  #add(
-    place: number,
-    hash: number,
-    key: string,
-    version: Timestamp,
-    second: Second,
-  ): void {
+  /** A new entry under the hash, whose key is not kept yet. */
+  #entryFor(hash: number): number {
     const entry = this.#free.pop() ?? this.#versions.length;
     if (entry >= this.#hashes.length) {
       this.#grow();
-      place = this.#placeOf(key, hash);
     }
-    this.#slots[place] = entry;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let place = hash & mask;
+    while (slots[place] !== none) {
+      place = (place + 1) & mask;
+    }
+    slots[place] = entry;
     this.#hashes[entry] = hash;
-    this.#versions[entry] = version;
-    this.#place(entry, key, second);
     this.#size += 1;
+    return entry;
   }
 
-  /** The key's text goes where the second's others are. */
-  #place(entry: number, key: string, second: Second): void {
-    const start = second.unitCount;
-    const end = start + key.length;
-    if (end > second.units.length) {
-      const units = new Uint16Array(Math.max(end, second.units.length * 2));
-      units.set(second.units);
-      second.units = units;
+  /** The key goes where the second's others are. */
+  #keepKey(
+    entry: number,
+    units: Units,
+    start: number,
+    end: number,
+    second: Second,
+  ): void {
+    const keptStart = second.unitCount;
+    const keptEnd = keptStart + end - start;
+    if (keptEnd > second.units.length) {
+      const more = new Uint16Array(Math.max(keptEnd, second.units.length * 2));
+      more.set(second.units);
+      second.units = more;
     }
-    const { units } = second;
-    for (let at = 0; at < key.length; at += 1) {
-      units[start + at] = key.charCodeAt(at);
+    const kept = second.units;
+    for (let from = start, to = keptStart; from < end; from += 1, to += 1) {
+      kept[to] = units[from]!;
     }
-    second.unitCount = end;
+    second.unitCount = keptEnd;
     second.entries.push(entry);
     this.#secondOf[entry] = second;
-    this.#starts[entry] = start;
-    this.#lengths[entry] = key.length;
+    this.#starts[entry] = keptStart;
+    this.#lengths[entry] = end - start;
   }
 
   /** Where the key stands, or the empty place where it would. */
-  #placeOf(key: string, hash: number): number {
+  #placeOf(units: Units, start: number, end: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let place = hash & mask;
@@ -169,7 +203,8 @@ export class VersionTable {
       const entry = slots[place]!;
       if (
         entry === none ||
-        (this.#hashes[entry] === hash && this.#isKeyOf(entry, key))
+        (this.#hashes[entry] === hash &&
+          this.#isKeyOf(entry, units, start, end))
       ) {
         return place;
       }
@@ -177,18 +212,30 @@ export class VersionTable {
     }
   }
 
-  #isKeyOf(entry: number, key: string): boolean {
-    if (this.#lengths[entry] !== key.length) {
+  #isKeyOf(entry: number, units: Units, start: number, end: number): boolean {
+    if (this.#lengths[entry] !== end - start) {
       return false;
     }
-    const { units } = this.#secondOf[entry]!;
-    const start = this.#starts[entry]!;
-    for (let at = 0; at < key.length; at += 1) {
-      if (units[start + at] !== key.charCodeAt(at)) {
+    const kept = this.#secondOf[entry]!.units;
+    let at = this.#starts[entry]!;
+    for (let from = start; from < end; from += 1, at += 1) {
+      if (kept[at] !== units[from]) {
         return false;
       }
     }
     return true;
+  }
+
+  /** The units of the text, for the next call alone. Answers how many. */
+  #read(key: string): number {
+    if (key.length > this.#text.length) {
+      this.#text = new Uint16Array(key.length * 2);
+    }
+    const text = this.#text;
+    for (let at = 0; at < key.length; at += 1) {
+      text[at] = key.charCodeAt(at);
+    }
+    return key.length;
   }
 
   #slotOf(entry: number): number {

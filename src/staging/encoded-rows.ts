@@ -8,12 +8,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { unitsHash } from '../lib/text-hash.ts';
-import type {
-  EncodedRows,
-  Mutation,
-  TableMutations,
-  VisitEncodedRow,
-} from '../mutation/mutation.ts';
+import type { Mutation } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import {
   charDash,
@@ -30,7 +25,7 @@ import {
 import type { StagedEntry } from './staging.ts';
 
 /** The UTF-16 units of an entry's text: of ASCII they are its bytes. */
-type Units = Buffer | Uint16Array;
+export type Units = Buffer | Uint16Array;
 
 /** Where a row of an entry lies. */
 export class EncodedRow {
@@ -87,7 +82,14 @@ export class EncodedRow {
   }
 
   get mutation(): Mutation {
-    return encodedTable(this.table, [this]).mutations[0]!;
+    return mutationAt(
+      textOf(this.units, this.start, this.start + this.textLength),
+      this.time,
+      0,
+      this.keyLength,
+      this.afterLength,
+      this.beforeLength,
+    );
   }
 }
 
@@ -105,7 +107,49 @@ export function encodedRows(entry: StagedEntry): EncodedEntry | null {
   if (!isPlainFormat(format)) {
     return null;
   }
-  const { table, body } = entry;
+  const { table } = entry;
+  const rows: EncodedRow[] = [];
+  const { names, isWhole } = visitRows(
+    entry.body,
+    format,
+    (units, time, start, keyLength, afterLength, beforeLength) => {
+      rows.push(
+        new EncodedRow(
+          table,
+          time,
+          units,
+          start,
+          keyLength,
+          afterLength,
+          beforeLength,
+        ),
+      );
+    },
+  );
+  if (!isWhole || rows.length !== entry.rowCount) {
+    throw damaged(entry, 'its rows do not add up');
+  }
+  return { keyColumns: keyColumnsOf(names), rows };
+}
+
+type VisitPlace = (
+  units: Units,
+  time: Timestamp,
+  start: number,
+  keyLength: number,
+  afterLength: number,
+  beforeLength: number,
+) => void;
+
+/**
+ * The rows of a body in plain format, and the names of its head. Not whole: the
+ * lengths in it do not add up to it.
+ */
+export function visitRows(
+  body: Buffer,
+  format: number,
+  visit: VisitPlace,
+): { readonly names: string; readonly isWhole: boolean } {
   const units = unitsOf(body);
   const length = units.length;
   let position = units === body ? headBytes : 0;
@@ -125,7 +169,6 @@ export function encodedRows(entry: StagedEntry): EncodedEntry | null {
   const namesLength = format === namelessVersion ? -1 : readLength();
   const names = textOf(units, position, position + Math.max(namesLength, 0));
   position += names.length;
-  const rows: EncodedRow[] = [];
   let time = '' as Timestamp;
   while (position < length) {
     if (units[position] === charEquals) {
@@ -143,146 +186,9 @@ export function encodedRows(entry: StagedEntry): EncodedEntry | null {
     if (position > length) {
       break;
     }
-    rows.push(
-      new EncodedRow(
-        table,
-        time,
-        units,
-        start,
-        keyLength,
-        afterLength,
-        beforeLength,
-      ),
-    );
+    visit(units, time, start, keyLength, afterLength, beforeLength);
   }
-  if (position !== length || rows.length !== entry.rowCount) {
-    throw damaged(entry, 'its rows do not add up');
-  }
-  return { keyColumns: keyColumnsOf(names), rows };
-}
-
-/** Rows of one table, at least one, of any entries: decoded when asked for. */
-export function encodedTable(
-  table: string,
-  rows: readonly EncodedRow[],
-): TableMutations {
-  const held = new PlacedRows(rows);
-  return {
-    table,
-    encoded: held,
-    get mutations() {
-      return held.decode();
-    },
-  };
-}
-
-/** `places`: of a row its text, its time, where it starts, and three lengths. */
-const stride = 6;
-
-class PlacedRows implements EncodedRows {
-  readonly rowCount: number;
-  readonly oldest: Timestamp;
-  readonly keyHashes: Int32Array;
-  readonly isEmptied: boolean;
-  readonly #texts: Units[] = [];
-  readonly #times: Timestamp[] = [];
-  readonly #places: Int32Array;
-
-  constructor(rows: readonly EncodedRow[]) {
-    const indexes = new Map<Units, number>();
-    const places = new Int32Array(rows.length * stride);
-    this.keyHashes = new Int32Array(rows.length);
-    let isEmptied = false;
-    let last: Units | null = null;
-    let text = -1;
-    let place = 0;
-    for (let at = 0; at < rows.length; at += 1) {
-      const row = rows[at]!;
-      if (row.units !== last) {
-        last = row.units;
-        text = indexes.get(last) ?? this.#texts.push(last) - 1;
-        indexes.set(last, text);
-      }
-      if (row.time !== this.#times.at(-1)) {
-        this.#times.push(row.time);
-      }
-      places[place] = text;
-      places[place + 1] = this.#times.length - 1;
-      places[place + 2] = row.start;
-      places[place + 3] = row.keyLength;
-      places[place + 4] = row.afterLength;
-      places[place + 5] = row.beforeLength;
-      place += stride;
-      this.keyHashes[at] = row.keyHash;
-      // No row has a key without columns (mutation.ts `truncation`).
-      isEmptied ||= row.keyLength === 2;
-    }
-    this.rowCount = rows.length;
-    this.oldest = rows[0]!.time;
-    this.isEmptied = isEmptied;
-    this.#places = places;
-  }
-
-  forEach(visit: VisitEncodedRow): void {
-    const places = this.#places;
-    const texts = this.#decodedTexts();
-    for (let place = 0; place < places.length; place += stride) {
-      const { text, start } = texts[places[place]!]!;
-      const keyStart = places[place + 2]! - start;
-      const afterStart = keyStart + places[place + 3]!;
-      const afterLength = places[place + 4]!;
-      visit(
-        text,
-        keyStart,
-        afterStart,
-        afterLength < 0 ? -1 : afterStart + afterLength,
-        this.#times[places[place + 1]!]!,
-      );
-    }
-  }
-
-  decode(): Mutation[] {
-    const places = this.#places;
-    const texts = this.#decodedTexts();
-    const mutations: Mutation[] = [];
-    for (let place = 0; place < places.length; place += stride) {
-      const { text, start } = texts[places[place]!]!;
-      mutations.push(
-        mutationAt(
-          text,
-          this.#times[places[place + 1]!]!,
-          places[place + 2]! - start,
-          places[place + 3]!,
-          places[place + 4]!,
-          places[place + 5]!,
-        ),
-      );
-    }
-    return mutations;
-  }
-
-  /** Of each text what its rows need. */
-  #decodedTexts(): { readonly text: string; readonly start: number }[] {
-    const places = this.#places;
-    const starts = this.#texts.map(() => Infinity);
-    const ends = this.#texts.map(() => 0);
-    for (let place = 0; place < places.length; place += stride) {
-      const at = places[place]!;
-      const start = places[place + 2]!;
-      starts[at] = Math.min(starts[at]!, start);
-      ends[at] = Math.max(
-        ends[at]!,
-        start +
-          places[place + 3]! +
-          Math.max(places[place + 4]!, 0) +
-          Math.max(places[place + 5]!, 0),
-      );
-    }
-    return this.#texts.map((units, at) => ({
-      text: textOf(units, starts[at]!, ends[at]!),
-      start: starts[at]!,
-    }));
-  }
+  return { names, isWhole: position === length };
 }
 
 function unitsOf(body: Buffer): Units {
@@ -295,7 +201,7 @@ function unitsOf(body: Buffer): Units {
   return units;
 }
 
-function textOf(units: Units, start: number, end: number): string {
+export function textOf(units: Units, start: number, end: number): string {
   return units instanceof Uint16Array
     ? Buffer.from(
         units.buffer,

@@ -1,12 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
+import { byVersion } from '../../src/mutation/row-version.ts';
 import {
+  laterTimestamp,
   type Timestamp,
   timestampFromMs,
   zeroTimestamp,
 } from '../../src/mutation/timestamp.ts';
 import { VersionGuard } from '../../src/sequencer/version-guard.ts';
+import { encodeEntries } from '../../src/staging/batch-codec.ts';
+import { tablesAsStaged } from '../../src/staging/placed-rows.ts';
+import { schema } from '../contract/staging-place.ts';
 
 function version(key: number, timeMs: number): Mutation {
   return {
@@ -51,6 +56,53 @@ test('whatever is delivered again and in whatever order, a row never goes back t
         });
       },
     ),
+  );
+});
+
+test('of rows left encoded it knows and tells the same', () => {
+  const step = fc.record({
+    kind: fc.constantFrom('apply' as const, 'apply', 'loseAnswer', 'resolve'),
+    rows: fc.array(
+      fc.record({
+        key: fc.integer({ min: 0, max: 9 }),
+        timeMs: fc.integer({ min: 0, max: 5_000 }),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const [plain, other] = [new VersionGuard(30), new VersionGuard(30)];
+      let watermark = zeroTimestamp;
+      for (const { kind, rows } of steps) {
+        const mutations = rows
+          .map(({ key, timeMs }) => version(key, timeMs))
+          .toSorted(byVersion);
+        const tables = [{ table: 't', mutations }];
+        const [part] = tablesAsStaged(tables, encodeEntries(schema, tables));
+        const fresh = plain.fresh('t', mutations, watermark);
+        expect(other.fresh('t', mutations, watermark)).toEqual(fresh);
+        const areFresh = other.areFresh('t', part!.encoded!, watermark);
+        // Those whose commit got no answer may be fresh though it is not told.
+        if (areFresh || !steps.some((each) => each.kind === 'loseAnswer')) {
+          expect(areFresh).toBe(fresh.length === mutations.length);
+        }
+        if (kind === 'apply') {
+          plain.note(tables);
+          other.note([part!]);
+        } else if (kind === 'loseAnswer') {
+          plain.noteUncertain(tables);
+          other.noteUncertain([part!]);
+        } else {
+          watermark = laterTimestamp(watermark, mutations[0]!.time);
+          plain.forgetThrough(watermark);
+          other.forgetThrough(watermark);
+        }
+        expect(other.keyCount).toBe(plain.keyCount);
+        expect(other.forgottenCount).toBe(plain.forgottenCount);
+      }
+    }),
+    { numRuns: 300 },
   );
 });
 

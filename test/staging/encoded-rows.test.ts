@@ -1,13 +1,23 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textHash } from '../../src/lib/text-hash.ts';
-import type { JsonText, Mutation } from '../../src/mutation/mutation.ts';
+import {
+  type EncodedRows,
+  type JsonText,
+  type Mutation,
+  textLengthOf,
+} from '../../src/mutation/mutation.ts';
+import { inVersionOrder } from '../../src/mutation/row-version.ts';
 import { decodeTable, encodeEntries } from '../../src/staging/batch-codec.ts';
 import {
-  encodedRows,
   type EncodedRow,
-  encodedTable,
+  encodedRows,
 } from '../../src/staging/encoded-rows.ts';
+import {
+  encodedTable,
+  joinedTable,
+  tablesAsStaged,
+} from '../../src/staging/placed-rows.ts';
 import { at, row, schema, staged } from '../contract/staging-place.ts';
 
 const ascii = fc.oneof(
@@ -74,14 +84,7 @@ test('rows left encoded are those that decoding gives, of any entries in any ord
       fc.pre(rows.length > 0);
       const { mutations, encoded } = encodedTable('t', rows);
       expect(mutations).toEqual(decoded);
-      expect(encoded!).toMatchObject({
-        rowCount: decoded.length,
-        oldest: decoded[0]!.time,
-        keyHashes: Int32Array.from(decoded, ({ key }) => textHash(key)),
-      });
-      expect(encoded!.isEmptied).toBe(
-        decoded.some(({ key }) => key.length === 2),
-      );
+      expectRows(encoded!, decoded);
       const visited: [string, string | null][] = [];
       encoded!.forEach((source, keyStart, afterStart, afterEnd) => {
         visited.push([
@@ -94,6 +97,75 @@ test('rows left encoded are those that decoding gives, of any entries in any ord
     { numRuns: 300 },
   );
 });
+
+test('what was just staged joins encoded, decodes once, and stays as it is where rows have moved', () => {
+  const request = fc.record({
+    mutations: fc.array(mutation, { minLength: 1, maxLength: 12 }),
+    hasMoved: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(request, { minLength: 1, maxLength: 4 }),
+      (requests) => {
+        const parts = requests.map(({ mutations, hasMoved }) => {
+          const rows = hasMoved
+            ? mutations.map((each) => ({
+                ...each,
+                movedFrom: '["b"]' as JsonText,
+              }))
+            : mutations;
+          const tables = [
+            { table: 't', keyColumns: ['id'], mutations: rows },
+            { table: 'u', mutations },
+          ];
+          const [t, u] = tablesAsStaged(tables, encodeEntries(schema, tables));
+          const inOrder = inVersionOrder(mutations);
+          expect(u!.mutations).toEqual(inOrder);
+          expectRows(u!.encoded!, inOrder);
+          expect([t!.keyColumns, u!.keyColumns]).toEqual([['id'], undefined]);
+          expect(t!.encoded === undefined).toBe(hasMoved);
+          return t!;
+        });
+        const joined = joinedTable('t', parts);
+        const expected = parts.flatMap(({ mutations }) => mutations);
+        expect(joined.mutations).toEqual(expected);
+        expect(joined.mutations[0]).toBe(joined.mutations[0]);
+        if (requests.some(({ hasMoved }) => hasMoved)) {
+          expect(joined.encoded).toBeUndefined();
+        } else {
+          expectRows(joined.encoded!, expected);
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+function expectRows(encoded: EncodedRows, decoded: readonly Mutation[]): void {
+  const times = decoded.map(({ time }) => time).toSorted();
+  expect({
+    rowCount: encoded.rowCount,
+    oldest: encoded.oldest,
+    newest: encoded.newest,
+    textLength: encoded.textLength,
+    isEmptied: encoded.isEmptied,
+    keyHashes: encoded.keyHashes,
+  }).toEqual({
+    rowCount: decoded.length,
+    oldest: times[0],
+    newest: times.at(-1),
+    textLength: decoded.reduce((sum, each) => sum + textLengthOf(each), 0),
+    isEmptied: decoded.some(({ key }) => key.length === 2),
+    keyHashes: Int32Array.from(decoded, ({ key }) => textHash(key)),
+  });
+  const keys: [string, number, string][] = [];
+  encoded.forEachKey((units, start, end, hash, time) => {
+    keys.push([String.fromCharCode(...units.subarray(start, end)), hash, time]);
+  });
+  expect(keys).toEqual(
+    decoded.map(({ key, time }) => [key, textHash(key), time]),
+  );
+}
 
 test.each([
   ['has moved', { movedFrom: '["b"]' as JsonText }],

@@ -1,6 +1,7 @@
 import type { TableMutations } from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import { encodeEntries } from '../../staging/batch-codec.ts';
+import type { NewEntry } from '../../staging/staging.ts';
 import type { House } from '../house.ts';
 import type { PipelineStatus } from '../watching/status.ts';
 import type { Sifted } from './redelivery.ts';
@@ -14,21 +15,28 @@ export interface RequestSteps<Ready> {
   readonly ready: () => Promise<Ready>;
 }
 
-/**
- * Stages what of a request must be staged. Resolves to that, and to what was
- * ready before: null where there was nothing to stage.
- */
+export interface StagedRequest<Ready> {
+  readonly staged: readonly TableMutations[];
+  /** The same rows as they lie in staging. */
+  readonly entries: readonly NewEntry[];
+  /** What was ready before; null where there was nothing to stage. */
+  readonly ready: Ready | null;
+}
+
+/** Stages what of a request must be staged. */
 export async function stageRequest<Ready>(
   house: House,
   { schema, status, sift, ready }: RequestSteps<Ready>,
-): Promise<[readonly TableMutations[], Ready | null]> {
+): Promise<StagedRequest<Ready>> {
   const { store, metrics } = house;
   let whatIsReady: Ready | null = null;
+  let entries: readonly NewEntry[] = [];
   const { fresh, freshCount, redelivered } = await siftAndStage({
     sift,
     stage: async (sifted) => {
       whatIsReady = await ready();
-      return await stageRows(house, schema, sifted);
+      entries = encodeEntries(schema, sifted.fresh);
+      return await stageRows(house, schema, sifted, entries);
     },
     resolved: async () => (await store.checkpoint(schema)).resolved,
   });
@@ -37,7 +45,7 @@ export async function stageRequest<Ready>(
     metrics.stage_duplicate_mutations_total.inc({ schema, table }, count);
   }
   status.stagedRowCount += freshCount;
-  return [fresh, whatIsReady];
+  return { staged: fresh, entries, ready: whatIsReady };
 }
 
 /**
@@ -48,8 +56,8 @@ async function stageRows(
   { store, budget, metrics }: House,
   schema: SchemaName,
   { fresh, oldestNew }: Sifted,
+  entries: readonly NewEntry[],
 ): Promise<boolean> {
-  const entries = encodeEntries(schema, fresh);
   const startedAtMs = performance.now();
   try {
     const options =

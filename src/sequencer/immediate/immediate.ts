@@ -7,17 +7,21 @@ import {
   ReplicatorError,
 } from '../../failure/failure.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
-import type { TableMutations } from '../../mutation/mutation.ts';
+import { rowCountOf, type TableMutations } from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
-import type { EpochFence, SchemaShape } from '../../target/target.ts';
+import type {
+  EpochFence,
+  SchemaShape,
+  TableRows,
+} from '../../target/target.ts';
 import { AppliedWatermark } from '../applied-watermark.ts';
 import { DeadLetterDesk } from '../dead-letter/desk.ts';
 import { takeRowsApart } from '../dead-letter/lone-rows.ts';
 import { rekeyedTables } from '../ahead/free-tables.ts';
 import { recoverImmediate } from './recovery.ts';
-import { joinedBatch } from '../reading/batch-tables.ts';
+import { decodedTables, joinedBatch } from '../reading/batch-tables.ts';
 import {
   gatherMs,
   type WaitingRequest,
@@ -103,7 +107,11 @@ export class ImmediateSequencer {
     }
   }
 
-  /** Resolves when the rows are committed; rejects when the sender must repeat. */
+  /**
+   * Resolves when the rows are committed; rejects when the sender must repeat.
+   * Those that are encoded are decoded once if at all (placed-rows.ts): the
+   * desk knows a row by its object.
+   */
   async accept(tables: readonly TableMutations[]): Promise<void> {
     const { settle } = this.#waiting.add(tables);
     this.#wakeup.notify();
@@ -240,17 +248,13 @@ export class ImmediateSequencer {
         applier: {
           apply: async (tables, transaction, applySignal, order) => {
             this.#desk.beginAnew(tables);
-            const fresh = tables
-              .map(({ table, mutations }) => ({
-                table,
-                mutations: this.#guard.fresh(
-                  nameInShape(table, shape),
-                  mutations,
-                  this.applied,
-                ),
-              }))
-              .filter(({ mutations }) => mutations.length > 0);
-            return applier.apply(fresh, transaction, applySignal, order);
+            const fresh = tables.map((rows) => this.#fresh(rows, shape));
+            return applier.apply(
+              fresh.filter((rows) => rowCountOf(rows) > 0),
+              transaction,
+              applySignal,
+              order,
+            );
           },
         },
         order: 'upserts-first',
@@ -271,6 +275,18 @@ export class ImmediateSequencer {
       },
       signal,
     );
+  }
+
+  /** The rows that are newer than what has reached the target. */
+  #fresh(rows: TableRows, shape: SchemaShape): TableRows {
+    const { table, encoded } = rows;
+    const name = nameInShape(table, shape);
+    const { applied } = this;
+    if (encoded && this.#guard.areFresh(name, encoded, applied)) {
+      return rows;
+    }
+    const { mutations } = rows;
+    return { table, mutations: this.#guard.fresh(name, mutations, applied) };
   }
 
   #mark(): EpochFence | null {
@@ -321,7 +337,9 @@ export class ImmediateSequencer {
     const { tables, settle } = request;
     try {
       const shape = this.#context.shape();
-      const aligned = tables.map((part) => alignKeys(part, shape));
+      const aligned = decodedTables(
+        tables.map((part) => alignKeys(part, shape)),
+      );
       const dropFindings = (): void => this.#desk.dropAll(aligned);
       const mayWait = true;
       await takeRowsApart(
@@ -448,7 +466,7 @@ function wholeRows(
     const table = shape.tables.get(part.table);
     const isWhole = table ? wholeRowTest(table) : () => false;
     return {
-      ...part,
+      table: part.table,
       mutations: part.mutations.filter(
         ({ after }) => after === null || isWhole(after),
       ),

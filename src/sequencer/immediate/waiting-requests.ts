@@ -1,6 +1,6 @@
 /** Requests whose senders wait for their rows to reach the target. */
 import { ReplicatorError } from '../../failure/failure.ts';
-import type { TableMutations } from '../../mutation/mutation.ts';
+import { rowCountOf, type TableMutations } from '../../mutation/mutation.ts';
 
 /** So few rows do not wait for the one transaction that is open. */
 const fewRows = 50;
@@ -40,7 +40,7 @@ export class WaitingRequests {
     }
     const request: WaitingRequest = {
       tables,
-      rowCount: tables.reduce((sum, part) => sum + part.mutations.length, 0),
+      rowCount: tables.reduce((sum, part) => sum + rowCountOf(part), 0),
       queuedAtMs: performance.now(),
       settle: Promise.withResolvers<void>(),
       alone: false,

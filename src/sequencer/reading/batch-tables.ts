@@ -5,6 +5,8 @@ import {
   type TableMutations,
   textLengthOf,
 } from '../../mutation/mutation.ts';
+import { laterTimestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
+import { joinedTable } from '../../staging/placed-rows.ts';
 import type { SchemaShape, TableRows } from '../../target/target.ts';
 
 /**
@@ -46,26 +48,28 @@ export function decodedTables<Table>(
 
 /** Joins the tables of several requests; arrival order is kept per table. */
 export function joinedBatch(parts: readonly TableMutations[]): Batch {
-  const byTable = new Map<string, Mutation[]>();
   let rowCount = 0;
   let textLength = 0;
-  let through = parts[0]!.mutations[0]!.time;
-  for (const { table, mutations } of parts) {
-    const joined = byTable.get(table) ?? [];
-    byTable.set(table, joined);
-    for (const mutation of mutations) {
-      joined.push(mutation);
+  let through = zeroTimestamp;
+  for (const part of parts) {
+    const { encoded } = part;
+    if (encoded) {
+      rowCount += encoded.rowCount;
+      textLength += encoded.textLength;
+      through = laterTimestamp(through, encoded.newest);
+      continue;
+    }
+    for (const mutation of part.mutations) {
       rowCount += 1;
       textLength += textLengthOf(mutation);
-      if (mutation.time > through) {
-        through = mutation.time;
-      }
+      through = laterTimestamp(through, mutation.time);
     }
   }
+  const byTable = Map.groupBy(parts, ({ table }) => table);
   return {
     through,
     complete: true,
-    tables: [...byTable].map(([table, mutations]) => ({ table, mutations })),
+    tables: [...byTable].map(([table, own]) => joinedTable(table, own)),
     rowCount,
     textLength,
   };

@@ -10,11 +10,8 @@ import {
 import { byVersion, versionOf } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import { decodeTable } from '../../staging/batch-codec.ts';
-import {
-  encodedRows,
-  EncodedRow,
-  encodedTable,
-} from '../../staging/encoded-rows.ts';
+import { encodedRows, EncodedRow } from '../../staging/encoded-rows.ts';
+import { encodedTable } from '../../staging/placed-rows.ts';
 import type { StagedEntry } from '../../staging/staging.ts';
 import type { ApplyOrder, SchemaShape } from '../../target/target.ts';
 import { alignKeys, areAligned } from './key-alignment.ts';

@@ -2,10 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JsonText, Mutation } from '../../../src/mutation/mutation.ts';
 import { encodeEntries } from '../../../src/staging/batch-codec.ts';
-import {
-  encodedRows,
-  encodedTable,
-} from '../../../src/staging/encoded-rows.ts';
+import { encodedRows } from '../../../src/staging/encoded-rows.ts';
+import { encodedTable } from '../../../src/staging/placed-rows.ts';
 import {
   type FoldedTable,
   foldTable,
