@@ -4,8 +4,13 @@ import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
 /** What is known of one second of versions; its texts go when it goes. */
 interface Second {
+  readonly name: string;
+  readonly number: number;
+  /** Each once for the rows that have it one after the other. */
+  versions: Timestamp[];
   /** Entries that came here; some may have gone on to a later second. */
-  entries: number[];
+  entries: Int32Array;
+  entryCount: number;
   units: Uint16Array;
   unitCount: number;
 }
@@ -29,14 +34,18 @@ export class VersionTable {
   /** Where an entry's key stands in the units of its second. */
   #starts = new Uint32Array(smallest);
   #lengths = new Uint32Array(smallest);
-  readonly #versions: Timestamp[] = [];
-  readonly #secondOf: (Second | null)[] = [];
+  /** The number of an entry's second, and of its version there. */
+  #secondOf = new Int32Array(smallest);
+  #versionOf = new Int32Array(smallest);
+  #entryCount = 0;
   readonly #free: number[] = [];
   readonly #seconds = new Map<string, Second>();
+  readonly #byNumber = new Map<number, Second>();
+  #lastNumber = 0;
   #size = 0;
   #text = new Uint16Array(64);
-  /** Rows of one transaction come together: their version is kept once. */
-  #last: { version: Timestamp; second: Second } | null = null;
+  /** The second of the last version that was noted, which is its last one. */
+  #last: Second | null = null;
 
   get size(): number {
     return this.#size;
@@ -60,7 +69,7 @@ export class VersionTable {
     hash: number,
   ): Timestamp | undefined {
     const entry = this.#slots[this.#placeOf(units, start, end, hash)]!;
-    return entry === none ? undefined : this.#versions[entry];
+    return entry === none ? undefined : this.#version(entry);
   }
 
   /** Notes a version, unless a newer one is known. */
@@ -79,21 +88,16 @@ export class VersionTable {
   ): void {
     const place = this.#placeOf(units, start, end, hash);
     const entry = this.#slots[place]!;
-    if (entry !== none && this.#versions[entry]! >= version) {
+    if (entry !== none && this.#version(entry) >= version) {
       return;
     }
-    const { version: kept, second } = this.#lastOf(version);
-    if (entry === none) {
-      const added = this.#entryFor(hash);
-      this.#versions[added] = kept;
-      this.#keepKey(added, units, start, end, second);
-      return;
-    }
-    this.#versions[entry] = kept;
+    const second = this.#secondFor(version);
+    const kept = entry === none ? this.#entryFor(hash) : entry;
     // Once for each second: a hot row must not fill it.
-    if (this.#secondOf[entry] !== second) {
-      this.#keepKey(entry, units, start, end, second);
+    if (entry === none || this.#secondOf[entry] !== second.number) {
+      this.#keepKey(kept, units, start, end, second);
     }
+    this.#versionOf[kept] = second.versions.length - 1;
   }
 
   delete(key: string): boolean {
@@ -116,19 +120,23 @@ export class VersionTable {
       return 0;
     }
     const sizeBefore = this.#size;
-    const kept: number[] = [];
-    for (const entry of second.entries) {
-      if (this.#secondOf[entry] === second) {
-        if (time === null || this.#versions[entry]! <= time) {
+    const { entries, entryCount, number } = second;
+    let keptCount = 0;
+    for (let at = 0; at < entryCount; at += 1) {
+      const entry = entries[at]!;
+      if (this.#secondOf[entry] === number) {
+        if (time === null || this.#version(entry) <= time) {
           this.#remove(this.#slotOf(entry));
         } else {
-          kept.push(entry);
+          entries[keptCount] = entry;
+          keptCount += 1;
         }
       }
     }
-    second.entries = kept;
-    if (kept.length === 0) {
+    second.entryCount = keptCount;
+    if (keptCount === 0) {
       this.#seconds.delete(name);
+      this.#byNumber.delete(number);
       this.#last = null;
     }
     if (this.#size === 0) {
@@ -137,25 +145,68 @@ export class VersionTable {
     return sizeBefore - this.#size;
   }
 
-  #lastOf(version: Timestamp): { version: Timestamp; second: Second } {
-    if (this.#last?.version !== version) {
+  #version(entry: number): Timestamp {
+    const second = this.#byNumber.get(this.#secondOf[entry]!)!;
+    return second.versions[this.#versionOf[entry]!]!;
+  }
+
+  /** Its last version is this one: rows of one transaction come together. */
+  #secondFor(version: Timestamp): Second {
+    if (this.#last?.versions.at(-1) !== version) {
       const name = timeBucket(version);
-      let second = this.#seconds.get(name);
-      if (!second) {
-        second = { entries: [], units: new Uint16Array(64), unitCount: 0 };
-        this.#seconds.set(detachedText(name), second);
+      const second = this.#seconds.get(name) ?? this.#addSecond(name);
+      // A hot row has many, of which the newest counts.
+      if (second.versions.length > 2 * second.entryCount + smallest) {
+        this.#dropOldVersions(second);
       }
-      this.#last = { version: detachedText(version), second };
+      second.versions.push(detachedText(version));
+      this.#last = second;
     }
     return this.#last!;
   }
 
+  /** Keeps those that are the newest of some row. */
+  #dropOldVersions(second: Second): void {
+    const newest = new Map<number, number>();
+    const versions: Timestamp[] = [];
+    const own = new Set(second.entries.subarray(0, second.entryCount));
+    for (const entry of own) {
+      if (this.#secondOf[entry] === second.number) {
+        const before = this.#versionOf[entry]!;
+        let now = newest.get(before);
+        if (now === undefined) {
+          now = versions.push(second.versions[before]!) - 1;
+          newest.set(before, now);
+        }
+        this.#versionOf[entry] = now;
+      }
+    }
+    second.versions = versions;
+  }
+
+  #addSecond(name: string): Second {
+    this.#lastNumber += 1;
+    const second: Second = {
+      name: detachedText(name),
+      number: this.#lastNumber,
+      versions: [],
+      entries: new Int32Array(smallest),
+      entryCount: 0,
+      units: new Uint16Array(64),
+      unitCount: 0,
+    };
+    this.#seconds.set(second.name, second);
+    this.#byNumber.set(second.number, second);
+    return second;
+  }
+
   /** A new entry under the hash, whose key is not kept yet. */
   #entryFor(hash: number): number {
-    const entry = this.#free.pop() ?? this.#versions.length;
+    const entry = this.#free.pop() ?? this.#entryCount;
     if (entry >= this.#hashes.length) {
       this.#grow();
     }
+    this.#entryCount = Math.max(this.#entryCount, entry + 1);
     const slots = this.#slots;
     const mask = slots.length - 1;
     let place = hash & mask;
@@ -179,17 +230,21 @@ export class VersionTable {
     const keptStart = second.unitCount;
     const keptEnd = keptStart + end - start;
     if (keptEnd > second.units.length) {
-      const more = new Uint16Array(Math.max(keptEnd, second.units.length * 2));
-      more.set(second.units);
-      second.units = more;
+      const length = Math.max(keptEnd, second.units.length * 2);
+      second.units = enlarged(second.units, new Uint16Array(length));
+    }
+    if (second.entryCount === second.entries.length) {
+      const length = second.entryCount * 2;
+      second.entries = enlarged(second.entries, new Int32Array(length));
     }
     const kept = second.units;
     for (let from = start, to = keptStart; from < end; from += 1, to += 1) {
       kept[to] = units[from]!;
     }
     second.unitCount = keptEnd;
-    second.entries.push(entry);
-    this.#secondOf[entry] = second;
+    second.entries[second.entryCount] = entry;
+    second.entryCount += 1;
+    this.#secondOf[entry] = second.number;
     this.#starts[entry] = keptStart;
     this.#lengths[entry] = end - start;
   }
@@ -216,7 +271,7 @@ export class VersionTable {
     if (this.#lengths[entry] !== end - start) {
       return false;
     }
-    const kept = this.#secondOf[entry]!.units;
+    const kept = this.#byNumber.get(this.#secondOf[entry]!)!.units;
     let at = this.#starts[entry]!;
     for (let from = start; from < end; from += 1, at += 1) {
       if (kept[at] !== units[from]) {
@@ -263,19 +318,14 @@ export class VersionTable {
       next = (next + 1) & mask;
     }
     slots[gap] = none;
-    this.#secondOf[entry] = null;
+    this.#secondOf[entry] = none;
     this.#free.push(entry);
     this.#size -= 1;
   }
 
   #grow(): void {
     const capacity = this.#hashes.length * 2;
-    const hashes = new Int32Array(capacity);
-    hashes.set(this.#hashes);
-    const starts = new Uint32Array(capacity);
-    starts.set(this.#starts);
-    const lengths = new Uint32Array(capacity);
-    lengths.set(this.#lengths);
+    const hashes = enlarged(this.#hashes, new Int32Array(capacity));
     const slots = new Int32Array(capacity * 2).fill(none);
     const mask = slots.length - 1;
     for (const entry of this.#slots) {
@@ -288,8 +338,10 @@ export class VersionTable {
       }
     }
     this.#hashes = hashes;
-    this.#starts = starts;
-    this.#lengths = lengths;
+    this.#starts = enlarged(this.#starts, new Uint32Array(capacity));
+    this.#lengths = enlarged(this.#lengths, new Uint32Array(capacity));
+    this.#secondOf = enlarged(this.#secondOf, new Int32Array(capacity));
+    this.#versionOf = enlarged(this.#versionOf, new Int32Array(capacity));
     this.#slots = slots;
   }
 
@@ -299,10 +351,20 @@ export class VersionTable {
     this.#hashes = new Int32Array(smallest);
     this.#starts = new Uint32Array(smallest);
     this.#lengths = new Uint32Array(smallest);
-    this.#versions.length = 0;
-    this.#secondOf.length = 0;
+    this.#secondOf = new Int32Array(smallest);
+    this.#versionOf = new Int32Array(smallest);
+    this.#entryCount = 0;
     this.#free.length = 0;
     this.#seconds.clear();
+    this.#byNumber.clear();
     this.#last = null;
   }
+}
+
+function enlarged<List extends Int32Array | Uint32Array | Uint16Array>(
+  list: List,
+  into: List,
+): List {
+  into.set(list);
+  return into;
 }

@@ -85,6 +85,28 @@ test('it is what a map of strings would be, whatever is noted, deleted and forgo
   );
 });
 
+test('the newest versions of hot rows are known, and deleted ones gone, after thousands of others in a second', () => {
+  const table = new VersionTable();
+  const version = (step: number): Timestamp =>
+    `1700000000${String(step).padStart(9, '0')}.0000000000` as Timestamp;
+  table.note('[0]', version(1));
+  for (let step = 2; step < 5_000; step += 1) {
+    table.note(`[${1 + (step % 3)}]`, version(step));
+    if (step % 700 === 0) {
+      expect(table.delete('[1]')).toBe(true);
+      expect(table.newest('[1]')).toBeUndefined();
+    }
+  }
+  expect(['[0]', '[1]', '[2]', '[3]'].map((key) => table.newest(key))).toEqual([
+    version(1),
+    version(4_998),
+    version(4_999),
+    version(4_997),
+  ]);
+  expect(table.forgetSecond('1700000000', version(4_997))).toBe(2);
+  expect(table.newest('[2]')).toBe(version(4_999));
+});
+
 test('many keys are found again, and what is emptied begins anew', () => {
   const table = new VersionTable();
   const count = 20_000;
