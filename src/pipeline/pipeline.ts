@@ -3,6 +3,7 @@ import type { TableMutations } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { laterTimestamp, type Timestamp } from '../mutation/timestamp.ts';
 import type { Feed, FeedKeyOrders, OrderTrust } from '../source/source.ts';
+import type { ImmediateSequencer } from '../sequencer/immediate/immediate.ts';
 import { tablesAsStaged } from '../staging/placed-rows.ts';
 import type { Checkpoint } from '../staging/staging.ts';
 import type { SchemaWatch } from '../target/schema-watch.ts';
@@ -13,7 +14,7 @@ import { FeedConflicts } from './feed/feed-conflicts.ts';
 import type { FeedMemory } from './feed/feed-memory.ts';
 import type { Sifted } from './feed/redelivery.ts';
 import { RequestsUnderWay } from './feed/requests-under-way.ts';
-import { stageRequest } from './feed/stage-rows.ts';
+import { type StagedRequest, stageRequest } from './feed/stage-rows.ts';
 import type { House } from './house.ts';
 import { PacedLook } from './paced-look.ts';
 import { auditStatus } from './watching/audited-status.ts';
@@ -109,16 +110,23 @@ export class Pipeline implements Feed {
     await this.readyToAccept();
     this.#house.budget.admit();
     using _underWay = this.#underWay.enter(tables);
-    const { staged, entries, ready } = await stageRequest(this.#house, {
+    const { staged, entries, ready } = await this.#stage(tables);
+    if (staged.length > 0) {
+      this.#applying.offer(staged);
+      await ready?.accept(tablesAsStaged(staged, entries));
+    }
+  }
+
+  /** A step of its own: nothing here holds the rows until they are applied. */
+  #stage(
+    tables: readonly TableMutations[],
+  ): Promise<StagedRequest<ImmediateSequencer | null>> {
+    return stageRequest(this.#house, {
       schema: this.schema,
       status: this.status,
       sift: (resolved) => this.#sift(tables, resolved),
       ready: () => this.#applying.immediate(),
     });
-    if (staged.length > 0) {
-      this.#applying.offer(staged);
-      await ready?.accept(tablesAsStaged(staged, entries));
-    }
   }
 
   async #sift(
