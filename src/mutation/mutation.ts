@@ -107,6 +107,8 @@ export interface EncodedRows {
   forEach(visit: VisitEncodedRow): void;
   /** The same, without making texts of them. */
   forEachKey(visit: VisitEncodedKey): void;
+  /** Those, at least one, that have the mark in a list with one for each row. */
+  picked(marks: Uint8Array, mark: number): EncodedRows;
 }
 
 /** The UTF-16 units of the row's key lie there from `start` to `end`. */

@@ -171,6 +171,33 @@ class PlacedRows implements EncodedRows {
     }
   }
 
+  picked(marks: Uint8Array, mark: number): PlacedRows {
+    const { texts, times, places, keyHashes } = this.parts;
+    const pickedTimes: Timestamp[] = [];
+    const pickedPlaces = new Int32Array(places.length);
+    let end = 0;
+    let lastTime = -1;
+    for (let row = 0; row < marks.length; row += 1) {
+      if (marks[row] !== mark) {
+        continue;
+      }
+      const place = row * stride;
+      pickedPlaces.set(places.subarray(place, place + stride), end);
+      if (places[place + 1] !== lastTime) {
+        lastTime = places[place + 1]!;
+        pickedTimes.push(times[lastTime]!);
+      }
+      pickedPlaces[end + 1] = pickedTimes.length - 1;
+      end += stride;
+    }
+    return new PlacedRows({
+      texts,
+      times: pickedTimes,
+      places: pickedPlaces.slice(0, end),
+      keyHashes: keyHashes.filter((_, row) => marks[row] === mark),
+    });
+  }
+
   decode(): Mutation[] {
     const { places, times } = this.parts;
     const texts = this.#decodedTexts();
@@ -191,7 +218,7 @@ class PlacedRows implements EncodedRows {
     return mutations;
   }
 
-  /** Of each text what its rows need. */
+  /** Of each text what its rows need; nothing where they are picked from others. */
   #decodedTexts(): { readonly text: string; readonly start: number }[] {
     const { places, texts } = this.parts;
     const starts = texts.map(() => Infinity);
@@ -208,10 +235,14 @@ class PlacedRows implements EncodedRows {
           Math.max(places[place + 5]!, 0),
       );
     }
-    return texts.map((units, at) => ({
-      text: textOf(units, starts[at]!, ends[at]!),
-      start: starts[at]!,
-    }));
+    return texts.map((units, at) =>
+      ends[at] === 0
+        ? { text: '', start: 0 }
+        : {
+            text: textOf(units, starts[at]!, ends[at]!),
+            start: starts[at]!,
+          },
+    );
   }
 }
 

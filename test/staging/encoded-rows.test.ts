@@ -141,6 +141,28 @@ test('what was just staged joins encoded, decodes once, and stays as it is where
   );
 });
 
+test('rows that are picked are those that have the mark', () => {
+  fc.assert(
+    fc.property(entries, fc.infiniteStream(fc.nat(1)), (written, picks) => {
+      const rows = written.flatMap((entry) => encodedRows(staged(entry))!.rows);
+      fc.pre(rows.length > 0);
+      const { encoded, mutations } = encodedTable('t', rows);
+      const marks = Uint8Array.from(rows, () => picks.next().value!);
+      for (const mark of marks) {
+        const expected = mutations.filter((_, row) => marks[row] === mark);
+        const picked = encoded!.picked(marks, mark);
+        expectRows(picked, expected);
+        const texts: string[] = [];
+        picked.forEach((source, keyStart, afterStart) =>
+          texts.push(source.slice(keyStart, afterStart)),
+        );
+        expect(texts).toEqual(expected.map(({ key }) => key));
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
 function expectRows(encoded: EncodedRows, decoded: readonly Mutation[]): void {
   const times = decoded.map(({ time }) => time).toSorted();
   expect({

@@ -1,9 +1,5 @@
 import { textHash } from '../../lib/text-hash.ts';
-import type {
-  EncodedRows,
-  TableMutations,
-  VisitEncodedRow,
-} from '../../mutation/mutation.ts';
+import type { TableMutations } from '../../mutation/mutation.ts';
 import { standsAlone } from '../../target/lone-table.ts';
 import type { SchemaShape } from '../../target/target.ts';
 
@@ -85,7 +81,7 @@ function picked(
   const { encoded } = part;
   return {
     ...rest(part),
-    ...(encoded && { encoded: new PickedRows(encoded, marks, mark) }),
+    ...(encoded && { encoded: encoded.picked(marks, mark) }),
     get mutations() {
       return part.mutations.filter((_, row) => marks[row] === mark);
     },
@@ -98,40 +94,4 @@ function rest({
   keyColumns,
 }: TableMutations): Pick<TableMutations, 'table' | 'keyColumns'> {
   return keyColumns === undefined ? { table } : { table, keyColumns };
-}
-
-class PickedRows implements EncodedRows {
-  readonly rowCount: number;
-  readonly keyHashes: Int32Array;
-  /** Whoever empties a table is alone at the target. */
-  readonly isEmptied = false;
-  readonly #rows: EncodedRows;
-  readonly #marks: Uint8Array;
-  readonly #mark: number;
-
-  constructor(rows: EncodedRows, marks: Uint8Array, mark: number) {
-    this.#rows = rows;
-    this.#marks = marks;
-    this.#mark = mark;
-    this.keyHashes = rows.keyHashes.filter((_, row) => marks[row] === mark);
-    this.rowCount = this.keyHashes.length;
-  }
-
-  get oldest(): EncodedRows['oldest'] {
-    let oldest: EncodedRows['oldest'] | null = null;
-    this.forEach((_text, _keyStart, _afterStart, _afterEnd, time) => {
-      oldest ??= time;
-    });
-    return oldest!;
-  }
-
-  forEach(visit: VisitEncodedRow): void {
-    let row = 0;
-    this.#rows.forEach((text, keyStart, afterStart, afterEnd, time) => {
-      if (this.#marks[row] === this.#mark) {
-        visit(text, keyStart, afterStart, afterEnd, time);
-      }
-      row += 1;
-    });
-  }
 }

@@ -9,10 +9,8 @@ import type {
 } from '../../../src/mutation/mutation.ts';
 import { splitBatch } from '../../../src/sequencer/ordering/split-batch.ts';
 import { encodeEntries } from '../../../src/staging/batch-codec.ts';
-import {
-  encodedRows,
-  encodedTable,
-} from '../../../src/staging/encoded-rows.ts';
+import { encodedRows } from '../../../src/staging/encoded-rows.ts';
+import { encodedTable } from '../../../src/staging/placed-rows.ts';
 import type { SchemaShape, TableShape } from '../../../src/target/target.ts';
 import { at, schema, staged } from '../../contract/staging-place.ts';
 import { column, tableShape } from '../../target/postgres/shapes.ts';
