@@ -318,3 +318,21 @@ test('certificates that are over, or that others can read the key of, are warned
     ),
   ]);
 });
+
+test('a rule that may take rows away in silence is an error, and one of the reader is none', async () => {
+  await using db = await testDatabase();
+  await db.query(`
+    create table item (id int8 primary key);
+    create table other (id int8 primary key);
+    create rule "No more" as on insert to item do instead nothing;
+    create rule off as on delete to other do instead nothing;
+    alter table other disable rule off`);
+  await db.query('create view seen as select * from other');
+  const { exitCode, lines } = await preflight(`--targetConn=${db.url}`);
+  expect(exitCode).toBe(1);
+  expect(lines.filter((line) => line.includes(' rule '))).toEqual([
+    expect.stringMatching(
+      /^error target {2}public\.item has the rule "No more":/,
+    ),
+  ]);
+});

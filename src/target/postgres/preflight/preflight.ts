@@ -60,7 +60,9 @@ select split_part(version(), ' on ', 1) as version,
 const tablesQuery = `
 select current_database() as database, n.nspname as schema, c.relname as name,
        exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as has_key,
-       row_security_active(c.oid) as is_hidden
+       row_security_active(c.oid) as is_hidden,
+       (select string_agg(quote_ident(r.rulename), ', ' order by r.rulename) from pg_rewrite r
+        where r.ev_class = c.oid and r.ev_type <> '1' and r.ev_enabled <> 'D') as rules
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and not c.relispartition
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -146,6 +148,16 @@ function tableFindings(tables: readonly Row[]): Finding[] {
         text: `row-level security of ${printed(table)} holds for the account: rows that it hides are neither changed nor deleted, and nobody hears of it`,
         remedy:
           'alter role … bypassrls for the account, or disable row level security on the table',
+      }),
+      'tables',
+    ),
+    ...listedFindings(
+      tables.filter((table) => table['rules'] != null),
+      (table) => ({
+        level: 'error',
+        subject: 'target',
+        text: `${printed(table)} has the rule ${table['rules']}: with INSTEAD NOTHING rows are not written and nobody hears of it, and an upsert beside any other rule is refused`,
+        remedy: 'drop the rule, or make a trigger of it',
       }),
       'tables',
     ),
