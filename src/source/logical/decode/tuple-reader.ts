@@ -137,6 +137,10 @@ export class TupleReader {
     if (plan.missingKeyColumns.length > 0 || plan.keySources.length === 0) {
       throw unlocated(plan, change);
     }
+    const lone = plan.isKeyed ? this.#loneKey(plan) : null;
+    if (lone !== null) {
+      return lone;
+    }
     const writer = this.#writer;
     const count = plan.keySources.length;
     const elements: JsonText[] = [];
@@ -151,6 +155,24 @@ export class TupleReader {
     return plan.isKeyed
       ? canonicalKey(elements)
       : (`[${elements.join(',')}]` as JsonText);
+  }
+
+  /**
+   * A key of one column whose value is canonical as it is written, which is
+   * nearly every one: read out in one piece, an eighth of what a row takes less.
+   * Null where it is another one.
+   */
+  #loneKey({ columns, keySources }: TablePlan): JsonText | null {
+    const start = this.#keyStarts[0]!;
+    if (keySources.length !== 1 || start < 0) {
+      return null;
+    }
+    const { kind } = columns[keySources[0]!]!.type;
+    if (kind !== 'digits' && kind !== 'text') {
+      return null;
+    }
+    const key = this.#writer.bracketed(start, this.#keyEnds[0]!);
+    return kind === 'text' && key.includes('\\') ? null : key;
   }
 
   /**

@@ -142,6 +142,36 @@ describe('the decoder of a slot', () => {
     );
   });
 
+  test.each([
+    [20, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String)],
+    [1700, fc.constantFrom('1.50', '-0', '1e3', 'NaN', '12')],
+    [2950, fc.uuid()],
+    [
+      17,
+      fc.string({ unit: fc.constantFrom('0', 'f') }).map((hex) => `\\x${hex}`),
+    ],
+  ])(
+    'a key of one column of the type %i is the canonical one, wherever it stands in the row',
+    (typeOid, values) => {
+      const id = { name: 'id', isKey: true, typeOid };
+      const text = { name: 'text' };
+      const first = decoderOf(shape('id*', 'text'), { columns: [id, text] });
+      const last = decoderOf(shape('text', 'id*'), { columns: [text, id] });
+      fc.assert(
+        fc.property(values, anyText, (value, other) => {
+          for (const mutation of [
+            ...decoded(first, insertMessage([value, other])),
+            ...decoded(last, insertMessage([other, value])),
+          ]) {
+            const token = /"id":("[^"]*"|[^,}]*)/.exec(mutation.after!)![1]!;
+            expect(mutation.key).toBe(canonicalKey([token as JsonText]));
+          }
+        }),
+        { numRuns: 50 },
+      );
+    },
+  );
+
   test('gives back every row, and the row before it', () => {
     fc.assert(
       fc.property(tables, fc.nat(9), ({ columns, names, rows }, offset) => {
