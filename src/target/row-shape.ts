@@ -34,14 +34,16 @@ export interface RowShapeOptions {
 
 /** How rows whose members have the same names in the same order are cut. */
 interface Cut {
-  /** For each member the place of its column in the group; -1 drops it. */
+  /** Columns of the table, in catalog order, and their names as one text. */
+  readonly columns: readonly ColumnShape[];
+  readonly shape: string;
+  /** For each member the place of its column among them; -1 drops it. */
   readonly places: readonly number[];
-  /** Key columns that the row lacks: place in the group, place in the key. */
+  /** Key columns that the row lacks: place among the columns, place in the key. */
   readonly fromKey: readonly {
     readonly place: number;
     readonly ordinal: number;
   }[];
-  readonly group: Group;
 }
 
 interface Group {
@@ -54,6 +56,33 @@ interface Group {
 interface Layout {
   readonly cut: Cut;
   readonly pieces: readonly string[];
+}
+
+/** What is known of a table's rows from one batch to the next. */
+interface KnownLayouts {
+  readonly cuts: Map<string, Cut>;
+  last: Layout | null;
+}
+
+const layoutsOf = {
+  strict: new WeakMap<TableShape, KnownLayouts>(),
+  lenient: new WeakMap<TableShape, KnownLayouts>(),
+};
+
+/** More than a table's rows have: nobody's names fill the memory. */
+const mostCuts = 100;
+
+function knownLayouts(
+  table: TableShape,
+  { ignoreUnknownColumns }: RowShapeOptions,
+): KnownLayouts {
+  const known = layoutsOf[ignoreUnknownColumns ? 'lenient' : 'strict'];
+  let layouts = known.get(table);
+  if (!layouts || layouts.cuts.size > mostCuts) {
+    layouts = { cuts: new Map(), last: null };
+    known.set(table, layouts);
+  }
+  return layouts;
 }
 
 /** Where in a text the values of a row start and end. */
@@ -80,14 +109,17 @@ export function groupByShape(
 export class RowCutter {
   readonly #table: TableShape;
   readonly #options: RowShapeOptions;
+  readonly #layouts: KnownLayouts;
+  /** By the names of their columns: names in another order are one shape. */
   readonly #groups = new Map<string, Group>();
-  readonly #cuts = new Map<string, Cut>();
   readonly #places: Places = { starts: [], ends: [] };
-  #last: Layout | null = null;
+  #cut: Cut | null = null;
+  #group: Group | null = null;
 
   constructor(table: TableShape, options: RowShapeOptions) {
     this.#table = table;
     this.#options = options;
+    this.#layouts = knownLayouts(table, options);
   }
 
   /** The row lies in `text` from `start` to `end`, and its key likewise. */
@@ -100,28 +132,46 @@ export class RowCutter {
     keyEnd: number,
   ): void {
     const places = this.#places;
-    if (
-      this.#last === null ||
-      !findValues(text, start, end, this.#last, places)
-    ) {
-      const names = findMembers(text, start, places);
-      const shape = names.join('"');
-      let cut = this.#cuts.get(shape);
-      if (!cut) {
-        cut = newCut(this.#table, names, this.#groups, this.#options);
-        this.#cuts.set(shape, cut);
-      }
-      this.#last = {
-        cut,
-        pieces: piecesOf(text, start, end, names.length, places),
-      };
+    const { last } = this.#layouts;
+    const { cut } =
+      last !== null && findValues(text, start, end, last, places)
+        ? last
+        : this.#newLayout(text, start, end);
+    if (cut !== this.#cut || this.#group === null) {
+      this.#cut = cut;
+      this.#group = this.#groupOf(cut);
     }
-    const { cut } = this.#last;
-    addRow(cut, text, places);
+    const group = this.#group;
+    addRow(cut, group, text, places);
     if (cut.fromKey.length > 0) {
-      addKey(cut, keyText.slice(keyStart, keyEnd) as JsonText);
+      addKey(cut, group, keyText.slice(keyStart, keyEnd) as JsonText);
     }
-    cut.group.rowCount += 1;
+    group.rowCount += 1;
+  }
+
+  #newLayout(text: string, start: number, end: number): Layout {
+    const places = this.#places;
+    const names = findMembers(text, start, places);
+    const joined = names.join('"');
+    const { cuts } = this.#layouts;
+    let cut = cuts.get(joined);
+    if (!cut) {
+      cut = newCut(this.#table, names, this.#options);
+      cuts.set(detachedText(joined), cut);
+    }
+    const pieces = piecesOf(text, start, end, names.length, places);
+    const layout = { cut, pieces };
+    this.#layouts.last = layout;
+    return layout;
+  }
+
+  #groupOf({ columns, shape }: Cut): Group {
+    let group = this.#groups.get(shape);
+    if (!group) {
+      group = { columns, values: columns.map(() => []), rowCount: 0 };
+      this.#groups.set(shape, group);
+    }
+    return group;
   }
 
   addAll(rows: Iterable<KeyedRow>): void {
@@ -204,7 +254,8 @@ function piecesOf(
 }
 
 function addRow(
-  { places, group: { values, rowCount } }: Cut,
+  { places }: Cut,
+  { values, rowCount }: Group,
   text: string,
   { starts, ends }: Places,
 ): void {
@@ -221,7 +272,8 @@ function addRow(
 }
 
 function addKey(
-  { fromKey, group: { values, rowCount } }: Cut,
+  { fromKey }: Cut,
+  { values, rowCount }: Group,
   key: JsonText,
 ): void {
   const elements = arrayElements(key);
@@ -233,7 +285,6 @@ function addKey(
 function newCut(
   table: TableShape,
   rawNames: readonly string[],
-  groups: Map<string, Group>,
   options: RowShapeOptions,
 ): Cut {
   const members = rawNames.map((raw) =>
@@ -244,13 +295,9 @@ function newCut(
   const columns = table.columns.filter(
     (column) => carried.has(column) || column.keyOrdinal !== null,
   );
-  const shape = columns.map(({ name }) => name).join('\0');
-  let group = groups.get(shape);
-  if (!group) {
-    group = { columns, values: columns.map(() => []), rowCount: 0 };
-    groups.set(shape, group);
-  }
   return {
+    columns,
+    shape: columns.map(({ name }) => name).join('\0'),
     places: members.map((column) =>
       column === null ? -1 : columns.indexOf(column),
     ),
@@ -260,7 +307,6 @@ function newCut(
         place: columns.indexOf(column),
         ordinal: column.keyOrdinal!,
       })),
-    group,
   };
 }
 

@@ -5,22 +5,27 @@ import { groupByShape, keyRows } from '../../src/target/row-shape.ts';
 import type { ShapeRows } from '../../src/target/target.ts';
 import { column, tableShape } from './postgres/shapes.ts';
 
-const table = tableShape('t', [
-  column('a', 'int8', { keyOrdinal: 1 }),
-  column('b', 'int8', { keyOrdinal: 0 }),
-  column('x"ä', 'text'),
-  column('y', 'text'),
-  column('sum', 'int8', { generated: true }),
-]);
+function newTable() {
+  return tableShape('t', [
+    column('a', 'int8', { keyOrdinal: 1 }),
+    column('b', 'int8', { keyOrdinal: 0 }),
+    column('x"ä', 'text'),
+    column('y', 'text'),
+    column('sum', 'int8', { generated: true }),
+  ]);
+}
+
+const table = newTable();
 
 const strict = { ignoreUnknownColumns: false, replace: false };
 
 function cut(
   rows: readonly (readonly [key: string, after: string])[],
   options = strict,
+  of = table,
 ) {
   return groupByShape(
-    table,
+    of,
     rows.map(([key, after]) => ({
       key: key as JsonText,
       after: after as JsonText,
@@ -39,6 +44,54 @@ function columnsAndValues({ columns, values, rowCount }: ShapeRows) {
 }
 
 describe('rows cut into columns', () => {
+  test('are cut by what is known of those before as by nothing', () => {
+    const member = fc.record({
+      name: fc.constantFrom(
+        'a',
+        'b',
+        'x\\"ä',
+        'x\\"\\u00e4',
+        'y',
+        'sum',
+        'new',
+      ),
+      value: fc.constantFrom('1', 'null', '"a,b"', '"\\"}"', '[{"a":2}]'),
+      blank: fc.constantFrom('', ' '),
+    });
+    const after = fc
+      .array(member, { maxLength: 5 })
+      .map(
+        (members) =>
+          `{${members.map(({ name, value, blank }) => `"${name}":${blank}${value}`).join(`,`)}}`,
+      );
+    const batches = fc.array(
+      fc.record({
+        rows: fc.array(after, { maxLength: 6 }),
+        isLenient: fc.boolean(),
+      }),
+      { maxLength: 6 },
+    );
+    const outcome = (cutRows: () => unknown): unknown => {
+      try {
+        return cutRows();
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    fc.assert(
+      fc.property(batches, (list) => {
+        const known = newTable();
+        for (const { rows, isLenient } of list) {
+          const options = { ...strict, ignoreUnknownColumns: isLenient };
+          const keyed = rows.map((row) => ['[7,8]', row] as const);
+          expect(outcome(() => cut(keyed, options, known))).toEqual(
+            outcome(() => cut(keyed, options, newTable())),
+          );
+        }
+      }),
+    );
+  });
+
   test('are grouped by the columns they carry, whatever their order', () => {
     expect(
       cut([
