@@ -18,17 +18,22 @@ import {
 } from '../own-tables/dead-letter-table.ts';
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
-import { placedRefusal } from '../values/value-culprit.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { codecOf } from './values/codec.ts';
+import { placedFailure } from './values/placed-failure.ts';
 import { passesKeys } from '../apply/passed-keys.ts';
 import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
-import { isMove, notHeld } from '../watermark.ts';
 import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
+import { Turn } from '../connections/turn.ts';
 import { deadLetterDialect } from './statements/dead-letter-statements.ts';
 import type { PostgresConnection } from './session/driver.ts';
-import { isServerError, type Phase, targetFailure } from './session/errors.ts';
+import {
+  abandoned,
+  isEcho,
+  isServerError,
+  type Phase,
+  targetFailure,
+} from './session/errors.ts';
 import {
   deleteEqualStatement,
   insertStatement,
@@ -46,18 +51,14 @@ import {
   truncateStatement,
   unlessFollowed,
 } from './statements/table-statements.ts';
+import { sendMark, whyNotHeld } from './commit-mark.ts';
+import { GuessedWrites, mayJoin } from './guessed-writes.ts';
 import {
   type InsertGuess,
   insertGuess,
   sampledKeys,
 } from './statements/insert-guess.ts';
 import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
-import { refusalOf } from './values/values.ts';
-import {
-  fenceStatement,
-  moveCheckpointStatement,
-  readCheckpointStatement,
-} from './statements/watermark-statements.ts';
 
 /** A chain of values may be as long; a longer one is refused. */
 const maxRounds = 1_000;
@@ -86,8 +87,10 @@ export class PostgresTransaction implements TargetTransaction {
   #follower: PostgresTransaction | null = null;
   /** Held until the commit of the one before has been sent. */
   readonly #calls: HeldCalls;
-  /** Settled when statements may follow one that is run again and again. */
-  #repeating: Promise<void> | null = null;
+  /** Of a statement that is run again and again, or of guesses that end. */
+  readonly #turn = new Turn();
+  /** Of rows that may be new; behind them only upserts go without a wait. */
+  #guessed: GuessedWrites | null = null;
   #guessCount = 0;
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
@@ -137,11 +140,22 @@ export class PostgresTransaction implements TargetTransaction {
 
   async upsert(rows: ShapeRows): Promise<void> {
     const guess = insertGuess(rows);
-    const goes = guess?.isLikely === true && this.#guessCount < mostGuesses;
-    const looks =
-      guess && !goes && !this.#repeating && guess.wantsLook() ? guess : null;
+    await this.#inTurn(
+      () => this.#upsert(rows, guess),
+      () => mayJoin(rows, guess),
+    );
+  }
+
+  async #upsert(rows: ShapeRows, guess: InsertGuess | null): Promise<void> {
+    if (guess?.isLikely && (this.#guessed || this.#guessCount < mostGuesses)) {
+      await this.#writtenBehindSavepoint(rows, guess);
+      return;
+    }
+    const looks = guess?.wantsLook() ? guess : null;
     const look = looks && this.#look(rows, looks);
-    await this.#written(rows, () => upsertPlan(rows), goes ? guess : null);
+    await (this.#guessed
+      ? this.#writtenBehindSavepoint(rows, null)
+      : this.#write(rows, () => upsertPlan(rows)));
     if (look) {
       const foundCount = await look;
       // Only now: an insert must not pass where an upsert is refused.
@@ -156,15 +170,20 @@ export class PostgresTransaction implements TargetTransaction {
    * is that of the transaction: who writes next hears of it.
    */
   async #look(rows: ShapeRows, guess: InsertGuess): Promise<number | null> {
+    const guessed = this.#guessed;
     try {
-      const keys = rowParameters(sampledKeys(rows), this.#policies);
-      const answer = await this.#calls.make(() =>
+      const sampled = sampledKeys(rows);
+      const keys = rowParameters(sampled, this.#policies);
+      const answer = this.#calls.make(() =>
         this.#connection.execute(guess.lookText, keys),
       );
-      const [found] = answer.rows as { n: string }[];
+      guessed?.add({ rows: sampled, answer, guess: null, upsert: null });
+      const [found] = (await answer).rows as { n: string }[];
       return Number(found!.n);
     } catch (error) {
-      this.#fail(error, 'statement');
+      if (!guessed) {
+        this.#fail(error, 'statement');
+      }
       return null;
     }
   }
@@ -257,11 +276,11 @@ export class PostgresTransaction implements TargetTransaction {
     return true;
   }
 
-  async commit(mark: CommitMark | null): Promise<void> {
-    while (this.#repeating) {
-      await this.#repeating;
-    }
-    this.#throwIfOver();
+  commit(mark: CommitMark | null): Promise<void> {
+    return this.#inTurn(() => this.#commit(mark));
+  }
+
+  async #commit(mark: CommitMark | null): Promise<void> {
     if (this.#calls.areHeld) {
       throw this.#fail(abandoned(), 'commit');
     }
@@ -269,7 +288,7 @@ export class PostgresTransaction implements TargetTransaction {
     // One round trip: if the mark does not hold, the commit behind it finds
     // an aborted transaction and rolls back.
     const answers = Promise.allSettled([
-      mark && this.#mark(mark),
+      mark && sendMark(this.#connection, mark),
       this.#connection.query('commit'),
     ]);
     if (this.#follower) {
@@ -312,20 +331,6 @@ export class PostgresTransaction implements TargetTransaction {
     }
   }
 
-  #mark(mark: CommitMark): Promise<unknown> {
-    return isMove(mark)
-      ? this.#connection.execute(moveCheckpointStatement(mark.schema), [
-          mark.schema,
-          mark.checkpoint.applied,
-          String(mark.checkpoint.epoch),
-          mark.previous,
-        ])
-      : this.#connection.execute(fenceStatement(mark.schema), [
-          mark.schema,
-          String(mark.epoch),
-        ]);
-  }
-
   /** Called behind the commit that rolled back: outside any transaction. */
   async #whyNotHeld(mark: CommitMark): Promise<unknown> {
     try {
@@ -333,11 +338,7 @@ export class PostgresTransaction implements TargetTransaction {
         // What was sent of it may have failed, and then nothing is answered.
         await this.#connection.query('rollback');
       }
-      const { rows } = await this.#connection.query(
-        readCheckpointStatement(mark.schema),
-        [mark.schema],
-      );
-      return notHeld(mark, rows[0]);
+      return await whyNotHeld(this.#connection, mark);
     } catch (error) {
       return error;
     }
@@ -384,35 +385,37 @@ export class PostgresTransaction implements TargetTransaction {
     text: string,
     values?: readonly string[],
   ): Promise<Record<string, string | null>[]> {
-    while (this.#repeating) {
-      await this.#repeating;
-    }
-    this.#throwIfOver();
-    try {
-      const { rows } = await this.#calls.make(() =>
-        this.#connection.query(text, values),
-      );
-      return rows;
-    } catch (error) {
-      throw this.#fail(error, 'statement');
-    }
+    const { rows } = await this.#inTurn(async () => {
+      try {
+        return await this.#ask(text, values);
+      } catch (error) {
+        throw this.#fail(error, 'statement');
+      }
+    });
+    return rows;
+  }
+
+  #ask(
+    text: string,
+    values?: readonly string[],
+  ): Promise<{ readonly rows: Record<string, string | null>[] }> {
+    return this.#calls.make(() => this.#connection.query(text, values));
+  }
+
+  #written(
+    rows: ColumnarRows,
+    plan: () => readonly PlannedStatement[],
+  ): Promise<void> {
+    return this.#inTurn(() => this.#write(rows, plan));
   }
 
   /** A value that cannot be written fails the transaction as the server would. */
-  async #written(
+  async #write(
     rows: ColumnarRows,
     plan: () => readonly PlannedStatement[],
-    guess: InsertGuess | null = null,
   ): Promise<void> {
-    while (this.#repeating) {
-      await this.#repeating;
-    }
-    this.#throwIfOver();
     try {
-      const sent = guess
-        ? await this.#behindGuess(guess, rows, () => this.#send(rows, plan()))
-        : await this.#send(rows, plan());
-      await Promise.all(sent);
+      await Promise.all(await this.#send(rows, plan()));
     } catch (error) {
       throw this.#fail(error, 'statement');
     }
@@ -432,7 +435,7 @@ export class PostgresTransaction implements TargetTransaction {
       } catch (error) {
         const isRefusal =
           refusal && isServerError(error) && error.code === '22012';
-        throw isRefusal ? refusal() : this.#placed(error, rows);
+        throw isRefusal ? refusal() : placedFailure(error, rows, this.#signal);
       }
     };
     const [repeated] = statements.filter(({ repeats }) => repeats);
@@ -464,7 +467,7 @@ export class PostgresTransaction implements TargetTransaction {
     repeated: () => Promise<{ readonly rowCount: number | null }>,
     others: () => T,
   ): Promise<T> {
-    return this.#inTurn(async () => {
+    return this.#turn.take(async () => {
       for (let round = 0; round < maxRounds; round += 1) {
         // Behind a rollback it would be a transaction of its own.
         this.#throwIfOver();
@@ -477,61 +480,78 @@ export class PostgresTransaction implements TargetTransaction {
     });
   }
 
-  /** Sends `others` only where rows are there that were guessed to be new. */
-  #behindGuess(
-    guess: InsertGuess,
-    rows: ColumnarRows,
-    others: () => Promise<Promise<unknown>[]>,
-  ): Promise<Promise<unknown>[]> {
-    return this.#inTurn(async () => {
-      this.#guessCount += 1;
-      const ask = (text: string): Promise<unknown> =>
-        this.#calls.make(() => this.#connection.query(text));
-      const parameters = this.#parametersOf(rows);
-      const answers = Promise.allSettled([
-        ask('savepoint guess'),
-        this.#calls.make(() =>
-          this.#connection.execute(guess.insertText, parameters),
-        ),
-        ask('release savepoint guess'),
-      ]);
-      this.#letGoOf(parameters);
-      const [, inserted] = await answers;
-      this.#throwIfOver();
-      if (inserted.status === 'fulfilled') {
-        return [];
-      }
-      if (!violatesConstraint(inserted.reason)) {
-        throw this.#placed(inserted.reason, rows);
-      }
-      guess.refused();
-      const undone = ask('rollback to savepoint guess');
-      return [undone, ...(await others())];
-    });
-  }
-
-  /** What is called meanwhile waits, and comes behind what `work` has sent. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = Promise.withResolvers<void>();
-    this.#repeating = turn.promise;
-    try {
-      return await work();
-    } finally {
-      this.#repeating = null;
-      turn.resolve();
-    }
-  }
-
-  /** With the row and the column, where the server refused a value. */
-  #placed(error: unknown, rows: ColumnarRows): Error {
-    if (isEcho(error)) {
-      return error;
-    }
-    return placedRefusal(
-      orAbort(targetFailure(error, 'statement'), this.#signal),
-      rows,
-      (column, token) => refusalOf(codecOf(column), token),
+  /** What may not join the guesses ends them first, and so does what comes when they are many. */
+  #inTurn<T>(
+    work: () => Promise<T>,
+    mayJoin: () => boolean = () => false,
+  ): Promise<T> {
+    return this.#turn.begin(
+      async () => {
+        this.#throwIfOver();
+        return await work();
+      },
+      () => {
+        const guessed = this.#guessed;
+        if (guessed && (guessed.isFull || !mayJoin())) {
+          this.#endGuesses(guessed).catch(() => {});
+        }
+      },
     );
+  }
+
+  /** Without a guess as an upsert, which comes again too where others are refused. */
+  async #writtenBehindSavepoint(
+    rows: ShapeRows,
+    guess: InsertGuess | null,
+  ): Promise<void> {
+    try {
+      const text = guess?.insertText ?? upsertPlan(rows)[0]!.text;
+      const parameters = this.#parametersOf(rows);
+      const guessed = this.#guessed ?? this.#beginGuesses();
+      const answer = this.#calls.make(() =>
+        this.#connection.execute(text, parameters),
+      );
+      this.#letGoOf(parameters);
+      guessed.add({ rows, answer, guess, upsert: rows });
+      try {
+        await answer;
+      } catch {
+        await this.#endGuesses(guessed);
+      }
+    } catch (error) {
+      throw this.#fail(error, 'statement');
+    }
+  }
+
+  #beginGuesses(): GuessedWrites {
+    this.#guessCount += 1;
+    this.#guessed = new GuessedWrites({
+      ask: (text) => {
+        this.#throwIfOver();
+        return this.#ask(text);
+      },
+      again: (rows) => {
+        this.#throwIfOver();
+        return this.#send(rows, upsertPlan(rows));
+      },
+      placed: (error, rows) => placedFailure(error, rows, this.#signal),
+    });
+    return this.#guessed;
+  }
+
+  /** What comes meanwhile waits until all are written for good. */
+  #endGuesses(guessed: GuessedWrites): Promise<void> {
+    if (guessed === this.#guessed) {
+      this.#guessed = null;
+      guessed.end = this.#turn.take(async () => {
+        try {
+          await guessed.settle();
+        } catch (error) {
+          throw this.#fail(error, 'statement');
+        }
+      });
+    }
+    return guessed.end!;
   }
 
   #throwIfOver(): void {
@@ -553,20 +573,4 @@ export class PostgresTransaction implements TargetTransaction {
     }
     return this.#failure;
   }
-}
-
-/** What the server says of whatever comes behind the statement that failed. */
-function isEcho(error: unknown): error is Error {
-  return isServerError(error) && error.code === '25P02';
-}
-
-/** A unique key, most of all; the upsert tells what is wrong for good. */
-function violatesConstraint(error: unknown): boolean {
-  return isServerError(error) && error.code.startsWith('23');
-}
-
-function abandoned(): ReplicatorError {
-  return new ReplicatorError('E4003', {
-    detail: 'the transaction before it on its connection did not commit',
-  });
 }

@@ -185,3 +185,20 @@ function isConnectionLoss(error: Error, code: string | undefined): boolean {
     )
   );
 }
+
+/** What the server says of whatever comes behind the statement that failed. */
+export function isEcho(error: unknown): error is Error {
+  return isServerError(error) && error.code === '25P02';
+}
+
+/** A unique key, most of all. */
+export function violatesConstraint(error: unknown): boolean {
+  return isServerError(error) && error.code.startsWith('23');
+}
+
+/** Of a transaction that followed another one on its connection. */
+export function abandoned(): ReplicatorError {
+  return new ReplicatorError('E4003', {
+    detail: 'the transaction before it on its connection did not commit',
+  });
+}

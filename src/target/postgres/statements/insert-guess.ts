@@ -25,8 +25,8 @@ import {
   takesConflicts,
 } from './statements.ts';
 
-/** Of fewer rows the savepoint before them costs more than the guess gains. */
-const leastRows = 200;
+/** Of fewer rows the savepoint and the looks cost more than the guess gains. */
+const leastRows = 50;
 const sampledRows = 16;
 const looksAtFirst = 3;
 /** So many times as many looks are needed after each refusal. */

@@ -39,6 +39,12 @@ function newPlan(
   ];
 }
 
+/** One statement, and nothing to be found out by it. */
+export function isPlain(plan: readonly PlannedStatement[]): boolean {
+  const [first] = plan;
+  return plan.length === 1 && !first!.repeats && !first!.refusal;
+}
+
 /** Sorting fewer rows, or fatter ones (characters), costs what it gains. */
 const leastOrdered = 100;
 const longestOrdered = 500;
