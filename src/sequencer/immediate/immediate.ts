@@ -7,7 +7,11 @@ import {
   ReplicatorError,
 } from '../../failure/failure.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
-import { rowCountOf, type TableMutations } from '../../mutation/mutation.ts';
+import {
+  type Batch,
+  rowCountOf,
+  type TableMutations,
+} from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import { wholeRowTest } from '../../target/row-shape.ts';
@@ -24,6 +28,7 @@ import { recoverImmediate } from './recovery.ts';
 import { decodedTables, joinedBatch } from '../reading/batch-tables.ts';
 import {
   gatherMs,
+  type OpenBatch,
   type WaitingRequest,
   WaitingRequests,
 } from './waiting-requests.ts';
@@ -58,8 +63,7 @@ export class ImmediateSequencer {
   readonly #applied: AppliedWatermark;
   readonly #wakeup = new Wakeup();
   readonly #waiting: WaitingRequests;
-  /** Transactions begun and not ended. */
-  #openCount = 0;
+  readonly #open = new Map<Batch, OpenBatch>();
   /** Requests that are taken apart, and will be queued again. */
   #searchingCount = 0;
   #failureCount = 0;
@@ -160,7 +164,7 @@ export class ImmediateSequencer {
         if (this.#fencedOff) {
           throw this.#fencedOff;
         }
-        while (this.#waiting.mayBegin(this.#openCount)) {
+        while (this.#waiting.mayBegin([...this.#open.values()])) {
           if (this.#context.shape() !== shape) {
             await apply[Symbol.asyncDispose]();
             for (const table of rekeyedTables(shape, this.#context.shape())) {
@@ -193,17 +197,22 @@ export class ImmediateSequencer {
     requests: readonly WaitingRequest[],
     signal: AbortSignal,
   ): Promise<void> {
-    this.#openCount += 1;
+    const hasFailed = (error: unknown): void => {
+      this.#failed(requests, error, signal);
+    };
+    let batch: Batch;
     try {
-      const batch = joinedBatch(
-        requests.flatMap(({ tables }) =>
-          tables.map((part) => alignKeys(part, this.#context.shape())),
-        ),
-      );
+      batch = this.#batchOf(requests);
+    } catch (error) {
+      hasFailed(error);
+      return;
+    }
+    this.#open.set(batch, { rowCount: batch.rowCount, isWritten: false });
+    try {
       const { committed } = await apply.submit(batch);
       committed.then(
         () => {
-          this.#ended();
+          this.#ended(batch);
           this.#succeeded();
           for (const request of requests) {
             request.settle.resolve();
@@ -215,19 +224,33 @@ export class ImmediateSequencer {
               wholeRows(batch.tables, this.#context.shape()),
             );
           }
-          this.#ended();
-          this.#failed(requests, error, signal);
+          this.#ended(batch);
+          hasFailed(error);
         },
       );
     } catch (error) {
-      this.#ended();
-      this.#failed(requests, error, signal);
+      this.#ended(batch);
+      hasFailed(error);
       signal.throwIfAborted();
     }
   }
 
-  #ended(): void {
-    this.#openCount -= 1;
+  #batchOf(requests: readonly WaitingRequest[]): Batch {
+    const shape = this.#context.shape();
+    return joinedBatch(
+      requests.flatMap(({ tables }) =>
+        tables.map((part) => alignKeys(part, shape)),
+      ),
+    );
+  }
+
+  #ended(batch: Batch): void {
+    this.#open.delete(batch);
+    this.#wakeup.notify();
+  }
+
+  #written(batch: Batch): void {
+    this.#open.get(batch)!.isWritten = true;
     this.#wakeup.notify();
   }
 
@@ -266,6 +289,7 @@ export class ImmediateSequencer {
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => this.#mark(),
+        onWritten: (batch) => this.#written(batch),
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
           this.#desk.committed(batch);

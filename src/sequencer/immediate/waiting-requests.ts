@@ -18,6 +18,13 @@ export interface WaitingRequest {
   searchCount: number;
 }
 
+/** A transaction that has not ended. */
+export interface OpenBatch {
+  readonly rowCount: number;
+  /** It waits for its commit alone. */
+  isWritten: boolean;
+}
+
 /** In the order in which they came; those that failed come first again. */
 export class WaitingRequests {
   readonly #flushSize: number;
@@ -71,8 +78,15 @@ export class WaitingRequests {
    * or the open one ends. At full load half of the senders then wait while the
    * rows of the others are written: twice 500 rows side by side cost the
    * daemon a tenth more than 800 at a time.
+   *
+   *     800 rows  begin ─ write ─ commit
+   *     800 rows          (gather)  begin ─ write ─ commit
+   *
+   * While the open one waits for its commit alone the target has nothing else
+   * to do. Then as many rows begin as that one has: of fewer, the next ones
+   * would be fewer still.
    */
-  mayBegin(openCount: number): boolean {
+  mayBegin(open: readonly OpenBatch[]): boolean {
     if (this.isEmpty) {
       return false;
     }
@@ -86,8 +100,8 @@ export class WaitingRequests {
     // Open ones may wait for locks that are no concern of these rows.
     const waitedMs = performance.now() - this.#queue[0]!.queuedAtMs;
     return (
-      openCount === 0 ||
-      (openCount === 1 && rowCount <= fewRows) ||
+      open.every((batch) => batch.isWritten && batch.rowCount <= rowCount) ||
+      (open.length === 1 && rowCount <= fewRows) ||
       waitedMs >= gatherMs
     );
   }

@@ -50,6 +50,8 @@ export interface OrderedApplyOptions {
   moreLocksOf?(tables: Batch['tables']): readonly string[];
   /** Asked right before a commit; null writes no watermark into the target. */
   markFor(through: Timestamp): CommitMark | null;
+  /** Called when all of a batch is written, and only its commit is to come. */
+  onWritten?(batch: Batch): void;
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
@@ -393,7 +395,11 @@ export class OrderedApply {
         await this.#apply(split.shared, transaction);
       }
       crossing.state = 'committing';
-      await transaction.commit(this.#options.markFor(batch.through));
+      const committed = transaction.commit(
+        this.#options.markFor(batch.through),
+      );
+      this.#options.onWritten?.(batch);
+      await committed;
       crossing.hasCommitted = true;
     } finally {
       crossing.transaction = null;

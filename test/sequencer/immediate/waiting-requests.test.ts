@@ -6,7 +6,10 @@ import type {
   TableMutations,
 } from '../../../src/mutation/mutation.ts';
 import { timestampFromMs } from '../../../src/mutation/timestamp.ts';
-import { WaitingRequests } from '../../../src/sequencer/immediate/waiting-requests.ts';
+import {
+  type OpenBatch,
+  WaitingRequests,
+} from '../../../src/sequencer/immediate/waiting-requests.ts';
 
 function rows(count: number): TableMutations[] {
   const mutations = Array.from({ length: count }, (_, id) => ({
@@ -16,6 +19,10 @@ function rows(count: number): TableMutations[] {
     before: null,
   }));
   return [{ table: 't', mutations }];
+}
+
+function batch(rowCount: number, isWritten: boolean): OpenBatch {
+  return { rowCount, isWritten };
 }
 
 test('requests are taken in their order, each once, as many as fit into one transaction; whoever failed before goes alone', () => {
@@ -32,7 +39,7 @@ test('requests are taken in their order, each once, as many as fit into one tran
         });
         const taken = [];
         while (!waiting.isEmpty) {
-          expect(waiting.mayBegin(0)).toBe(true);
+          expect(waiting.mayBegin([])).toBe(true);
           const batch = waiting.take();
           const rowCount = batch.reduce((sum, each) => sum + each.rowCount, 0);
           expect(batch.length === 1 || rowCount <= flushSize).toBe(true);
@@ -42,7 +49,7 @@ test('requests are taken in their order, each once, as many as fit into one tran
           taken.push(...batch);
         }
         expect(taken).toEqual(added);
-        expect(waiting.mayBegin(0)).toBe(false);
+        expect(waiting.mayBegin([])).toBe(false);
       },
     ),
   );
@@ -53,31 +60,40 @@ test('behind open transactions little waits for more, and a full one or one that
   const small = waiting.add(rows(1));
   // It has just come, however slow this machine is.
   Object.assign(small, { queuedAtMs: performance.now() + 600_000 });
-  expect(waiting.mayBegin(0)).toBe(true);
-  expect(waiting.mayBegin(99)).toBe(false);
+  const writing = [batch(10, false), batch(10, false)];
+  expect(waiting.mayBegin([])).toBe(true);
+  expect(waiting.mayBegin(writing)).toBe(false);
   small.alone = true;
-  expect(waiting.mayBegin(99)).toBe(true);
+  expect(waiting.mayBegin(writing)).toBe(true);
   small.alone = false;
-  expect(waiting.mayBegin(99)).toBe(false);
+  expect(waiting.mayBegin(writing)).toBe(false);
   waiting.add(rows(9));
-  expect(waiting.mayBegin(99)).toBe(true);
+  expect(waiting.mayBegin(writing)).toBe(true);
 });
 
 test('beside one open transaction a few rows begin at once, and many wait until it ends', () => {
   const waiting = new WaitingRequests(1_000);
   const few = waiting.add(rows(50));
   Object.assign(few, { queuedAtMs: performance.now() + 600_000 });
-  expect([0, 1, 2].map((open) => waiting.mayBegin(open))).toEqual([
-    true,
-    true,
-    false,
-  ]);
+  const others = [0, 1, 2].map((count) =>
+    Array.from({ length: count }, () => batch(100, false)),
+  );
+  const mayBegin = (): boolean[] =>
+    others.map((open) => waiting.mayBegin(open));
+  expect(mayBegin()).toEqual([true, true, false]);
   waiting.add(rows(1));
-  expect([0, 1, 2].map((open) => waiting.mayBegin(open))).toEqual([
-    true,
-    false,
-    false,
-  ]);
+  expect(mayBegin()).toEqual([true, false, false]);
+});
+
+test('beside those that are written as many rows begin as each of them has, and no fewer', () => {
+  const waiting = new WaitingRequests(1_000);
+  const first = waiting.add(rows(299));
+  Object.assign(first, { queuedAtMs: performance.now() + 600_000 });
+  const written = [batch(200, true), batch(300, true)];
+  expect(waiting.mayBegin(written)).toBe(false);
+  waiting.add(rows(1));
+  expect(waiting.mayBegin(written)).toBe(true);
+  expect(waiting.mayBegin([...written, batch(1, false)])).toBe(false);
 });
 
 test('what failed comes first again, and after the end nobody waits for ever', async () => {
