@@ -96,11 +96,18 @@ interface Places {
   readonly keyHashes: Int32Array;
 }
 
+const noPlaces: Places = {
+  texts: [],
+  times: [],
+  places: new Int32Array(0),
+  keyHashes: new Int32Array(0),
+};
+
 class PlacedRows implements EncodedRows {
   readonly rowCount: number;
   readonly textLength: number;
   readonly isEmptied: boolean;
-  readonly parts: Places;
+  #parts: Places;
 
   constructor(parts: Places) {
     const { places, keyHashes } = parts;
@@ -115,10 +122,14 @@ class PlacedRows implements EncodedRows {
       // No row has a key without columns (mutation.ts `truncation`).
       isEmptied ||= keyLength === 2;
     }
-    this.parts = parts;
+    this.#parts = parts;
     this.rowCount = keyHashes.length;
     this.textLength = textLength;
     this.isEmptied = isEmptied;
+  }
+
+  get parts(): Places {
+    return this.#parts;
   }
 
   get keyHashes(): Int32Array {
@@ -196,6 +207,10 @@ class PlacedRows implements EncodedRows {
       places: pickedPlaces.slice(0, end),
       keyHashes: keyHashes.filter((_, row) => marks[row] === mark),
     });
+  }
+
+  release(): void {
+    this.#parts = noPlaces;
   }
 
   decode(): Mutation[] {

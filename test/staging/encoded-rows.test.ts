@@ -157,7 +157,10 @@ test('rows that are picked are those that have the mark', () => {
           texts.push(source.slice(keyStart, afterStart)),
         );
         expect(texts).toEqual(expected.map(({ key }) => key));
+        picked.release();
+        picked.forEachKey(() => expect.unreachable());
       }
+      expectRows(encoded!, mutations);
     }),
     { numRuns: 100 },
   );
