@@ -34,6 +34,7 @@ export class HeldRows<Holder> {
   ): ReadonlyMap<string, ReadonlySet<number>> {
     const sharedRows = new Map<string, ReadonlySet<number>>();
     const number = this.#numberOf(holder);
+    const sharedHashes = new Set<number>();
     let elder = nobody;
     for (const [table, keyHashes] of rows) {
       this.#makeRoom(keyHashes.length);
@@ -43,7 +44,14 @@ export class HeldRows<Holder> {
         const hash = placedHash(keyHashes[row]!, seed);
         const before = this.#replace(hash, number);
         // Mostly it is nobody, or the one as before.
-        if (before === nobody || before === number) {
+        if (before === nobody) {
+          continue;
+        }
+        if (before === number) {
+          // By another row, perhaps: which of the two somebody had is not known.
+          if (sharedHashes.has(hash)) {
+            shared.add(keyHashes[row]!);
+          }
           continue;
         }
         if (before !== elder) {
@@ -55,6 +63,7 @@ export class HeldRows<Holder> {
           blockers.add(blocker);
         }
         shared.add(keyHashes[row]!);
+        sharedHashes.add(hash);
       }
       if (shared.size > 0) {
         sharedRows.set(table, shared);

@@ -110,3 +110,22 @@ test('the last of those who took a row and have not ended is found, and which ro
     { numRuns: 60 },
   );
 });
+
+test('a row that an elder has is shared too where another table of the same batch has fallen on its place before', () => {
+  const [inFirst, inSecond] = ['a', 'b'].map((table) =>
+    Int32Array.of(textHash(table)),
+  ) as [Int32Array, Int32Array];
+  const held = new HeldRows<string>();
+  held.take(new Map([['b', inSecond]]), 'elder', new Set());
+  const blockers = new Set<string>();
+  const shared = held.take(
+    new Map([
+      ['a', inFirst],
+      ['b', inSecond],
+    ]),
+    'younger',
+    blockers,
+  );
+  expect([...blockers]).toEqual(['elder']);
+  expect(shared.get('b')).toEqual(new Set(inSecond));
+});
