@@ -367,6 +367,8 @@ export interface Target extends AsyncDisposable {
 export interface PoolCounts {
   readonly total: number;
   readonly idle: number;
+  /** So many more could be lent at once: those idle, and places without one. */
+  readonly spare: number;
   readonly waiting: number;
   /** Connections opened since the start, and dials that failed. */
   readonly dialCount: number;

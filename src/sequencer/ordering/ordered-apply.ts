@@ -255,7 +255,10 @@ export class OrderedApply {
       shared.size === 0 &&
       blockers.every((elder) => !elder.isAlone && elder.grain === grain);
     const split =
-      mayFollow && sharesRowsOnly && blockers.length > 0
+      mayFollow &&
+      sharesRowsOnly &&
+      blockers.length > 0 &&
+      this.#isRoomBesideElders()
         ? splitBatch(batch.tables, taken.sharedRows, this.#options.shape)
         : null;
     return split
@@ -266,6 +269,18 @@ export class OrderedApply {
           leader: mayFollow ? (blockers.at(-1) ?? null) : null,
           split,
         };
+  }
+
+  /**
+   * A batch that begins beside elders keeps its connection until they have
+   * committed: those that have not begun must find one.
+   */
+  #isRoomBesideElders(): boolean {
+    let waitingCount = 0;
+    for (const { state } of this.#crossings) {
+      waitingCount += state === 'waiting' ? 1 : 0;
+    }
+    return this.#options.target.poolCounts().spare > waitingCount;
   }
 
   /** The end of the batch that failed first; null while none has. */

@@ -81,6 +81,7 @@ export class ConnectionPool<
     return {
       total: this.#total,
       idle: this.#idle.length,
+      spare: this.#idle.length + this.#options.maxSize - this.#total,
       waiting: this.#waiters.length,
       dialCount: this.#dialCount,
       dialErrorCount: this.#dialErrorCount,

@@ -96,6 +96,35 @@ test('a batch whose elder has to run again runs again behind it, and nobody hear
   ]);
 });
 
+test('batches that write beside elders what they do not share leave a connection to an elder that has yet to begin', async () => {
+  const first = gate();
+  await using stage = await scene(
+    'create table t (id int primary key, v int)',
+    async (number) => {
+      if (number === 1) {
+        await first.opened;
+      }
+    },
+    { mayFollow: () => true, maxConnections: 2 },
+  );
+  const wide = (from: number): [id: number, after: object][] =>
+    Array.from({ length: 300 }, (_, at) => [from + at, { v: 0 }]);
+  const apply = stage.apply;
+  await apply.submit(batchOf(1, { t: [1, 2].map((id) => [id, { v: 1 }]) }));
+  await apply.submit(batchOf(2, { t: [[1, { v: 2 }]] }));
+  await sleep(50);
+  // The first has its follower already.
+  await apply.submit(batchOf(3, { t: [[2, { v: 3 }]] }));
+  await sleep(50);
+  await apply.submit(batchOf(4, { t: [[1, { v: 4 }], ...wide(1_000)] }));
+  await apply.submit(batchOf(5, { t: [[1, { v: 5 }], ...wide(2_000)] }));
+  await sleep(50);
+  first.open();
+  await apply.drain();
+  expect(stage.gaveWay).toEqual([]);
+  expect(stage.committed).toEqual([1, 2, 3, 4, 5]);
+});
+
 test(
   'no batch is lost, torn or out of order, whatever fails around one that follows another',
   { timeout: 300_000 },

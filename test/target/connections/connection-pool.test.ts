@@ -127,6 +127,19 @@ describe('the connection pool', () => {
     });
   });
 
+  test('idle connections and places without one are to spare', async () => {
+    const { pool } = poolOf({ maxSize: 3 });
+    await using _ = pool;
+    expect(pool.counts().spare).toBe(3);
+    const first = await pool.borrow();
+    const second = await pool.borrow();
+    expect(pool.counts().spare).toBe(1);
+    await first[Symbol.asyncDispose]();
+    expect(pool.counts()).toMatchObject({ spare: 2, idle: 1 });
+    await second[Symbol.asyncDispose]();
+    expect(pool.counts()).toMatchObject({ spare: 3, idle: 2 });
+  });
+
   test('closing waits for what is lent, and lends no more', async () => {
     const { pool, lines } = poolOf({ maxSize: 1 });
     const loan = await pool.borrow();
