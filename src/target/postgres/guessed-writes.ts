@@ -89,11 +89,17 @@ export class GuessedWrites {
       throw placed(answer.reason, rows);
     }
     guess.refused();
+    const sent: Promise<unknown>[] = [];
+    const send = (answer: Promise<unknown>): void => {
+      // Nobody awaits it where the transaction ends before all are sent.
+      answer.catch(() => {});
+      sent.push(answer);
+    };
     // To go back to a savepoint does not end it.
-    const sent = [ask('rollback to savepoint guess; release savepoint guess')];
+    send(ask('rollback to savepoint guess; release savepoint guess'));
     for (const { upsert } of this.#writes) {
       if (upsert) {
-        sent.push(...(await again(upsert)));
+        (await again(upsert)).forEach(send);
       }
     }
     await Promise.all(sent);
