@@ -7,6 +7,7 @@ import type {
   JsonText,
   Mutation,
 } from '../../mutation/mutation.ts';
+import { zeroTimestamp } from '../../mutation/timestamp.ts';
 import { requireWritableKey } from '../require-key.ts';
 import {
   groupByShape,
@@ -66,7 +67,7 @@ function foldAnew(source: TableRows, options: FoldOptions): FoldedTable {
   }
   if (encoded && !encoded.isEmptied) {
     const repeated = repeatedHashes(encoded);
-    if (repeated.size === 0 || isOrderFree(table)) {
+    if (isOrderFree(table) || (repeated.size === 0 && isInOrder(encoded))) {
       return foldEncoded(table, encoded, { repeated, options });
     }
   }
@@ -85,6 +86,17 @@ function repeatedHashes({ keyHashes }: EncodedRows): ReadonlySet<number> {
     }
   }
   return repeated;
+}
+
+/** Rows of several requests that are applied together need not be. */
+function isInOrder(rows: EncodedRows): boolean {
+  let isSorted = true;
+  let last = zeroTimestamp;
+  rows.forEachKey((_units, _start, _end, _hash, time) => {
+    isSorted &&= time >= last;
+    last = time;
+  });
+  return isSorted;
 }
 
 /** Whether no row of the table can be in the way of another one. */
