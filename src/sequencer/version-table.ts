@@ -4,7 +4,6 @@ import { timeBucket, type Timestamp } from '../mutation/timestamp.ts';
 
 /** What is known of one second of versions; its texts go when it goes. */
 interface Second {
-  readonly name: string;
   readonly number: number;
   /** Each once for the rows that have it one after the other. */
   versions: Timestamp[];
@@ -187,7 +186,6 @@ export class VersionTable {
   #addSecond(name: string): Second {
     this.#lastNumber += 1;
     const second: Second = {
-      name: detachedText(name),
       number: this.#lastNumber,
       versions: [],
       entries: new Int32Array(smallest),
@@ -195,7 +193,7 @@ export class VersionTable {
       units: new Uint16Array(64),
       unitCount: 0,
     };
-    this.#seconds.set(second.name, second);
+    this.#seconds.set(detachedText(name), second);
     this.#byNumber.set(second.number, second);
     return second;
   }

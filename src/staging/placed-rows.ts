@@ -184,29 +184,24 @@ class PlacedRows implements EncodedRows {
 
   picked(marks: Uint8Array, mark: number): PlacedRows {
     const { texts, times, places, keyHashes } = this.parts;
-    const pickedTimes: Timestamp[] = [];
-    const pickedPlaces = new Int32Array(places.length);
-    let end = 0;
-    let lastTime = -1;
+    const writer = new PlaceWriter(
+      marks.reduce((count, each) => count + (each === mark ? 1 : 0), 0),
+    );
     for (let row = 0; row < marks.length; row += 1) {
-      if (marks[row] !== mark) {
-        continue;
+      if (marks[row] === mark) {
+        const place = row * stride;
+        writer.add(
+          texts[places[place]!]!,
+          times[places[place + 1]!]!,
+          places[place + 2]!,
+          places[place + 3]!,
+          places[place + 4]!,
+          places[place + 5]!,
+          keyHashes[row]!,
+        );
       }
-      const place = row * stride;
-      pickedPlaces.set(places.subarray(place, place + stride), end);
-      if (places[place + 1] !== lastTime) {
-        lastTime = places[place + 1]!;
-        pickedTimes.push(times[lastTime]!);
-      }
-      pickedPlaces[end + 1] = pickedTimes.length - 1;
-      end += stride;
     }
-    return new PlacedRows({
-      texts,
-      times: pickedTimes,
-      places: pickedPlaces.slice(0, end),
-      keyHashes: keyHashes.filter((_, row) => marks[row] === mark),
-    });
+    return writer.rows();
   }
 
   release(): void {
@@ -233,7 +228,7 @@ class PlacedRows implements EncodedRows {
     return mutations;
   }
 
-  /** Of each text what its rows need; nothing where they are picked from others. */
+  /** Of each text what its rows need. */
   #decodedTexts(): { readonly text: string; readonly start: number }[] {
     const { places, texts } = this.parts;
     const starts = texts.map(() => Infinity);
@@ -250,75 +245,103 @@ class PlacedRows implements EncodedRows {
           Math.max(places[place + 5]!, 0),
       );
     }
-    return texts.map((units, at) =>
-      ends[at] === 0
-        ? { text: '', start: 0 }
-        : {
-            text: textOf(units, starts[at]!, ends[at]!),
-            start: starts[at]!,
-          },
-    );
+    return texts.map((units, at) => ({
+      text: textOf(units, starts[at]!, ends[at]!),
+      start: starts[at]!,
+    }));
+  }
+}
+
+/** Rows written down one after the other, as many as were announced. */
+class PlaceWriter {
+  readonly #texts: Units[] = [];
+  readonly #times: Timestamp[] = [];
+  readonly #places: Int32Array;
+  readonly #keyHashes: Int32Array;
+  readonly #indexes = new Map<Units, number>();
+  #last: Units | null = null;
+  #text = -1;
+  #row = 0;
+
+  constructor(rowCount: number) {
+    this.#places = new Int32Array(rowCount * stride);
+    this.#keyHashes = new Int32Array(rowCount);
+  }
+
+  add(
+    units: Units,
+    time: Timestamp,
+    start: number,
+    keyLength: number,
+    afterLength: number,
+    beforeLength: number,
+    keyHash: number,
+  ): void {
+    if (units !== this.#last) {
+      this.#last = units;
+      this.#text = this.#indexes.get(units) ?? this.#texts.push(units) - 1;
+      this.#indexes.set(units, this.#text);
+    }
+    if (time !== this.#times.at(-1)) {
+      this.#times.push(time);
+    }
+    const places = this.#places;
+    const place = this.#row * stride;
+    places[place] = this.#text;
+    places[place + 1] = this.#times.length - 1;
+    places[place + 2] = start;
+    places[place + 3] = keyLength;
+    places[place + 4] = afterLength;
+    places[place + 5] = beforeLength;
+    this.#keyHashes[this.#row] = keyHash;
+    this.#row += 1;
+  }
+
+  rows(): PlacedRows {
+    return new PlacedRows({
+      texts: this.#texts,
+      times: this.#times,
+      places: this.#places,
+      keyHashes: this.#keyHashes,
+    });
   }
 }
 
 function placedRows(rows: readonly EncodedRow[]): PlacedRows {
-  const indexes = new Map<Units, number>();
-  const texts: Units[] = [];
-  const times: Timestamp[] = [];
-  const places = new Int32Array(rows.length * stride);
-  const keyHashes = new Int32Array(rows.length);
-  let last: Units | null = null;
-  let text = -1;
-  let place = 0;
-  for (let at = 0; at < rows.length; at += 1) {
-    const row = rows[at]!;
-    if (row.units !== last) {
-      last = row.units;
-      text = indexes.get(last) ?? texts.push(last) - 1;
-      indexes.set(last, text);
-    }
-    if (row.time !== times.at(-1)) {
-      times.push(row.time);
-    }
-    places[place] = text;
-    places[place + 1] = times.length - 1;
-    places[place + 2] = row.start;
-    places[place + 3] = row.keyLength;
-    places[place + 4] = row.afterLength;
-    places[place + 5] = row.beforeLength;
-    place += stride;
-    keyHashes[at] = row.keyHash;
+  const writer = new PlaceWriter(rows.length);
+  for (const row of rows) {
+    writer.add(
+      row.units,
+      row.time,
+      row.start,
+      row.keyLength,
+      row.afterLength,
+      row.beforeLength,
+      row.keyHash,
+    );
   }
-  return new PlacedRows({ texts, times, places, keyHashes });
+  return writer.rows();
 }
 
 /** Of an entry in plain format that was made here, not read: it is as it must be. */
 function rowsOfEntry({ body, rowCount }: NewEntry): PlacedRows {
-  const times: Timestamp[] = [];
-  const places = new Int32Array(rowCount * stride);
-  const keyHashes = new Int32Array(rowCount);
-  let text: Units = body;
-  let row = 0;
-  let place = 0;
+  const writer = new PlaceWriter(rowCount);
   visitRows(
     body,
     body[0]!,
     (units, time, start, keyLength, afterLength, beforeLength) => {
-      text = units;
-      if (time !== times.at(-1)) {
-        times.push(time);
-      }
-      places[place + 1] = times.length - 1;
-      places[place + 2] = start;
-      places[place + 3] = keyLength;
-      places[place + 4] = afterLength;
-      places[place + 5] = beforeLength;
-      place += stride;
-      keyHashes[row] = unitsHash(units, start, start + keyLength);
-      row += 1;
+      writer.add(
+        units,
+        time,
+        start,
+        keyLength,
+        afterLength,
+        beforeLength,
+        unitsHash(units, start, start + keyLength),
+      );
     },
   );
-  return new PlacedRows({ texts: [text], times, places, keyHashes });
+  return writer.rows();
 }
 
 function joinedRows(list: readonly PlacedRows[]): PlacedRows {
