@@ -110,10 +110,12 @@ export class Pipeline implements Feed {
     await this.readyToAccept();
     this.#house.budget.admit();
     using _underWay = this.#underWay.enter(tables);
-    const { staged, entries, ready } = await this.#stage(tables);
-    if (staged.length > 0) {
+    const { staged, entries, ready, durable } = await this.#stage(tables);
+    if (ready) {
+      await ready.accept(tablesAsStaged(staged, entries), durable);
+    } else if (staged.length > 0) {
+      await durable;
       this.#applying.offer(staged);
-      await ready?.accept(tablesAsStaged(staged, entries));
     }
   }
 

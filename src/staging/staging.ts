@@ -41,6 +41,12 @@ export interface AppendGuard {
 export interface AppendOptions {
   readonly guard?: AppendGuard;
   readonly signal?: AbortSignal;
+  /**
+   * Called where the entries are written and only the disk is waited for: the
+   * answer will be true, or an error that leaves it open whether they are there.
+   * Not called by a store that cannot tell the one from the other.
+   */
+  readonly onWritten?: () => void;
 }
 
 export interface RecordedResolved {

@@ -96,6 +96,27 @@ export function registerStagingStoreContract(
         );
       }));
 
+    test('who asks is told of what is written once, before the answer, and of nothing that is not', () =>
+      withStore(async (store) => {
+        const events: string[] = [];
+        const append = async (name: string, above: number): Promise<void> => {
+          const isAppended = await store
+            .append(entriesOf(row(at(6), name)), {
+              guard: { schema, above: at(above) },
+              onWritten: () => events.push(`${name} is written`),
+            })
+            .catch(String);
+          events.push(`${name}: ${isAppended}`);
+        };
+        await store.resolve(schema, at(5));
+        await append('late', 4);
+        await append('new', 6);
+        const written = events.filter((event) => event.endsWith('written'));
+        expect(events).toEqual(['late: false', ...written, 'new: true']);
+        expect(written.length).toBe(store.kind === 'sqlite' ? 1 : 0);
+        expect(await keys(store)).toEqual(['["new"]']);
+      }));
+
     test('appending twice stores twice, which is harmless', () =>
       withStore(async (store) => {
         const entries = entriesOf(row(at(1), 'a'));

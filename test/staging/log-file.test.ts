@@ -29,8 +29,8 @@ function openOnDisk(folder: string) {
   const select = database.prepare('select name from memo order by name');
   return {
     syncs,
-    write: (name: string) =>
-      turns.together(undefined, 1, () => insert.run(name, name)),
+    write: (name: string, onWritten?: () => void) =>
+      turns.together(undefined, 1, () => insert.run(name, name), onWritten),
     writeAlone: (name: string) =>
       turns.now(undefined, () =>
         turns.transaction(() => insert.run(name, name)),
@@ -48,8 +48,9 @@ test('nothing is acknowledged, and nothing read, before it is on disk', async ()
   const store = openOnDisk(freshFolder());
   const events: string[] = [];
   const told = (name: string) => () => void events.push(name);
-  const first = store.write('a').then(told('a'));
+  const first = store.write('a', told('a is written')).then(told('a'));
   await expect.poll(() => store.syncs.length).toBe(1);
+  expect(events.splice(0)).toEqual(['a is written']);
   const later = [
     store.write('b').then(told('b')),
     store.names().then((names) => events.push(`read ${names.join()}`)),
@@ -80,7 +81,10 @@ test('after a failure of the disk nothing is acknowledged until the store is ope
   const store = openOnDisk(folder);
   const failed = Promise.allSettled([store.write('a'), store.write('b')]);
   await expect.poll(() => store.syncs.length).toBe(1);
-  const waiting = Promise.allSettled([store.names(), store.write('c')]);
+  const waiting = Promise.allSettled([
+    store.names(),
+    store.write('c', () => expect.fail('written behind a broken disk')),
+  ]);
   store.syncs[0]!.reject(new Error('EIO: i/o error, fdatasync'));
   for (const outcome of [...(await failed), ...(await waiting)]) {
     expect(outcome).toMatchObject({ reason: { code: 'E2007' } });

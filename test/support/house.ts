@@ -61,6 +61,8 @@ export async function testHouse(
     readonly applyTimeoutMs?: number;
     /** Stands between the pipelines and the real target. */
     readonly wrapTarget?: (target: Target) => Target;
+    /** Stands between the pipelines and the real staging. */
+    readonly wrapStore?: (store: StagingStore) => StagingStore;
     /** One of several on a staging schema and a target that the caller owns. */
     readonly shared?: {
       readonly name: string;
@@ -88,7 +90,7 @@ export async function testHouse(
       : openSqliteStore({ dataDir, exclusive: true }),
   );
   const house: House = {
-    store,
+    store: options.wrapStore?.(store) ?? store,
     ...(shared && {
       election: {
         leases: store.leases!,

@@ -21,9 +21,17 @@ export interface StagedRequest<Ready> {
   readonly entries: readonly NewEntry[];
   /** What was ready before; null where there was nothing to stage. */
   readonly ready: Ready | null;
+  /**
+   * Resolves when the rows are on disk. Until then they may be worked upon,
+   * and nothing may come of it that could not be taken back.
+   */
+  readonly durable: Promise<void>;
 }
 
-/** Stages what of a request must be staged. */
+/**
+ * Stages what of a request must be staged. Resolves when it is written, which
+ * may be a disk's sync before it is durable.
+ */
 export async function stageRequest<Ready>(
   house: House,
   { schema, status, sift, ready }: RequestSteps<Ready>,
@@ -31,12 +39,18 @@ export async function stageRequest<Ready>(
   const { store, metrics } = house;
   let whatIsReady: Ready | null = null;
   let entries: readonly NewEntry[] = [];
+  let durable = Promise.resolve(true);
   const { fresh, freshCount, redelivered } = await siftAndStage({
     sift,
     stage: async (sifted) => {
       whatIsReady = await ready();
       entries = encodeEntries(schema, sifted.fresh);
-      return await stageRows(house, schema, sifted, entries);
+      const written = Promise.withResolvers<boolean>();
+      durable = stageRows(house, schema, sifted, entries, () =>
+        written.resolve(true),
+      );
+      durable.then(written.resolve, written.reject);
+      return await written.promise;
     },
     resolved: async () => (await store.checkpoint(schema)).resolved,
   });
@@ -45,7 +59,12 @@ export async function stageRequest<Ready>(
     metrics.stage_duplicate_mutations_total.inc({ schema, table }, count);
   }
   status.stagedRowCount += freshCount;
-  return { staged: fresh, entries, ready: whatIsReady };
+  return {
+    staged: fresh,
+    entries,
+    ready: whatIsReady,
+    durable: durable.then(() => {}),
+  };
 }
 
 /**
@@ -57,12 +76,12 @@ async function stageRows(
   schema: SchemaName,
   { fresh, oldestNew }: Sifted,
   entries: readonly NewEntry[],
+  onWritten: () => void,
 ): Promise<boolean> {
   const startedAtMs = performance.now();
   try {
-    const options =
-      oldestNew === null ? {} : { guard: { schema, above: oldestNew } };
-    if (!(await store.append(entries, options))) {
+    const guard = oldestNew !== null && { guard: { schema, above: oldestNew } };
+    if (!(await store.append(entries, { ...guard, onWritten }))) {
       return false;
     }
   } catch (error) {

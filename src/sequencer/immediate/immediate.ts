@@ -50,11 +50,15 @@ const maxSearches = 3;
  * transactions that share no row run side by side. Rows stay in per-key
  * order; source transactions may be seen torn, which is the price of the mode.
  *
- * The rows are in staging before they are applied (the pipeline sees to it).
- * That is what makes the guard survive a kill: at start recovery.ts
- * reads what is staged beyond the watermark. So the two commits are never
- * under way side by side: of a row committed at the target alone a kill would
- * leave no memory, and the redelivery of an older version would go over it.
+ * The rows are in staging before they are committed at the target. That is
+ * what makes the guard survive a kill: at start recovery.ts reads what is
+ * staged beyond the watermark. So the two commits are never under way side by
+ * side: of a row committed at the target alone a kill would leave no memory,
+ * and the redelivery of an older version would go over it. They are written
+ * side by side:
+ *
+ *     staging  write ─ sync ───────┐
+ *     target         begin ─ write ┴ commit ─ "yes"
  */
 export class ImmediateSequencer {
   readonly #context: SequencerContext;
@@ -63,7 +67,10 @@ export class ImmediateSequencer {
   readonly #applied: AppliedWatermark;
   readonly #wakeup = new Wakeup();
   readonly #waiting: WaitingRequests;
-  readonly #open = new Map<Batch, OpenBatch>();
+  readonly #open = new Map<
+    Batch,
+    OpenBatch & { readonly requests: readonly WaitingRequest[] }
+  >();
   /** Requests that are taken apart, and will be queued again. */
   #searchingCount = 0;
   #failureCount = 0;
@@ -112,12 +119,17 @@ export class ImmediateSequencer {
   }
 
   /**
-   * Resolves when the rows are committed; rejects when the sender must repeat.
+   * Resolves when the rows are committed, at the earliest when they are
+   * `durable` in staging; rejects when the sender must repeat.
    * Those that are encoded are decoded once if at all (placed-rows.ts): the
    * desk knows a row by its object.
    */
-  async accept(tables: readonly TableMutations[]): Promise<void> {
-    const { settle } = this.#waiting.add(tables);
+  async accept(
+    tables: readonly TableMutations[],
+    durable: Promise<void>,
+  ): Promise<void> {
+    durable.catch(() => {});
+    const { settle } = this.#waiting.add(tables, durable);
     this.#wakeup.notify();
     await settle.promise;
   }
@@ -207,7 +219,8 @@ export class ImmediateSequencer {
       hasFailed(error);
       return;
     }
-    this.#open.set(batch, { rowCount: batch.rowCount, isWritten: false });
+    const { rowCount } = batch;
+    this.#open.set(batch, { rowCount, isWritten: false, requests });
     try {
       const { committed } = await apply.submit(batch);
       committed.then(
@@ -290,6 +303,10 @@ export class ImmediateSequencer {
         budgetLength: options.readBudgetBytes,
         taskGracePeriodMs: options.taskGracePeriodMs,
         markFor: () => this.#mark(),
+        mayCommit: async (batch) => {
+          const { requests } = this.#open.get(batch)!;
+          await Promise.all(requests.map(({ durable }) => durable));
+        },
         onWritten: (batch) => this.#written(batch),
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
@@ -359,8 +376,9 @@ export class ImmediateSequencer {
     request.searchCount += 1;
     request.alone = true;
     this.#searchingCount += 1;
-    const { tables, settle } = request;
+    const { tables, durable, settle } = request;
     try {
+      await durable;
       const shape = this.#context.shape();
       const aligned = decodedTables(
         tables.map((part) => alignKeys(part, shape)),

@@ -9,6 +9,8 @@ export const gatherMs = 20;
 
 export interface WaitingRequest {
   readonly tables: readonly TableMutations[];
+  /** Resolves when the rows are on disk in staging. */
+  readonly durable: Promise<void>;
   readonly rowCount: number;
   readonly queuedAtMs: number;
   readonly settle: PromiseWithResolvers<void>;
@@ -41,12 +43,16 @@ export class WaitingRequests {
   }
 
   /** Its `settle` tells its end. E3005 where nobody takes it any more. */
-  add(tables: readonly TableMutations[]): WaitingRequest {
+  add(
+    tables: readonly TableMutations[],
+    durable: Promise<void>,
+  ): WaitingRequest {
     if (this.#hasEnded) {
       throw new ReplicatorError('E3005');
     }
     const request: WaitingRequest = {
       tables,
+      durable,
       rowCount: tables.reduce((sum, part) => sum + rowCountOf(part), 0),
       queuedAtMs: performance.now(),
       settle: Promise.withResolvers<void>(),

@@ -50,6 +50,8 @@ export interface OrderedApplyOptions {
   moreLocksOf?(tables: Batch['tables']): readonly string[];
   /** Asked right before a commit; null writes no watermark into the target. */
   markFor(through: Timestamp): CommitMark | null;
+  /** Awaited before a commit, when all is written; rejects where there must be none. */
+  mayCommit?(batch: Batch): Promise<void>;
   /** Called when all of a batch is written, and only its commit is to come. */
   onWritten?(batch: Batch): void;
   /** Called right after a commit, in commit order. */
@@ -409,6 +411,7 @@ export class OrderedApply {
       if (split) {
         await this.#apply(split.shared, transaction);
       }
+      await this.#options.mayCommit?.(batch);
       crossing.state = 'committing';
       const committed = transaction.commit(
         this.#options.markFor(batch.through),

@@ -145,17 +145,26 @@ function storeOn(opened: OpenDatabase): StagingStore {
     leases: null,
     tokens: tokensOf(database, turns),
 
-    append: (entries, { guard, signal } = {}) =>
-      together(signal, bytesOf(entries), () => {
-        const isLate =
-          guard !== undefined &&
-          entries.length > 0 &&
-          checkpointOf(guard.schema).resolved >= guard.above;
-        if (!isLate) {
-          insertAll(entries);
-        }
-        return !isLate;
-      }),
+    append: (entries, { guard, signal, onWritten } = {}) =>
+      together(
+        signal,
+        bytesOf(entries),
+        () => {
+          const isLate =
+            guard !== undefined &&
+            entries.length > 0 &&
+            checkpointOf(guard.schema).resolved >= guard.above;
+          if (!isLate) {
+            insertAll(entries);
+          }
+          return !isLate;
+        },
+        (isAppended) => {
+          if (isAppended) {
+            onWritten?.();
+          }
+        },
+      ),
 
     advance: ({ schema, entries, resolved, position, previous }, signal) =>
       together(signal, bytesOf(entries), () => {

@@ -34,6 +34,8 @@ export interface Turns {
     signal: AbortSignal | undefined,
     sizeBytes: number,
     run: () => T,
+    /** Called with the result when it is committed and not yet on disk. */
+    onWritten?: (result: T) => void,
   ) => Promise<T>;
   /** Inside `now`: all of `run` or nothing. */
   readonly transaction: <T>(run: () => T) => T;
@@ -45,6 +47,7 @@ interface WriteCall {
   readonly sizeBytes: number;
   /** Runs inside the group's transaction. */
   readonly run: () => unknown;
+  readonly onWritten: ((result: never) => void) | undefined;
 }
 
 export function openTurns(
@@ -58,7 +61,13 @@ export function openTurns(
 
   const group = groupCommit<WriteCall, unknown>({
     commit: (calls) =>
-      alone(() => transaction(() => calls.map((call) => call.run()))),
+      alone(() => {
+        const results = transaction(() => calls.map((call) => call.run()));
+        for (const [index, { onWritten }] of calls.entries()) {
+          onWritten?.(results[index] as never);
+        }
+        return results;
+      }),
     isShared: concernsWholeStore,
     sizeBytes: (call) => call.sizeBytes,
     groupBytes,
@@ -122,10 +131,12 @@ export function openTurns(
     signal: AbortSignal | undefined,
     sizeBytes: number,
     run: () => T,
+    onWritten?: (result: T) => void,
   ): Promise<T> {
     assertOpen();
     try {
-      return (await group.submit({ sizeBytes, run }, signal)) as T;
+      const call = { sizeBytes, run, onWritten };
+      return (await group.submit(call, signal)) as T;
     } catch (error) {
       throw sqliteFailure(error, path);
     }

@@ -21,6 +21,8 @@ function rows(count: number): TableMutations[] {
   return [{ table: 't', mutations }];
 }
 
+const onDisk = Promise.resolve();
+
 function batch(rowCount: number, isWritten: boolean): OpenBatch {
   return { rowCount, isWritten };
 }
@@ -33,7 +35,7 @@ test('requests are taken in their order, each once, as many as fit into one tran
       (given, flushSize) => {
         const waiting = new WaitingRequests(flushSize);
         const added = given.map(([count, alone]) => {
-          const request = waiting.add(rows(count));
+          const request = waiting.add(rows(count), onDisk);
           request.alone = alone;
           return request;
         });
@@ -57,7 +59,7 @@ test('requests are taken in their order, each once, as many as fit into one tran
 
 test('behind open transactions little waits for more, and a full one or one that goes alone does not', () => {
   const waiting = new WaitingRequests(10);
-  const small = waiting.add(rows(1));
+  const small = waiting.add(rows(1), onDisk);
   // It has just come, however slow this machine is.
   Object.assign(small, { queuedAtMs: performance.now() + 600_000 });
   const writing = [batch(10, false), batch(10, false)];
@@ -67,13 +69,13 @@ test('behind open transactions little waits for more, and a full one or one that
   expect(waiting.mayBegin(writing)).toBe(true);
   small.alone = false;
   expect(waiting.mayBegin(writing)).toBe(false);
-  waiting.add(rows(9));
+  waiting.add(rows(9), onDisk);
   expect(waiting.mayBegin(writing)).toBe(true);
 });
 
 test('beside one open transaction a few rows begin at once, and many wait until it ends', () => {
   const waiting = new WaitingRequests(1_000);
-  const few = waiting.add(rows(50));
+  const few = waiting.add(rows(50), onDisk);
   Object.assign(few, { queuedAtMs: performance.now() + 600_000 });
   const others = [0, 1, 2].map((count) =>
     Array.from({ length: count }, () => batch(100, false)),
@@ -81,25 +83,25 @@ test('beside one open transaction a few rows begin at once, and many wait until 
   const mayBegin = (): boolean[] =>
     others.map((open) => waiting.mayBegin(open));
   expect(mayBegin()).toEqual([true, true, false]);
-  waiting.add(rows(1));
+  waiting.add(rows(1), onDisk);
   expect(mayBegin()).toEqual([true, false, false]);
 });
 
 test('beside those that are written as many rows begin as each of them has, and no fewer', () => {
   const waiting = new WaitingRequests(1_000);
-  const first = waiting.add(rows(299));
+  const first = waiting.add(rows(299), onDisk);
   Object.assign(first, { queuedAtMs: performance.now() + 600_000 });
   const written = [batch(200, true), batch(300, true)];
   expect(waiting.mayBegin(written)).toBe(false);
-  waiting.add(rows(1));
+  waiting.add(rows(1), onDisk);
   expect(waiting.mayBegin(written)).toBe(true);
   expect(waiting.mayBegin([...written, batch(1, false)])).toBe(false);
 });
 
 test('what failed comes first again, and after the end nobody waits for ever', async () => {
   const waiting = new WaitingRequests(1);
-  const first = waiting.add(rows(1));
-  const second = waiting.add(rows(1));
+  const first = waiting.add(rows(1), onDisk);
+  const second = waiting.add(rows(1), onDisk);
   expect(waiting.take()).toEqual([first]);
   waiting.addAgain([first]);
   expect(waiting.take()).toEqual([first]);
@@ -111,7 +113,7 @@ test('what failed comes first again, and after the end nobody waits for ever', a
   for (const end of await ends) {
     expect(end).toMatchObject({ reason: { code: 'E3005' } });
   }
-  expect(() => waiting.add(rows(1))).toThrow(
+  expect(() => waiting.add(rows(1), onDisk)).toThrow(
     expect.objectContaining({ code: 'E3005' }),
   );
 });
