@@ -9,7 +9,7 @@ import { processGroupUsage } from '../process-usage.ts';
 import { CREATE_TABLE } from '../rows.ts';
 import { percentile } from '../statistics.ts';
 
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 3;
 
 async function measure(
   { environment, seconds }: SampleOptions,
