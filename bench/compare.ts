@@ -46,19 +46,21 @@ const lines = [];
 for (const benchCase of selectCases(names).flatMap(pointsOf)) {
   const options = { environment, seconds, changes, backlog };
   const floor = await fastestFloor(benchCase, options);
-  const floorRates: FloorSample[] = [];
+  const floorSamples: FloorSample[] = floor
+    ? [await floor.measure(options)]
+    : [];
   const samples = programs.map((): CaseSample[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, { program }] of programs.entries()) {
       samples[index]?.push(await benchCase.measure(options, program));
     }
-    if (floor) floorRates.push(await floor.measure(options));
+    if (floor) floorSamples.push(await floor.measure(options));
   }
   for (const [index, { commit }] of programs.entries()) {
     const { name, ...figures } = summarise(
       benchCase.name,
       samples[index] ?? [],
-      floorRates,
+      floorSamples,
     );
     const line = { name, commit, ...figures };
     lines.push(line);

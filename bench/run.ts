@@ -2,9 +2,9 @@
  * `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
  *     [--changes N] [--backlog N]`
  *
- * Each case is measured in turn with its floor: case, floor, case, floor …;
- * the figures are medians. The points
- * of a growth take turns within each round. Ends by itself.
+ * Each case is measured in turn with its floor: floor, case, floor, case, floor …;
+ * the figures are medians. The points of a growth take turns within each
+ * round. Ends by itself.
  */
 import { parseArgs } from 'node:util';
 import type {
@@ -68,7 +68,9 @@ async function runCase(chosen: BenchCase | BenchGrowth): Promise<void> {
   for (const benchCase of pointsOf(chosen)) {
     const floor = await fastestFloor(benchCase, options);
     const samples: CaseSample[] = [];
-    const floorSamples: FloorSample[] = [];
+    const floorSamples: FloorSample[] = floor
+      ? [await floor.measure(options)]
+      : [];
     points.push({ benchCase, floor, samples, floorSamples });
   }
   for (let round = 0; round < rounds; round++) {

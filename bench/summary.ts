@@ -28,7 +28,11 @@ export interface CaseSummary {
   readonly [figure: string]: string | number | null | undefined;
 }
 
-/** Medians of the samples, field by field. */
+/**
+ * Medians of the samples, field by field. Floors are measured before the first
+ * sample and behind each one: the ratio is the median of the samples' own, each
+ * to the mean of the two floors around it, for the machine's pace wanders.
+ */
 export function summarise(
   name: string,
   samples: readonly CaseSample[],
@@ -56,7 +60,7 @@ export function summarise(
     rowsPerSecond,
     ...(floor !== null && {
       floorRowsPerSecond: floor.rowsPerSecond,
-      ratio: rounded((rowsPerSecond ?? 0) / floor.rowsPerSecond, 3),
+      ratio: knownMedian(ratiosOf(samples, floorSamples), 3) ?? 0,
     }),
     cpuMicrosPerRow: of('cpuMicrosPerRow', 2),
     rssMiB: of('rssMiB', 0),
@@ -66,6 +70,17 @@ export function summarise(
     ...(floor?.p99Ms !== undefined && { floorP99Ms: floor.p99Ms }),
     ...Object.fromEntries(figures),
   };
+}
+
+function ratiosOf(
+  samples: readonly CaseSample[],
+  floors: readonly FloorSample[],
+): number[] {
+  return samples.map(({ rowsPerSecond }, at) => {
+    const around = floors.slice(at, at + 2).map(floorRate);
+    const sum = around.reduce((total, rate) => total + rate, 0);
+    return ((rowsPerSecond ?? 0) * around.length) / sum;
+  });
 }
 
 function knownMedian(
