@@ -58,13 +58,17 @@ export async function stageRequest<Ready>(
     status.duplicateRowCount += count;
     metrics.stage_duplicate_mutations_total.inc({ schema, table }, count);
   }
-  status.stagedRowCount += freshCount;
-  return {
-    staged: fresh,
-    entries,
-    ready: whatIsReady,
-    durable: durable.then(() => {}),
-  };
+  // A round that was refused has left what nobody staged.
+  return freshCount === 0
+    ? { staged: [], entries: [], ready: null, durable: Promise.resolve() }
+    : {
+        staged: fresh,
+        entries,
+        ready: whatIsReady,
+        durable: durable.then(() => {
+          status.stagedRowCount += freshCount;
+        }),
+      };
 }
 
 /**

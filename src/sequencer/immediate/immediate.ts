@@ -233,7 +233,13 @@ export class ImmediateSequencer {
           }
         },
         (error: unknown) => {
-          if (error instanceof ReplicatorError && error.code === 'E4002') {
+          // Of rows whose commit was never sent there is no doubt.
+          const mayBeThere = this.#open.get(batch)!.isWritten;
+          if (
+            mayBeThere &&
+            error instanceof ReplicatorError &&
+            error.code === 'E4002'
+          ) {
             this.#guard.noteUncertain(
               wholeRows(batch.tables, this.#context.shape()),
             );

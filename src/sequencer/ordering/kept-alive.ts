@@ -32,6 +32,29 @@ export function keptAlive(
 }
 
 /**
+ * Waits beside the transaction, and speaks for it. Rejects with the signal's
+ * reason, or with what has ended the transaction meanwhile.
+ */
+export async function keptAliveUntil(
+  work: Promise<unknown>,
+  transaction: TargetTransaction,
+  signal: AbortSignal,
+): Promise<void> {
+  work.catch(() => {});
+  signal.throwIfAborted();
+  using alive = keptAlive(transaction);
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+  alive.throwIfLost();
+}
+
+/**
  * Its rows may lie far apart in the log, so that longer than --applyTimeout
  * may pass between two of its fragments. Who writes next hears of a failure.
  */

@@ -16,7 +16,12 @@ import type {
 } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
 import { HeldLocks, type Taken } from './held-locks.ts';
-import { type Giant, giantOf, keptAlive } from './kept-alive.ts';
+import {
+  type Giant,
+  giantOf,
+  keptAlive,
+  keptAliveUntil,
+} from './kept-alive.ts';
 import {
   emptiesTable,
   type LockGrain,
@@ -50,7 +55,10 @@ export interface OrderedApplyOptions {
   moreLocksOf?(tables: Batch['tables']): readonly string[];
   /** Asked right before a commit; null writes no watermark into the target. */
   markFor(through: Timestamp): CommitMark | null;
-  /** Awaited before a commit, when all is written; rejects where there must be none. */
+  /**
+   * Awaited before a commit, when all is written; rejects where there must be
+   * none. Not asked about fragments.
+   */
   mayCommit?(batch: Batch): Promise<void>;
   /** Called when all of a batch is written, and only its commit is to come. */
   onWritten?(batch: Batch): void;
@@ -411,7 +419,10 @@ export class OrderedApply {
       if (split) {
         await this.#apply(split.shared, transaction);
       }
-      await this.#options.mayCommit?.(batch);
+      const mayCommit = this.#options.mayCommit?.(batch);
+      if (mayCommit) {
+        await keptAliveUntil(mayCommit, transaction, this.#signal);
+      }
       crossing.state = 'committing';
       const committed = transaction.commit(
         this.#options.markFor(batch.through),

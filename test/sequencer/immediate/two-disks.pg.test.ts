@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ReplicatorError } from '../../../src/failure/failure.ts';
 import type { StagingStore } from '../../../src/staging/staging.ts';
@@ -13,7 +14,7 @@ interface SlowHouse extends TestHouse {
 }
 
 /** Staging of which the disk answers when the test says so. */
-async function slowHouse(): Promise<SlowHouse> {
+async function slowHouse(applyTimeoutMs = 30_000): Promise<SlowHouse> {
   const syncs: PromiseWithResolvers<void>[] = [];
   const wrapStore = (store: StagingStore): StagingStore => ({
     ...store,
@@ -25,7 +26,11 @@ async function slowHouse(): Promise<SlowHouse> {
       return isAppended;
     },
   });
-  const house = await testHouse({ mode: 'immediate', wrapStore });
+  const house = await testHouse({
+    mode: 'immediate',
+    applyTimeoutMs,
+    wrapStore,
+  });
   await house.database.query('create table t (id int primary key, v int)');
   return Object.assign(house, { syncs });
 }
@@ -81,4 +86,30 @@ test('what staging could not bring to disk is rolled back at the target and refu
   house.syncs[1]!.resolve();
   await again;
   expect(await rowsOf(house, 'select id, v from t')).toEqual(['1 2']);
+});
+
+test('a disk that takes longer than the server lets a transaction be idle does not cost the transaction', async () => {
+  // Spoken for every two seconds.
+  await using house = await slowHouse(3_000);
+  const sent = send(house, [row('t', 1, 1, { v: 1 })]);
+  await expect.poll(() => house.syncs.length).toBe(1);
+  await sleep(5_000);
+  expect(await rowsOf(house, openTransactions)).toHaveLength(1);
+  house.syncs[0]!.resolve();
+  await sent;
+  expect(await rowsOf(house, 'select id, v from t')).toEqual(['1 1']);
+});
+
+test('who is aborted does not wait for the disk, and leaves no transaction open', async () => {
+  await using house = await slowHouse();
+  const refused = expect(
+    send(house, [row('t', 1, 1, { v: 1 })]),
+  ).rejects.toMatchObject({ code: 'E3005' });
+  await expect.poll(() => rowsOf(house, openTransactions)).toHaveLength(1);
+  await expect.poll(() => house.syncs.length).toBe(1);
+  house.pipelines.abort();
+  await refused;
+  await expect.poll(() => rowsOf(house, openTransactions)).toHaveLength(0);
+  expect(await rowsOf(house, 'select * from t')).toEqual([]);
+  house.syncs[0]!.resolve();
 });
