@@ -209,6 +209,10 @@ function findValues(
       return false;
     }
     at += piece.length;
+    // The layout has no blank there: it is none of the value.
+    if (skipBlank(text, at) !== at) {
+      return false;
+    }
     starts[member] = at;
     at = skipValue(text, at);
     ends[member] = at;

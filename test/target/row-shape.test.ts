@@ -92,6 +92,21 @@ describe('rows cut into columns', () => {
     );
   });
 
+  test('have values without the blanks before them, wherever those of the row before had theirs', () => {
+    const blanks = ['', ' ', '\n', ' \t', '\r\n  '];
+    for (const value of ['1', '"p q"', '"a,b"', 'null', '[{"a": 2}]']) {
+      const rows = blanks.map(
+        (blank) => ['[7,8]', `{"b":${blank}3,"y":${blank}${value}}`] as const,
+      );
+      expect(cut([...rows, ...rows.toReversed()])).toMatchObject([
+        {
+          b: Array.from({ length: 10 }, () => '3'),
+          y: Array.from({ length: 10 }, () => value),
+        },
+      ]);
+    }
+  });
+
   test('are grouped by the columns they carry, whatever their order', () => {
     expect(
       cut([
