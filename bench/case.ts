@@ -1,5 +1,11 @@
 import type { BenchEnvironment } from './environment.ts';
 
+/**
+ * Of load before a sample of a full load: by then V8 has compiled what is hot,
+ * also where the machine is slow.
+ */
+export const WARM_UP_SECONDS = 3;
+
 export interface SampleOptions {
   readonly environment: BenchEnvironment;
   readonly seconds: number;

@@ -1,10 +1,11 @@
 /** Whether rows cost the same when there are more of something. */
-import type {
-  BenchCase,
-  BenchGrowth,
-  CaseSample,
-  Floor,
-  SampleOptions,
+import {
+  type BenchCase,
+  type BenchGrowth,
+  type CaseSample,
+  type Floor,
+  type SampleOptions,
+  WARM_UP_SECONDS,
 } from '../case.ts';
 import { postgresTablesFloors } from '../floors/postgres-tables.ts';
 import {
@@ -16,7 +17,6 @@ import { FIRST_ID } from '../rows.ts';
 import { postgresTarget, postgresTargetOf } from '../targets/postgres.ts';
 import { openTargetRun, type TargetRunOptions } from './target-run.ts';
 
-const WARM_UP_SECONDS = 1;
 /** Most sessions of the daemon have met most tables then. */
 const WARM_UP_PASSES = 4;
 /** Nobody stages more slowly. */
@@ -30,7 +30,7 @@ interface GrowthPoint extends TargetRunOptions {
    * what `--backlog` says.
    */
   readonly lying?: number | 'backlog';
-  /** At least, and for a second. */
+  /** At least, and for as long as every warm-up. */
   readonly warmUpRows?: number;
 }
 

@@ -1,6 +1,11 @@
 /** How fast requests become durable in staging; nothing is applied. */
 import { startDaemon } from '../../test/support/daemon.ts';
-import type { BenchCase, CaseSample, SampleOptions } from '../case.ts';
+import {
+  type BenchCase,
+  type CaseSample,
+  type SampleOptions,
+  WARM_UP_SECONDS,
+} from '../case.ts';
 import { startFeed } from '../feed.ts';
 import { postgresBlobFloors } from '../floors/postgres-blobs.ts';
 import { sqliteFloors } from '../floors/sqlite-blobs.ts';
@@ -8,8 +13,6 @@ import { openPool } from '../pool.ts';
 import { processGroupUsage } from '../process-usage.ts';
 import { CREATE_TABLE } from '../rows.ts';
 import { percentile } from '../statistics.ts';
-
-const WARM_UP_SECONDS = 3;
 
 async function measure(
   { environment, seconds }: SampleOptions,

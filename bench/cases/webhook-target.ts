@@ -1,10 +1,15 @@
 /** How fast requests become rows of the target; every row is verified. */
-import type { BenchCase, CaseSample, Floor, SampleOptions } from '../case.ts';
+import {
+  type BenchCase,
+  type CaseSample,
+  type Floor,
+  type SampleOptions,
+  WARM_UP_SECONDS,
+} from '../case.ts';
 import { percentile } from '../statistics.ts';
 import { startWatcher } from '../watcher.ts';
 import { openTargetRun, type TargetRunOptions } from './target-run.ts';
 
-const WARM_UP_SECONDS = 3;
 /** Latency is taken at a pace that leaves room; saturated it is only backlog. */
 const PACED_ROWS_PER_SECOND = 5000;
 const PACED_SECONDS = 3;
