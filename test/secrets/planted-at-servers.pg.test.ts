@@ -177,6 +177,10 @@ test(
     await expect
       .poll(() => daemon.logs(), { timeout: 60_000 })
       .toContain('ready: slot');
+    // A session that is still dialled is not there to be ended.
+    await expect
+      .poll(() => daemon.logs(), { timeout: 60_000 })
+      .toContain('reading the slot');
     const look = async (): Promise<string> =>
       (
         await Promise.all(
