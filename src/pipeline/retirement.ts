@@ -60,9 +60,7 @@ async function retireOnce(
   const applied = context.applied();
   const old = timestampFromMs(Date.now() - context.retireOffsetMs);
   const through = budget.underPressure || old > applied ? applied : old;
-  const end = context.metrics.stage_retire_duration_seconds.startTimer({
-    schema,
-  });
+  const startedAtMs = performance.now();
   let retiredCount = 0;
   for (;;) {
     const count = await store.retire(schema, through, stepEntries, signal);
@@ -71,7 +69,10 @@ async function retireOnce(
       break;
     }
   }
-  end();
+  context.metrics.stage_retire_duration_seconds.observe(
+    { schema },
+    (performance.now() - startedAtMs) / 1_000,
+  );
   if (retiredCount > 0) {
     await budget.measure(signal);
     context.logger.debug({ retiredCount, through }, 'entries retired');

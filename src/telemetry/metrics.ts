@@ -1,11 +1,6 @@
 /** The metrics of one daemon, typed by the table in metric-table.ts. */
-import {
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  Registry,
-} from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram } from './instruments.ts';
 import { type MetricEntry, metricTable } from './metric-table.ts';
 
 type Instrument<E extends MetricEntry> = E['type'] extends 'counter'
@@ -23,13 +18,13 @@ export type Metrics = {
  * are checked by the compiler; `metrics.registry.metrics()` prints all.
  */
 export function createMetrics(registry: Registry = new Registry()): Metrics {
-  const instruments = Object.fromEntries(
-    Object.entries(metricTable).map(([name, entry]) => [
+  const metrics = Object.entries(metricTable).map(
+    ([name, entry]: [string, MetricEntry]) => [
       name,
-      instrument(name, entry, registry),
-    ]),
+      new instruments[entry.type](name, entry, registry),
+    ],
   );
-  return { ...instruments, registry } as unknown as Metrics;
+  return { ...Object.fromEntries(metrics), registry } as Metrics;
 }
 
 /**
@@ -40,26 +35,4 @@ export function collectProcessMetrics(metrics: Metrics): void {
   collectDefaultMetrics({ register: metrics.registry });
 }
 
-function instrument(
-  name: string,
-  entry: MetricEntry,
-  registry: Registry,
-): Counter | Gauge | Histogram {
-  const configuration = {
-    name,
-    help: entry.help,
-    labelNames: [...entry.labels],
-    registers: [registry],
-  };
-  switch (entry.type) {
-    case 'counter':
-      return new Counter(configuration);
-    case 'gauge':
-      return new Gauge(configuration);
-    case 'histogram':
-      return new Histogram({
-        ...configuration,
-        ...(entry.buckets ? { buckets: [...entry.buckets] } : {}),
-      });
-  }
-}
+const instruments = { counter: Counter, gauge: Gauge, histogram: Histogram };

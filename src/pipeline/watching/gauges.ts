@@ -1,5 +1,3 @@
-import type { Counter } from 'prom-client';
-
 import { wallTimeMs, zeroTimestamp } from '../../mutation/timestamp.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 import type { Target } from '../../target/target.ts';
@@ -146,21 +144,11 @@ function setPoolCounters(metrics: Metrics, target: Target): void {
   const pool = target.poolCounts();
   const statements = target.statementCounts();
   const labels = { pool: 'target' };
-  catchUp(metrics.pool_dial_success_count, labels, pool.dialCount);
-  catchUp(metrics.pool_dial_error_count, labels, pool.dialErrorCount);
-  catchUp(metrics.pool_acquire_wait_count, labels, pool.waitCount);
-  catchUp(metrics.pool_acquire_wait_seconds, labels, pool.waitSeconds);
-  catchUp(metrics.stmtcache_hits_total, {}, statements.hitCount);
-  catchUp(metrics.stmtcache_misses_total, {}, statements.missCount);
-  catchUp(metrics.stmtcache_drops_total, {}, statements.dropCount);
-}
-
-function catchUp<T extends string>(
-  counter: Counter<T>,
-  labels: Partial<Record<T, string>>,
-  total: number,
-): void {
-  // A counter can only grow: setting it means starting it over.
-  counter.remove(labels);
-  counter.inc(labels, total);
+  metrics.pool_dial_success_count.reach(labels, pool.dialCount);
+  metrics.pool_dial_error_count.reach(labels, pool.dialErrorCount);
+  metrics.pool_acquire_wait_count.reach(labels, pool.waitCount);
+  metrics.pool_acquire_wait_seconds.reach(labels, pool.waitSeconds);
+  metrics.stmtcache_hits_total.reach({}, statements.hitCount);
+  metrics.stmtcache_misses_total.reach({}, statements.missCount);
+  metrics.stmtcache_drops_total.reach({}, statements.dropCount);
 }
