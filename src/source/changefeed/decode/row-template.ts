@@ -257,7 +257,10 @@ function placeOf({ stop, distance }: Mark, starts: readonly number[]): number {
   return starts[stop]! - distance;
 }
 
-/** Four at a time: `startsWith` takes six times as long. Both have so many. */
+/**
+ * Both are ASCII and have so many. Eight at a time, as numbers, which of ASCII are
+ * the same where the bytes are: `startsWith` takes many times as long.
+ */
 export function areSameBytes(
   left: DataView,
   leftStart: number,
@@ -265,16 +268,23 @@ export function areSameBytes(
   rightStart: number,
   length: number,
 ): boolean {
-  let at = 0;
-  for (; at <= length - 4; at += 4) {
-    if (
-      left.getInt32(leftStart + at, true) !==
-      right.getInt32(rightStart + at, true)
-    ) {
-      return false;
+  if (length >= 8) {
+    // The last eight of them may overlap those before.
+    const last = length - 8;
+    for (let at = 0; at < last; at += 8) {
+      if (
+        left.getFloat64(leftStart + at, true) !==
+        right.getFloat64(rightStart + at, true)
+      ) {
+        return false;
+      }
     }
+    return (
+      left.getFloat64(leftStart + last, true) ===
+      right.getFloat64(rightStart + last, true)
+    );
   }
-  for (; at < length; at += 1) {
+  for (let at = 0; at < length; at += 1) {
     if (left.getUint8(leftStart + at) !== right.getUint8(rightStart + at)) {
       return false;
     }
@@ -341,8 +351,10 @@ function plainStringEnd(bytes: DataView, start: number, end: number): number {
     const word = bytes.getInt32(pos, true);
     const quote = (word ^ 0x22222222) - 0x01010101;
     const escape = (word ^ 0x5c5c5c5c) - 0x01010101;
-    if (((quote | escape | (word - 0x20202020)) & 0x80808080) !== 0) {
-      break;
+    const found = (quote | escape | (word - 0x20202020)) & 0x80808080;
+    if (found !== 0) {
+      const at = pos + firstMarked(found);
+      return bytes.getUint8(at) === QUOTE ? at + 1 : -1;
     }
   }
   for (; pos < end; pos += 1) {
@@ -355,6 +367,11 @@ function plainStringEnd(bytes: DataView, start: number, end: number): number {
     }
   }
   return -1;
+}
+
+/** The first byte of four that has its highest bit. */
+function firstMarked(word: number): number {
+  return (31 - Math.clz32(word & -word)) >> 3;
 }
 
 /** A number with an exponent ends too early for the template. */
@@ -376,6 +393,13 @@ function numberEnd(bytes: DataView, start: number, end: number): number {
 
 function digitsEnd(bytes: DataView, start: number, end: number): number {
   let pos = start;
+  for (; pos <= end - 4; pos += 4) {
+    const word = bytes.getInt32(pos, true);
+    const found = ((word - 0x30303030) | (word + 0x46464646)) & 0x80808080;
+    if (found !== 0) {
+      return pos + firstMarked(found);
+    }
+  }
   while (pos < end) {
     const byte = bytes.getUint8(pos);
     if (byte < ZERO || byte > NINE) {
