@@ -290,11 +290,10 @@ function encodeRun(
     } else {
       break;
     }
-    text += `${key.length},${after === null ? '-' : after.length},${before === null ? '-' : before.length}`;
-    if (hasMoves) {
-      text += movedFrom === undefined ? ',-' : `,${movedFrom.length}`;
-    }
-    text += ':';
+    const lengths = printLengths(key.length, lengthOf(after), lengthOf(before));
+    text += hasMoves
+      ? `${lengths.slice(0, -1)},${printLength(lengthOf(movedFrom))}:`
+      : lengths;
     text += key;
     if (after !== null) {
       text += after;
@@ -307,7 +306,7 @@ function encodeRun(
     }
     next++;
   }
-  const body = Buffer.from(text, 'utf8');
+  const body = utf8Of(text);
   body[0] = format;
   body.writeUInt32BE(checksum(body), 1);
   return {
@@ -318,6 +317,48 @@ function encodeRun(
     rowCount: next - start,
     body,
   };
+}
+
+/** -1 where there is no text. */
+function lengthOf(text: string | null | undefined): number {
+  return text?.length ?? -1;
+}
+
+/** As printed before: rows have the lengths of others, and numbers take long to print. */
+const printedLengths = new Map<number, string>();
+const maxPrintedLengths = 4_096;
+/** Three of less than that are one number. */
+const shortLength = 0x1_0000;
+
+/** `<key>,<after>,<before>:` of lengths; -1 is that of null. */
+function printLengths(key: number, after: number, before: number): string {
+  if (Math.max(key, after, before) >= shortLength - 1) {
+    return `${key},${printLength(after)},${printLength(before)}:`;
+  }
+  const place = ((before + 1) * shortLength + after + 1) * shortLength + key;
+  let printed = printedLengths.get(place);
+  if (printed === undefined) {
+    printed = `${key},${printLength(after)},${printLength(before)}:`;
+    if (printedLengths.size >= maxPrintedLengths) {
+      printedLengths.clear();
+    }
+    printedLengths.set(place, printed);
+  }
+  return printed;
+}
+
+function printLength(length: number): string {
+  return length < 0 ? '-' : String(length);
+}
+
+/** Where texts are written first: to ask for their length in bytes takes longer. */
+const scratch = Buffer.allocUnsafeSlow(256 * 1_024);
+const maxBytesPerUnit = 3;
+
+function utf8Of(text: string): Buffer {
+  return text.length * maxBytesPerUnit <= scratch.length
+    ? Buffer.copyBytesFrom(scratch, 0, scratch.write(text, 'utf8'))
+    : Buffer.from(text, 'utf8');
 }
 
 /**

@@ -221,6 +221,34 @@ describe('encoding', () => {
       true,
     );
   });
+
+  test('rows whose lengths are alike in part, and long, come back', () => {
+    const texts = [
+      '',
+      'é',
+      ...[65_534, 65_535, 65_536, 131_072].map((length) => 'x'.repeat(length)),
+      'ö'.repeat(90_000),
+    ] as JsonText[];
+    const everyRow = texts.flatMap((key) =>
+      [null, ...texts].flatMap((after) =>
+        [null, ...texts].map((before) => ({ time: at(1), key, after, before })),
+      ),
+    );
+    const entries = encodeEntries(schema, [
+      { table: 't', mutations: everyRow },
+    ]);
+    const read = entries.flatMap((entry) => decodeEntry(staged(entry)));
+    // Not by toEqual: it would print them.
+    expect(read.length).toBe(everyRow.length);
+    expect(
+      read.every(
+        ({ key, after, before }, index) =>
+          key === everyRow[index]!.key &&
+          after === everyRow[index]!.after &&
+          before === everyRow[index]!.before,
+      ),
+    ).toBe(true);
+  });
 });
 
 const zoe = row(at(1), 'a', '{"name":"Zoë"}');
