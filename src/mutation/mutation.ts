@@ -155,7 +155,7 @@ export function oldestTime(
     // Rows of one transaction mostly share one string: not compared by text.
     if (time !== last) {
       last = time;
-      if (time > after && (oldest === null || time < oldest)) {
+      if ((oldest === null || time < oldest) && time > after) {
         oldest = time;
       }
     }

@@ -238,8 +238,19 @@ export function isPlainFormat(format: number): boolean {
   return format === bodyVersion || format === namelessVersion;
 }
 
+/** A source names the key of a table by one array again and again. */
+const knownHeads = new WeakMap<readonly string[], string>();
+
 function headOf(keyColumns: readonly string[] | undefined): string {
-  return headPlaceholder + keyNamesHead(keyColumns);
+  const known = keyColumns && knownHeads.get(keyColumns);
+  if (known !== undefined) {
+    return known;
+  }
+  const head = headPlaceholder + keyNamesHead(keyColumns);
+  if (keyColumns !== undefined) {
+    knownHeads.set(keyColumns, head);
+  }
+  return head;
 }
 
 /** How the text of a body begins. */

@@ -1,5 +1,9 @@
 import { ReplicatorError } from '../../failure/failure.ts';
-import { oldestTime, type TableMutations } from '../../mutation/mutation.ts';
+import {
+  oldestTime,
+  oldestTimeOf,
+  type TableMutations,
+} from '../../mutation/mutation.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import {
   laterTimestamp,
@@ -11,7 +15,7 @@ import type { OrderTrust } from '../../source/source.ts';
 import type { StagingStore } from '../../staging/staging.ts';
 import { LogWitness } from './log-witness.ts';
 import { OrderMemos } from './order-memos.ts';
-import { type Progress, type Sifted, siftRows } from './redelivery.ts';
+import { allNew, type Progress, type Sifted, siftRows } from './redelivery.ts';
 import {
   type TableMark,
   TableMarks,
@@ -77,6 +81,11 @@ export class FeedMemory {
     local: Progress,
   ): Promise<Sifted> {
     await this.#orders.save();
+    const past = laterTimestamp(local.resolved, local.applied);
+    const oldest = oldestTimeOf(tables);
+    if (oldest !== null && oldest > past && this.#areSettled(tables)) {
+      return allNew(tables, oldest);
+    }
     const marked = await Promise.all(
       tables.map(async (part): Promise<[TableMutations, TableMark]> => [
         part,
@@ -89,6 +98,10 @@ export class FeedMemory {
   /** The feed has resolved this far: scans that began before are over. */
   async resolved(time: Timestamp): Promise<void> {
     await this.#marks.settleThrough(time);
+  }
+
+  #areSettled(tables: readonly TableMutations[]): boolean {
+    return tables.every(({ table }) => this.#marks.get(table)?.isSettled);
   }
 
   async #markFor(part: TableMutations, local: Progress): Promise<TableMark> {

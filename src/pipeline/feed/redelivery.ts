@@ -15,7 +15,7 @@ export interface Progress {
 
 export interface Sifted {
   /** What must be staged. */
-  readonly fresh: TableMutations[];
+  readonly fresh: readonly TableMutations[];
   readonly freshCount: number;
   /**
    * The oldest of the rows that count as new because they are later than what
@@ -68,6 +68,22 @@ export function siftRows(
   }
   const oldestNew = oldestTimeOf(fresh, resolved);
   return { fresh, freshCount, oldestNew, redelivered };
+}
+
+/** Of tables of which no row can have come before, from the oldest on. */
+export function allNew(
+  tables: readonly TableMutations[],
+  oldest: Timestamp,
+): Sifted {
+  return {
+    fresh: tables,
+    freshCount: tables.reduce(
+      (count, { mutations }) => count + mutations.length,
+      0,
+    ),
+    oldestNew: oldest,
+    redelivered: new Map(),
+  };
 }
 
 function areAllLater(mutations: readonly Mutation[], mark: Timestamp): boolean {

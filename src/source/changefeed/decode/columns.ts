@@ -37,6 +37,8 @@ interface Member {
 /** What is known of a table's rows; one for each shape of the table. */
 export interface RowLayout {
   readonly table: TableShape;
+  /** Of its primary key, one array for all requests. */
+  readonly keyColumns: readonly string[];
   readonly members: Map<string, Member>;
   /** By position in the last row. */
   readonly expected: Member[];
@@ -65,6 +67,7 @@ export function rowLayout(table: TableShape): RowLayout {
   if (layout === undefined) {
     layout = {
       table,
+      keyColumns: table.primaryKey.map(({ name }) => name),
       members: new Map(),
       expected: [],
       nameOf: new Map(),

@@ -11,7 +11,11 @@ import {
   unescape,
 } from '../../../mutation/json-text.ts';
 import { validateValue } from '../../../mutation/json-validation.ts';
-import type { JsonText, Mutation } from '../../../mutation/mutation.ts';
+import type {
+  JsonText,
+  Mutation,
+  TableMutations,
+} from '../../../mutation/mutation.ts';
 import {
   parseTimestampAt,
   type Timestamp,
@@ -70,7 +74,7 @@ export class RowDecoder {
   readonly #maxRows: number;
   readonly #envelope = newEnvelope();
   readonly #scan = newRowScan();
-  readonly #tables = new Map<TableShape, Mutation[]>();
+  readonly #tables = new Map<RowLayout, Mutation[]>();
   readonly #unorderedDeletes: UnorderedDelete[] = [];
   #rowNumber = 0;
   /** Where a row stands from which others like it may be known. */
@@ -80,7 +84,7 @@ export class RowDecoder {
   #layout: RowLayout | null = null;
   #topicToken = '';
   #time: Timestamp = zeroTimestamp;
-  #mutationsOf: TableShape | null = null;
+  #mutationsOf: RowLayout | null = null;
   #mutations: Mutation[] = [];
 
   #rowCount = 0;
@@ -184,13 +188,13 @@ export class RowDecoder {
       const key = this.#context.keyOrders.arrange(table, source);
       mutations[index] = { ...mutations[index]!, key: keyText(key) };
     }
+    const tables: TableMutations[] = [];
+    for (const [{ table, keyColumns }, mutations] of this.#tables) {
+      tables.push({ table: table.name, keyColumns, mutations });
+    }
     return {
       kind: 'rows',
-      tables: Array.from(this.#tables, ([table, mutations]) => ({
-        table: table.name,
-        keyColumns: table.primaryKey.map(({ name }) => name),
-        mutations,
-      })),
+      tables,
       rowCount: this.#rowCount,
       ignoredRowCount: this.#ignoredRowCount,
       ignoredColumnCount: this.#ignoredColumnCount,
@@ -293,7 +297,7 @@ export class RowDecoder {
     if (this.#isSuspect) {
       refuseUnstorable(layout, after, this.#context.takesNul);
     }
-    const mutations = this.#mutationsFor(layout.table);
+    const mutations = this.#mutationsFor(layout);
     const key = plainKey ?? this.#key(text, layout, named);
     mutations.push({ time, key, after, before });
     this.#rowCount += 1;
@@ -317,17 +321,17 @@ export class RowDecoder {
       scanRow(this.#scan, layout, text, this.#envelope.beforeStart, Infinity);
       named = namedKey(this.#scan, layout.table, text);
     }
-    const mutations = this.#mutationsFor(layout.table);
+    const mutations = this.#mutationsFor(layout);
     const key = this.#key(text, layout, named);
     mutations.push({ time, key, after: null, before });
     this.#rowCount += 1;
   }
 
-  #mutationsFor(table: TableShape): Mutation[] {
-    if (this.#mutationsOf !== table) {
-      this.#mutationsOf = table;
-      this.#mutations = this.#tables.get(table) ?? [];
-      this.#tables.set(table, this.#mutations);
+  #mutationsFor(layout: RowLayout): Mutation[] {
+    if (this.#mutationsOf !== layout) {
+      this.#mutationsOf = layout;
+      this.#mutations = this.#tables.get(layout) ?? [];
+      this.#tables.set(layout, this.#mutations);
     }
     return this.#mutations;
   }
