@@ -126,11 +126,11 @@ export type VisitEncodedKey = (
 ) => void;
 
 /**
- * The row's key lies in the text from `keyStart` to `afterStart`, what it became
- * from there to `afterEnd`, which is -1 where it is deleted.
+ * The row's key lies in these bytes of UTF-8 from `keyStart` to `afterStart`, what
+ * it became from there to `afterEnd`, which is -1 where it is deleted.
  */
 export type VisitEncodedRow = (
-  text: string,
+  bytes: Buffer,
   keyStart: number,
   afterStart: number,
   afterEnd: number,

@@ -149,20 +149,30 @@ class PlacedRows implements EncodedRows {
   }
 
   forEach(visit: VisitEncodedRow): void {
-    const { places, times } = this.parts;
-    const texts = this.#decodedTexts();
+    const { places, times, texts } = this.parts;
     for (let place = 0; place < places.length; place += stride) {
-      const { text, start } = texts[places[place]!]!;
-      const keyStart = places[place + 2]! - start;
+      const units = texts[places[place]!]!;
+      const keyStart = places[place + 2]!;
       const afterStart = keyStart + places[place + 3]!;
       const afterLength = places[place + 4]!;
-      visit(
-        text,
-        keyStart,
-        afterStart,
-        afterLength < 0 ? -1 : afterStart + afterLength,
-        times[places[place + 1]!]!,
-      );
+      const time = times[places[place + 1]!]!;
+      if (Buffer.isBuffer(units)) {
+        const afterEnd = afterLength < 0 ? -1 : afterStart + afterLength;
+        visit(units, keyStart, afterStart, afterEnd, time);
+      } else {
+        const key = Buffer.from(textOf(units, keyStart, afterStart));
+        const after =
+          afterLength < 0
+            ? null
+            : Buffer.from(textOf(units, afterStart, afterStart + afterLength));
+        visit(
+          after ? Buffer.concat([key, after]) : key,
+          0,
+          key.length,
+          after ? key.length + after.length : -1,
+          time,
+        );
+      }
     }
   }
 

@@ -8,6 +8,7 @@ import type { DeadLetterBox, DeadLetters } from './dead-letters.ts';
 import type { EncodedRows, JsonText, Mutation } from '../mutation/mutation.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
+import type { RowValues } from './row-values.ts';
 
 /** One column as the catalog has it. */
 export interface ColumnShape {
@@ -96,15 +97,12 @@ export interface SchemaShape {
   readonly tables: ReadonlyMap<string, TableShape>;
 }
 
-/**
- * Rows of one table that carry the same set of columns, laid out
- * by column: `values[c][r]` is the JSON of column c in row r.
- */
+/** Rows of one table that carry the same set of columns. */
 export interface ShapeRows {
   readonly table: TableShape;
   /** Never generated columns; always every primary key column. */
   readonly columns: readonly ColumnShape[];
-  readonly values: readonly (readonly JsonText[])[];
+  readonly values: RowValues;
   readonly rowCount: number;
   /**
    * True: the row was deleted and inserted again, so columns that are not
@@ -122,12 +120,6 @@ export interface ShapeRows {
    * and so after each link of a chain, whether the value is still there.
    */
   readonly passReferredValues?: boolean;
-  /**
-   * Called once the values are written: they are not held until the answer
-   * comes, half of what the collector had to copy. Whoever asks for them again,
-   * to name the row that was refused, has them made anew.
-   */
-  release?(): void;
 }
 
 /** Keys to delete: `keys[k][r]` is the JSON of key column k in row r. */

@@ -13,6 +13,7 @@ import type {
   Target,
   TargetTransaction,
 } from '../../src/target/target.ts';
+import { textValues } from '../../src/target/row-values.ts';
 
 export interface TargetFixture extends AsyncDisposable {
   readonly target: Target;
@@ -168,8 +169,9 @@ export function rowsOf(table: TableShape, rows: readonly Row[]): ShapeRows {
   return {
     table,
     columns,
-    values: columns.map(({ name }) =>
-      rows.map((each) => each[name] as JsonText),
+    values: textValues(
+      columns.map(({ name }) => rows.map((each) => each[name] as JsonText)),
+      rows.length,
     ),
     rowCount: rows.length,
   };

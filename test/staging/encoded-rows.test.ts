@@ -88,8 +88,8 @@ test('rows left encoded are those that decoding gives, of any entries in any ord
       const visited: [string, string | null][] = [];
       encoded!.forEach((source, keyStart, afterStart, afterEnd) => {
         visited.push([
-          source.slice(keyStart, afterStart),
-          afterEnd < 0 ? null : source.slice(afterStart, afterEnd),
+          source.toString('utf8', keyStart, afterStart),
+          afterEnd < 0 ? null : source.toString('utf8', afterStart, afterEnd),
         ]);
       });
       expect(visited).toEqual(decoded.map(({ key, after }) => [key, after]));
@@ -154,7 +154,7 @@ test('rows that are picked are those that have the mark', () => {
         expectRows(picked, expected);
         const texts: string[] = [];
         picked.forEach((source, keyStart, afterStart) =>
-          texts.push(source.slice(keyStart, afterStart)),
+          texts.push(source.toString('utf8', keyStart, afterStart)),
         );
         expect(texts).toEqual(expected.map(({ key }) => key));
         picked.release();

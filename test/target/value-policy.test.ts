@@ -15,6 +15,7 @@ import {
   UnstorableValue,
   type ValuePolicy,
 } from '../../src/target/value-policy.ts';
+import { textValues } from '../../src/target/row-values.ts';
 
 const id = column('id', { keyOrdinal: 1 });
 const tenant = column('tenant', { keyOrdinal: 0 });
@@ -30,12 +31,15 @@ const table = {
 const rows: ShapeRows = {
   table,
   columns: [id, tenant, nullable, required],
-  values: [
-    ['1', '2'],
-    ['"x"', '"y"'],
-    ['"short"', '"too long"'],
-    ['"too long"', '"NaN"'],
-  ] as JsonText[][],
+  values: textValues(
+    [
+      ['1', '2'],
+      ['"x"', '"y"'],
+      ['"short"', '"too long"'],
+      ['"too long"', '"NaN"'],
+    ] as JsonText[][],
+    2,
+  ),
   rowCount: 2,
 };
 
@@ -117,10 +121,10 @@ test('keys of rows to delete are columns as well', () => {
       keys: [['"x"'], ['1']] as JsonText[][],
       rowCount: 1,
     }),
-  ).toEqual({
+  ).toMatchObject({
     table,
     columns: [tenant, id],
-    values: [['"x"'], ['1']],
+    values: { texts: [['"x"'], ['1']] },
     rowCount: 1,
   });
 });

@@ -3,6 +3,7 @@ import { ReplicatorError } from '../../failure/failure.ts';
 import type { FoldedTable } from './folded-table.ts';
 import type { Step } from './late-deletes.ts';
 import { keyMoves, keyRows } from '../row-shape.ts';
+import { textValues } from '../row-values.ts';
 import {
   circleChunks,
   keyChunks,
@@ -202,7 +203,7 @@ export function* vacations(
         continue;
       }
       const keys = table.primaryKey.map(
-        (column) => shape.values[shape.columns.indexOf(column)]!,
+        (column) => shape.values.texts[shape.columns.indexOf(column)]!,
       );
       for (const chunk of keyChunks({
         table,
@@ -230,8 +231,11 @@ export function* columnWrites(
   const given: ShapeRows = {
     table: shape.table,
     columns,
-    values: columns.map(
-      (column) => shape.values[shape.columns.indexOf(column)]!,
+    values: textValues(
+      columns.map(
+        (column) => shape.values.texts[shape.columns.indexOf(column)]!,
+      ),
+      shape.rowCount,
     ),
     rowCount: shape.rowCount,
   };

@@ -20,6 +20,7 @@ import type {
   TableShape,
   TargetTransaction,
 } from '../target.ts';
+import { textValues } from '../row-values.ts';
 
 /** By table: columns that are written last, and what they refer to. */
 export type CircularLinks = ReadonlyMap<TableShape, readonly Link[]>;
@@ -158,10 +159,13 @@ function openedRows(
   return {
     ...shape,
     columns,
-    values: columns.map((column) =>
-      late.has(column)
-        ? Array.from({ length: shape.rowCount }, () => sqlNull)
-        : shape.values[shape.columns.indexOf(column)]!,
+    values: textValues(
+      columns.map((column) =>
+        late.has(column)
+          ? Array.from({ length: shape.rowCount }, () => sqlNull)
+          : shape.values.texts[shape.columns.indexOf(column)]!,
+      ),
+      shape.rowCount,
     ),
   };
 }
@@ -224,7 +228,7 @@ function* nulled(
   const rows: ShapeRows = {
     table,
     columns: [...table.primaryKey, ...links],
-    values: [...keys, ...links.map(() => nulls)],
+    values: textValues([...keys, ...links.map(() => nulls)], rowCount),
     rowCount,
   };
   for (const chunk of shapeChunks(rows)) {

@@ -23,6 +23,7 @@ import type {
   TableShape,
   TargetTransaction,
 } from '../target.ts';
+import { textValues } from '../row-values.ts';
 
 const sqlNull = 'null' as JsonText;
 
@@ -65,7 +66,7 @@ export function* parkings(
     }
     for (const { columns, values, rowCount, replace } of rows) {
       const keys = table.primaryKey.map(
-        (column) => values[columns.indexOf(column)]!,
+        (column) => values.texts[columns.indexOf(column)]!,
       );
       const carried = replace === true ? table.columns : columns;
       yield* park({ table, keys, rowCount, carried });
@@ -99,15 +100,18 @@ export function* parkings(
     const parked: ShapeRows = {
       table,
       columns: [...table.primaryKey, ...places.keys()],
-      values: [
-        ...keys,
-        ...[...places].map(([column, stand]) =>
-          standIns(stand, {
-            place: `${tableKey(table.schema, table.name)}\u0000${column.name}`,
-            rowCount,
-          }),
-        ),
-      ],
+      values: textValues(
+        [
+          ...keys,
+          ...[...places].map(([column, stand]) =>
+            standIns(stand, {
+              place: `${tableKey(table.schema, table.name)}\u0000${column.name}`,
+              rowCount,
+            }),
+          ),
+        ],
+        rowCount,
+      ),
       rowCount,
     };
     for (const chunk of shapeChunks(parked)) {

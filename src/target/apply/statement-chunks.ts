@@ -27,28 +27,27 @@ export function refersToItself(table: TableShape): boolean {
 }
 
 export function* shapeChunks(rows: ShapeRows): Generator<ShapeRows> {
-  const { values } = rows;
-  for (const [start, end] of chunkBounds(
-    values,
-    rows.rowCount,
-    limitsOf(rows.table),
-  )) {
-    yield end - start === rows.rowCount
-      ? rows
-      : {
-          ...rows,
-          values: values.map((column) => column.slice(start, end)),
-          rowCount: end - start,
-          // The others need what the first is done with.
-          release: () => {},
-        };
+  const { values, rowCount } = rows;
+  const { cells } = values;
+  const limits = limitsOf(rows.table);
+  if (rowCount <= limits.rowCount && cells.byteCount <= limits.characterCount) {
+    yield rows;
+    return;
+  }
+  const charactersOf = (row: number): number => cells.rowBytes(row);
+  for (const [start, end] of chunkBounds(rowCount, charactersOf, limits)) {
+    yield {
+      ...rows,
+      values: values.slice(start, end),
+      rowCount: end - start,
+    };
   }
 }
 
 export function* keyChunks(rows: KeyRows): Generator<KeyRows> {
   for (const [start, end] of chunkBounds(
-    rows.keys,
     rows.rowCount,
+    charactersIn(rows.keys),
     limitsOf(rows.table),
   )) {
     yield {
@@ -62,8 +61,8 @@ export function* keyChunks(rows: KeyRows): Generator<KeyRows> {
 export function* moveChunks(moves: KeyMoves): Generator<KeyMoves> {
   const { table, from, to } = moves;
   for (const [start, end] of chunkBounds(
-    [...from, ...to],
     moves.rowCount,
+    charactersIn([...from, ...to]),
     limitsOf(table),
   )) {
     yield {
@@ -106,18 +105,21 @@ export function* circleChunks(
   }
 }
 
-function* chunkBounds(
+function charactersIn(
   columns: readonly (readonly JsonText[])[],
+): (row: number) => number {
+  return (row) => columns.reduce((sum, column) => sum + column[row]!.length, 0);
+}
+
+function* chunkBounds(
   rowCount: number,
+  charactersOf: (row: number) => number,
   limits: typeof statementLimits,
 ): Generator<[number, number]> {
   let start = 0;
   let characterCount = 0;
   for (let row = 0; row < rowCount; row++) {
-    let rowCharacterCount = 0;
-    for (const column of columns) {
-      rowCharacterCount += column[row]!.length;
-    }
+    const rowCharacterCount = charactersOf(row);
     const isFull =
       row - start >= limits.rowCount ||
       characterCount + rowCharacterCount > limits.characterCount;

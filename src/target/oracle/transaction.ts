@@ -68,6 +68,7 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './statements/watermark-statements.ts';
+import { textValues } from '../row-values.ts';
 
 /** A row refused by a foreign key: perhaps by one to a row of its own batch. */
 const foreignKeyNumbers: readonly (number | null)[] = [2291, 2292];
@@ -183,7 +184,10 @@ export class OracleTransaction implements TargetTransaction {
         {
           table,
           columns: [...moved, ...table.primaryKey],
-          values: [...moved.map(({ keyOrdinal }) => to[keyOrdinal!]!), ...from],
+          values: textValues(
+            [...moved.map(({ keyOrdinal }) => to[keyOrdinal!]!), ...from],
+            rowCount,
+          ),
           rowCount,
         },
         this.#bindOptions,
@@ -351,7 +355,12 @@ export class OracleTransaction implements TargetTransaction {
 
   #keyGroups({ table, keys, rowCount }: KeyRows): BindGroup[] {
     return bindGroups(
-      { table, columns: table.primaryKey, values: keys, rowCount },
+      {
+        table,
+        columns: table.primaryKey,
+        values: textValues(keys, rowCount),
+        rowCount,
+      },
       this.#bindOptions,
     );
   }

@@ -7,23 +7,28 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './statements/watermark-statements.ts';
+import { textParameters } from './values/parameters.ts';
 
 /** Divides by zero where the mark does not hold. */
 export function sendMark(
   connection: PostgresConnection,
   mark: CommitMark,
 ): Promise<unknown> {
+  const { schema } = mark;
   return isMove(mark)
-    ? connection.execute(moveCheckpointStatement(mark.schema), [
-        mark.schema,
-        mark.checkpoint.applied,
-        String(mark.checkpoint.epoch),
-        mark.previous,
-      ])
-    : connection.execute(fenceStatement(mark.schema), [
-        mark.schema,
-        String(mark.epoch),
-      ]);
+    ? connection.execute(
+        moveCheckpointStatement(schema),
+        textParameters([
+          schema,
+          mark.checkpoint.applied,
+          String(mark.checkpoint.epoch),
+          mark.previous,
+        ]),
+      )
+    : connection.execute(
+        fenceStatement(schema),
+        textParameters([schema, String(mark.epoch)]),
+      );
 }
 
 /** Outside any transaction. */

@@ -38,7 +38,7 @@ import {
   deleteEqualStatement,
   insertStatement,
 } from './statements/keyless-statements.ts';
-import { rowParameters } from './values/parameters.ts';
+import { type BoundParameters, rowParameters } from './values/parameters.ts';
 import { parkingRules } from './statements/parking.ts';
 import {
   deleteStatement,
@@ -59,6 +59,7 @@ import {
   sampledKeys,
 } from './statements/insert-guess.ts';
 import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
+import { textValues } from '../row-values.ts';
 
 /** A chain of values may be as long; a longer one is refused. */
 const maxRounds = 1_000;
@@ -217,7 +218,7 @@ export class PostgresTransaction implements TargetTransaction {
   async moveKeys(moves: KeyMoves): Promise<void> {
     const { table, from, to, rowCount } = moves;
     const columns = [...table.primaryKey, ...table.primaryKey];
-    const values = [...from, ...to];
+    const values = textValues([...from, ...to], rowCount);
     await this.#written({ table, columns, values, rowCount }, () => {
       requireKey(table);
       return movePlan(table, { passesKeys: passesKeys(moves) });
@@ -450,17 +451,14 @@ export class PostgresTransaction implements TargetTransaction {
     return sent;
   }
 
-  #parametersOf(rows: ColumnarRows): string[] {
+  #parametersOf(rows: ColumnarRows): BoundParameters {
     const parameters = rowParameters(rows, this.#policies);
-    rows.release?.();
+    rows.values.release();
     return parameters;
   }
 
-  /** Once they are on their way, texts need not wait for the answer. */
-  #letGoOf(parameters: string[]): void {
-    this.#calls.behind(() => {
-      parameters.length = 0;
-    });
+  #letGoOf(parameters: BoundParameters): void {
+    this.#calls.behind(() => parameters.release());
   }
 
   #behindRepeated<T>(

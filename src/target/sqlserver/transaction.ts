@@ -46,6 +46,7 @@ import {
   moveCheckpointStatement,
   readCheckpointStatement,
 } from './statements/watermark-statements.ts';
+import { textValues } from '../row-values.ts';
 
 export interface TransactionOptions extends SessionOptions {
   readonly policies: ValuePolicies;
@@ -141,7 +142,7 @@ export class SqlServerTransaction implements TargetTransaction {
           {
             table,
             columns: bothKeys(table),
-            values: [...to, ...from],
+            values: textValues([...to, ...from], rowCount),
             rowCount,
           },
           this.#options.policies,
@@ -311,7 +312,12 @@ export class SqlServerTransaction implements TargetTransaction {
 
   #keyParameter({ table, keys, rowCount }: KeyRows): string {
     return rowsParameter(
-      { table, columns: table.primaryKey, values: keys, rowCount },
+      {
+        table,
+        columns: table.primaryKey,
+        values: textValues(keys, rowCount),
+        rowCount,
+      },
       this.#options.policies,
     );
   }

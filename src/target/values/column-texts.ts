@@ -1,5 +1,6 @@
 /** The values of a column as an engine writes them, each placed in its row. */
 import type { JsonText } from '../../mutation/mutation.ts';
+import { type RowValues, textValues } from '../row-values.ts';
 import type { ColumnShape, KeyRows, ShapeRows, TableShape } from '../target.ts';
 import {
   settleUnstorable,
@@ -20,10 +21,8 @@ export type ColumnText = (
 export interface ColumnarRows {
   readonly table: TableShape;
   readonly columns: readonly ColumnShape[];
-  readonly values: readonly (readonly JsonText[])[];
+  readonly values: RowValues;
   readonly rowCount: number;
-  /** See {@link ShapeRows.release}. */
-  release?(): void;
 }
 
 export function columnarRows(rows: ShapeRows | KeyRows): ColumnarRows {
@@ -31,7 +30,7 @@ export function columnarRows(rows: ShapeRows | KeyRows): ColumnarRows {
     ? {
         table: rows.table,
         columns: rows.table.primaryKey,
-        values: rows.keys,
+        values: textValues(rows.keys, rows.rowCount),
         rowCount: rows.rowCount,
       }
     : rows;
@@ -49,7 +48,7 @@ export function columnTexts(
   { columnText, policies }: ColumnTextOptions,
 ): (string | null)[] {
   const column = rows.columns[index]!;
-  const tokens = rows.values[index]!;
+  const tokens = rows.values.texts[index]!;
   const texts: (string | null)[] = [];
   for (let row = 0; row < rows.rowCount; row++) {
     try {
@@ -80,18 +79,13 @@ export function textInstead(
   );
 }
 
-/** The values of the primary key's columns, in key order. */
-export function keyValues({
-  table,
-  columns,
-  values,
-}: ColumnarRows): (readonly JsonText[])[] {
-  return table.primaryKey.map((column) => values[columns.indexOf(column)]!);
+/** Of the primary key's columns, in key order, their places among the columns. */
+export function keyPlaces({ table, columns }: ColumnarRows): number[] {
+  return table.primaryKey.map((column) => columns.indexOf(column));
 }
 
 /** The JSON of the primary key, in key order. */
 export function rowKey(rows: ColumnarRows, row: number): JsonText[] {
-  return rows.table.primaryKey.map(
-    (column) => rows.values[rows.columns.indexOf(column)]![row]!,
-  );
+  const { cells } = rows.values;
+  return keyPlaces(rows).map((place) => cells.token(place, row));
 }

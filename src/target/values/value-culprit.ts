@@ -27,7 +27,7 @@ export function placedRefusal(
     new ReplicatorError('E4006', { detail, cause: failure.cause });
   for (const [index, column] of rows.columns.entries()) {
     for (let row = 0; row < rows.rowCount; row++) {
-      const refusal = refusalOf(column, rows.values[index]![row]!);
+      const refusal = refusalOf(column, rows.values.texts[index]![row]!);
       if (refusal) {
         const keyOf = (): JsonText[] => rowKey(rows, row);
         const { message } = placedFailure(refusal, { table, column, keyOf });

@@ -13,14 +13,20 @@ import {
 } from './value-decimal.ts';
 import {
   dateRefusal,
-  isPlainDate,
-  isPlainTime,
   limitInstant,
   limitTime,
   timeRefusal,
   timestampRefusal,
 } from './value-times.ts';
 import { UnstorableValue } from '../value-policy.ts';
+import {
+  asciiBytes,
+  isPlainDate,
+  isPlainDecimal,
+  isPlainTime,
+  isPlainTimestamp,
+  type PlainYears,
+} from './plain-bytes.ts';
 
 /**
  * Null: fits. The error's message holds no row data; its clamped text is
@@ -30,7 +36,6 @@ import { UnstorableValue } from '../value-policy.ts';
 export type ValueCheck = (text: string) => UnstorableValue | null;
 
 const minus = 0x2d;
-const dot = 0x2e;
 const zero = 0x30;
 const nine = 0x39;
 
@@ -104,33 +109,22 @@ export function decimalCheck(
 ): ValueCheck {
   const wholeCount = precision - scale;
   return (text) =>
-    (wholeCount > 0 && scale >= 0 && isPlainDecimal(text, wholeCount, scale)) ||
+    (wholeCount > 0 && scale >= 0 && isPlainText(text, wholeCount, scale)) ||
     (allowsNaN && text === 'NaN')
       ? null
       : decimalRefusal(text, precision, scale);
 }
 
 /** Digits with at most one dot, so few that it fits. */
-function isPlainDecimal(
+function isPlainText(
   text: string,
   wholeCount: number,
   fractionCount: number,
 ): boolean {
-  const start = text.charCodeAt(0) === minus ? 1 : 0;
-  let dotAt = -1;
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === dot && dotAt < 0) {
-      dotAt = at;
-    } else if (code < zero || code > nine) {
-      return false;
-    }
-  }
-  const wholeEnd = dotAt < 0 ? text.length : dotAt;
+  const bytes = asciiBytes(text);
   return (
-    wholeEnd > start &&
-    wholeEnd - start <= wholeCount &&
-    text.length - wholeEnd - 1 <= fractionCount
+    bytes !== null &&
+    isPlainDecimal(bytes, 0, text.length, wholeCount, fractionCount)
   );
 }
 
@@ -168,7 +162,7 @@ export function significantDigitsCheck(
   maxPoint: number,
 ): ValueCheck {
   return (text) =>
-    isPlainDecimal(text, Math.min(digitCount, maxPoint), 0)
+    isPlainText(text, Math.min(digitCount, maxPoint), 0)
       ? null
       : significantDigitsRefusal(text, digitCount, maxPoint);
 }
@@ -223,7 +217,7 @@ export function floatCheck(
   const { safe } = floatDigits[bits];
   return (text) =>
     // The dot only makes it stricter.
-    (isPlainDecimal(text, safe, safe) && text.length <= safe) ||
+    (text.length <= safe && isPlainText(text, safe, safe)) ||
     (bits === 64 && isPrintedDouble(text))
       ? null
       : floatRefusal(text, bits, allowsSpecial);
@@ -412,10 +406,12 @@ export function dateCheck(options: DateCheckOptions): ValueCheck {
     allowsInfinity: options.allowsInfinity ?? false,
   };
   const plainYears = yearsWithin(options);
-  return (text) =>
-    text.length === 10 && isPlainDate(text, plainYears)
+  return (text) => {
+    const bytes = text.length === 10 ? asciiBytes(text) : null;
+    return bytes && isPlainDate(bytes, 0, plainYears)
       ? null
       : dateRefusal(text, limits);
+  };
 }
 
 export interface TimestampCheckOptions extends DateCheckOptions {
@@ -439,10 +435,13 @@ export function timestampCheck(options: TimestampCheckOptions): ValueCheck {
     keepsZone: options.zone !== 'utc',
   };
   const plainYears = yearsWithin(options);
-  return (text) =>
-    isPlainDate(text, plainYears) && isPlainTime(text, 11, fractionDigits, true)
+  return (text) => {
+    const bytes = asciiBytes(text);
+    return bytes &&
+      isPlainTimestamp(bytes, 0, text.length, plainYears, fractionDigits)
       ? null
       : timestampRefusal(text, limits);
+  };
 }
 
 export interface TimeCheckOptions {
@@ -470,19 +469,18 @@ export function timeCheck(options: TimeCheckOptions): ValueCheck {
     (max.total > lastSecondOfDay ||
       (max.total === lastSecondOfDay &&
         max.fraction === '9'.repeat(fractionDigits)));
-  return (text) =>
-    holdsEveryDay && isPlainTime(text, 0, fractionDigits, false)
+  return (text) => {
+    const bytes = holdsEveryDay ? asciiBytes(text) : null;
+    return bytes && isPlainTime(bytes, 0, text.length, fractionDigits)
       ? null
       : timeRefusal(text, limits);
+  };
 }
 
 const lastSecondOfDay = 86_399;
 
 /** The years of four digits all of whose instants, in any zone, are inside. */
-function yearsWithin({ min, max }: DateCheckOptions): {
-  first: number;
-  last: number;
-} {
+function yearsWithin({ min, max }: DateCheckOptions): PlainYears {
   const first = limitInstant(min).year;
   const last = limitInstant(max).year;
   return {

@@ -5,95 +5,11 @@
 import { UnstorableValue } from '../value-policy.ts';
 
 const digitZero = 0x30;
-const dash = 0x2d;
-const colon = 0x3a;
-const dot = 0x2e;
-const space = 0x20;
-const letterT = 0x54;
-const letterZ = 0x5a;
 
 const daySeconds = 86_400;
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** NaN where there are no two digits. */
-function twoDigits(text: string, at: number): number {
-  const tens = text.charCodeAt(at) - digitZero;
-  const ones = text.charCodeAt(at + 1) - digitZero;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9
-    ? tens * 10 + ones
-    : Number.NaN;
-}
-
-/** At `at` the text has a date of a year in the range: `2024-02-29`. */
-export function isPlainDate(
-  text: string,
-  years: { readonly first: number; readonly last: number },
-  at = 0,
-): boolean {
-  const year = twoDigits(text, at) * 100 + twoDigits(text, at + 2);
-  const month = twoDigits(text, at + 5);
-  const day = twoDigits(text, at + 8);
-  return (
-    year >= years.first &&
-    year <= years.last &&
-    text.charCodeAt(at + 4) === dash &&
-    text.charCodeAt(at + 7) === dash &&
-    month >= 1 &&
-    month <= 12 &&
-    day >= 1 &&
-    (day <= 28 || day <= daysInMonth(year, month))
-  );
-}
-
-/**
- * From `at` to `length` the text is `12:00:00`, a fraction of at most so many
- * digits and, behind a date, nothing or UTC's zone.
- */
-export function isPlainTime(
-  text: string,
-  at: number,
-  fractionDigits: number,
-  behindDate: boolean,
-  length = text.length,
-): boolean {
-  const before = text.charCodeAt(at - 1);
-  if (
-    (behindDate && before !== letterT && before !== space) ||
-    !(twoDigits(text, at) < 24) ||
-    text.charCodeAt(at + 2) !== colon ||
-    !(twoDigits(text, at + 3) < 60) ||
-    text.charCodeAt(at + 5) !== colon ||
-    !(twoDigits(text, at + 6) < 60)
-  ) {
-    return false;
-  }
-  let end = at + 8;
-  if (text.charCodeAt(end) === dot) {
-    const first = end + 1;
-    end = first;
-    while (isDigitAt(text, end)) {
-      end += 1;
-    }
-    if (end === first || end - first > fractionDigits) {
-      return false;
-    }
-  }
-  return (
-    end === length ||
-    (behindDate &&
-      ((text.charCodeAt(end) === letterZ && end + 1 === length) ||
-        (text.startsWith('+00', end) &&
-          (end + 3 === length ||
-            (text.startsWith(':00', end + 3) && end + 6 === length)))))
-  );
-}
-
-function isDigitAt(text: string, at: number): boolean {
-  const code = text.charCodeAt(at) - digitZero;
-  return code >= 0 && code <= 9;
-}
-
-function daysInMonth(year: number, month: number): number {
+export function daysInMonth(year: number, month: number): number {
   const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
   return month === 2 && isLeap ? 29 : monthDays[month - 1]!;
 }

@@ -52,7 +52,7 @@ const writes =
   (id: number, v: number) =>
   ({ columns, values }: ShapeRows): boolean => {
     const valuesOf = (name: string): readonly string[] =>
-      values[columns.findIndex((column) => column.name === name)] ?? [];
+      values.texts[columns.findIndex((column) => column.name === name)] ?? [];
     return valuesOf('id').some(
       (text, index) =>
         text === String(id) && valuesOf('v')[index] === String(v),

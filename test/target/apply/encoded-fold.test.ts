@@ -105,10 +105,10 @@ function printed(folded: FoldedTable): unknown {
         columns: `${columns.map(({ name }) => name).join()} ${replace ?? false}`,
         rows: inOrder(
           Array.from({ length: rowCount }, (_, row) =>
-            JSON.stringify(values.map((tokens) => tokens[row])),
+            JSON.stringify(values.texts.map((tokens) => tokens[row])),
           ),
         ),
-        lengths: values.map(({ length }) => length),
+        lengths: values.texts.map(({ length }) => length),
       }))
       .toSorted((one, other) => (one.columns < other.columns ? -1 : 1)),
   };

@@ -106,7 +106,7 @@ test('a table without a primary key is written and deleted by whole rows, and co
   expect(folded).toMatchObject({
     emptied: { restartsIdentity: true },
     rows: [],
-    inserted: [{ rowCount: 2, values: [['1', '1']] }],
+    inserted: [{ rowCount: 2, values: { texts: [['1', '1']] } }],
     upsertCount: 2,
     deleteCount: 0,
   });
@@ -120,7 +120,7 @@ test('a table without a primary key is written and deleted by whole rows, and co
   ).toMatchObject({
     emptied: null,
     inserted: [],
-    deletedRows: [{ rowCount: 1, values: [['2']] }],
+    deletedRows: [{ rowCount: 1, values: { texts: [['2']] } }],
     upsertCount: 0,
     deleteCount: 1,
   });
@@ -142,12 +142,12 @@ test('values that were released come again, the same', () => {
     },
     { ignoreUnknownColumns: false },
   );
-  const values = rows.map((each) => each.values);
-  expect([...values].map(String).toSorted()).toEqual(['1,"three"', '2,"two"']);
+  const values = rows.map((each) => each.values.texts);
+  expect(values.map(String).toSorted()).toEqual(['1,"three"', '2,"two"']);
   expect(decodings).toBe(1);
   for (const each of rows) {
-    each.release!();
+    each.values.release();
   }
-  expect(rows.map((each) => each.values)).toEqual(values);
+  expect(rows.map((each) => each.values.texts)).toEqual(values);
   expect(decodings).toBe(3);
 });

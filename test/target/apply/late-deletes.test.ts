@@ -5,6 +5,7 @@ import type { FoldedTable } from '../../../src/target/apply/folded-table.ts';
 import { stepsWithDeletes } from '../../../src/target/apply/late-deletes.ts';
 import type { ColumnShape, ForeignKey } from '../../../src/target/target.ts';
 import { tableShapeIn } from '../table-shape.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 const shape = tableShapeIn('public');
 
@@ -58,7 +59,17 @@ function folded(
     moveWaves: [],
     moveCircles: [],
     rows: writes
-      ? [{ table, columns, values: columns.map(() => [one]), rowCount: 1 }]
+      ? [
+          {
+            table,
+            columns,
+            values: textValues(
+              columns.map(() => [one]),
+              1,
+            ),
+            rowCount: 1,
+          },
+        ]
       : [],
     deleted: deletes ? [one] : [],
     inserted: [],

@@ -24,6 +24,7 @@ import {
   type Hsqldb,
 } from '../../support/oracle-hsqldb.ts';
 import { column, number, tableShape, text } from './shapes.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 const missing = hsqldbMissing();
 const pair = tableShape('PAIR', [
@@ -310,7 +311,12 @@ describe('a transaction of Oracle', () => {
   });
 
   test('neither writes nor deletes rows of which no column is known', async () => {
-    const nothing = { table: entry, columns: [], values: [], rowCount: 1 };
+    const nothing = {
+      table: entry,
+      columns: [],
+      values: textValues([], 1),
+      rowCount: 1,
+    };
     for (const work of ['insert', 'deleteEqual'] as const) {
       const failure = await refused((transaction) =>
         transaction[work](nothing),

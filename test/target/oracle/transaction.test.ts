@@ -25,6 +25,7 @@ import {
 } from '../../support/oracle-hsqldb.ts';
 import { hsqldbSession } from '../../support/oracle-hsqldb-session.ts';
 import { column, number, tableShape, text } from './shapes.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 const missing = hsqldbMissing();
 const schema = '"SHOP"' as SchemaName;
@@ -218,17 +219,20 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
     await transaction.upsert({
       table: { ...top, primaryKey: [id] },
       columns: [id],
-      values: [['7']] as never,
+      values: textValues([['7']] as never, 1),
       rowCount: 1,
     });
     await transaction.upsert({
       table: named,
       columns: named.columns,
-      values: [
-        ['1', '2'],
-        ['7.4', 'null'],
-        ['2', '1'],
-      ] as never,
+      values: textValues(
+        [
+          ['1', '2'],
+          ['7.4', 'null'],
+          ['2', '1'],
+        ] as never,
+        2,
+      ),
       rowCount: 2,
     });
     await transaction.commit(null);
@@ -260,7 +264,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       transaction.upsert({
         table: top,
         columns: top.columns,
-        values: [[key], [`"${code}"`]] as never,
+        values: textValues([[key], [`"${code}"`]] as never, 1),
         rowCount: 1,
       });
     const outcomes = await Promise.allSettled([
@@ -290,7 +294,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       await transaction.upsert({
         table: top,
         columns: [id],
-        values: [['1']] as never,
+        values: textValues([['1']] as never, 1),
         rowCount: 1,
       });
     }
@@ -308,7 +312,7 @@ describe.skipIf(missing !== null)('a transaction of Oracle in HSQLDB', () => {
       await transaction.upsert({
         table: top,
         columns: [id],
-        values: [[String(to)]] as never,
+        values: textValues([[String(to)]] as never, 1),
         rowCount: 1,
       });
       await transaction.commit({

@@ -4,6 +4,7 @@ import type { ShapeRows } from '../../../src/target/target.ts';
 import type { JsonText } from '../../../src/mutation/mutation.ts';
 import { failureOf, shapeOf } from '../../contract/target-fixture.ts';
 import { postgresFixture } from './fixture.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 /** So long that the answers of several statements come as one. */
 async function lookAway(): Promise<void> {
@@ -24,10 +25,13 @@ test('a look at keys behind a refused statement does not hide why that was refus
     return {
       table,
       columns: table.columns,
-      values: [
-        Array.from({ length: rowCount }, (_, row) => `${row}` as JsonText),
-        Array.from({ length: rowCount }, () => `${v}` as JsonText),
-      ],
+      values: textValues(
+        [
+          Array.from({ length: rowCount }, (_, row) => `${row}` as JsonText),
+          Array.from({ length: rowCount }, () => `${v}` as JsonText),
+        ],
+        rowCount,
+      ),
       rowCount,
     };
   };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Mutation } from '../../../src/mutation/mutation.ts';
 import { createApplier } from '../../../src/target/applier.ts';
-import { groupByShape } from '../../../src/target/row-shape.ts';
+import { groupByShape } from '../../../src/target/row-cutter.ts';
 import type { SchemaShape } from '../../../src/target/target.ts';
 import { failureOf, row, shapeOf } from '../../contract/target-fixture.ts';
 import { type PostgresFixture, postgresFixture } from './fixture.ts';

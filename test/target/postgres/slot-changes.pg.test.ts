@@ -16,6 +16,7 @@ import {
   transact,
 } from '../../contract/target-fixture.ts';
 import { type PostgresFixture, postgresFixture } from './fixture.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 async function tableOf(
   fixture: PostgresFixture,
@@ -508,7 +509,7 @@ describe('rows without a key', () => {
         await transaction.deleteEqual({
           table: tables.get('entry')!,
           columns: [],
-          values: [],
+          values: textValues([], 1),
           rowCount: 1,
         });
       }),

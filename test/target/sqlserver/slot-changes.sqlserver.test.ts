@@ -11,6 +11,7 @@ import {
   transact,
 } from '../../contract/target-fixture.ts';
 import { hasServer, isBabelfish, sqlserverFixture } from './fixture.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 
 const here = describe.skipIf(!hasServer);
 /** What Babelfish cannot show. */
@@ -241,7 +242,7 @@ here('rows of SQL Server without a key', () => {
         await transaction.deleteEqual({
           table: tables.get('entry')!,
           columns: [],
-          values: [],
+          values: textValues([], 1),
           rowCount: 1,
         });
       }),

@@ -1,11 +1,11 @@
 /** Which rows are alike, and so need not be understood anew (row-template.ts). */
+import { areSameBytes } from '../../../lib/byte-view.ts';
 import type { SchemaShape } from '../../../target/target.ts';
 import { skipBlank } from '../../../mutation/json-text.ts';
 import { type RowLayout, rowLayout, type RowScan } from './columns.ts';
 import type { Envelope } from './envelope.ts';
 import type { JsonText } from '../../../mutation/mutation.ts';
 import {
-  areSameBytes,
   isPlainValue,
   learnTemplate,
   readByTemplate,

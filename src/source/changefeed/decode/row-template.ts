@@ -12,6 +12,7 @@
  * anything else stands, the row is read the slow way: whatever comes, the
  * outcome is the same. Measured: 0.3 µs for a row of 240 bytes instead of 1.0.
  */
+import { areSameBytes } from '../../../lib/byte-view.ts';
 import { scanArray, scanObject } from '../../../mutation/json-text.ts';
 import { validateValue } from '../../../mutation/json-validation.ts';
 import type { RowLayout, RowScan } from './columns.ts';
@@ -255,41 +256,6 @@ function fillEnvelope(
 
 function placeOf({ stop, distance }: Mark, starts: readonly number[]): number {
   return starts[stop]! - distance;
-}
-
-/**
- * Both are ASCII and have so many. Eight at a time, as numbers, which of ASCII are
- * the same where the bytes are: `startsWith` takes many times as long.
- */
-export function areSameBytes(
-  left: DataView,
-  leftStart: number,
-  right: DataView,
-  rightStart: number,
-  length: number,
-): boolean {
-  if (length >= 8) {
-    // The last eight of them may overlap those before.
-    const last = length - 8;
-    for (let at = 0; at < last; at += 8) {
-      if (
-        left.getFloat64(leftStart + at, true) !==
-        right.getFloat64(rightStart + at, true)
-      ) {
-        return false;
-      }
-    }
-    return (
-      left.getFloat64(leftStart + last, true) ===
-      right.getFloat64(rightStart + last, true)
-    );
-  }
-  for (let at = 0; at < length; at += 1) {
-    if (left.getUint8(leftStart + at) !== right.getUint8(rightStart + at)) {
-      return false;
-    }
-  }
-  return true;
 }
 
 /**

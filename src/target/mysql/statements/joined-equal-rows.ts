@@ -19,6 +19,7 @@ import { ensureTemporary, temporaryName } from './session-tables.ts';
 import { nameList, selfReferences } from './statements.ts';
 import { createTemporaryStatement } from './temporary-tables.ts';
 import { eachPacket } from './write-rows.ts';
+import { textValues } from '../../row-values.ts';
 
 /** Rows that are equal. */
 export interface EqualRows {
@@ -121,11 +122,16 @@ async function collect(
   const picked: ShapeRows = {
     table: kindTable.table,
     columns: [...kindTable.columns, kindTable.hash, kindTable.number],
-    values: [
-      ...rows.values.map((tokens) => kinds.map(({ row }) => tokens[row]!)),
-      kinds.map(() => '0' as JsonText),
-      kinds.map((_, index) => String(index) as JsonText),
-    ],
+    values: textValues(
+      [
+        ...rows.values.texts.map((tokens) =>
+          kinds.map(({ row }) => tokens[row]!),
+        ),
+        kinds.map(() => '0' as JsonText),
+        kinds.map((_, index) => String(index) as JsonText),
+      ],
+      kinds.length,
+    ),
     rowCount: kinds.length,
   };
   const source = jsonSource(picked.table, picked.columns);

@@ -31,7 +31,7 @@ export function memoryLengths(
     table,
     columns,
     rowCount,
-    longestTokens,
+    longestBytes,
   }: Omit<LoadedRows, 'file' | 'hasNumberKeys'>,
   tableBytes: number,
   atLeast: MemoryLengths | null,
@@ -41,10 +41,7 @@ export function memoryLengths(
   }
   const lengths = columns.map((column, place) =>
     varies(column)
-      ? Math.max(
-          atLeast?.[place] ?? 0,
-          lengthFor(column, longestTokens[place]!),
-        )
+      ? Math.max(atLeast?.[place] ?? 0, lengthFor(column, longestBytes[place]!))
       : null,
   );
   let rowBytes = overheadBytes;
@@ -91,11 +88,9 @@ function varies(column: ColumnShape): boolean {
 }
 
 /** Of few sizes, so that few tables are made for one that is too narrow. */
-function lengthFor(column: ColumnShape, tokenLength: number): number {
+function lengthFor(column: ColumnShape, byteCount: number): number {
   const codec = codecOf(column);
-  // In UTF-8 no unit of the token takes more.
-  const needed = codec.kind === 'binary' ? tokenLength * 3 : tokenLength;
-  const length = Math.max(32, 2 ** Math.ceil(Math.log2(needed)));
+  const length = Math.max(32, 2 ** Math.ceil(Math.log2(byteCount)));
   const isLimited =
     codec.kind === 'binary' ||
     (codec.kind === 'text' && codec.unit === 'characters');

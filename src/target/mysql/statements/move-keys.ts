@@ -29,6 +29,7 @@ import {
 import { createTemporaryStatement } from './temporary-tables.ts';
 import { isLink } from './upsert-plan.ts';
 import { eachPacket } from './write-rows.ts';
+import { textValues } from '../../row-values.ts';
 
 /** InnoDB looks at keys row by row: rows that pass theirs on are written anew. */
 export async function moveKeys(
@@ -192,7 +193,7 @@ export function moveRows({
   return {
     table,
     columns: [...table.primaryKey, ...copies],
-    values: [...from, ...to],
+    values: textValues([...from, ...to], rowCount),
     rowCount,
   };
 }

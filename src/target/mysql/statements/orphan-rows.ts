@@ -81,7 +81,7 @@ export class OrphanRows {
 
 function keysOf({ table, columns, values, rowCount }: ShapeRows): string[] {
   const parts = table.primaryKey.map(
-    (column) => values[columns.indexOf(column)]!,
+    (column) => values.texts[columns.indexOf(column)]!,
   );
   return Array.from({ length: rowCount }, (_, row) =>
     parts.map((part) => part[row]!).join(),

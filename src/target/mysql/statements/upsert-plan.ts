@@ -310,7 +310,7 @@ export function tellsKeysApart({
 }: ShapeRows): boolean {
   const parts = table.primaryKey.map((column) => {
     const read = readerOf(codecOf(column));
-    const tokens = values[columns.indexOf(column)]!;
+    const tokens = values.texts[columns.indexOf(column)]!;
     return (row: number) => read(tokens[row]!);
   });
   if (!table.primaryKey.every(isTextIdentity)) {

@@ -32,6 +32,7 @@ import {
   writeFrom,
   writeOwnLinks,
 } from './upsert-plan.ts';
+import { textValues } from '../../row-values.ts';
 
 /**
  * Up to so many rows the temporary table costs more than it saves (measured
@@ -86,7 +87,7 @@ export function prepareRows(
   const now = encode();
   if (late.length === 0) {
     if (load) {
-      rows.release?.();
+      rows.values.release();
     }
     return { now, later: null };
   }
@@ -96,7 +97,10 @@ export function prepareRows(
   const links: ShapeRows = {
     table,
     columns: kept,
-    values: kept.map((column) => rows.values[columns.indexOf(column)]!),
+    values: textValues(
+      kept.map((column) => rows.values.texts[columns.indexOf(column)]!),
+      rows.rowCount,
+    ),
     rowCount: rows.rowCount,
   };
   return {
@@ -113,7 +117,8 @@ export function prepareRows(
 export function linksCircle({ columns, values }: ShapeRows): boolean {
   return columns.some(
     (column, place) =>
-      isCyclic(column) && values[place]!.some((token) => token !== sqlNull),
+      isCyclic(column) &&
+      values.texts[place]!.some((token) => token !== sqlNull),
   );
 }
 
@@ -131,7 +136,7 @@ export function refuseReplacedNulls({
     const isReplaced =
       column.identity !== null ||
       (codec.kind === 'datetime' && codec.until !== null);
-    if (!column.nullable && isReplaced && values[place]!.includes(sqlNull)) {
+    if (!column.nullable && isReplaced && values.cells.hasNull(place)) {
       throw new ReplicatorError('E4005', {
         detail: `column "${column.name}" of table ${table.schema}.${table.name} cannot be null`,
       });
@@ -142,16 +147,10 @@ export function refuseReplacedNulls({
 const sqlNull = 'null' as JsonText;
 
 /** What no parameter should hold, and bytes of which none could. */
-const largeCharacters = 4 * 1024 * 1024;
+const largeBytes = 4 * 1024 * 1024;
 
 function isLarge({ values }: ShapeRows): boolean {
-  let count = 0;
-  for (const column of values) {
-    for (const token of column) {
-      count += token.length;
-    }
-  }
-  return count > largeCharacters;
+  return values.cells.byteCount > largeBytes;
 }
 
 function jsonWork(rows: ShapeRows, policies: ValuePolicies): RowWork {

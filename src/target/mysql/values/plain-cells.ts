@@ -1,28 +1,29 @@
 /**
- * The cells of a file that are the characters of their tokens: digits, times
- * in UTC, short texts of ASCII. They are checked and written in one go, and no
- * text is made.
+ * The cells of a file that are the bytes of their JSON: digits, times in UTC,
+ * short texts of ASCII. They are checked and written in one go, and no text is
+ * made.
  *
- * A fast path: of a token that it takes, the reader of row-encoding.ts makes
+ * A fast path: of a cell that it takes, the reader of row-encoding.ts makes
  * the same bytes.
  */
-import type { JsonText } from '../../../mutation/mutation.ts';
 import type { ColumnShape } from '../../target.ts';
-import { isPlainDate, isPlainTime } from '../../values/value-times.ts';
+import { isPlainDate, isPlainTimestamp } from '../../values/plain-bytes.ts';
 import { codecOf } from './codec.ts';
 
-/** Says where the cell ends, or {@link notPlain}. */
+/** Says where the cell ends in the file, or {@link notPlain}. */
 export type CellWriter = (
-  token: JsonText,
-  file: Uint8Array,
+  source: Buffer,
+  start: number,
+  end: number,
+  file: Buffer,
   at: number,
 ) => number;
 
 export const notPlain = -1;
 
 /**
- * Longer tokens are not given to a writer: of those the copies that a text
- * takes cost less than reading character by character.
+ * Longer cells are not given to a writer: of those the copies that a text
+ * takes cost less than reading byte by byte.
  */
 export const longestPlain = 64;
 
@@ -47,13 +48,13 @@ const neverPlain: CellWriter = () => notPlain;
 /** Takes NULL of any column. */
 export function plainCellWriter(column: ColumnShape): CellWriter {
   const write = valueWriter(column);
-  return (token, file, at) => {
-    if (token.charCodeAt(0) === lowerN) {
+  return (source, start, end, file, at) => {
+    if (source[start] === lowerN) {
       file[at] = backslash;
       file[at + 1] = upperN;
       return at + 2;
     }
-    return write(token, file, at);
+    return write(source, start, end, file, at);
   };
 }
 
@@ -105,13 +106,13 @@ function integerWriter(min: string, max: string): CellWriter {
     negativeDigits: min.length - 2,
     fractionDigits: null,
   });
-  return (token, file, at) => {
-    const first = token.charCodeAt(0);
+  return (source, start, end, file, at) => {
+    const first = source[start];
     if (first === lowerT || first === lowerF) {
       file[at] = first === lowerT ? one : zero;
       return at + 1;
     }
-    return write(token, file, at);
+    return write(source, start, end, file, at);
   };
 }
 
@@ -120,10 +121,11 @@ function numberWriter({
   negativeDigits,
   fractionDigits,
 }: NumberLimits): CellWriter {
-  return (token, file, at) => {
-    const start = token.charCodeAt(0) === quote ? 1 : 0;
-    const end = token.length - start;
-    const isNegative = token.charCodeAt(start) === minus;
+  return (source, cellStart, cellEnd, file, at) => {
+    const isQuoted = source[cellStart] === quote;
+    const start = isQuoted ? cellStart + 1 : cellStart;
+    const end = isQuoted ? cellEnd - 1 : cellEnd;
+    const isNegative = source[start] === minus;
     const first = isNegative ? start + 1 : start;
     let written = at;
     if (isNegative) {
@@ -132,7 +134,7 @@ function numberWriter({
     }
     let wholeEnd = end;
     for (let from = first; from < end; from += 1) {
-      const code = token.charCodeAt(from);
+      const code = source[from]!;
       if (code === dot && wholeEnd === end && fractionDigits !== null) {
         wholeEnd = from;
       } else if (code < zero || code > nine) {
@@ -151,18 +153,18 @@ function numberWriter({
 
 /** What is ASCII has as many bytes as characters. */
 function textWriter(maxLength: number, dropsSpaces: boolean): CellWriter {
-  return (token, file, at) => {
-    const end = token.length - 1;
+  return (source, start, end, file, at) => {
+    const last = end - 1;
     if (
-      token.charCodeAt(0) !== quote ||
-      end - 1 > maxLength ||
-      (dropsSpaces && token.charCodeAt(end - 1) === space)
+      source[start] !== quote ||
+      last - start - 1 > maxLength ||
+      (dropsSpaces && source[last - 1] === space)
     ) {
       return notPlain;
     }
     let written = at;
-    for (let from = 1; from < end; from += 1) {
-      const code = token.charCodeAt(from);
+    for (let from = start + 1; from < last; from += 1) {
+      const code = source[from]!;
       if (code < space || code > tilde || code === backslash) {
         return notPlain;
       }
@@ -186,18 +188,18 @@ function datetimeWriter({
   readonly until: string | null;
 }): CellWriter {
   const years = until === null ? allYears : timestampYears;
-  return (token, file, at) => {
-    const end = token.length - 1;
+  return (source, start, end, file, at) => {
+    const first = start + 1;
+    const last = end - 1;
     if (
-      token.charCodeAt(0) !== quote ||
-      !isPlainDate(token, years, 1) ||
-      !isPlainTime(token, 12, fractionDigits, true, end)
+      source[start] !== quote ||
+      !isPlainTimestamp(source, first, last, years, fractionDigits)
     ) {
       return notPlain;
     }
     let written = at;
-    for (let from = 1; from < end; from += 1) {
-      const code = token.charCodeAt(from);
+    for (let from = first; from < last; from += 1) {
+      const code = source[from]!;
       if (code === upperZ || code === plus) {
         break;
       }
@@ -208,16 +210,16 @@ function datetimeWriter({
   };
 }
 
-const dateWriter: CellWriter = (token, file, at) => {
+const dateWriter: CellWriter = (source, start, end, file, at) => {
   if (
-    token.length !== 12 ||
-    token.charCodeAt(0) !== quote ||
-    !isPlainDate(token, allYears, 1)
+    end - start !== 12 ||
+    source[start] !== quote ||
+    !isPlainDate(source, start + 1, allYears)
   ) {
     return notPlain;
   }
   for (let place = 0; place < 10; place += 1) {
-    file[at + place] = token.charCodeAt(place + 1);
+    file[at + place] = source[start + 1 + place]!;
   }
   return at + 10;
 };

@@ -125,15 +125,12 @@ export function* packetChunks(
   rows: ShapeRows,
   byteCount: number,
 ): Generator<ShapeRows> {
-  // A character takes three bytes at most.
+  // Less than what escapes make of them.
   const limit = Math.floor(byteCount / 3);
   let start = 0;
   let total = 0;
   for (let row = 0; row < rows.rowCount; row++) {
-    let size = 0;
-    for (const column of rows.values) {
-      size += column[row]!.length + 3;
-    }
+    const size = rows.values.cells.rowBytes(row) + 3 * rows.columns.length;
     if (total + size > limit && row > start) {
       yield slice(rows, start, row);
       start = row;
@@ -147,7 +144,7 @@ export function* packetChunks(
 function slice(rows: ShapeRows, start: number, end: number): ShapeRows {
   return {
     ...rows,
-    values: rows.values.map((column) => column.slice(start, end)),
+    values: rows.values.slice(start, end),
     rowCount: end - start,
   };
 }

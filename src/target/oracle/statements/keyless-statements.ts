@@ -61,7 +61,7 @@ export function refuseXml({ table, columns, values }: ShapeRows): void {
   for (const [index, column] of columns.entries()) {
     if (
       codecOf(column).kind === 'xml' &&
-      values[index]!.some((token) => token !== 'null')
+      values.texts[index]!.some((token) => token !== 'null')
     ) {
       throw new ReplicatorError('E4008', {
         detail: `a row of table ${table.schema}.${table.name} cannot be found by the XML in column "${column.name}", and the table has no primary key`,

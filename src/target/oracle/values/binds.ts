@@ -1,6 +1,6 @@
 /** Rows of one shape as array binds: grouped by how their values are bound. */
 import type { JsonText } from '../../../mutation/mutation.ts';
-import type { ColumnShape, TableShape } from '../../target.ts';
+import type { ColumnShape } from '../../target.ts';
 import {
   UnstorableValue,
   type ValuePolicies,
@@ -14,6 +14,7 @@ import {
   isBoundNational,
   valueWriter,
 } from './values.ts';
+import type { ColumnarRows } from '../../values/column-texts.ts';
 
 export type BindType =
   | 'varchar'
@@ -53,16 +54,9 @@ const rowsPerExecution = 5000;
  */
 const lobsPerExecution = 200;
 
-export interface ColumnValues {
-  readonly table: TableShape;
-  readonly columns: readonly ColumnShape[];
-  readonly values: readonly (readonly JsonText[])[];
-  readonly rowCount: number;
-}
-
 /** Throws E4006 for a value that its column cannot hold. */
 export function bindGroups(
-  source: ColumnValues,
+  source: ColumnarRows,
   options: BindOptions,
 ): BindGroup[] {
   const { columns, rowCount } = source;
@@ -135,20 +129,20 @@ export function rowsText(groups: readonly BindGroup[]): string {
 }
 
 function boundValue(
-  { table, columns, values }: ColumnValues,
+  { table, columns, values }: ColumnarRows,
   { column, index, row }: { column: ColumnShape; index: number; row: number },
   writer: ValueWriter,
   { policies }: BindOptions,
 ): BoundValue {
   let text: string | null;
   try {
-    text = writer.text(values[index]![row]!);
+    text = writer.text(values.texts[index]![row]!);
   } catch (error) {
     if (!(error instanceof UnstorableValue)) {
       throw error;
     }
     const keyOf = (): JsonText[] =>
-      table.primaryKey.map((key) => values[columns.indexOf(key)]![row]!);
+      table.primaryKey.map((key) => values.texts[columns.indexOf(key)]![row]!);
     text = settleUnstorable(error, { table, column, keyOf }, policies);
   }
   return writer.bound(text);

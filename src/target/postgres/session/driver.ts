@@ -8,6 +8,11 @@ import {
   dialledWays,
 } from '../../../config/address/postgres-dial.ts';
 import type { PooledConnection } from '../../connections/connection-pool.ts';
+import type { BoundParameters } from '../values/parameters.ts';
+import {
+  ArrayStatement,
+  type ArrayStatementConfig,
+} from './array-statement.ts';
 import { isServerError, targetFailure } from './errors.ts';
 
 export interface SessionOptions {
@@ -30,8 +35,8 @@ const defaultDialLimitMs = 10_000;
 /** A login hashes a password thousands of times; a busy machine needs that. */
 const shortestDialLimitMs = 1_000;
 
-/** Characters of all values. */
-const smallLength = 1 << 15;
+/** Of all parameters. */
+const smallBytes = 1 << 15;
 
 /** How long a cancelled statement may take to end before the socket is cut. */
 const cancelGraceMs = 5000;
@@ -165,14 +170,17 @@ export class PostgresConnection implements PooledConnection {
   }
 
   /**
-   * Runs a statement that is kept prepared under its text. The values are
-   * written before this returns (pipelining), and the array may be emptied.
+   * Runs a statement that is kept prepared under its text. The parameters are
+   * written before this returns (pipelining), and may be released.
    */
-  async execute(text: string, values: string[]): Promise<pg.QueryResult> {
+  async execute(
+    text: string,
+    parameters: BoundParameters,
+  ): Promise<pg.QueryResult> {
     const { statementCacheSize: cacheSize, statementCounts: counts } =
       this.#options;
     if (cacheSize === 0) {
-      return this.#answer(this.#client.query(text, values));
+      return this.#answer(this.#submit({ name: '', text, parameters }));
     }
     let name = this.#prepared.get(text);
     if (name === undefined) {
@@ -187,17 +195,31 @@ export class PostgresConnection implements PooledConnection {
       this.#prepared.delete(text);
     }
     this.#prepared.set(text, name);
-    if (values.reduce((sum, value) => sum + value.length, 0) < smallLength) {
+    if (parameters.bytes.length < smallBytes) {
       this.#joinWrites();
     }
     try {
-      return await this.#answer(this.#client.query({ name, text, values }));
+      return await this.#answer(this.#submit({ name, text, parameters }));
     } catch (error) {
       if (!this.#isParsed(name) && this.#prepared.get(text) === name) {
         this.#prepared.delete(text);
       }
       throw error;
     }
+  }
+
+  #submit(config: ArrayStatementConfig): Promise<pg.QueryResult> {
+    return new Promise((resolve, reject) => {
+      this.#client.query(
+        new ArrayStatement(config, (error, result) => {
+          if (error) {
+            reject(error);
+          } else {
+            resolve(result);
+          }
+        }),
+      );
+    });
   }
 
   /**

@@ -13,7 +13,7 @@ import { ShapePlans } from '../../apply/shape-plans.ts';
 import {
   type ColumnarRows,
   columnarRows,
-  keyValues,
+  keyPlaces,
 } from '../../values/column-texts.ts';
 import type { ShapeRows } from '../../target.ts';
 import { rowSource } from '../values/row-source.ts';
@@ -110,12 +110,17 @@ function mayGuess({
 /** The keys of some of the rows, spread over all. */
 export function sampledKeys(rows: ShapeRows): ColumnarRows {
   const step = Math.ceil(rows.rowCount / sampledRows);
-  const keys = keyValues(rows).map((tokens) =>
-    tokens.filter((_, row) => row % step === 0),
+  const { cells } = rows.values;
+  const sampled = Array.from(
+    { length: Math.ceil(rows.rowCount / step) },
+    (_, index) => index * step,
+  );
+  const keys = keyPlaces(rows).map((place) =>
+    sampled.map((row) => cells.token(place, row)),
   );
   return columnarRows({
     table: rows.table,
     keys,
-    rowCount: keys[0]!.length,
+    rowCount: sampled.length,
   });
 }

@@ -45,7 +45,7 @@ export function isPlain(plan: readonly PlannedStatement[]): boolean {
   return plan.length === 1 && !first!.repeats && !first!.refusal;
 }
 
-/** Sorting fewer rows, or fatter ones (characters), costs what it gains. */
+/** Sorting fewer rows, or fatter ones (bytes), costs what it gains. */
 const leastOrdered = 100;
 const longestOrdered = 500;
 
@@ -67,7 +67,7 @@ function gainsByOrder({ table, values, rowCount }: ShapeRows): boolean {
     table.changesQuietly === true &&
     table.uniqueKeys.length === 0 &&
     table.primaryKey.every(({ type }) => orderedTypes.has(type)) &&
-    values.reduce((sum, [first]) => sum + first!.length, 0) <= longestOrdered
+    values.cells.rowBytes(0) <= longestOrdered
   );
 }
 

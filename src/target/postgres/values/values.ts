@@ -24,31 +24,31 @@ import { checkOfLimit, isSilent, type PostgresLimit } from './limits.ts';
  */
 export type Strictness = 'silent' | 'full';
 
-export interface ArrayLiteralOptions {
+export interface ElementOptions {
   readonly strictness: Strictness;
   /** What is written instead of a value that does not fit; or throws. */
   readonly settle: (refusal: UnstorableValue, row: number) => string | null;
 }
 
+/** Makes a value of a row an element of its column's array. */
+export type ElementWriter = (token: JsonText, row: number) => string;
+
 /** Escapes that mean something else inside an array literal. */
 const foreignEscape = /\\[bfnrtu]/;
 const jsonNullObject = /^\{\s*"__crdb_json_null__"\s*:\s*true\s*\}$/;
 
-/** The values of one column, row after row, as the text of one array. */
-export function arrayLiteral(
+export function elementWriter(
   codec: PostgresCodec,
-  tokens: readonly JsonText[],
-  { strictness, settle }: ArrayLiteralOptions,
-): string {
+  { strictness, settle }: ElementOptions,
+): ElementWriter {
   // Looked up once, not for each value.
   const write =
     codec.kind === 'scalar'
       ? scalarWriter(checkOf(codec.limit, strictness))
       : (token: JsonText) => element(codec, token, strictness);
-  const texts: string[] = [];
-  for (let row = 0; row < tokens.length; row++) {
+  return (token, row) => {
     try {
-      texts.push(write(tokens[row]!));
+      return write(token);
     } catch (error) {
       if (!(error instanceof UnstorableValue)) {
         throw error;
@@ -57,10 +57,9 @@ export function arrayLiteral(
       const refusal =
         codec.kind === 'scalar' ? error : new UnstorableValue(error.message);
       const settled = settle(refusal, row);
-      texts.push(settled === null ? 'NULL' : quoted(settled));
+      return settled === null ? 'NULL' : quoted(settled);
     }
-  }
-  return `{${texts.join(',')}}`;
+  };
 }
 
 /** Why the column cannot hold the value; null where no reason is known. */

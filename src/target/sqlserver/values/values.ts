@@ -4,7 +4,7 @@
  */
 import { jsonString } from '../../../mutation/json-text.ts';
 import type { JsonText } from '../../../mutation/mutation.ts';
-import type { ColumnShape, TableShape } from '../../target.ts';
+import type { ColumnShape } from '../../target.ts';
 import {
   settleUnstorable,
   UnstorableValue,
@@ -13,23 +13,17 @@ import {
 import { codecOf, type SqlServerCodec } from './codec.ts';
 import { newWriter } from './value-writers.ts';
 import type { Writer } from './writer.ts';
-
-/** Rows of one table by column: `values[c][r]`. */
-export interface JsonColumns {
-  readonly table: TableShape;
-  readonly columns: readonly ColumnShape[];
-  readonly values: readonly (readonly JsonText[])[];
-  readonly rowCount: number;
-}
+import type { ColumnarRows } from '../../values/column-texts.ts';
 
 /** `[["1","a"],["2",null]]`: the parameter of every statement. */
 export function rowsParameter(
-  { table, columns, values, rowCount }: JsonColumns,
+  { table, columns, values, rowCount }: ColumnarRows,
   policies: ValuePolicies,
 ): string {
+  const { texts } = values;
   const writers = columns.map(writerOf);
   const keyOf = (row: number) => (): JsonText[] =>
-    table.primaryKey.map((column) => values[columns.indexOf(column)]![row]!);
+    table.primaryKey.map((column) => texts[columns.indexOf(column)]![row]!);
   let text = '[';
   for (let row = 0; row < rowCount; row++) {
     text += row === 0 ? '[' : ',[';
@@ -37,7 +31,7 @@ export function rowsParameter(
       if (index > 0) {
         text += ',';
       }
-      const token = values[index]![row]!;
+      const token = texts[index]![row]!;
       try {
         text += writeToken(writers[index]!, token);
       } catch (error) {

@@ -43,9 +43,9 @@ function rowsOf(
     table,
     columns: table.columns,
     rowCount: values.length,
-    longestTokens: [
+    longestBytes: [
       String(values.length - 1).length,
-      Math.max(...values.map(({ length }) => length)),
+      Math.max(...values.map((value) => Buffer.byteLength(value))),
     ],
   };
 }

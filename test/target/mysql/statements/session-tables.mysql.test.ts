@@ -16,6 +16,7 @@ import {
 import { startMysqlServer } from '../../../support/mysql-server.ts';
 import { MYSQL_PRODUCTS } from '../../../support/mysql-test-database.ts';
 import { mysqlFixture } from '../fixture.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 test.each(MYSQL_PRODUCTS)(
   'rows of a transaction that was rolled back do not come with the next one (%s)',
@@ -29,7 +30,7 @@ test.each(MYSQL_PRODUCTS)(
       await transaction.upsert({
         table,
         columns: table.columns,
-        values: [[id as JsonText], [n as JsonText]],
+        values: textValues([[id as JsonText], [n as JsonText]], 1),
         rowCount: 1,
       });
       await transaction.commit(null);
@@ -41,7 +42,7 @@ test.each(MYSQL_PRODUCTS)(
       await transaction.upsert({
         table,
         columns: table.columns,
-        values: [['3' as JsonText], ['3' as JsonText]],
+        values: textValues([['3' as JsonText], ['3' as JsonText]], 1),
         rowCount: 1,
       });
     }

@@ -58,6 +58,7 @@ import {
 import type { TableShape } from '../../../../src/target/target.ts';
 import { refusingPolicies } from '../../../../src/target/value-policy.ts';
 import { codecs, column, tableShape } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const item = tableShape('item', [
   column('id', codecs.bigint, { keyOrdinal: 0, nullable: false }),
@@ -272,13 +273,16 @@ const statements: Readonly<Record<string, string | null>> = {
     {
       table: keyless,
       columns: keyless.columns,
-      values: [
-        ['1', '1', 'null'],
-        [`"it's"`, `"it's"`, '"b"'],
-        ['1.50', '1.50', 'null'],
-        ['"1010"', '"1010"', 'null'],
-        ['"POINT(1 2)"', '"POINT(1 2)"', 'null'],
-      ] as JsonText[][],
+      values: textValues(
+        [
+          ['1', '1', 'null'],
+          [`"it's"`, `"it's"`, '"b"'],
+          ['1.50', '1.50', 'null'],
+          ['"1010"', '"1010"', 'null'],
+          ['"POINT(1 2)"', '"POINT(1 2)"', 'null'],
+        ] as JsonText[][],
+        3,
+      ),
       rowCount: 3,
     },
     refusingPolicies,

@@ -17,6 +17,7 @@ import {
   UnstorableValue,
 } from '../../../../src/target/value-policy.ts';
 import { codecs, column, tableShape } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const collation = 'character set utf8mb4 collate utf8mb4_bin';
 const kinds: readonly MysqlCodec[] = [
@@ -117,9 +118,17 @@ test('a plain cell is what the reader would make of the token, within its room',
   let plainCount = 0;
   fc.assert(
     fc.property(fc.constantFrom(...kinds), token, (codec, value) => {
-      fc.pre(value.length <= longestPlain);
+      fc.pre(Buffer.byteLength(value) <= longestPlain);
       const file = Buffer.alloc(longestPlain + 1, 0xff);
-      const end = plainCellWriter(column('value', codec))(value, file, 1);
+      // It lies among others.
+      const source = Buffer.from(`7,${value},7`);
+      const end = plainCellWriter(column('value', codec))(
+        source,
+        2,
+        source.length - 2,
+        file,
+        1,
+      );
       if (end !== notPlain) {
         plainCount += 1;
         expect(end).toBeLessThanOrEqual(longestPlain + 1);
@@ -148,8 +157,11 @@ test.each([
   ['"2026-01-02"', { kind: 'date', definition: 'date' } as const, '2026-01-02'],
 ])('%s is plain', (value, codec, cell) => {
   const file = Buffer.alloc(longestPlain);
+  const source = Buffer.from(value);
   const end = plainCellWriter(column('value', codec))(
-    value as JsonText,
+    source,
+    0,
+    source.length,
     file,
     0,
   );
@@ -176,7 +188,10 @@ test.each([
       {
         table,
         columns: table.columns,
-        values: [keys.map(() => '1' as JsonText), keys as JsonText[]],
+        values: textValues(
+          [keys.map(() => '1' as JsonText), keys as JsonText[]],
+          keys.length,
+        ),
         rowCount: keys.length,
       },
       refusingPolicies,
@@ -220,10 +235,13 @@ test('cells and rows stand one behind the other, in chunks of a packet', () => {
           {
             table,
             columns: table.columns,
-            values: [
-              texts.map((value) => JSON.stringify(value) as JsonText),
-              all.map(({ id }) => id as JsonText),
-            ],
+            values: textValues(
+              [
+                texts.map((value) => JSON.stringify(value) as JsonText),
+                all.map(({ id }) => id as JsonText),
+              ],
+              all.length,
+            ),
             rowCount: all.length,
           },
           refusingPolicies,

@@ -21,6 +21,7 @@ import {
   type ValuePolicies,
 } from '../../../../src/target/value-policy.ts';
 import { column, number, tableShape, text } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const id = column('ID', number, { keyOrdinal: 0 });
 const options = { policies: refusingPolicies, emptyString: 'error' } as const;
@@ -47,7 +48,7 @@ function steps(
   return upsertSteps({
     table,
     columns,
-    values: [],
+    values: textValues([], rowCount),
     rowCount,
     passUniqueValues,
   }).map((step) => [
@@ -162,8 +163,11 @@ describe('binds', () => {
   const rows = (...values: string[][]) => ({
     table,
     columns: table.columns,
-    values: table.columns.map((_, index) =>
-      values.map((row) => row[index]! as JsonText),
+    values: textValues(
+      table.columns.map((_, index) =>
+        values.map((row) => row[index]! as JsonText),
+      ),
+      values.length,
     ),
     rowCount: values.length,
   });
@@ -274,7 +278,10 @@ describe('binds', () => {
       {
         table: national,
         columns: national.columns,
-        values: [['1'], ['"ä"'], ['"ä"']] as unknown as JsonText[][],
+        values: textValues(
+          [['1'], ['"ä"'], ['"ä"']] as unknown as JsonText[][],
+          1,
+        ),
         rowCount: 1,
       },
       options,

@@ -28,6 +28,7 @@ import {
 } from '../../../../src/target/postgres/statements/watermark-statements.ts';
 import type { TableShape } from '../../../../src/target/target.ts';
 import { column, tableShape } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const orders = tableShape(
   'orders',
@@ -212,7 +213,7 @@ describe('the SQL of PostgreSQL', () => {
       upsertPlan({
         table,
         columns: sparse(table, ...names),
-        values: [],
+        values: textValues([], 0),
         rowCount: 0,
         passUniqueValues: true,
       }).map(({ text }) => text.split(' ', 1)[0]!);

@@ -39,6 +39,7 @@ import {
 import { deadLetterTexts } from '../../dead-letter-texts.ts';
 import { syntaxErrors } from '../parse-tsql.ts';
 import { column, tableShape } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const orders = tableShape(
   'orders',
@@ -299,7 +300,7 @@ describe('the SQL of SQL Server', () => {
       upsertPlan({
         table,
         columns: sparse(table, ...names),
-        values: [],
+        values: textValues([], 0),
         rowCount: 0,
       }).map(({ text }) => text.split(/[ (]/, 1)[0]!);
     expect(texts(serial, 'id', 'a')).toEqual(['declare']);
@@ -329,7 +330,11 @@ describe('the SQL of SQL Server', () => {
   });
 
   test('one text serves any number of rows', () => {
-    const shape = { table: orders, columns: written(orders), values: [] };
+    const shape = {
+      table: orders,
+      columns: written(orders),
+      values: textValues([], 0),
+    };
     expect(upsertPlan({ ...shape, rowCount: 1 })).toBe(
       upsertPlan({ ...shape, rowCount: 5000 }),
     );

@@ -13,6 +13,7 @@ import {
   type ValuePolicy,
 } from '../../../../src/target/value-policy.ts';
 import { column, tableShape } from '../shapes.ts';
+import { textValues } from '../../../../src/target/row-values.ts';
 
 const sent = (type: string, token: string, codePage?: number) =>
   columnText(
@@ -239,7 +240,10 @@ describe('the parameter of a statement', () => {
       {
         table,
         columns: table.columns,
-        values: values as readonly (readonly JsonText[])[],
+        values: textValues(
+          values as readonly (readonly JsonText[])[],
+          values[0]!.length,
+        ),
         rowCount: values[0]!.length,
       },
       {
