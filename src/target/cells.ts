@@ -20,6 +20,8 @@ export class Cells {
   /** Of row r from r × {@link cellStride} on; the source is one of `sources`. */
   readonly places: Int32Array;
   #byteCount: number | null = null;
+  /** One text for all columns: what is cut from it keeps all of it. */
+  #texts: readonly SourceText[] | null = null;
 
   constructor(
     columnCount: number,
@@ -57,22 +59,40 @@ export class Cells {
 
   /** Of a column, row after row. */
   tokens(column: number): JsonText[] {
-    const texts = this.sources.map(() => null as string | null);
+    const texts = (this.#texts ??= this.#sourceTexts());
     const tokens: JsonText[] = [];
     for (let row = 0; row < this.rowCount; row += 1) {
-      const at = this.places[row * cellStride(this.columnCount)]!;
-      const text = (texts[at] ??= asciiText(this.sources[at]!));
+      const { text, start } =
+        texts[this.places[row * cellStride(this.columnCount)]!]!;
       const place = this.#placeOf(column, row);
       tokens.push(
-        text === ''
+        text === null
           ? this.token(column, row)
           : (text.slice(
-              this.places[place],
-              this.places[place + 1],
+              this.places[place]! - start,
+              this.places[place + 1]! - start,
             ) as JsonText),
       );
     }
     return tokens;
+  }
+
+  /** Of each source what lies between its first value and its last one. */
+  #sourceTexts(): SourceText[] {
+    const { places, sources } = this;
+    const stride = cellStride(this.columnCount);
+    const starts = sources.map(() => Infinity);
+    const ends = sources.map(() => 0);
+    for (let row = 0; row < places.length; row += stride) {
+      const at = places[row]!;
+      for (let place = row + 1; place < row + stride; place += 2) {
+        starts[at] = Math.min(starts[at]!, places[place]!);
+        ends[at] = Math.max(ends[at]!, places[place + 1]!);
+      }
+    }
+    return sources.map((source, at) =>
+      sourceText(source, starts[at]!, ends[at]!),
+    );
   }
 
   get byteCount(): number {
@@ -117,9 +137,19 @@ export class Cells {
   }
 }
 
-/** Empty where there are other characters: positions in it would be others. */
-function asciiText(source: Buffer): string {
-  return isAscii(source) ? source.toString('latin1') : '';
+interface SourceText {
+  /** Null where there are others than ASCII: positions in it would be others. */
+  readonly text: string | null;
+  /** Where in the source it starts. */
+  readonly start: number;
+}
+
+function sourceText(source: Buffer, start: number, end: number): SourceText {
+  const text =
+    start < end && isAscii(source.subarray(start, end))
+      ? source.toString('latin1', start, end)
+      : null;
+  return { text, start };
 }
 
 /** Rows of cells that are written down one behind the other. */

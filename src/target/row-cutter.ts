@@ -83,6 +83,12 @@ function knownLayouts(
   return layouts;
 }
 
+/**
+ * Texts of more characters do not share a source: those of all rows of a large
+ * transaction may be more than one text can have.
+ */
+const sourceLength = 1 << 20;
+
 const space = 0x20;
 
 /** Where the values of a row start and end. */
@@ -189,9 +195,20 @@ export class RowCutter {
   }
 
   addAll(rows: readonly KeyedRow[]): void {
-    if (rows.length === 0) {
-      return;
+    let start = 0;
+    while (start < rows.length) {
+      let end = start;
+      for (let length = 0; end < rows.length && length < sourceLength;) {
+        const { key, after } = rows[end]!;
+        length += key.length + after.length;
+        end += 1;
+      }
+      this.#addTogether(rows.slice(start, end));
+      start = end;
     }
+  }
+
+  #addTogether(rows: readonly KeyedRow[]): void {
     const texts = rows.flatMap(({ key, after }) => [after, key]);
     const text = texts.join('');
     const source = Buffer.from(text);

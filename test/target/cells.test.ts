@@ -63,3 +63,18 @@ test('values that were released are made anew, and others are kept', () => {
   kept.release();
   expect(kept.texts).toEqual(columns);
 });
+
+test('texts of all columns take the room of one', () => {
+  const columns = Array.from({ length: 50 }, (_, column) =>
+    Array.from(
+      { length: 1_000 },
+      (_, row) => `"${'x'.repeat(60)}${column * row}"` as JsonText,
+    ),
+  );
+  const cells = encodedCells(columns, 1_000);
+  const before = process.memoryUsage().external;
+  const { texts } = cellValues(cells);
+  const grownBytes = process.memoryUsage().external - before;
+  expect(texts).toEqual(columns);
+  expect(grownBytes).toBeLessThan(2 * cells.byteCount);
+});

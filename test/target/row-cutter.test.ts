@@ -209,6 +209,27 @@ describe('rows cut into columns', () => {
     );
   });
 
+  test('of a large transaction do not lie in one text, which has no room for them', () => {
+    const texts = ['x', 'é', '😀', 'y'].map((each) => each.repeat(600_000));
+    const [shape] = groupByShape(
+      table,
+      texts.map((text, row) => ({
+        key: `[${row},1]` as JsonText,
+        after: `{"y":"${text}"}` as JsonText,
+      })),
+      strict,
+    );
+    const { cells } = shape!.values;
+    expect(cells.sources.length).toBeGreaterThan(1);
+    expect(texts.map((_, row) => cells.token(0, row))).toEqual(
+      texts.map(() => '1'),
+    );
+    expect(cells.tokens(1)).toEqual(texts.map((_, row) => String(row)));
+    expect(
+      shape!.values.texts[2]!.every((text, row) => text === `"${texts[row]}"`),
+    ).toBe(true);
+  });
+
   test('with a key of another width than the primary key ask for another look at the schema', () => {
     expect(() => cut([['[1]', '{"y":1}']])).toThrow(
       expect.objectContaining({ code: 'E4011', disposition: 'retry' }),
