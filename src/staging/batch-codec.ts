@@ -26,6 +26,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { ReplicatorError } from '../failure/failure.ts';
+import { detachedText } from '../lib/detached-text.ts';
 import {
   type JsonText,
   type Mutation,
@@ -39,7 +40,7 @@ import {
 } from '../mutation/row-version.ts';
 import type { SchemaName } from '../mutation/schema-name.ts';
 import { type Timestamp, timeBucket } from '../mutation/timestamp.ts';
-import type { NewEntry, StagedEntry } from './staging.ts';
+import { type NewEntry, placeStride, type StagedEntry } from './staging.ts';
 
 const bodyVersion = 2;
 /** Without the names of the key's columns; read, and no longer written. */
@@ -276,6 +277,8 @@ function encodeRun(
   const minTime = versionOf(sorted[start]!);
   const bucket = timeBucket(minTime);
   const hasMoves = format !== bodyVersion;
+  const times: Timestamp[] = [];
+  const places = new Int32Array((sorted.length - start) * placeStride);
   let text = head;
   let last = '';
   let next = start;
@@ -297,14 +300,21 @@ function encodeRun(
       text += '= ';
     } else if (timeBucket(version) === bucket) {
       last = version;
+      times.push(detachedText(version));
       text += `${version} `;
     } else {
       break;
     }
     const lengths = printLengths(key.length, lengthOf(after), lengthOf(before));
+    const place = (next - start) * placeStride;
+    places[place + 1] = times.length - 1;
+    places[place + 3] = key.length;
+    places[place + 4] = lengthOf(after);
+    places[place + 5] = lengthOf(before);
     text += hasMoves
       ? `${lengths.slice(0, -1)},${printLength(lengthOf(movedFrom))}:`
       : lengths;
+    places[place + 2] = text.length;
     text += key;
     if (after !== null) {
       text += after;
@@ -327,6 +337,14 @@ function encodeRun(
     maxTime: versionOf(sorted[next - 1]!),
     rowCount: next - start,
     body,
+    // Of ASCII, units are bytes.
+    ...(format === bodyVersion &&
+      body.length === text.length && {
+        places: {
+          times,
+          places: places.subarray(0, (next - start) * placeStride),
+        },
+      }),
   };
 }
 

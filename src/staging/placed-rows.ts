@@ -15,7 +15,7 @@ import {
   type Units,
   visitRows,
 } from './encoded-rows.ts';
-import type { NewEntry } from './staging.ts';
+import { type NewEntry, placeStride, type RowPlaces } from './staging.ts';
 
 /** Rows of one table, at least one, of any entries: decoded when asked for. */
 export function encodedTable(
@@ -85,14 +85,8 @@ class HeldTable implements TableMutations {
   }
 }
 
-/** Of a row its text, its time, where it starts, and three lengths. */
-const stride = 6;
-
-interface Places {
+interface Places extends RowPlaces {
   readonly texts: readonly Units[];
-  readonly times: readonly Timestamp[];
-  /** Of texts and times their numbers in these lists. */
-  readonly places: Int32Array;
   readonly keyHashes: Int32Array;
 }
 
@@ -113,7 +107,7 @@ class PlacedRows implements EncodedRows {
     const { places, keyHashes } = parts;
     let textLength = 0;
     let isEmptied = false;
-    for (let place = 0; place < places.length; place += stride) {
+    for (let place = 0; place < places.length; place += placeStride) {
       const keyLength = places[place + 3]!;
       textLength +=
         keyLength +
@@ -150,7 +144,7 @@ class PlacedRows implements EncodedRows {
 
   forEach(visit: VisitEncodedRow): void {
     const { places, times, texts } = this.parts;
-    for (let place = 0; place < places.length; place += stride) {
+    for (let place = 0; place < places.length; place += placeStride) {
       const units = texts[places[place]!]!;
       const keyStart = places[place + 2]!;
       const afterStart = keyStart + places[place + 3]!;
@@ -188,7 +182,7 @@ class PlacedRows implements EncodedRows {
         keyHashes[row]!,
         times[places[place + 1]!]!,
       );
-      place += stride;
+      place += placeStride;
     }
   }
 
@@ -199,7 +193,7 @@ class PlacedRows implements EncodedRows {
     );
     for (let row = 0; row < marks.length; row += 1) {
       if (marks[row] === mark) {
-        const place = row * stride;
+        const place = row * placeStride;
         writer.add(
           texts[places[place]!]!,
           times[places[place + 1]!]!,
@@ -222,7 +216,7 @@ class PlacedRows implements EncodedRows {
     const { places, times } = this.parts;
     const texts = this.#decodedTexts();
     const mutations: Mutation[] = [];
-    for (let place = 0; place < places.length; place += stride) {
+    for (let place = 0; place < places.length; place += placeStride) {
       const { text, start } = texts[places[place]!]!;
       mutations.push(
         mutationAt(
@@ -243,7 +237,7 @@ class PlacedRows implements EncodedRows {
     const { places, texts } = this.parts;
     const starts = texts.map(() => Infinity);
     const ends = texts.map(() => 0);
-    for (let place = 0; place < places.length; place += stride) {
+    for (let place = 0; place < places.length; place += placeStride) {
       const at = places[place]!;
       const start = places[place + 2]!;
       starts[at] = Math.min(starts[at]!, start);
@@ -274,7 +268,7 @@ class PlaceWriter {
   #row = 0;
 
   constructor(rowCount: number) {
-    this.#places = new Int32Array(rowCount * stride);
+    this.#places = new Int32Array(rowCount * placeStride);
     this.#keyHashes = new Int32Array(rowCount);
   }
 
@@ -296,7 +290,7 @@ class PlaceWriter {
       this.#times.push(time);
     }
     const places = this.#places;
-    const place = this.#row * stride;
+    const place = this.#row * placeStride;
     places[place] = this.#text;
     places[place + 1] = this.#times.length - 1;
     places[place + 2] = start;
@@ -334,7 +328,17 @@ function placedRows(rows: readonly EncodedRow[]): PlacedRows {
 }
 
 /** Of an entry in plain format that was made here, not read: it is as it must be. */
-function rowsOfEntry({ body, rowCount }: NewEntry): PlacedRows {
+function rowsOfEntry({ body, rowCount, places: known }: NewEntry): PlacedRows {
+  if (known) {
+    const { times, places } = known;
+    const keyHashes = new Int32Array(rowCount);
+    for (let row = 0; row < rowCount; row += 1) {
+      const start = places[row * placeStride + 2]!;
+      const end = start + places[row * placeStride + 3]!;
+      keyHashes[row] = unitsHash(body, start, end);
+    }
+    return new PlacedRows({ texts: [body], times, places, keyHashes });
+  }
   const writer = new PlaceWriter(rowCount);
   visitRows(
     body,
@@ -361,14 +365,14 @@ function joinedRows(list: readonly PlacedRows[]): PlacedRows {
   const rowCount = list.reduce((sum, rows) => sum + rows.rowCount, 0);
   const texts: Units[] = [];
   const times: Timestamp[] = [];
-  const places = new Int32Array(rowCount * stride);
+  const places = new Int32Array(rowCount * placeStride);
   const keyHashes = new Int32Array(rowCount);
   let row = 0;
   for (const { parts } of list) {
-    const start = row * stride;
+    const start = row * placeStride;
     const end = start + parts.places.length;
     places.set(parts.places, start);
-    for (let place = start; place < end; place += stride) {
+    for (let place = start; place < end; place += placeStride) {
       places[place]! += texts.length;
       places[place + 1]! += times.length;
     }

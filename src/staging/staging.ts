@@ -27,7 +27,22 @@ export interface NewEntry {
   readonly maxTime: Timestamp;
   readonly rowCount: number;
   readonly body: Buffer;
+  /** Where its rows lie, where that is known without reading it. */
+  readonly places?: RowPlaces;
 }
+
+/** Rows in the texts of entries. */
+export interface RowPlaces {
+  readonly times: readonly Timestamp[];
+  /**
+   * Of each row the number of its text and of its time, where its key starts, and
+   * the lengths of its key, of what it became and of what it was: -1 for null.
+   */
+  readonly places: Int32Array;
+}
+
+/** Numbers of a row among its places. */
+export const placeStride = 6;
 
 /**
  * What whoever appends goes by: that nothing at or beyond this time is

@@ -52,11 +52,11 @@ function leftEncoded(part: TableMutations): TableMutations {
 /** As the applier sees them: text by text. */
 function visited(encoded: EncodedRows): unknown[] {
   const seen: unknown[] = [];
-  encoded.forEach((text, keyStart, afterStart, afterEnd, time) =>
+  encoded.forEach((bytes, keyStart, afterStart, afterEnd, time) =>
     seen.push({
       time,
-      key: text.slice(keyStart, afterStart),
-      after: afterEnd < 0 ? null : text.slice(afterStart, afterEnd),
+      key: bytes.toString('utf8', keyStart, afterStart),
+      after: afterEnd < 0 ? null : bytes.toString('utf8', afterStart, afterEnd),
       before: null,
     }),
   );
