@@ -97,6 +97,15 @@ const noPlaces: Places = {
   keyHashes: new Int32Array(0),
 };
 
+/** Keys and what became of them, one behind the other. */
+interface Utf8Rows {
+  readonly texts: readonly string[];
+  readonly bytes: Buffer;
+  visitedCount: number;
+  /** Of the rows that were visited. */
+  end: number;
+}
+
 class PlacedRows implements EncodedRows {
   readonly rowCount: number;
   readonly textLength: number;
@@ -144,30 +153,54 @@ class PlacedRows implements EncodedRows {
 
   forEach(visit: VisitEncodedRow): void {
     const { places, times, texts } = this.parts;
+    const inUtf8 = this.#rowsInUtf8();
     for (let place = 0; place < places.length; place += placeStride) {
       const units = texts[places[place]!]!;
-      const keyStart = places[place + 2]!;
-      const afterStart = keyStart + places[place + 3]!;
+      const keyLength = places[place + 3]!;
       const afterLength = places[place + 4]!;
       const time = times[places[place + 1]!]!;
       if (Buffer.isBuffer(units)) {
+        const afterStart = places[place + 2]! + keyLength;
         const afterEnd = afterLength < 0 ? -1 : afterStart + afterLength;
-        visit(units, keyStart, afterStart, afterEnd, time);
+        visit(units, places[place + 2]!, afterStart, afterEnd, time);
       } else {
-        const key = Buffer.from(textOf(units, keyStart, afterStart));
-        const after =
-          afterLength < 0
-            ? null
-            : Buffer.from(textOf(units, afterStart, afterStart + afterLength));
+        const rows = inUtf8[places[place]!]!;
+        const text = rows.texts[rows.visitedCount]!;
+        const start = rows.end;
+        rows.visitedCount += 1;
+        rows.end += Buffer.byteLength(text);
         visit(
-          after ? Buffer.concat([key, after]) : key,
-          0,
-          key.length,
-          after ? key.length + after.length : -1,
+          rows.bytes,
+          start,
+          start + Buffer.byteLength(text.slice(0, keyLength)),
+          afterLength < 0 ? -1 : rows.end,
           time,
         );
       }
     }
+  }
+
+  /** Of each text that is not ASCII its rows; one source is cheaper than many. */
+  #rowsInUtf8(): (Utf8Rows | null)[] {
+    const { places, texts } = this.parts;
+    const rowTexts = texts.map((units) =>
+      Buffer.isBuffer(units) ? null : ([] as string[]),
+    );
+    for (let place = 0; place < places.length; place += placeStride) {
+      const at = places[place]!;
+      const start = places[place + 2]!;
+      const end = start + places[place + 3]! + Math.max(places[place + 4]!, 0);
+      rowTexts[at]?.push(textOf(texts[at]!, start, end));
+    }
+    return rowTexts.map(
+      (list) =>
+        list && {
+          texts: list,
+          bytes: Buffer.from(list.join('')),
+          visitedCount: 0,
+          end: 0,
+        },
+    );
   }
 
   forEachKey(visit: VisitEncodedKey): void {

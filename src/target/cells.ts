@@ -90,8 +90,9 @@ export class Cells {
         ends[at] = Math.max(ends[at]!, places[place + 1]!);
       }
     }
+    // A slice has few of the sources.
     return sources.map((source, at) =>
-      sourceText(source, starts[at]!, ends[at]!),
+      ends[at] === 0 ? noText : sourceText(source, starts[at]!, ends[at]!),
     );
   }
 
@@ -144,19 +145,21 @@ interface SourceText {
   readonly start: number;
 }
 
+const noText: SourceText = { text: null, start: 0 };
+
 function sourceText(source: Buffer, start: number, end: number): SourceText {
-  const text =
-    start < end && isAscii(source.subarray(start, end))
-      ? source.toString('latin1', start, end)
-      : null;
-  return { text, start };
+  return isAscii(source.subarray(start, end))
+    ? { text: source.toString('latin1', start, end), start }
+    : noText;
 }
 
 /** Rows of cells that are written down one behind the other. */
 export class CellsWriter {
   readonly #columnCount: number;
   readonly #sources: Buffer[] = [];
+  readonly #indexes = new Map<Buffer, number>();
   #last: Buffer | null = null;
+  #index = -1;
   #places: Int32Array;
   #rowCount = 0;
 
@@ -179,9 +182,10 @@ export class CellsWriter {
     }
     if (source !== this.#last) {
       this.#last = source;
-      this.#sources.push(source);
+      this.#index = this.#indexes.get(source) ?? this.#sources.push(source) - 1;
+      this.#indexes.set(source, this.#index);
     }
-    this.#places[start] = this.#sources.length - 1;
+    this.#places[start] = this.#index;
     this.#rowCount += 1;
   }
 

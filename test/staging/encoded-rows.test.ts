@@ -18,7 +18,13 @@ import {
   joinedTable,
   tablesAsStaged,
 } from '../../src/staging/placed-rows.ts';
-import { at, row, schema, staged } from '../contract/staging-place.ts';
+import {
+  at,
+  entriesOf,
+  row,
+  schema,
+  staged,
+} from '../contract/staging-place.ts';
 
 const ascii = fc.oneof(
   fc.string({ maxLength: 20 }),
@@ -96,6 +102,17 @@ test('rows left encoded are those that decoding gives, of any entries in any ord
     }),
     { numRuns: 300 },
   );
+});
+
+test('rows lie in one source an entry, in whatever order they come', () => {
+  const entries = ['a', 'é', '😀'].flatMap((key) =>
+    entriesOf(...[1, 2, 3, 4].map((step) => row(at(1, step), key))),
+  );
+  const parts = entries.map((entry) => encodedRows(staged(entry))!.rows);
+  const rows = [0, 1, 2, 3].flatMap((step) => parts.map((part) => part[step]!));
+  const sources = new Set<Buffer>();
+  encodedTable('t', rows).encoded!.forEach((source) => sources.add(source));
+  expect(sources.size).toBe(entries.length);
 });
 
 test('what was just staged joins encoded, decodes once, and stays as it is where rows have moved', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonText } from '../../src/mutation/mutation.ts';
-import { groupByShape } from '../../src/target/row-cutter.ts';
+import { groupByShape, RowCutter } from '../../src/target/row-cutter.ts';
 import type { ShapeRows } from '../../src/target/target.ts';
 import { column, tableShape } from './postgres/shapes.ts';
 
@@ -228,6 +228,19 @@ describe('rows cut into columns', () => {
     expect(
       shape!.values.texts[2]!.every((text, row) => text === `"${texts[row]}"`),
     ).toBe(true);
+  });
+
+  test('that lie in a few sources in turn have no more of them', () => {
+    const cutter = new RowCutter(table, strict);
+    const sources = ['1', '2', '3'].map((value) =>
+      Buffer.from(`[1,2]{"y":${value}}`),
+    );
+    for (const source of [...sources, ...sources]) {
+      cutter.add(source, 5, source.length, 0);
+    }
+    const [shape] = cutter.shapes();
+    expect(shape!.values.cells.sources).toEqual(sources);
+    expect(shape!.values.texts[2]).toEqual(['1', '2', '3', '1', '2', '3']);
   });
 
   test('with a key of another width than the primary key ask for another look at the schema', () => {

@@ -87,7 +87,8 @@ const lengthBytes = 4;
  */
 class ArrayWriter {
   readonly #cells: Cells;
-  readonly #views: readonly DataView[];
+  /** Of the sources that were met: those of other chunks may be many. */
+  readonly #views: (DataView | undefined)[];
   #bytes: Buffer;
   #view: DataView;
   #at = 0;
@@ -99,7 +100,7 @@ class ArrayWriter {
     this.#bytes = Buffer.allocUnsafeSlow(
       byteCount + columnCount * (lengthBytes + 2 + rowCount),
     );
-    this.#views = cells.sources.map(viewOf);
+    this.#views = Array.from({ length: cells.sources.length });
     this.#view = viewOf(this.#bytes);
   }
 
@@ -109,7 +110,7 @@ class ArrayWriter {
     const start = this.#begin();
     for (let row = 0, place = 0; row < rowCount; row += 1, place += stride) {
       const source = sources[places[place]!]!;
-      const view = this.#views[places[place]!]!;
+      const view = (this.#views[places[place]!] ??= viewOf(source));
       const cellStart = places[place + 1 + 2 * column]!;
       const cellEnd = places[place + 2 + 2 * column]!;
       this.#reserve(cellEnd - cellStart + 1);
