@@ -12,7 +12,8 @@ import {
   type LoadSetup,
   machineMs,
 } from './load-protocol.ts';
-import { FIRST_ID, requestBody } from './rows.ts';
+import { BodyWriter } from './request-body.ts';
+import { FIRST_ID } from './rows.ts';
 
 const RESOLVED_INTERVAL_MS = 250;
 
@@ -40,7 +41,8 @@ function report(message: LoadReport): void {
 
 interface Connection {
   readonly socket: TLSSocket;
-  post(body: string): Promise<{ status: number; text: string }>;
+  readonly bodies: BodyWriter;
+  post(body: string | Buffer): Promise<{ status: number; text: string }>;
 }
 
 async function openConnection(): Promise<Connection> {
@@ -72,10 +74,14 @@ async function openConnection(): Promise<Connection> {
   const head = `POST ${setup.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: `;
   return {
     socket,
+    bodies: new BodyWriter(setup.shape),
     post(body) {
       waiting = Promise.withResolvers();
       // The rows are ASCII: characters are bytes.
-      socket.write(`${head}${body.length}\r\n\r\n${body}`, 'latin1');
+      socket.cork();
+      socket.write(`${head}${body.length}\r\n\r\n`, 'latin1');
+      socket.write(body, 'latin1');
+      socket.uncork();
       return waiting.promise;
     },
   };
@@ -83,7 +89,7 @@ async function openConnection(): Promise<Connection> {
 
 async function postUntilAccepted(
   connection: Connection,
-  body: string,
+  body: string | Buffer,
 ): Promise<void> {
   for (;;) {
     const { status, text } = await connection.post(body);
@@ -126,11 +132,7 @@ async function run(command: LoadCommand): Promise<void> {
       nextId += requestRows;
       const firstTime = nextTime();
       pendingTimes.add(firstTime);
-      const body = requestBody(
-        firstId,
-        () => timeText(nextTime()),
-        setup.shape,
-      );
+      const body = connection.bodies.body(firstId, () => timeText(nextTime()));
       if (sample && (firstId / requestRows) % sample.every === 0) {
         if (sample.at === 'sending') {
           report({ kind: 'sample', id: firstId, sentAtMs: machineMs() });

@@ -94,13 +94,36 @@ export function requestBody(
     const id = isHot ? FIRST_ID : version;
     if (index % transactionRows === 0) time = nextTime();
     if (index > 0) body += ',';
-    const after =
+    body +=
       shape.rowBytes === null
-        ? afterText(id, version)
-        : `{"id": ${id}, "note": "${noteText(id, shape.rowBytes)}"}`;
-    body += `{"after": ${after}, "key": [${id}], "topic": "${topic}", "updated": "${time}"}`;
+        ? rowText(id, version, topic, time)
+        : envelopeOf(
+            `{"id": ${id}, "note": "${noteText(id, shape.rowBytes)}"}`,
+            id,
+            topic,
+            time,
+          );
   }
   return `${body}],"length":${requestRows}}`;
+}
+
+/** One row of a webhook body. */
+export function rowText(
+  id: number,
+  version: number,
+  topic: string,
+  time: string,
+): string {
+  return envelopeOf(afterText(id, version), id, topic, time);
+}
+
+function envelopeOf(
+  after: string,
+  id: number,
+  topic: string,
+  time: string,
+): string {
+  return `{"after": ${after}, "key": [${id}], "topic": "${topic}", "updated": "${time}"}`;
 }
 
 /** What a stage must at least make durable of one request. */
