@@ -278,7 +278,6 @@ function encodeRun(
   const bucket = timeBucket(minTime);
   const hasMoves = format !== bodyVersion;
   const times: Timestamp[] = [];
-  const places = new Int32Array((sorted.length - start) * placeStride);
   let text = head;
   let last = '';
   let next = start;
@@ -307,6 +306,7 @@ function encodeRun(
     }
     const lengths = printLengths(key.length, lengthOf(after), lengthOf(before));
     const place = (next - start) * placeStride;
+    const places = placesFor(place + placeStride);
     places[place + 1] = times.length - 1;
     places[place + 3] = key.length;
     places[place + 4] = lengthOf(after);
@@ -342,10 +342,23 @@ function encodeRun(
       body.length === text.length && {
         places: {
           times,
-          places: places.subarray(0, (next - start) * placeStride),
+          places: scratchPlaces.slice(0, (next - start) * placeStride),
         },
       }),
   };
+}
+
+/** Where places are noted first: how many an entry has is known at its end. */
+let scratchPlaces = new Int32Array(1_024 * placeStride);
+
+/** The scratch places, with room for so many numbers. */
+function placesFor(count: number): Int32Array {
+  if (count > scratchPlaces.length) {
+    const larger = new Int32Array(2 * scratchPlaces.length);
+    larger.set(scratchPlaces);
+    scratchPlaces = larger;
+  }
+  return scratchPlaces;
 }
 
 /** -1 where there is no text. */

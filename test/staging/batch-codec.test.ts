@@ -12,6 +12,7 @@ import {
   decodeTable,
   encodeEntries,
 } from '../../src/staging/batch-codec.ts';
+import { placeStride } from '../../src/staging/staging.ts';
 import { at, row, schema, staged } from '../contract/staging-place.ts';
 
 const text = fc
@@ -121,6 +122,18 @@ describe('encoding', () => {
     expect(entries.flatMap((entry) => decodeEntry(staged(entry)))).toEqual(
       mutations,
     );
+  });
+
+  test('an entry of few rows of a large request keeps no places of others', () => {
+    const mutations = Array.from({ length: 3_000 }, (_, index) =>
+      row(at(Math.max(index - 1_500, 0), 0), `k${index}`),
+    );
+    const entries = encodeEntries(schema, [{ table: 't', mutations }]);
+    expect(entries).toHaveLength(1_500);
+    for (const { places, rowCount } of entries) {
+      const { buffer } = places!.places;
+      expect(buffer.byteLength).toBe(rowCount * placeStride * 4);
+    }
   });
 
   test('an entry of version 1, which does not name the key columns, is still read', () => {
