@@ -6,7 +6,7 @@ import type { JsonText } from '../mutation/mutation.ts';
 import { type Cells, encodedCells } from './cells.ts';
 
 export interface RowValues {
-  /** `texts[c][r]` is the JSON of column c in row r. */
+  /** `texts[c][r]` is the JSON of column c in row r; made for all of them when first asked for. */
   readonly texts: readonly (readonly JsonText[])[];
   readonly cells: Cells;
   /** Those of some of the rows, which cannot be released. */

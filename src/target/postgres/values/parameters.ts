@@ -65,7 +65,7 @@ export function rowParameters(
     if (isPlain) {
       arrays.addCells(index, isPlain, write);
     } else {
-      arrays.addTexts(values.texts[index]!, write);
+      arrays.addTexts(values.cells.tokens(index), write);
     }
   });
   return new BoundParameters(columns.length, arrays.bytes());
@@ -120,6 +120,7 @@ class ArrayWriter {
           ? copied(view, cellStart, cellEnd, this.#view, this.#at)
           : notCopied;
       if (isNull) {
+        // Over the `null` that was copied.
         this.#bytes.write('NULL', end - 4, 'latin1');
       }
       if (end === notCopied) {
