@@ -34,11 +34,11 @@ interface Cut {
   /** Columns of the table, in catalog order, and their names as one text. */
   readonly columns: readonly ColumnShape[];
   readonly shape: string;
-  /** For each member the place of its column among them; -1 drops it. */
-  readonly places: readonly number[];
-  /** Key columns that the row lacks: place among the columns, place in the key. */
+  /** For each member the number of its column among them; -1 drops it. */
+  readonly columnOf: readonly number[];
+  /** Key columns that the row lacks: number among the columns, place in the key. */
   readonly fromKey: readonly {
-    readonly place: number;
+    readonly column: number;
     readonly ordinal: number;
   }[];
 }
@@ -92,7 +92,7 @@ const sourceLength = 1 << 20;
 const space = 0x20;
 
 /** Where the values of a row start and end. */
-interface Places {
+interface ValueRanges {
   readonly starts: number[];
   readonly ends: number[];
 }
@@ -118,7 +118,7 @@ export class RowCutter {
   readonly #layouts: KnownLayouts;
   /** By the names of their columns: names in another order are one shape. */
   readonly #groups = new Map<string, Group>();
-  readonly #places: Places = { starts: [], ends: [] };
+  readonly #ranges: ValueRanges = { starts: [], ends: [] };
   #source: Buffer | null = null;
   #view: DataView = new DataView(new ArrayBuffer(0));
   #cut: Cut | null = null;
@@ -138,11 +138,11 @@ export class RowCutter {
       this.#source = source;
       this.#view = viewOf(source);
     }
-    const places = this.#places;
+    const ranges = this.#ranges;
     const { last } = this.#layouts;
     const { cut } =
       last !== null &&
-      findValues({ source, view: this.#view }, start, end, last, places)
+      findValues({ source, view: this.#view }, start, end, last, ranges)
         ? last
         : this.#newLayout(source, start, end);
     if (cut !== this.#cut || this.#group === null) {
@@ -151,13 +151,13 @@ export class RowCutter {
     }
     const { writer } = this.#group;
     writer.addRow(source);
-    const { starts, ends } = places;
-    const members = cut.places;
-    for (let member = 0; member < members.length; member += 1) {
-      const place = members[member]!;
-      if (place >= 0) {
+    const { starts, ends } = ranges;
+    const { columnOf } = cut;
+    for (let member = 0; member < columnOf.length; member += 1) {
+      const column = columnOf[member]!;
+      if (column >= 0) {
         // Of a repeated name the last value stays, as in JSON.parse.
-        writer.set(place, starts[member]!, ends[member]!);
+        writer.set(column, starts[member]!, ends[member]!);
       }
     }
     if (cut.fromKey.length > 0) {
@@ -166,8 +166,8 @@ export class RowCutter {
   }
 
   #newLayout(source: Buffer, start: number, end: number): Layout {
-    const places = this.#places;
-    const names = findMembers(source, start, end, places);
+    const ranges = this.#ranges;
+    const names = findMembers(source, start, end, ranges);
     const joined = names.join('"');
     const { cuts } = this.#layouts;
     let cut = cuts.get(joined);
@@ -177,7 +177,7 @@ export class RowCutter {
     }
     const layout = {
       cut,
-      ...piecesOf(source, start, end, names.length, places),
+      ...piecesOf(source, start, end, names.length, ranges),
     };
     this.#layouts.last = layout;
     return layout;
@@ -234,13 +234,13 @@ export class RowCutter {
   }
 }
 
-/** True when the row has the layout; then `places` are those of its values. */
+/** True when the row has the layout; then the ranges are those of its values. */
 function findValues(
   { source, view }: { readonly source: Buffer; readonly view: DataView },
   start: number,
   end: number,
   { pieces, lengths }: Layout,
-  { starts, ends }: Places,
+  { starts, ends }: ValueRanges,
 ): boolean {
   const count = lengths.length - 1;
   let at = start;
@@ -277,7 +277,7 @@ function findMembers(
   source: Buffer,
   rowStart: number,
   rowEnd: number,
-  { starts, ends }: Places,
+  { starts, ends }: ValueRanges,
 ): string[] {
   const names: string[] = [];
   const text = source.toString('latin1', rowStart, rowEnd);
@@ -296,7 +296,7 @@ function piecesOf(
   rowStart: number,
   rowEnd: number,
   count: number,
-  { starts, ends }: Places,
+  { starts, ends }: ValueRanges,
 ): Pick<Layout, 'pieces' | 'lengths'> {
   const pieces: Buffer[] = [];
   let at = rowStart;
@@ -323,9 +323,9 @@ function addKey(
   const elements: { readonly start: number; readonly end: number }[] = [];
   scanArray(text, 0, (start, end) => elements.push({ start, end }));
   requireKeyWidth(table, elements.length);
-  for (const { place, ordinal } of fromKey) {
+  for (const { column, ordinal } of fromKey) {
     const { start, end } = elements[ordinal]!;
-    writer.set(place, keyStart + start, keyStart + end);
+    writer.set(column, keyStart + start, keyStart + end);
   }
 }
 
@@ -345,13 +345,13 @@ function newCut(
   return {
     columns,
     shape: columns.map(({ name }) => name).join('\0'),
-    places: members.map((column) =>
+    columnOf: members.map((column) =>
       column === null ? -1 : columns.indexOf(column),
     ),
     fromKey: table.primaryKey
       .filter((column) => !carried.has(column))
       .map((column) => ({
-        place: columns.indexOf(column),
+        column: columns.indexOf(column),
         ordinal: column.keyOrdinal!,
       })),
   };

@@ -79,13 +79,13 @@ export function textInstead(
   );
 }
 
-/** Of the primary key's columns, in key order, their places among the columns. */
-export function keyPlaces({ table, columns }: ColumnarRows): number[] {
+/** Of the primary key's columns, in key order, their numbers among the columns. */
+export function keyIndexes({ table, columns }: ColumnarRows): number[] {
   return table.primaryKey.map((column) => columns.indexOf(column));
 }
 
 /** The JSON of the primary key, in key order. */
 export function rowKey(rows: ColumnarRows, row: number): JsonText[] {
   const { cells } = rows.values;
-  return keyPlaces(rows).map((place) => cells.token(place, row));
+  return keyIndexes(rows).map((index) => cells.token(index, row));
 }

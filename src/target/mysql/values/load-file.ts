@@ -10,7 +10,7 @@ import type { ColumnShape, ShapeRows, TableShape } from '../../target.ts';
 import type { ValuePolicies } from '../../value-policy.ts';
 import {
   type ColumnarRows,
-  keyPlaces,
+  keyIndexes,
   textInstead,
 } from '../../values/column-texts.ts';
 import { codecOf } from './codec.ts';
@@ -65,7 +65,7 @@ export function loadedRows(
     hasNumberKeys:
       table.primaryKey.length > 0 &&
       table.primaryKey.every((key) => codecOf(key).kind === 'integer') &&
-      keyPlaces(rows).every((place) => areCells(cells, place, isPlainInteger)),
+      keyIndexes(rows).every((index) => areCells(cells, index, isPlainInteger)),
     file: loadFile(rows, policies),
   };
 }

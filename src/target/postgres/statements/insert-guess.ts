@@ -13,7 +13,7 @@ import { ShapePlans } from '../../apply/shape-plans.ts';
 import {
   type ColumnarRows,
   columnarRows,
-  keyPlaces,
+  keyIndexes,
 } from '../../values/column-texts.ts';
 import type { ShapeRows } from '../../target.ts';
 import { rowSource } from '../values/row-source.ts';
@@ -115,8 +115,8 @@ export function sampledKeys(rows: ShapeRows): ColumnarRows {
     { length: Math.ceil(rows.rowCount / step) },
     (_, index) => index * step,
   );
-  const keys = keyPlaces(rows).map((place) =>
-    sampled.map((row) => cells.token(place, row)),
+  const keys = keyIndexes(rows).map((index) =>
+    sampled.map((row) => cells.token(index, row)),
   );
   return columnarRows({
     table: rows.table,

@@ -151,8 +151,11 @@ class ArrayWriter {
     return start;
   }
 
-  /** Behind an element and its comma. */
+  /** Over the comma behind the last element. */
   #end(start: number): void {
+    if (this.#bytes[this.#at - 1] === openBrace) {
+      this.#at += 1;
+    }
     this.#bytes[this.#at - 1] = closeBrace;
     this.#bytes.writeInt32BE(this.#at - start - lengthBytes, start);
   }

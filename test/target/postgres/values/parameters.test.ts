@@ -196,6 +196,18 @@ function uncut(
   };
 }
 
+test('of no rows the arrays are empty', () => {
+  const columns = [
+    column('id', 'pg_catalog.int8', {
+      codec: limited('int8'),
+      keyOrdinal: 0,
+    }),
+    column('doc', 'pg_catalog.jsonb', { codec: { kind: 'json' } }),
+  ];
+  const { bytes } = rowParameters(uncut(columns, []), refusingPolicies);
+  expect(textsIn(bytes)).toEqual(['{}', '{}']);
+});
+
 test('texts are parameters one by one', () => {
   expect(textsIn(textParameters(['a', '', 'é']).bytes)).toEqual(['a', '', 'é']);
   expect(textParameters([]).bytes).toHaveLength(0);
