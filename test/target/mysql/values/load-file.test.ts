@@ -16,6 +16,7 @@ import {
   refusingPolicies,
   UnstorableValue,
 } from '../../../../src/target/value-policy.ts';
+import { token } from '../../values/tokens.ts';
 import { codecs, column, tableShape } from '../shapes.ts';
 import { textValues } from '../../../../src/target/row-values.ts';
 
@@ -65,43 +66,6 @@ const kinds: readonly MysqlCodec[] = [
     until: '2038-01-19T03:14:07.999999',
   },
 ];
-
-const digits = (most: number): fc.Arbitrary<string> =>
-  fc.stringMatching(new RegExp(`^\\d{1,${most}}$`));
-const number = fc
-  .tuple(
-    fc.constantFrom('', '-'),
-    digits(21),
-    fc.option(digits(5), { nil: null }),
-    fc.constantFrom('', '', '', 'e3'),
-  )
-  .map(
-    ([sign, whole, fraction, exponent]) =>
-      `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${exponent}`,
-  );
-const instant = fc
-  .tuple(
-    fc.constantFrom('0000', '0001', '1970', '1971', '2024', '2038', '9999'),
-    fc.constantFrom('-02-29', '-02-28', '-12-31', '-13-01', '/01-01'),
-    fc.constantFrom('T', ' ', 't', ''),
-    fc.constantFrom('00:00:00', '23:59:59', '24:00:00', '12:60:00', ''),
-    fc.option(digits(8), { nil: null }),
-    fc.constantFrom('', 'Z', '+00', '+00:00', '-00', '+02:00', ' '),
-  )
-  .map(
-    ([year, day, between, time, fraction, zone]) =>
-      `${year}${day}${between}${time}${fraction === null ? '' : `.${fraction}`}${zone}`,
-  );
-const text = fc.oneof(
-  fc.string({ unit: 'grapheme', maxLength: 80 }),
-  fc.stringMatching(/^[ -~]{0,80}$/),
-  fc.stringMatching(/^[a-z\\"\t\n\f\0é]{0,20} ?$/),
-);
-const token = fc.oneof(
-  fc.constantFrom('null', 'true', 'false', '{"a": "b"}', '[1]', '"a"', '""'),
-  number,
-  fc.oneof(number, instant, text).map((value) => JSON.stringify(value)),
-) as fc.Arbitrary<JsonText>;
 
 /** Null where the value cannot be stored. */
 function slowCell(codec: MysqlCodec, value: JsonText): Buffer | null {

@@ -17,6 +17,7 @@ import {
   UnstorableValue,
 } from '../../../../src/target/value-policy.ts';
 import type { ColumnShape, ShapeRows } from '../../../../src/target/target.ts';
+import { token } from '../../values/tokens.ts';
 import { column, tableShape } from '../shapes.ts';
 
 const limited = (name: string, typmod = -1): PostgresCodec => ({
@@ -44,54 +45,6 @@ const codecs: readonly PostgresCodec[] = [
   { kind: 'array', element: limited('text') },
   { kind: 'geometry', srid: null },
 ];
-
-const digits = (most: number): fc.Arbitrary<string> =>
-  fc.stringMatching(new RegExp(`^\\d{1,${most}}$`));
-const number = fc
-  .tuple(
-    fc.constantFrom('', '-'),
-    digits(18),
-    fc.option(digits(5), { nil: null }),
-    fc.constantFrom('', '', '', 'e3'),
-  )
-  .map(
-    ([sign, whole, fraction, exponent]) =>
-      `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${exponent}`,
-  );
-const instant = fc
-  .tuple(
-    fc.constantFrom('0000-', '0001-', '2024-', '9999-', ''),
-    fc.constantFrom('02-29', '02-30', '12-31', '13-01', ''),
-    fc.constantFrom('T', ' ', 't', ''),
-    fc.constantFrom('00:00:00', '23:59:59', '24:00:00', '12:60:00', ''),
-    fc.option(digits(8), { nil: null }),
-    fc.constantFrom('', 'Z', '+00', '+00:00', '-00', '+02:00', ' ', ' BC'),
-  )
-  .map(
-    ([year, day, between, time, fraction, zone]) =>
-      `${year}${day}${between}${time}${fraction === null ? '' : `.${fraction}`}${zone}`,
-  );
-const text = fc.oneof(
-  fc.string({ unit: 'grapheme', maxLength: 80 }),
-  fc.stringMatching(/^[ -~]{0,80}$/),
-  fc.stringMatching(/^[a-z\\"\t\n\f\0é]{0,20} ?$/),
-  fc.nat(300).map((length) => 'é,{}'.repeat(length)),
-);
-const token = fc.oneof(
-  fc.constantFrom(
-    'null',
-    'true',
-    'false',
-    '""',
-    '[1,"x"]',
-    String.raw`{"a": "b\\"}`,
-    String.raw`"a\/b"`,
-    String.raw`"\u0000"`,
-    String.raw`"\ud800"`,
-  ),
-  number,
-  fc.oneof(number, instant, text).map((value) => JSON.stringify(value)),
-) as fc.Arbitrary<JsonText>;
 
 /** What the rows are to give; null where a value is refused. */
 function expected(
