@@ -6,12 +6,14 @@ import {
   rowBytes,
   type TableMutations,
 } from '../../mutation/mutation.ts';
+import { versionOf } from '../../mutation/row-version.ts';
 import {
   laterTimestamp,
   type Timestamp,
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
+import { wholeRowTest } from '../../target/row-shape.ts';
 import type { EpochFence, SchemaShape } from '../../target/target.ts';
 import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
 import { readBatches } from '../reading/read-batches.ts';
@@ -22,6 +24,12 @@ import type { VersionGuard } from '../version-guard.ts';
 interface RowVersions {
   readonly table: string;
   versions: readonly Mutation[];
+}
+
+/** Rows whose keys have a hash of this remainder. */
+interface Part {
+  readonly index: number;
+  readonly count: number;
 }
 
 /** So often a part of the rows is halved, at most, until it fits into memory. */
@@ -54,7 +62,7 @@ export interface AheadWindow extends AheadTerms {
  * A row that the target refuses is not there: then the version before it is
  * tried. What is refused is left to the sweep, which comes to it in its turn.
  *
- * The log is read once for each part of the rows that fits into memory. When
+ * The log is read for each part of the rows that fits into memory. When
  * the guard is full what remains is left to the sweep too, version by version.
  * Resolves to the time of the latest row of which the guard may know nothing.
  */
@@ -64,7 +72,7 @@ export async function recoverAhead(
   window: AheadWindow,
   signal: AbortSignal,
 ): Promise<Timestamp> {
-  const parts: { index: number; count: number }[] = [{ index: 0, count: 1 }];
+  const parts: Part[] = [{ index: 0, count: 1 }];
   let unknown = zeroTimestamp;
   for (let part = parts.pop(); part; part = parts.pop()) {
     const { index, count } = part;
@@ -102,13 +110,61 @@ export async function applyNewest(
   }
 }
 
-/** Null when they do not fit into memory. */
+/**
+ * Null when they do not fit into memory.
+ *
+ * Rows go on being staged meanwhile. Of a row that the feed sends now, the log
+ * as it is read in pages may show a version and not the one before it, which a
+ * sparse version must not be without. So where there are sparse ones the log is
+ * read again: it has all of what came before the versions that were seen then.
+ * Later ones cannot have gone ahead, and are left to the sweep.
+ */
 async function versionsOf(
-  { store, schema, options }: SequencerContext,
-  { after, through, tables, shape, isSetAside }: AheadWindow,
-  { index, count }: { index: number; count: number },
+  context: SequencerContext,
+  window: AheadWindow,
+  part: Part,
   signal: AbortSignal,
 ): Promise<RowVersions[] | null> {
+  let rows = await readVersions(context, window, part, () => true, signal);
+  if (rows !== null && hasSparse(rows.values(), window.shape)) {
+    const seen = new Map(
+      [...rows].map(([name, { versions }]) => [
+        name,
+        versionOf(versions.at(-1)!),
+      ]),
+    );
+    const wasSeen = (name: string, mutation: Mutation): boolean => {
+      const newest = seen.get(name);
+      return newest !== undefined && versionOf(mutation) <= newest;
+    };
+    rows = await readVersions(context, window, part, wasSeen, signal);
+  }
+  return rows && [...rows.values()];
+}
+
+function hasSparse(
+  rows: Iterable<RowVersions>,
+  { tables }: SchemaShape,
+): boolean {
+  const tests = new Map<string, (after: JsonText) => boolean>();
+  for (const { table, versions } of rows) {
+    const isWhole = tests.get(table) ?? wholeRowTest(tables.get(table)!);
+    tests.set(table, isWhole);
+    if (versions.some(({ after }) => after !== null && !isWhole(after))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** By table and key; null when they do not fit into memory. */
+async function readVersions(
+  { store, schema, options }: SequencerContext,
+  { after, through, tables, shape, isSetAside }: AheadWindow,
+  { index, count }: Part,
+  isWanted: (name: string, mutation: Mutation) => boolean,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RowVersions> | null> {
   const rows = new Map<string, RowVersions & { versions: Mutation[] }>();
   let heldBytes = 0;
   const batches = readBatches(
@@ -127,13 +183,14 @@ async function versionsOf(
         continue;
       }
       for (const mutation of mutations) {
+        const name = `${table}\u0000${mutation.key}`;
         if (
           (textHash(mutation.key) >>> 0) % count !== index ||
-          isSetAside(table, mutation.key)
+          isSetAside(table, mutation.key) ||
+          !isWanted(name, mutation)
         ) {
           continue;
         }
-        const name = `${table}\u0000${mutation.key}`;
         const row = rows.get(name) ?? { table, versions: [] };
         rows.set(name, row);
         row.versions.push(mutation);
@@ -144,7 +201,7 @@ async function versionsOf(
       return null;
     }
   }
-  return [...rows.values()];
+  return rows;
 }
 
 async function applyAlone(

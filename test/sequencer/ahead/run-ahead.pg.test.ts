@@ -155,6 +155,42 @@ test('rows of a sparse table wait for the sweep and are written over what went a
   expect(await rows()).toEqual(['1 2 1', '2 4 4']);
 });
 
+test('a sparse row that arrives while a start reads the log is not taken for all there is of its row', async () => {
+  let isArmed = false;
+  const sent = Promise.withResolvers<void>();
+  await using house = await testHouse({
+    bestEffort: { only: true },
+    wrapStore: (store) =>
+      wrapMember(store, 'read', async (schema, window, signal) => {
+        if (isArmed && window.cursor !== null) {
+          isArmed = false;
+          // The first lies before what has been read, and the second behind it.
+          await send(house, [row('s', 3, 3, { v: 3, w: 3 })]);
+          await send(house, [row('s', 6, 3, { v: 6 })]);
+          sent.resolve();
+        }
+        return store.read(schema, window, signal);
+      }),
+  });
+  await house.database.query(
+    'create table s (id int primary key, v int, w int)',
+  );
+  const rows = (): Promise<unknown[]> =>
+    rowsOf(house, 'select id, v, w from s order by id');
+  await send(house, [
+    row('s', 1, 1, { v: 1, w: 1 }),
+    row('s', 5, 2, { v: 5, w: 5 }),
+    row('s', 6, 2, { v: 6 }),
+  ]);
+  await until(async () => (await rows()).join() === '1 1 1,2 5 5');
+  isArmed = true;
+  await house.restart();
+  await sent.promise;
+  await send(house, [], 6);
+  await applied(house, 6);
+  expect(await rows()).toEqual(['1 1 1', '2 6 5', '3 6 3']);
+});
+
 test('a row that the target refuses is left to the sweep, and those beside it go ahead', async () => {
   await using house = await openHouse({ only: true });
   await house.database.query('alter table t add check (v < 10)');
