@@ -247,3 +247,18 @@ export async function until(
     await sleep(20);
   }
 }
+
+/** Two looks apart, so that what is seen was applied after this call began. */
+export async function untilMoreIsApplied(
+  workload: RunningWorkload,
+  story: () => string,
+): Promise<void> {
+  const before = (await workload.nextProgress()).appliedTransactions;
+  await until(
+    'transactions are applied again',
+    async () => (await workload.nextProgress()).appliedTransactions > before,
+    60_000,
+  ).catch((error: unknown) => {
+    throw new Error(`after ${story()}`, { cause: error });
+  });
+}

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { MYSQL_PRODUCTS } from '../support/mysql-test-database.ts';
-import { Arena, type RunningWorkload, sayRound, until } from './arena.ts';
+import { Arena, sayRound, untilMoreIsApplied } from './arena.ts';
 import { faults, faultTimeoutMs, lostAnswers, roundCount } from './faults.ts';
 import { startMysqlTarget } from './mysql-target.ts';
 
@@ -16,21 +16,6 @@ const consistentFaults = [
 const immediateFaults = consistentFaults.filter(({ name }) =>
   /kill|cut|lost/.test(name),
 );
-
-/** Two looks apart, so that what is seen was applied after this call began. */
-async function untilMoreIsApplied(
-  workload: RunningWorkload,
-  story: () => string,
-): Promise<void> {
-  const before = (await workload.nextProgress()).appliedTransactions;
-  await until(
-    'transactions are applied again',
-    async () => (await workload.nextProgress()).appliedTransactions > before,
-    60_000,
-  ).catch((error: unknown) => {
-    throw new Error(`after ${story()}`, { cause: error });
-  });
-}
 
 test.for(
   MYSQL_PRODUCTS.flatMap((product) =>
@@ -68,7 +53,7 @@ test.for(
     const report = await arena.settle(workload);
     if (mode === 'consistent') {
       // Staging goes on accepting whatever befalls the target.
-      expect(report.progress.restarts).toBe(0);
+      expect(report.progress.restarts, report.progress.lastFailure).toBe(0);
     }
   },
 );
