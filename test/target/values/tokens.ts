@@ -20,8 +20,27 @@ const number = fc
 /** A date, a time, or both. */
 const instant = fc
   .tuple(
-    fc.constantFrom('0000-', '0001-', '1970-', '1971-', '2024-', '2038-', ''),
-    fc.constantFrom('02-29', '02-28', '12-31', '13-01', '01/01', ''),
+    fc.constantFrom(
+      '0000-',
+      '0001-',
+      '1970-',
+      '1971-',
+      '2024-',
+      '2024/',
+      '2038-',
+      '9999-',
+      '',
+    ),
+    fc.constantFrom(
+      '02-29',
+      '02-28',
+      '02-30',
+      '12-31',
+      '13-01',
+      '01-01',
+      '01/01',
+      '',
+    ),
     fc.constantFrom('T', ' ', 't', ''),
     fc.constantFrom('00:00:00', '23:59:59', '24:00:00', '12:60:00', ''),
     fc.option(digits(8), { nil: null }),
@@ -41,11 +60,18 @@ const text = fc.oneof(
 
 export const token = fc.oneof(
   fc.constantFrom(
+    // Twice: what is plain everywhere is to be met often.
+    'null',
     'null',
     'true',
     'false',
     '""',
+    '""',
+    '"a"',
+    '"a"',
+    '[1]',
     '[1,"x"]',
+    '{"a": "b"}',
     String.raw`{"a": "b\\"}`,
     String.raw`"a\/b"`,
     String.raw`"\u0000"`,
