@@ -6,7 +6,7 @@ import {
   skipBlank,
   unescape,
 } from '../mutation/json-text.ts';
-import type { JsonText } from '../mutation/mutation.ts';
+import type { JsonText, Mutation } from '../mutation/mutation.ts';
 import type { ColumnShape, KeyMoves, KeyRows, TableShape } from './target.ts';
 
 /** Tells whether a row carries every column that the target does not compute. */
@@ -22,6 +22,15 @@ export function wholeRowTest(table: TableShape): (after: JsonText) => boolean {
     });
     return names.size === needed;
   };
+}
+
+/** Whether one of the versions lacks columns, and is no delete. */
+export function anySparse(
+  table: TableShape,
+  versions: readonly Pick<Mutation, 'after'>[],
+): boolean {
+  const isWhole = wholeRowTest(table);
+  return versions.some(({ after }) => after !== null && !isWhole(after));
 }
 
 /** A row that is new would lack what it must have. */

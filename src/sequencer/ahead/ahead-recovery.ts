@@ -13,7 +13,7 @@ import {
   zeroTimestamp,
 } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
-import { wholeRowTest } from '../../target/row-shape.ts';
+import { anySparse } from '../../target/row-shape.ts';
 import type { EpochFence, SchemaShape } from '../../target/target.ts';
 import { joinedBatch, tablesInShape } from '../reading/batch-tables.ts';
 import { readBatches } from '../reading/read-batches.ts';
@@ -126,7 +126,12 @@ async function versionsOf(
   signal: AbortSignal,
 ): Promise<RowVersions[] | null> {
   let rows = await readVersions(context, window, part, () => true, signal);
-  if (rows !== null && hasSparse(rows.values(), window.shape)) {
+  const areSparse = rows
+    ?.values()
+    .some(({ table, versions }) =>
+      anySparse(window.shape.tables.get(table)!, versions),
+    );
+  if (rows !== null && areSparse) {
     const seen = new Map(
       [...rows].map(([name, { versions }]) => [
         name,
@@ -140,21 +145,6 @@ async function versionsOf(
     rows = await readVersions(context, window, part, wasSeen, signal);
   }
   return rows && [...rows.values()];
-}
-
-function hasSparse(
-  rows: Iterable<RowVersions>,
-  { tables }: SchemaShape,
-): boolean {
-  const tests = new Map<string, (after: JsonText) => boolean>();
-  for (const { table, versions } of rows) {
-    const isWhole = tests.get(table) ?? wholeRowTest(tables.get(table)!);
-    tests.set(table, isWhole);
-    if (versions.some(({ after }) => after !== null && !isWhole(after))) {
-      return true;
-    }
-  }
-  return false;
 }
 
 /** By table and key; null when they do not fit into memory. */

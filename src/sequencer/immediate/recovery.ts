@@ -6,7 +6,7 @@ import {
 } from '../../mutation/mutation.ts';
 import { maxTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
-import { wholeRowTest } from '../../target/row-shape.ts';
+import { anySparse } from '../../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../../target/target.ts';
 import {
   decodedTables,
@@ -111,11 +111,8 @@ function noteSparse(
 ): void {
   for (const { table, mutations } of tables) {
     const known = shape.tables.get(table);
-    if (known && !sparseTables.has(table)) {
-      const isWhole = wholeRowTest(known);
-      if (mutations.some(({ after }) => after !== null && !isWhole(after))) {
-        sparseTables.add(table);
-      }
+    if (known && !sparseTables.has(table) && anySparse(known, mutations)) {
+      sparseTables.add(table);
     }
   }
 }
