@@ -252,12 +252,14 @@ export async function until(
 export async function untilMoreIsApplied(
   workload: RunningWorkload,
   story: () => string,
+  { count = 1, deadlineMs = 60_000 } = {},
 ): Promise<void> {
   const before = (await workload.nextProgress()).appliedTransactions;
   await until(
     'transactions are applied again',
-    async () => (await workload.nextProgress()).appliedTransactions > before,
-    60_000,
+    async () =>
+      (await workload.nextProgress()).appliedTransactions >= before + count,
+    deadlineMs,
   ).catch((error: unknown) => {
     throw new Error(`after ${story()}`, { cause: error });
   });

@@ -2,17 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import {
-  type RunningWorkload,
-  sayRound,
-  soakKillCount,
-  until,
-} from './arena.ts';
+import { sayRound, soakKillCount, untilMoreIsApplied } from './arena.ts';
 import { memberFaults } from './fleet-faults.ts';
 import { Fleet } from './fleet.ts';
 
 /** A round takes about ten seconds. */
 const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 3) : 5;
+/** What is seen at the target before the next fault. */
+const goesOn = { count: 6, deadlineMs: 120_000 };
 const timeoutMs = 300_000 + roundCount * 120_000;
 
 test.for(['consistent', 'immediate'] as const)(
@@ -41,30 +38,15 @@ test.for(['consistent', 'immediate'] as const)(
       await sleep(Math.random() * 8_000);
       const isSeenWithout = Math.random() < 0.5;
       if (isSeenWithout) {
-        await goesOn(workload, story);
+        await untilMoreIsApplied(workload, () => story.join('\n'), goesOn);
       }
       for (const mend of mends) {
         await mend();
       }
-      await goesOn(workload, story);
+      await untilMoreIsApplied(workload, () => story.join('\n'), goesOn);
       sayRound(`three daemons, ${mode}: faults`, round, roundCount);
     }
     const report = await fleet.settle(workload);
     expect(report.progress.transactions).toBeGreaterThan(roundCount);
   },
 );
-
-/** Until more of the source's transactions are seen at the target. */
-async function goesOn(
-  workload: RunningWorkload,
-  story: readonly string[],
-): Promise<void> {
-  const { appliedTransactions } = await workload.nextProgress();
-  await until(
-    `more is applied after\n${story.join('\n')}`,
-    async () =>
-      (await workload.nextProgress()).appliedTransactions >
-      appliedTransactions + 5,
-    120_000,
-  );
-}
