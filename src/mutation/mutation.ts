@@ -109,11 +109,6 @@ export interface EncodedRows {
   forEachKey(visit: VisitEncodedKey): void;
   /** Those, at least one, that have the mark in a list with one for each row. */
   picked(marks: Uint8Array, mark: number): EncodedRows;
-  /**
-   * Nobody asks for a row any more: the bytes may go at once, and not when the
-   * garbage collector has found out that nobody has the batch.
-   */
-  release(): void;
 }
 
 /** The UTF-16 units of the row's key lie there from `start` to `end`. */

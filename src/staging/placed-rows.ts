@@ -22,14 +22,21 @@ export function encodedTable(
   table: string,
   rows: readonly EncodedRow[],
 ): TableMutations {
-  const held = placedRows(rows);
-  return {
-    table,
-    encoded: held,
-    get mutations() {
-      return held.decode();
-    },
-  };
+  return new PlacedTable(table, placedRows(rows));
+}
+
+class PlacedTable implements TableMutations {
+  readonly table: string;
+  readonly encoded: PlacedRows;
+
+  constructor(table: string, rows: PlacedRows) {
+    this.table = table;
+    this.encoded = rows;
+  }
+
+  get mutations(): Mutation[] {
+    return this.encoded.decode();
+  }
 }
 
 /**
@@ -90,13 +97,6 @@ interface Places extends RowPlaces {
   readonly keyHashes: Int32Array;
 }
 
-const noPlaces: Places = {
-  texts: [],
-  times: [],
-  places: new Int32Array(0),
-  keyHashes: new Int32Array(0),
-};
-
 /** Keys and what became of them, one behind the other. */
 interface Utf8Rows {
   readonly texts: readonly string[];
@@ -110,7 +110,7 @@ class PlacedRows implements EncodedRows {
   readonly rowCount: number;
   readonly textLength: number;
   readonly isEmptied: boolean;
-  #parts: Places;
+  readonly parts: Places;
 
   constructor(parts: Places) {
     const { places, keyHashes } = parts;
@@ -125,14 +125,10 @@ class PlacedRows implements EncodedRows {
       // No row has a key without columns (mutation.ts `truncation`).
       isEmptied ||= keyLength === 2;
     }
-    this.#parts = parts;
+    this.parts = parts;
     this.rowCount = keyHashes.length;
     this.textLength = textLength;
     this.isEmptied = isEmptied;
-  }
-
-  get parts(): Places {
-    return this.#parts;
   }
 
   get keyHashes(): Int32Array {
@@ -239,10 +235,6 @@ class PlacedRows implements EncodedRows {
       }
     }
     return writer.rows();
-  }
-
-  release(): void {
-    this.#parts = noPlaces;
   }
 
   decode(): Mutation[] {

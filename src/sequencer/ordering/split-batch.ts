@@ -1,5 +1,9 @@
 import { textHash } from '../../lib/text-hash.ts';
-import type { TableMutations } from '../../mutation/mutation.ts';
+import type {
+  EncodedRows,
+  Mutation,
+  TableMutations,
+} from '../../mutation/mutation.ts';
 import { standsAlone } from '../../target/lone-table.ts';
 import type { SchemaShape } from '../../target/target.ts';
 
@@ -39,10 +43,12 @@ export function splitBatch(
     const count = isFree.reduce((sum, each) => sum + each, 0);
     freeCount += count;
     if (count > 0) {
-      free.push(count < isFree.length ? picked(part, isFree, 1) : part);
+      free.push(
+        count < isFree.length ? new PickedTable(part, isFree, 1) : part,
+      );
     }
     if (count < isFree.length) {
-      waiting.push(count > 0 ? picked(part, isFree, 0) : part);
+      waiting.push(count > 0 ? new PickedTable(part, isFree, 0) : part);
     }
   }
   return freeCount >= leastFree ? { free, shared: waiting } : null;
@@ -73,25 +79,31 @@ function isFreeOf(
 }
 
 /** The rows of which `marks` says so, at least one. */
-function picked(
-  part: TableMutations,
-  marks: Uint8Array,
-  mark: number,
-): TableMutations {
-  const { encoded } = part;
-  return {
-    ...rest(part),
-    ...(encoded && { encoded: encoded.picked(marks, mark) }),
-    get mutations() {
-      return part.mutations.filter((_, row) => marks[row] === mark);
-    },
-  };
-}
+class PickedTable implements TableMutations {
+  readonly table: string;
+  readonly keyColumns?: readonly string[];
+  readonly encoded?: EncodedRows;
+  readonly #part: TableMutations;
+  readonly #marks: Uint8Array;
+  readonly #mark: number;
 
-/** Without a look at the rows, which would decode them. */
-function rest({
-  table,
-  keyColumns,
-}: TableMutations): Pick<TableMutations, 'table' | 'keyColumns'> {
-  return keyColumns === undefined ? { table } : { table, keyColumns };
+  constructor(part: TableMutations, marks: Uint8Array, mark: number) {
+    const { table, keyColumns, encoded } = part;
+    this.table = table;
+    if (keyColumns !== undefined) {
+      this.keyColumns = keyColumns;
+    }
+    if (encoded) {
+      this.encoded = encoded.picked(marks, mark);
+    }
+    this.#part = part;
+    this.#marks = marks;
+    this.#mark = mark;
+  }
+
+  get mutations(): readonly Mutation[] {
+    return this.#part.mutations.filter(
+      (_, row) => this.#marks[row] === this.#mark,
+    );
+  }
 }

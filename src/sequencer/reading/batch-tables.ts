@@ -1,13 +1,18 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   type Batch,
+  type EncodedRows,
   type Mutation,
   type TableMutations,
   textLengthOf,
 } from '../../mutation/mutation.ts';
 import { laterTimestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
 import { joinedTable } from '../../staging/placed-rows.ts';
-import type { SchemaShape, TableRows } from '../../target/target.ts';
+import type {
+  SchemaShape,
+  TableRows,
+  TableShape,
+} from '../../target/target.ts';
 
 /**
  * Joins staged mutations with the target's tables as they are now. A table
@@ -26,14 +31,26 @@ export function tablesInShape(
         detail: `the table ${shape.name}.${table} is gone from the target, and ${part.mutations.length} staged rows need it`,
       });
     }
-    return {
-      table: found,
-      ...(part.encoded && { encoded: part.encoded }),
-      get mutations() {
-        return part.mutations;
-      },
-    };
+    return new RowsInShape(found, part);
   });
+}
+
+class RowsInShape implements TableRows {
+  readonly table: TableShape;
+  readonly encoded?: EncodedRows;
+  readonly #part: TableMutations;
+
+  constructor(table: TableShape, part: TableMutations) {
+    this.table = table;
+    if (part.encoded) {
+      this.encoded = part.encoded;
+    }
+    this.#part = part;
+  }
+
+  get mutations(): readonly Mutation[] {
+    return this.#part.mutations;
+  }
 }
 
 /** For those who know a row by its object: encoded rows are decoded, once. */
