@@ -33,6 +33,8 @@ export interface TargetRun extends AsyncDisposable {
   /** The first of them takes the requests. */
   readonly daemons: readonly [Daemon, ...Daemon[]];
   usage(): ProcessUsage;
+  /** Full collections of the daemons' heaps since they began, as /_/varz counts them. */
+  fullCollections(): Promise<number>;
   /** Waits for the last row of each of the last requests, whoever sent them. */
   untilApplied(
     nextId: number,
@@ -78,6 +80,10 @@ export async function openTargetRun(
     feed,
     daemons,
     usage: () => sumUsage(daemons),
+    async fullCollections() {
+      const counts = await Promise.all(daemons.map(fullCollectionsOf));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
     async untilApplied(
       nextId,
       { firstId = FIRST_ID, timeoutMs = APPLY_TIMEOUT_MS } = {},
@@ -141,4 +147,13 @@ function sumUsage(daemons: readonly Daemon[]): ProcessUsage {
     cpuMicros: all.reduce((sum, { cpuMicros }) => sum + cpuMicros, 0),
     peakRssMiB: Math.max(...all.map(({ peakRssMiB }) => peakRssMiB)),
   };
+}
+
+async function fullCollectionsOf({ metricsUrl }: Daemon): Promise<number> {
+  const answer = await fetch(`${metricsUrl}/_/varz`);
+  const count =
+    /^nodejs_gc_duration_seconds_count\{[^}]*kind="major"[^}]*\} (\d+)$/m.exec(
+      await answer.text(),
+    )?.[1];
+  return Number(count ?? 0);
 }

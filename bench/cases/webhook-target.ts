@@ -30,12 +30,14 @@ async function measure(
   const warm = await feed.run({ ...full, seconds: WARM_UP_SECONDS });
   await run.untilApplied(warm.nextId);
 
+  const collectionsBefore = await run.fullCollections();
   const before = run.usage();
   const startedAtMs = performance.now();
   const result = await feed.run({ ...full, seconds });
   await run.untilApplied(result.nextId);
   const elapsedMs = performance.now() - startedAtMs;
   const after = run.usage();
+  const collections = (await run.fullCollections()) - collectionsBefore;
 
   await using watcher = startWatcher(run.target, LOOK_PAUSE_MS);
   const paced = await feed.run(
@@ -56,6 +58,9 @@ async function measure(
     rssMiB: after.peakRssMiB,
     p50Ms: percentile(latenciesMs, 50),
     p99Ms: percentile(latenciesMs, 99),
+    figures: {
+      fullCollectionsPerMillionRows: (collections * 1e6) / result.rowCount,
+    },
   };
 }
 

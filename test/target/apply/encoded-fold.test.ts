@@ -1,9 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { textHash } from '../../../src/lib/text-hash.ts';
 import type { JsonText, Mutation } from '../../../src/mutation/mutation.ts';
+import { splitBatch } from '../../../src/sequencer/ordering/split-batch.ts';
+import { tablesInShape } from '../../../src/sequencer/reading/batch-tables.ts';
 import { encodeEntries } from '../../../src/staging/batch-codec.ts';
 import { encodedRows } from '../../../src/staging/encoded-rows.ts';
-import { encodedTable } from '../../../src/staging/placed-rows.ts';
+import {
+  encodedTable,
+  joinedTable,
+  tablesAsStaged,
+} from '../../../src/staging/placed-rows.ts';
 import {
   type FoldedTable,
   foldTable,
@@ -90,6 +97,57 @@ test.each([
     expect(cutCount).toBeGreaterThan(50);
   },
 );
+
+/** See row-values.ts: V8 would hold such an object until a full collection. */
+test('nothing that a batch is made of on its way to the statement has a getter of its own', () => {
+  const mutations = ['1', '2'].map((id) => ({
+    time: at(1, 0),
+    key: `[${id}]` as JsonText,
+    after: `{"id": ${id}, "a": "x"}` as JsonText,
+    before: null,
+  }));
+  const entries = encodeEntries(schema, [{ table: 'item', mutations }]);
+  const { rows } = encodedRows(staged(entries[0]!))!;
+  const [asMade] = tablesAsStaged([{ table: 'item', mutations }], entries);
+  const read = encodedTable('item', rows);
+  const joined = joinedTable('item', [asMade!, read]);
+  const lone = { ...table, changesQuietly: true };
+  const shape = { name: schema, tables: new Map([['item', lone]]) };
+  const shared = new Map([['item', new Set([textHash('[1]')])]]);
+  const many = Array.from({ length: 300 }, () => read);
+  const split = splitBatch([joinedTable('item', many)], shared, shape)!;
+  const inShape = tablesInShape([joined, ...split.free], shape);
+  const folded = inShape.map((each) =>
+    foldTable(each, { ignoreUnknownColumns: false }),
+  );
+  const shapes = folded.flatMap((each) => each.rows);
+  const chunks = shapes.map(({ values }) => values.slice(0, 1));
+  expect(
+    ownGetters([asMade, read, joined, split, inShape, folded, shapes, chunks]),
+  ).toEqual([]);
+});
+
+/** Of everything that is reached from there. */
+function ownGetters(root: object): string[] {
+  const found: string[] = [];
+  const seen = new Set<object>([root]);
+  for (const object of seen) {
+    if (ArrayBuffer.isView(object)) {
+      continue;
+    }
+    for (const [name, property] of Object.entries(
+      Object.getOwnPropertyDescriptors(object),
+    )) {
+      const held: unknown = property.value;
+      if ('get' in property) {
+        found.push(name);
+      } else if (typeof held === 'object' && held !== null) {
+        seen.add(held);
+      }
+    }
+  }
+  return found;
+}
 
 /** Shapes may come in any order, and rows where none is in another's way. */
 function printed(folded: FoldedTable): unknown {
