@@ -99,6 +99,8 @@ export interface SequencerObserver {
   gaveWay(error: ReplicatorError): void;
   /** Rows went to the dead letters, and that is committed. */
   setAside(letters: readonly NewDeadLetter[]): void;
+  /** So many rows were refused again at the start; the first failure of them. */
+  leftOut(table: string, rowCount: number, error: ReplicatorError): void;
   /** Rows of which letters were open at the start, by table. */
   foundSetAside(rows: ReadonlyMap<string, number>): void;
   openTransactions(count: number): void;

@@ -154,11 +154,16 @@ export class VersionGuard {
     this.#note(tables);
   }
 
-  /** Forgets a row, so that whatever version comes is tried. */
-  forget(table: string, { key }: Mutation): void {
+  /**
+   * Forgets a row of which this version has not reached the target after all, so
+   * that whatever version comes is tried; not where a later one is known.
+   */
+  forget(table: string, mutation: Mutation): void {
     const versions = this.#tables.get(table);
-    versions?.uncertain.delete(key);
-    if (versions?.newest.delete(key)) {
+    const { key } = mutation;
+    if (versions && versions.newest.newest(key) === versionOf(mutation)) {
+      versions.uncertain.delete(key);
+      versions.newest.delete(key);
       this.#keyCount -= 1;
     }
   }

@@ -62,4 +62,7 @@ test('a row that the target refused does not keep immediate mode from serving ot
     ({ status }) => status === 200,
   );
   expect(answer.text).toBe('OK\n');
+  expect(stage.daemon.logs()).toMatch(
+    /1 staged row of t refused again, left out until the sender brings them: E4005/,
+  );
 });

@@ -158,6 +158,21 @@ test('a resolved timestamp empties the guard of what it covers', () => {
   expect(guard.knowsLater('t', version(1, 1_000))).toBe(false);
 });
 
+test('a version that did not reach the target is forgotten, and a later one of its row is not', () => {
+  const guard = new VersionGuard(1_000);
+  const [first, second, third] = [1_000, 2_000, 3_000].map((timeMs) =>
+    version(0, timeMs),
+  );
+  const passes = (mutation: Mutation): boolean =>
+    guard.fresh('t', [mutation], zeroTimestamp).length > 0;
+  guard.note([{ table: 't', mutations: [first!, second!] }]);
+  guard.forget('t', first!);
+  expect([first!, third!].map(passes)).toEqual([false, true]);
+  guard.forget('t', second!);
+  expect([first!, second!].map(passes)).toEqual([true, true]);
+  expect(guard.keyCount).toBe(0);
+});
+
 test('a full guard forgets the oldest rows and counts them', () => {
   const guard = new VersionGuard(10);
   for (let key = 0; key < 20; key += 1) {

@@ -1,3 +1,4 @@
+import { count } from '../../lib/count.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { Batch } from '../../mutation/mutation.ts';
 import { type Timestamp, wallTimeMs } from '../../mutation/timestamp.ts';
@@ -115,6 +116,12 @@ export function pipelineObserver(
         );
       }
       tellSetAside({ schema, status, metrics }, rows);
+    },
+    leftOut(table, rowCount, error) {
+      logger.warn(
+        { table, rows: rowCount, code: error.code, err: error.cause },
+        `${count(rowCount, 'staged row', 'staged rows')} of ${table} refused again, left out until the sender brings them: ${error.line}`,
+      );
     },
     foundSetAside(rows) {
       tellSetAside({ schema, status, metrics }, rows);

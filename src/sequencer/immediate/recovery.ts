@@ -1,4 +1,7 @@
-import { asReplicatorError } from '../../failure/failure.ts';
+import {
+  asReplicatorError,
+  type ReplicatorError,
+} from '../../failure/failure.ts';
 import {
   type Batch,
   type Mutation,
@@ -23,6 +26,14 @@ export interface RecoveryMemory {
   readonly guard: VersionGuard;
   readonly desk: DeadLetterDesk;
 }
+
+/** Rows that were refused, by table and code of the failure. */
+type LeftOut = Map<
+  string,
+  { table: string; rowCount: number; readonly error: ReplicatorError }
+>;
+
+type Recovering = RecoveryMemory & { readonly leftOut: LeftOut };
 
 export interface RecoveryOptions {
   /**
@@ -57,6 +68,7 @@ export async function recoverImmediate(
   const { guard } = memory;
   const shape = context.shape();
   const sparseTables = new Set<string>();
+  const leftOut: LeftOut = new Map();
   for await (const batch of stagedBatches(context, applied, shape, signal)) {
     guard.note(batch.tables);
     noteSparse(batch.tables, shape, sparseTables);
@@ -74,7 +86,10 @@ export async function recoverImmediate(
             },
       )
       .filter(({ mutations }) => mutations.length > 0);
-    await applyBatch(context, memory, wanted, options, signal);
+    await applyBatch(context, { ...memory, leftOut }, wanted, options, signal);
+  }
+  for (const { table, rowCount, error } of leftOut.values()) {
+    context.observer.leftOut(table, rowCount, error);
   }
   return resolved > applied ? resolved : applied;
 }
@@ -119,7 +134,7 @@ function noteSparse(
 
 async function applyBatch(
   context: SequencerContext,
-  memory: RecoveryMemory,
+  memory: Recovering,
   tables: readonly TableMutations[],
   { strict, mark }: RecoveryOptions,
   signal: AbortSignal,
@@ -154,7 +169,7 @@ async function applyBatch(
 /** A row that is refused is forgotten, so that its redelivery is tried. */
 async function applyAlone(
   context: MarkedContext,
-  { guard, desk }: RecoveryMemory,
+  { guard, desk, leftOut }: Recovering,
   table: string,
   mutation: Mutation,
   signal: AbortSignal,
@@ -164,11 +179,16 @@ async function applyAlone(
     await applyTables(context, desk, tables, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const { code, disposition } = asReplicatorError(error);
+    const failure = asReplicatorError(error);
+    const { code, disposition } = failure;
     if (disposition === 'retry' || code === 'E4009') {
       throw error;
     }
     guard.forget(table, mutation);
+    const name = `${table}\0${code}`;
+    const found = leftOut.get(name) ?? { table, rowCount: 0, error: failure };
+    found.rowCount += 1;
+    leftOut.set(name, found);
   }
 }
 
