@@ -1,4 +1,5 @@
 /** Which rows have open letters, as far as this daemon knows. */
+import { detachedText } from '../../lib/detached-text.ts';
 import type {
   JsonText,
   Mutation,
@@ -106,7 +107,7 @@ export class OpenLetters {
   expect(table: string, key: JsonText, code: string): void {
     const rows = this.#rowsOf(table);
     if (!rows.has(key)) {
-      rows.set(key, { code });
+      rows.set(detachedText(key), { code });
     }
   }
 
@@ -118,7 +119,7 @@ export class OpenLetters {
     const open = this.#rowsOf(table);
     for (const [key, letter] of rows) {
       if (letter) {
-        open.set(key, letter);
+        open.set(detachedText(key), letter);
         if (letter.movedFrom !== undefined || letter.movedTo !== undefined) {
           this.#tiedTables.add(table);
         }
@@ -156,8 +157,10 @@ export function noteLetter(
   mutation: Mutation,
   code: string,
 ): void {
-  const { key, after, movedFrom } = mutation;
-  const time = sourceTime(mutation);
+  const { after } = mutation;
+  const key = detachedText(mutation.key);
+  const movedFrom = mutation.movedFrom && detachedText(mutation.movedFrom);
+  const time = detachedText(sourceTime(mutation));
   const known = rows.get(key);
   rows.set(key, {
     ...known,

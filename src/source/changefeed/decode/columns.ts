@@ -176,10 +176,11 @@ function memberAt(layout: RowLayout, text: string, pos: number): Member {
   if (known !== undefined) {
     return known;
   }
-  const name = jsonString(token as JsonText);
+  const kept = detachedText(token);
+  const name = jsonString(kept as JsonText);
   const column = resolveColumn(layout.table, name);
   const member = {
-    token: detachedText(token),
+    token: kept,
     column,
     keyOrdinal: column?.keyOrdinal ?? -1,
     isRenamed: column !== null && column.name !== name,

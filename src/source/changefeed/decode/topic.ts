@@ -3,6 +3,7 @@
  * the source: bare, or `database.schema.table` with full_table_name.
  */
 import { ReplicatorError } from '../../../failure/failure.ts';
+import { detachedText } from '../../../lib/detached-text.ts';
 import { schemaNameParts } from '../../../mutation/schema-name.ts';
 import type { SchemaShape, TableShape } from '../../../target/target.ts';
 import { resolveTableName } from '../../table-names.ts';
@@ -48,7 +49,7 @@ export function resolveTopic(
   }
   const table = findTable(shape, topic);
   if (byTopic.size < maxCachedTopics) {
-    byTopic.set(topic, table);
+    byTopic.set(detachedText(topic), table);
   }
   return table;
 }
