@@ -149,11 +149,16 @@ function sumUsage(daemons: readonly Daemon[]): ProcessUsage {
   };
 }
 
+/** None has come yet where only the series of the kind is missing. */
 async function fullCollectionsOf({ metricsUrl }: Daemon): Promise<number> {
   const answer = await fetch(`${metricsUrl}/_/varz`);
+  const text = await answer.text();
+  if (!answer.ok || !text.includes('# TYPE nodejs_gc_duration_seconds ')) {
+    throw new Error(`/_/varz does not count collections: ${answer.status}`);
+  }
   const count =
     /^nodejs_gc_duration_seconds_count\{[^}]*kind="major"[^}]*\} (\d+)$/m.exec(
-      await answer.text(),
+      text,
     )?.[1];
   return Number(count ?? 0);
 }

@@ -85,8 +85,10 @@ export interface TableMutations {
    */
   readonly keyColumns?: readonly string[];
   /**
-   * Where there is an `encoded` they are decoded anew each time they are asked
-   * for: ask once, and hold them no longer than needed.
+   * Where there is an `encoded` they may be decoded anew each time they are asked
+   * for: ask once, and hold them no longer than needed. Whoever must get the
+   * same objects again (the desk, in immediate mode) says so where the table
+   * is made (`joinedTable`).
    */
   readonly mutations: readonly Mutation[];
   readonly encoded?: EncodedRows;

@@ -48,7 +48,6 @@ export function createApplier(options: ApplierOptions): Applier {
   const { collapse, ignoreUnknownColumns = false } = options;
   return {
     async apply(tables, transaction, signal, order = 'upserts-first') {
-      const counts = { upsertCount: 0, deleteCount: 0 };
       for (const step of collapse ? [tables] : byTime(tables)) {
         const folded = inTableOrder(step).map((rows) =>
           foldTable(rows, {
@@ -69,14 +68,7 @@ export function createApplier(options: ApplierOptions): Applier {
         } catch (error) {
           throw refuseCircle(folded, error);
         }
-        for (const { upsertCount, deleteCount } of order === 'park'
-          ? []
-          : folded) {
-          counts.upsertCount += upsertCount;
-          counts.deleteCount += deleteCount;
-        }
       }
-      return counts;
     },
   };
 }

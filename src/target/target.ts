@@ -413,10 +413,5 @@ export interface Applier {
     transaction: TargetTransaction,
     signal: AbortSignal,
     order?: ApplyOrder,
-  ): Promise<ApplyCounts>;
-}
-
-export interface ApplyCounts {
-  readonly upsertCount: number;
-  readonly deleteCount: number;
+  ): Promise<void>;
 }

@@ -251,28 +251,12 @@ describe('the applier', () => {
     );
   });
 
-  test('counts rows, and stops between statements when aborted', async () => {
+  test('stops between statements when aborted', async () => {
     await using fixture = await postgresFixture();
     await fixture.sql('create table item (id int8 primary key)');
     const table = (await shapeOf(fixture)).tables.get('item')!;
     const applier = createApplier({ collapse: true });
     await using transaction = await fixture.target.begin();
-    const counts = await applier.apply(
-      [
-        {
-          table,
-          mutations: [
-            row(1, [1], { id: '1' }),
-            row(2, [1], { id: '1' }),
-            row(1, [2], null),
-            row(1, [3], null),
-          ],
-        },
-      ],
-      transaction,
-      new AbortController().signal,
-    );
-    expect(counts).toEqual({ upsertCount: 1, deleteCount: 2 });
     await expect(
       applier.apply(
         [{ table, mutations: [row(3, [4], { id: '4' })] }],

@@ -121,8 +121,6 @@ export class ImmediateSequencer {
   /**
    * Resolves when the rows are committed, at the earliest when they are
    * `durable` in staging; rejects when the sender must repeat.
-   * Those that are encoded are decoded once if at all (placed-rows.ts): the
-   * desk knows a row by its object.
    */
   async accept(
     tables: readonly TableMutations[],

@@ -585,7 +585,7 @@ export class OrderedApply {
     );
   }
 
-  /** The ends of those that must have ended before the batch begins. */
+  /** Those that must have ended before the batch begins. */
   #blockers(
     { isAlone, grain }: Pick<Crossing, 'isAlone' | 'grain'>,
     holders: ReadonlySet<Crossing>,

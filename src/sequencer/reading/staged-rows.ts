@@ -44,7 +44,7 @@ export interface StagedRow {
   readonly time: Timestamp;
   readonly cameAt?: Timestamp | undefined;
   readonly isDelete: boolean;
-  /** See {@link RowsOutline}. */
+  /** See {@link EncodedRows.keyHashes}. */
   readonly keyHash: number;
   /** Characters of its key and of what it was and became. */
   readonly textLength: number;

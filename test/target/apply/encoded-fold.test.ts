@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { textHash } from '../../../src/lib/text-hash.ts';
 import type { JsonText, Mutation } from '../../../src/mutation/mutation.ts';
 import { splitBatch } from '../../../src/sequencer/ordering/split-batch.ts';
-import { tablesInShape } from '../../../src/sequencer/reading/batch-tables.ts';
+import {
+  joinedBatch,
+  tablesInShape,
+} from '../../../src/sequencer/reading/batch-tables.ts';
 import { encodeEntries } from '../../../src/staging/batch-codec.ts';
 import { encodedRows } from '../../../src/staging/encoded-rows.ts';
 import {
@@ -15,6 +18,7 @@ import {
   type FoldedTable,
   foldTable,
 } from '../../../src/target/apply/folded-table.ts';
+import { textValues } from '../../../src/target/row-values.ts';
 import { at, schema, staged } from '../../contract/staging-place.ts';
 import { column, tableShape } from '../postgres/shapes.ts';
 
@@ -121,13 +125,18 @@ test('nothing that a batch is made of on its way to the statement has a getter o
     foldTable(each, { ignoreUnknownColumns: false }),
   );
   const shapes = folded.flatMap((each) => each.rows);
-  const chunks = shapes.map(({ values }) => values.slice(0, 1));
-  expect(
-    ownGetters([asMade, read, joined, split, inShape, folded, shapes, chunks]),
-  ).toEqual([]);
+  const values = shapes.flatMap((each) => [
+    each.values,
+    each.values.slice(0, 1),
+    each.values.cells,
+    textValues(each.values.texts, each.rowCount),
+  ]);
+  const batch = joinedBatch([asMade!, read]);
+  const all = [asMade, read, joined, split, inShape, batch, folded, values];
+  expect(ownGetters(all)).toEqual([]);
 });
 
-/** Of everything that is reached from there. */
+/** Of all that is reached from there by properties, which private ones are not. */
 function ownGetters(root: object): string[] {
   const found: string[] = [];
   const seen = new Set<object>([root]);
