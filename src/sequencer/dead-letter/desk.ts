@@ -200,14 +200,13 @@ export class DeadLetterDesk {
   /**
    * The rows come in another transaction: what an earlier one has done to
    * letters is taken back. Asked of all rows of a request, also of those that
-   * are left out this time.
+   * are left out this time. Rows that are encoded are other objects in each
+   * batch, and need not be decoded for that.
    */
-  beginAnew(
-    tables: readonly { readonly mutations: readonly Mutation[] }[],
-  ): void {
+  beginAnew(tables: readonly Omit<TableMutations, 'table'>[]): void {
     if (this.#hasUnsettledRows) {
-      for (const { mutations } of tables) {
-        for (const mutation of mutations) {
+      for (const part of tables) {
+        for (const mutation of part.encoded ? [] : part.mutations) {
           this.#unsettledByRow.delete(mutation);
         }
       }
