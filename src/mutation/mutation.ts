@@ -94,6 +94,14 @@ export interface TableMutations {
   readonly encoded?: EncodedRows;
 }
 
+/** The table with other mutations; what was encoded are those that it had. */
+export function withMutations(
+  { table, keyColumns }: Pick<TableMutations, 'table' | 'keyColumns'>,
+  mutations: readonly Mutation[],
+): TableMutations {
+  return { table, ...(keyColumns && { keyColumns }), mutations };
+}
+
 /** Rows of one table that are not decoded yet, each with one key. */
 export interface EncodedRows {
   readonly rowCount: number;

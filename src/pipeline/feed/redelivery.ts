@@ -3,6 +3,7 @@ import {
   oldestTime,
   oldestTimeOf,
   type TableMutations,
+  withMutations,
 } from '../../mutation/mutation.ts';
 import { nextTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import type { TableMark } from './table-marks.ts';
@@ -56,7 +57,7 @@ export function siftRows(
   for (const [part, mark] of tables) {
     const kept = mark.isSettled
       ? without(part, applied)
-      : { ...part, mutations: laterThan(part.mutations, mark.since) };
+      : withMutations(part, laterThan(part.mutations, mark.since));
     const droppedCount = part.mutations.length - kept.mutations.length;
     if (droppedCount > 0) {
       redelivered.set(part.table, droppedCount);
@@ -95,7 +96,10 @@ function without(part: TableMutations, applied: Timestamp): TableMutations {
   const { mutations } = part;
   return areAllLater(mutations, applied)
     ? part
-    : { ...part, mutations: mutations.filter(({ time }) => time > applied) };
+    : withMutations(
+        part,
+        mutations.filter(({ time }) => time > applied),
+      );
 }
 
 /** The same mutations, none of them at or before the mark. */

@@ -1,5 +1,5 @@
 /** Rows that come without their transaction: requests, and what recovery finds. */
-import type { TableMutations } from '../../mutation/mutation.ts';
+import { type TableMutations, withMutations } from '../../mutation/mutation.ts';
 import { inVersionOrder } from '../../mutation/row-version.ts';
 import { createApplier } from '../../target/applier.ts';
 import type { TableShape } from '../../target/target.ts';
@@ -35,10 +35,7 @@ export async function takeRowsApart(
   const rows = await desk.withoutLetters(
     tablesInShape(
       // The last version of a row is what stands for it.
-      tables.map((part) => ({
-        ...part,
-        mutations: inVersionOrder(part.mutations),
-      })),
+      tables.map((part) => withMutations(part, inVersionOrder(part.mutations))),
       context.shape(),
     ),
     signal,

@@ -6,6 +6,7 @@ import {
   type Batch,
   type Mutation,
   type TableMutations,
+  withMutations,
 } from '../../mutation/mutation.ts';
 import { maxTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
@@ -78,12 +79,12 @@ export async function recoverImmediate(
       .map((part) =>
         sparseTables.has(part.table)
           ? part
-          : {
-              ...part,
-              mutations: part.mutations.filter(
+          : withMutations(
+              part,
+              part.mutations.filter(
                 (mutation) => !guard.knowsLater(part.table, mutation),
               ),
-            },
+            ),
       )
       .filter(({ mutations }) => mutations.length > 0);
     await applyBatch(context, { ...memory, leftOut }, wanted, options, signal);
