@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { samplesOf } from '../../test/demo/varz.ts';
 import { type Daemon, startDaemon } from '../../test/support/daemon.ts';
 import type { BenchEnvironment } from '../environment.ts';
 import { type Feed, startFeed } from '../feed.ts';
@@ -156,9 +157,7 @@ async function fullCollectionsOf({ metricsUrl }: Daemon): Promise<number> {
   if (!answer.ok || !text.includes('# TYPE nodejs_gc_duration_seconds ')) {
     throw new Error(`/_/varz does not count collections: ${answer.status}`);
   }
-  const count =
-    /^nodejs_gc_duration_seconds_count\{[^}]*kind="major"[^}]*\} (\d+)$/m.exec(
-      text,
-    )?.[1];
-  return Number(count ?? 0);
+  return samplesOf(text, 'nodejs_gc_duration_seconds_count')
+    .filter(({ labels }) => labels.includes('kind="major"'))
+    .reduce((sum, { value }) => sum + value, 0);
 }

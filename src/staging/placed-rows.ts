@@ -1,11 +1,12 @@
 /** Rows of one table in the bytes in which they are staged, as batches hold them. */
 import { unitsHash } from '../lib/text-hash.ts';
-import type {
-  EncodedRows,
-  Mutation,
-  TableMutations,
-  VisitEncodedKey,
-  VisitEncodedRow,
+import {
+  type EncodedRows,
+  type Mutation,
+  type TableMutations,
+  type VisitEncodedKey,
+  type VisitEncodedRow,
+  withMutations,
 } from '../mutation/mutation.ts';
 import type { Timestamp } from '../mutation/timestamp.ts';
 import { isPlainFormat, mutationAt } from './batch-codec.ts';
@@ -22,19 +23,40 @@ export function encodedTable(
   table: string,
   rows: readonly EncodedRow[],
 ): TableMutations {
-  return new PlacedTable(table, placedRows(rows));
+  return new PlacedTable(placedRows(rows), { table });
+}
+
+/** The rows, at least one, that have the mark in a list with one for each row. */
+export function pickedTable(
+  part: TableMutations,
+  marks: Uint8Array,
+  mark: number,
+): TableMutations {
+  return part.encoded instanceof PlacedRows
+    ? new PlacedTable(part.encoded.picked(marks, mark), part)
+    : withMutations(
+        part,
+        part.mutations.filter((_, row) => marks[row] === mark),
+      );
 }
 
 class PlacedTable implements TableMutations {
   readonly table: string;
+  readonly keyColumns?: readonly string[];
   readonly encoded: PlacedRows;
 
-  constructor(table: string, rows: PlacedRows) {
+  constructor(
+    rows: PlacedRows,
+    { table, keyColumns }: Pick<TableMutations, 'table' | 'keyColumns'>,
+  ) {
     this.table = table;
+    if (keyColumns !== undefined) {
+      this.keyColumns = keyColumns;
+    }
     this.encoded = rows;
   }
 
-  get mutations(): Mutation[] {
+  get mutations(): readonly Mutation[] {
     return this.encoded.decode();
   }
 }
@@ -70,25 +92,11 @@ export function joinedTable(
 }
 
 /** Decoded once: who asks for its mutations again gets the same objects. */
-class HeldTable implements TableMutations {
-  readonly table: string;
-  readonly keyColumns?: readonly string[];
-  readonly encoded: PlacedRows;
+class HeldTable extends PlacedTable {
   #mutations: readonly Mutation[] | null = null;
 
-  constructor(
-    rows: PlacedRows,
-    { table, keyColumns }: Pick<TableMutations, 'table' | 'keyColumns'>,
-  ) {
-    this.table = table;
-    if (keyColumns !== undefined) {
-      this.keyColumns = keyColumns;
-    }
-    this.encoded = rows;
-  }
-
-  get mutations(): readonly Mutation[] {
-    return (this.#mutations ??= this.encoded.decode());
+  override get mutations(): readonly Mutation[] {
+    return (this.#mutations ??= super.mutations);
   }
 }
 

@@ -49,7 +49,8 @@ export function varzNumbers(text: string): VarzNumbers {
   };
 }
 
-function samplesOf(
+/** Of one metric; labels as they stand there, braces included. */
+export function samplesOf(
   text: string,
   name: string,
 ): { labels: string; value: number }[] {

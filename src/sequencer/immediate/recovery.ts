@@ -70,6 +70,7 @@ export async function recoverImmediate(
   const shape = context.shape();
   const sparseTables = new Set<string>();
   const leftOut: LeftOut = new Map();
+  const recovering = { ...memory, leftOut };
   for await (const batch of stagedBatches(context, applied, shape, signal)) {
     guard.note(batch.tables);
     noteSparse(batch.tables, shape, sparseTables);
@@ -87,7 +88,7 @@ export async function recoverImmediate(
             ),
       )
       .filter(({ mutations }) => mutations.length > 0);
-    await applyBatch(context, { ...memory, leftOut }, wanted, options, signal);
+    await applyBatch(context, recovering, wanted, options, signal);
   }
   for (const { table, rowCount, error } of leftOut.values()) {
     context.observer.leftOut(table, rowCount, error);

@@ -1,9 +1,6 @@
 import { textHash } from '../../lib/text-hash.ts';
-import type {
-  EncodedRows,
-  Mutation,
-  TableMutations,
-} from '../../mutation/mutation.ts';
+import type { TableMutations } from '../../mutation/mutation.ts';
+import { pickedTable } from '../../staging/placed-rows.ts';
 import { standsAlone } from '../../target/lone-table.ts';
 import type { SchemaShape } from '../../target/target.ts';
 
@@ -43,12 +40,10 @@ export function splitBatch(
     const count = isFree.reduce((sum, each) => sum + each, 0);
     freeCount += count;
     if (count > 0) {
-      free.push(
-        count < isFree.length ? new PickedTable(part, isFree, 1) : part,
-      );
+      free.push(count < isFree.length ? pickedTable(part, isFree, 1) : part);
     }
     if (count < isFree.length) {
-      waiting.push(count > 0 ? new PickedTable(part, isFree, 0) : part);
+      waiting.push(count > 0 ? pickedTable(part, isFree, 0) : part);
     }
   }
   return freeCount >= leastFree ? { free, shared: waiting } : null;
@@ -76,34 +71,4 @@ function isFreeOf(
     isFree[row] = hashes.has(keyHashes[row]!) ? 0 : 1;
   }
   return isFree;
-}
-
-/** The rows of which `marks` says so, at least one. */
-class PickedTable implements TableMutations {
-  readonly table: string;
-  readonly keyColumns?: readonly string[];
-  readonly encoded?: EncodedRows;
-  readonly #part: TableMutations;
-  readonly #marks: Uint8Array;
-  readonly #mark: number;
-
-  constructor(part: TableMutations, marks: Uint8Array, mark: number) {
-    const { table, keyColumns, encoded } = part;
-    this.table = table;
-    if (keyColumns !== undefined) {
-      this.keyColumns = keyColumns;
-    }
-    if (encoded) {
-      this.encoded = encoded.picked(marks, mark);
-    }
-    this.#part = part;
-    this.#marks = marks;
-    this.#mark = mark;
-  }
-
-  get mutations(): readonly Mutation[] {
-    return this.#part.mutations.filter(
-      (_, row) => this.#marks[row] === this.#mark,
-    );
-  }
 }
