@@ -263,11 +263,14 @@ async function answers(url: string): Promise<boolean> {
 
 /**
  * A free loopback port below the range the kernel gives to outgoing
- * connections, so that a server that is down finds it free again.
+ * connections, so that a server that is down finds it free again. A process
+ * gets none twice, and no two workers of a test run get the same: of the
+ * thousand that a run takes, two chosen by chance do meet.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(15_000, 32_000);
+    const port = PORTS.first + portOffset;
+    portOffset = (portOffset + PORTS.workers) % PORTS.count;
     const probe = createServer();
     try {
       probe.listen(port, '127.0.0.1');
@@ -280,6 +283,12 @@ export async function freePort(): Promise<number> {
     }
   }
 }
+
+/** Each worker steps from its own remainder by `workers`, which divides `count`. */
+const PORTS = { first: 15_000, count: 17_000, workers: 8 };
+let portOffset =
+  randomInt(PORTS.count / PORTS.workers) * PORTS.workers +
+  (Number(process.env.VITEST_POOL_ID ?? 0) % PORTS.workers);
 
 /** Linux only; elsewhere backends end by themselves with their postmaster. */
 function childrenOf(parent: number): number[] {
