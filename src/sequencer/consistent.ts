@@ -55,6 +55,8 @@ export class ConsistentSequencer {
   readonly #applied: AppliedWatermark;
   /** As this sequencer left it; null when it cannot be kept in the target. */
   #inTarget: TargetCheckpoint | null;
+  /** A claim has failed, and may have raised the epoch at the target all the same. */
+  #isClaiming = false;
   readonly #wakeup = new Wakeup();
   /** Where the sweep that has just failed stood; read by #standBack. */
   #failedThrough: Timestamp | null = null;
@@ -407,28 +409,41 @@ export class ConsistentSequencer {
     if (this.#inTarget === null) {
       return;
     }
-    const { target, schema } = this.#context;
-    const there = await target.checkpoint(schema, signal);
-    if (there && there.epoch > this.#inTarget.epoch) {
-      throw new ReplicatorError('E4009');
-    }
     if (
-      there?.epoch === this.#inTarget.epoch &&
-      there.applied >= this.#inTarget.applied
+      !this.#isClaiming &&
+      (await this.#isStillOurs(this.#inTarget, signal))
     ) {
-      this.#inTarget = there;
-      if (there.applied > this.applied) {
-        this.#applied.committed(there.applied);
-        await this.#applied.record();
-        // What that commit did to the letters was not noted.
-        this.#settingAside.desk.forget();
-      }
       return;
     }
+    this.#isClaiming = true;
     const claimed = await this.#context.claim(signal);
+    this.#isClaiming = false;
     this.#inTarget = claimed.inTarget;
     this.#applied.fallBackTo(claimed.applied);
     this.#settingAside.desk.forget();
     this.#context.ahead?.startOver(claimed.applied);
+  }
+
+  /** Goes on from the target's watermark, unless that has fallen back. */
+  async #isStillOurs(
+    known: TargetCheckpoint,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { target, schema } = this.#context;
+    const there = await target.checkpoint(schema, signal);
+    if (there && there.epoch > known.epoch) {
+      throw new ReplicatorError('E4009');
+    }
+    if (there?.epoch !== known.epoch || there.applied < known.applied) {
+      return false;
+    }
+    this.#inTarget = there;
+    if (there.applied > this.applied) {
+      this.#applied.committed(there.applied);
+      await this.#applied.record();
+      // What that commit did to the letters was not noted.
+      this.#settingAside.desk.forget();
+    }
+    return true;
   }
 }

@@ -170,6 +170,39 @@ test('a target restored to before what is retired halts instead of skipping', as
   expect(status(house).complaint).toMatch(/^halted: E3001 /);
 });
 
+test('a target restored so far back under a running daemon halts it until a later state is restored', async () => {
+  await using house = await testHouse();
+  await house.database.query('create table t (id int primary key, v int)');
+  await send(house, [row('t', 1, 1, { v: 1 })], 1);
+  await applied(house, 1);
+  await until(
+    async () =>
+      (await house.store.checkpoint(house.schema)).appliedInTarget >= at(1),
+  );
+  await house.store.retire(house.schema, at(1), 100);
+  const restore = (step: number): Promise<unknown> =>
+    house.database.query(
+      `update replicator_checkpoint set applied = '${at(step)}'`,
+    );
+  const claimCount = async (): Promise<number> =>
+    Number(await rowsOf(house, 'select epoch from replicator_checkpoint'));
+  await restore(0);
+  const before = await claimCount();
+  await send(house, [row('t', 2, 2, { v: 2 })], 2);
+  // Each try claims the target, and is no stranger to the next one.
+  await until(
+    async () =>
+      (await claimCount()) > before + 2 || status(house).state === 'superseded',
+  );
+  expect(status(house).complaint).toMatch(/^halted: E3001 /);
+  await restore(1);
+  await applied(house, 2);
+  expect(await rowsOf(house, 'select * from t order by id')).toEqual([
+    '1 1',
+    '2 2',
+  ]);
+});
+
 test('staging that is full refuses with E2002 and takes rows again when there is room', async () => {
   await using house = await testHouse({ stagingLimitBytes: 200_000 });
   await house.database.query('create table t (id int primary key, v text)');
