@@ -141,13 +141,13 @@ export class ConsistentSequencer {
 
   /** One pass over what is resolved and not applied. */
   async #sweep(signal: AbortSignal): Promise<'idle' | 'moved'> {
-    const { store, schema, target, options, observer, ahead } = this.#context;
+    const { store, schema, target, options, observer } = this.#context;
     const { desk } = this.#settingAside;
     const careful = await this.#settingAside.begin(this.applied, signal);
     // Before the shape: rows that are resolved may need one that came with them.
     const checkpoint = await store.checkpoint(schema, signal);
     const shape =
-      (await ahead?.settle(
+      (await this.#context.ahead?.settle(
         {
           applied: this.applied,
           epoch: this.#inTarget?.epoch ?? null,
@@ -155,6 +155,7 @@ export class ConsistentSequencer {
         },
         signal,
       )) ?? this.#context.shape();
+    const ahead = this.#context.ahead?.isNeeded ? this.#context.ahead : null;
     let resolved =
       careful?.through ??
       this.#lookahead.endBehind(this.applied, checkpoint.resolved);

@@ -3,23 +3,32 @@ import { expect, test } from 'vitest';
 
 import type { House } from '../../src/pipeline/house.ts';
 import type { StagingStore } from '../../src/staging/staging.ts';
-import { applied, at, row, rowsOf, send } from '../support/fed-house.ts';
+import { applied, at, row, rowsOf, send, until } from '../support/fed-house.ts';
 import { type TestHouse, testHouse } from '../support/house.ts';
 import { wrapMember } from './wrapped-target.ts';
 
 /**
  * Does something when a sweep looks how far it may go: the one that has read
- * through step 10, or the one behind it.
+ * through the step, or the one behind it. Told whether that has ended.
  */
 async function whenLooking(
   house: TestHouse,
-  { isNext }: { readonly isNext: boolean },
-  work: () => Promise<void>,
+  {
+    isNext,
+    step = 10,
+    changes = {},
+  }: {
+    readonly isNext: boolean;
+    readonly step?: number;
+    readonly changes?: Parameters<TestHouse['restart']>[0];
+  },
+  work: (hasEnded: boolean) => Promise<void>,
 ): Promise<void> {
   let isDue = false;
+  let hasEnded = false;
   const read: StagingStore['read'] = async (schema, range, signal) => {
     const entries = await house.store.read(schema, range, signal);
-    isDue ||= !isNext && range.through === at(10) && entries.length === 0;
+    isDue ||= !isNext && range.through === at(step) && entries.length === 0;
     return entries;
   };
   const commitApplied: StagingStore['commitApplied'] = async (
@@ -29,12 +38,13 @@ async function whenLooking(
     signal,
   ) => {
     await house.store.commitApplied(schema, value, inTarget, signal);
-    isDue ||= isNext && value === at(10);
+    hasEnded ||= value === at(step);
+    isDue ||= isNext && value === at(step);
   };
   const checkpoint: StagingStore['checkpoint'] = async (schema, signal) => {
     if (isDue) {
       isDue = false;
-      await work();
+      await work(hasEnded);
     }
     return await house.store.checkpoint(schema, signal);
   };
@@ -48,7 +58,7 @@ async function whenLooking(
     checkpoint,
   );
   (house.house as { -readonly [N in keyof House]: House[N] }).store = store;
-  await house.restart();
+  await house.restart(changes);
 }
 
 test.for([false, true])(
@@ -87,3 +97,38 @@ test('a column that was added meanwhile is not left out as one that is unknown',
     '2 3',
   ]);
 });
+
+test.for(['never', 'once', 'still'] as const)(
+  'a sweep goes on to what is resolved meanwhile, unless rows may be ahead of it (they have been: %s)',
+  async (ahead) => {
+    await using house = await testHouse({
+      bestEffort: { only: ahead !== 'never' },
+    });
+    await house.database.query('create table a (id int primary key, v int)');
+    await send(house, [row('a', 5, 1, { v: 1 })]);
+    if (ahead !== 'never') {
+      await until(
+        async () => (await rowsOf(house, 'select * from a')).length === 1,
+      );
+    }
+    // What goes ahead covers some seconds of the source at once.
+    await send(house, [], 60_000);
+    await applied(house, 60_000);
+    const { bestEffort } = house.house.options;
+    const only = ahead === 'still';
+    const changes = { bestEffort: { ...bestEffort!, only } };
+    const looked = Promise.withResolvers<boolean>();
+    await whenLooking(
+      house,
+      { isNext: false, step: 60_010, changes },
+      async (hasEnded) => looked.resolve(hasEnded),
+    );
+    await send(house, [row('a', 60_005, 1, { v: 2 })], 60_010);
+    await applied(house, 60_010);
+    await send(house, [row('a', 60_015, 1, { v: 3 })], 60_020);
+    // Only a sweep that goes on looks before it has ended.
+    expect(await looked.promise).toBe(ahead === 'still');
+    await applied(house, 60_020);
+    expect(await rowsOf(house, 'select * from a')).toEqual(['1 3']);
+  },
+);

@@ -21,7 +21,8 @@ interface Memo {
  *
  *     applied ─── rows that may be at the target already ─── through
  *
- * It is never cleared: at or below the watermark it says nothing, and when the
+ * It is never cleared: at or below the watermark it says nothing, and the sweep
+ * goes on as if nothing had ever gone ahead (`RunAhead.isNeeded`); when the
  * target is restored to an older state it holds again.
  */
 export class AheadCeiling {

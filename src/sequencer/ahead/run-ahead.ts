@@ -143,6 +143,19 @@ export class RunAhead {
     return this.#claims.guard.keyCount;
   }
 
+  /**
+   * Whether a sweep that has been settled must go `behind` it. No longer where
+   * rows went ahead once and the watermark has passed them; again when the
+   * target falls back.
+   */
+  get isNeeded(): boolean {
+    return (
+      this.#parts.only ||
+      this.#parts.windowMs > 0 ||
+      this.#applied < this.#ceiling.through
+    );
+  }
+
   // — The pipeline's side —
 
   /** Rows that are staged. What cannot go ahead now is left to the sweep. */

@@ -411,23 +411,38 @@ test('what immediate mode has applied and the guard has no room for is left to t
   );
 });
 
-test('a target restored to a state in which rows were ahead is brought further, never back', async () => {
-  await using house = await openHouse({ only: true });
-  await send(house, [row('t', 1, 1, { v: 1 })], 1);
-  await applied(house, 1);
-  await send(house, [row('t', 2, 1, { v: 2 }), row('t', 9, 1, { v: 9 })]);
-  await until(async () => (await shown(house)).join() === '1 9');
-  await send(house, [], 9);
-  await applied(house, 9);
-  // The backup was taken when the row was ahead of the watermark.
-  await house.database.query(
-    `create table seen (n serial, v int); create function note() returns trigger language plpgsql as 'begin insert into seen (v) values (new.v); return null; end'; create trigger note after insert or update on t for each row execute function note(); update replicator_checkpoint set applied = '${at(1)}'`,
-  );
-  await send(house, [row('p', 10, 1, { v: 1 })], 10);
-  await applied(house, 10);
-  expect(await shown(house)).toEqual(['1 9']);
-  expect(await rowsOf(house, 'select v from seen where v < 9')).toEqual([]);
-});
+test.for(['still', 'no longer'])(
+  'a target restored to a state in which rows were ahead is brought further, never back (others go ahead: %s)',
+  async (ahead) => {
+    await using house = await openHouse({ only: true });
+    await send(house, [row('t', 1, 1, { v: 1 })], 1);
+    await applied(house, 1);
+    await send(house, [row('t', 2, 1, { v: 2 }), row('t', 9, 1, { v: 9 })]);
+    await until(async () => (await shown(house)).join() === '1 9');
+    // Beyond all that may have gone ahead.
+    await send(house, [], 60_000);
+    await applied(house, 60_000);
+    if (ahead === 'no longer') {
+      const { bestEffort } = house.house.options;
+      await house.restart({
+        bestEffort: { ...bestEffort!, only: false },
+        // What is to be applied again has been staged for years.
+        retireOffsetMs: 1e12,
+      });
+      await send(house, [row('p', 60_001, 2, { v: 1 })], 60_001);
+      await applied(house, 60_001);
+      expect(mode(house)).toBe('consistent');
+    }
+    // The backup was taken when the row was ahead of the watermark.
+    await house.database.query(
+      `create table seen (n serial, v int); create function note() returns trigger language plpgsql as 'begin insert into seen (v) values (new.v); return null; end'; create trigger note after insert or update on t for each row execute function note(); update replicator_checkpoint set applied = '${at(1)}'`,
+    );
+    await send(house, [row('p', 60_010, 1, { v: 1 })], 60_010);
+    await applied(house, 60_010);
+    expect(await shown(house)).toEqual(['1 9']);
+    expect(await rowsOf(house, 'select v from seen where v < 9')).toEqual([]);
+  },
+);
 
 test('immediate mode refuses tables that foreign keys link, unless told otherwise', async () => {
   await using house = await testHouse({ mode: 'immediate' });
