@@ -83,10 +83,16 @@ export class DeadLetterDesk {
     return target.deadLetters(schema, options.dlqTableName);
   }
 
-  /** Reads which letters are open, if that is not known. */
+  /**
+   * Reads which letters are open, if that is not known, or if somebody else
+   * has closed all of them. No transaction must be open.
+   */
   async load(signal: AbortSignal): Promise<void> {
     this.#unsettledByTime.clear();
-    if (!this.#isLoaded) {
+    if (
+      !this.#isLoaded ||
+      (await this.#open.areAllClosed(this.letters, signal))
+    ) {
       await this.#open.load(this.letters, signal).catch((error: unknown) => {
         // A table that this account may not read holds nothing it has written.
         const isForeign =

@@ -30,6 +30,9 @@ export type OpenRows = Map<JsonText, OpenLetter>;
 
 const pageRows = 500;
 
+/** Operators retry and discard letters; so often it is asked whether any is left. */
+const lookEveryMs = 5_000;
+
 /**
  * Invariant: holds every key that has an open letter at the target, and may
  * hold others. So a key is added before the transaction that writes its
@@ -42,6 +45,7 @@ export class OpenLetters {
   /** Where rows with open letters have got, or may get, other keys. */
   readonly #tiedTables = new Set<string>();
   #letterCount = 0;
+  #lookDueAtMs = 0;
 
   /** Reads them anew. */
   async load(letters: DeadLetters, signal: AbortSignal): Promise<void> {
@@ -63,6 +67,22 @@ export class OpenLetters {
       }
       after = page.at(-1)!.id;
     }
+  }
+
+  /**
+   * Whether none of those that are known is open at the target any more, as
+   * when operators have seen to them. Asks seldom, and not while none is known.
+   */
+  async areAllClosed(
+    letters: DeadLetters,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const nowMs = performance.now();
+    if (this.isEmpty || nowMs < this.#lookDueAtMs) {
+      return false;
+    }
+    this.#lookDueAtMs = nowMs + lookEveryMs;
+    return (await letters.count({}, signal)) === 0;
   }
 
   get rowCounts(): ReadonlyMap<string, number> {

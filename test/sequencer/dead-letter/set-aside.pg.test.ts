@@ -5,8 +5,10 @@ import type {
   TableMutations,
 } from '../../../src/mutation/mutation.ts';
 import { ReplicatorError } from '../../../src/failure/failure.ts';
+import { OpenLetters } from '../../../src/sequencer/dead-letter/open-letters.ts';
 import { createApplier } from '../../../src/target/applier.ts';
 import {
+  dlqTable,
   lettersInShort,
   lettersOf,
   retryAll,
@@ -494,4 +496,23 @@ test('an operator who retries a letter meets the daemon at the same row, and nei
   await applied(house, 2);
   expect(await rowsOf(house, 'select * from t')).toEqual(['1 500 2']);
   expect(await lettersOf(house)).toEqual([]);
+});
+
+test('letters that an operator has seen to are not looked out for any more', async () => {
+  await using house = await testHouse({ sequencer: deadLetter });
+  await house.database.query(
+    'create table t (id int primary key, v int constraint small check (v < 100))',
+  );
+  await send(house, [row('t', 1, 1, { v: 500 })], 1);
+  await applied(house, 1);
+  const letters = house.target.deadLetters(house.schema, dlqTable);
+  const { signal } = new AbortController();
+  const open = new OpenLetters();
+  await open.load(letters, signal);
+  expect(open.isEmpty).toBe(false);
+  await house.database.query('alter table t drop constraint small');
+  await retryAll(house);
+  expect(await open.areAllClosed(letters, signal)).toBe(true);
+  await open.load(letters, signal);
+  expect(open.isEmpty).toBe(true);
 });
