@@ -1,27 +1,21 @@
 import {
   asReplicatorError,
   isAbort,
-  ReplicatorError,
+  type ReplicatorError,
 } from '../../failure/failure.ts';
-import { orNullAfterMs } from '../../lib/within-ms.ts';
 import type { Batch } from '../../mutation/mutation.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
-import type {
-  Applier,
-  ApplyOrder,
-  SchemaShape,
-  Target,
-  TargetTransaction,
-  CommitMark,
-} from '../../target/target.ts';
+import type { ApplyOrder } from '../../target/target.ts';
 import { tablesInShape } from '../reading/batch-tables.ts';
-import { HeldLocks, type Taken } from './held-locks.ts';
+import { CommitOrder } from './commit-order.ts';
 import {
-  type Giant,
-  giantOf,
-  keptAlive,
-  keptAliveUntil,
-} from './kept-alive.ts';
+  Crossing,
+  type CrossingContext,
+  type CrossingOptions,
+  type Followed,
+} from './crossing.ts';
+import { HeldLocks, type Taken } from './held-locks.ts';
+import { type Giant, giantOf } from './kept-alive.ts';
 import {
   emptiesTable,
   type LockGrain,
@@ -30,11 +24,7 @@ import {
 } from './row-locks.ts';
 import { type SplitBatch, splitBatch } from './split-batch.ts';
 
-export interface OrderedApplyOptions {
-  readonly target: Target;
-  readonly applier: Applier;
-  readonly order: ApplyOrder;
-  readonly shape: SchemaShape;
+export interface OrderedApplyOptions extends CrossingOptions {
   readonly parallelism: number;
   /** Where batches begin; after one has given way they become `coarse`. */
   readonly lockGrain: LockGrain;
@@ -44,8 +34,6 @@ export interface OrderedApplyOptions {
   readonly budgetRows?: number;
   /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
   readonly taskGracePeriodMs: number;
-  /** True: commits happen in the order of `submit`. */
-  readonly commitInOrder: boolean;
   /**
    * Asked when a batch may be made ready while an elder that it waits for has
    * not ended: whether what it writes hangs on nothing but itself. Absent: never.
@@ -53,15 +41,6 @@ export interface OrderedApplyOptions {
   mayFollow?(): boolean;
   /** What a batch must not share with another one beside its rows. */
   moreLocksOf?(tables: Batch['tables']): readonly string[];
-  /** Asked right before a commit; null writes no watermark into the target. */
-  markFor(through: Timestamp): CommitMark | null;
-  /**
-   * Awaited before a commit, when all is written; rejects where there must be
-   * none. Not asked about fragments.
-   */
-  mayCommit?(batch: Batch): Promise<void>;
-  /** Called when all of a batch is written, and only its commit is to come. */
-  onWritten?(batch: Batch): void;
   /** Called right after a commit, in commit order. */
   onCommitted(batch: Batch, durationMs: number): void;
   onOpenTransactions(count: number): void;
@@ -69,27 +48,6 @@ export interface OrderedApplyOptions {
   onGaveWay?(error: ReplicatorError): void;
   /** A part of one transaction is written, of which so many rows are by now. */
   onFragment?(rowCount: number): void;
-}
-
-/** One batch on its way, in the order of `submit`. */
-interface Crossing {
-  readonly index: number;
-  readonly batch: Batch;
-  /** Resolves when it has ended either way. */
-  readonly ended: Promise<void>;
-  /** Neither starts beside others nor lets others start. */
-  readonly isAlone: boolean;
-  /** It begins behind elders with which it shares a lock. */
-  isBehind: boolean;
-  /** Of its locks: those of another grain have other names. */
-  readonly grain: LockGrain;
-  /** Beginning: it waits for a connection. */
-  state: 'waiting' | 'beginning' | 'open' | 'committing';
-  /** The transaction while it is open. */
-  transaction: TargetTransaction | null;
-  /** Resolves when its statements may run: another one may get ready behind it. */
-  readonly runs: PromiseWithResolvers<void>;
-  hasCommitted: boolean;
 }
 
 /** What a batch waits for: its begin for the first, its commit for the second. */
@@ -102,26 +60,11 @@ interface Elders {
   readonly split: SplitBatch | null;
 }
 
-/** A transaction behind that of another batch, on its connection. */
-interface Followed {
-  readonly leader: Crossing;
-  readonly transaction: TargetTransaction;
-}
-
 /**
  * Where so many wait for elders, those behind them mostly do as well: their rows
  * would only lie in memory.
  */
 const mostBehind = 4;
-
-/** A commit that waits this long for its turn asks what it is waiting for. */
-const stallMs = 1_000;
-
-/**
- * So long where nobody can tell, for the target's account may not ask or there
- * is no connection to ask on; then it is taken for a lock.
- */
-const unexplainedStallMs = 5_000;
 
 /**
  * Applies batches in parallel transactions and commits them in source order. A
@@ -155,12 +98,8 @@ const unexplainedStallMs = 5_000;
  * Only a failure without elders counts. As the elders' commits come first in
  * any case, the target ends as if all had been applied one after the other.
  *
- * What the locks cannot know is a row that the target writes by itself, a
- * counter kept by a trigger: a younger transaction may hold it and wait for
- * the commit of an elder, which waits for the row. No server sees that
- * deadlock. The younger one asks after a second, and gives way (E3007); from
- * then on batches go one after the other. The same where younger ones hold all
- * connections of the target, and the eldest waits for one.
+ * What no lock tells of, a row that a trigger writes, shows when an elder waits
+ * for long (commit-order.ts).
  *
  * Fragments of one giant transaction (`complete: false`) run alone, in one
  * transaction, until the fragment that completes it. A batch that empties a
@@ -175,21 +114,25 @@ export class OrderedApply {
   readonly #signal: AbortSignal;
   readonly #cancel = new AbortController();
   readonly #crossings = new Set<Crossing>();
+  readonly #commits: CommitOrder;
+  readonly #context: CrossingContext;
   readonly #held = new HeldLocks<Crossing>();
   #grain: LockGrain;
-  /** One has met an elder at a row that no lock tells of (E3007). */
-  #isSerial = false;
-  /** Wakes who waits for his turn to commit. */
-  readonly #turns = new Set<() => void>();
   #giant: Giant | null = null;
   #lastCommit: Promise<void> = Promise.resolve();
-  #failure: { error: unknown; index: number; through: Timestamp } | null = null;
   #submitCount = 0;
 
   constructor(options: OrderedApplyOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#cancel.signal]);
     this.#grain = options.lockGrain;
+    this.#commits = new CommitOrder(options.target, this.#crossings);
+    this.#context = {
+      options,
+      signal: this.#signal,
+      commits: this.#commits,
+      openChanged: () => this.#tellOpen(),
+    };
   }
 
   /**
@@ -207,26 +150,18 @@ export class OrderedApply {
         [...this.#crossings].map((crossing) => crossing.ended),
       );
     }
-    this.#throwIfFailed();
+    this.#commits.throwIfFailed();
     const grain = this.#grain;
     const locks = lockNames(this.#options.shape, grain)(
       batch.tables,
       this.#options.moreLocksOf?.(batch.tables),
     );
-    const isAlone = emptiesTable(batch.tables);
-    const settle = Promise.withResolvers<void>();
-    const crossing: Crossing = {
+    const crossing = new Crossing(this.#context, {
       index: this.#submitCount,
       batch,
-      ended: settle.promise,
-      isAlone,
-      isBehind: false,
+      isAlone: emptiesTable(batch.tables),
       grain,
-      state: 'waiting',
-      transaction: null,
-      runs: Promise.withResolvers(),
-      hasCommitted: false,
-    };
+    });
     const elders = this.#eldersOf(
       crossing,
       locks,
@@ -244,7 +179,7 @@ export class OrderedApply {
       this.#lastCommit = crossing.ended;
     }
     const committed = this.#cross(crossing, elders);
-    committed.then(settle.resolve, settle.resolve);
+    committed.then(crossing.end, crossing.end);
     return { committed };
   }
 
@@ -295,13 +230,13 @@ export class OrderedApply {
 
   /** The end of the batch that failed first; null while none has. */
   get failedThrough(): Timestamp | null {
-    return this.#failure?.through ?? null;
+    return this.#commits.failedThrough;
   }
 
   /** Resolves when everything submitted is committed. */
   async drain(): Promise<void> {
     await Promise.all([...this.#crossings].map((crossing) => crossing.ended));
-    this.#throwIfFailed();
+    this.#commits.throwIfFailed();
   }
 
   /** Rolls an open giant transaction back; waits for all others to end. */
@@ -324,7 +259,7 @@ export class OrderedApply {
       await (leader
         ? Promise.race([leader.runs.promise, unblocked])
         : unblocked);
-      this.#throwIfFailedBefore(crossing.index);
+      this.#commits.throwIfFailedBefore(crossing.index);
       const begun = leader?.transaction?.follow?.() ?? null;
       if (begun === null) {
         await unblocked;
@@ -332,8 +267,8 @@ export class OrderedApply {
       const followed = begun && { leader: leader!, transaction: begun };
       if (!(await this.#wentThroughBesideElders(crossing, elders, followed))) {
         await lastCommit;
-        this.#throwIfFailedBefore(crossing.index);
-        await this.#attempt(crossing, lastCommit);
+        this.#commits.throwIfFailedBefore(crossing.index);
+        await crossing.attempt({ lastCommit, followed: null, split: null });
       }
       this.#options.onCommitted(
         crossing.batch,
@@ -354,15 +289,13 @@ export class OrderedApply {
     const [eldest] = this.#crossings;
     const hasElders = this.#options.commitInOrder && eldest !== crossing;
     try {
-      this.#throwIfFailedBefore(crossing.index);
-      await this.#attempt(crossing, lastCommit, { followed, split });
+      this.#commits.throwIfFailedBefore(crossing.index);
+      await crossing.attempt({ lastCommit, followed, split });
       return true;
     } catch (error) {
-      const hasElderFailed =
-        this.#failure !== null && this.#failure.index < crossing.index;
       if (
         !hasElders ||
-        hasElderFailed ||
+        this.#commits.hasFailedBefore(crossing.index) ||
         crossing.state === 'committing' ||
         this.#signal.aborted ||
         isAbort(error)
@@ -380,75 +313,11 @@ export class OrderedApply {
   /** Batches that met once meet again: those that come take more care. */
   #gaveWay(error: ReplicatorError): void {
     if (error.code === 'E3007') {
-      this.#isSerial = true;
-      for (const wake of this.#turns) {
-        wake();
-      }
+      this.#commits.becomeSerial();
     } else if (mayBeMeeting(error)) {
       this.#grain = 'coarse';
     }
     this.#options.onGaveWay?.(error);
-  }
-
-  /** One transaction, committed or undone. */
-  async #attempt(
-    crossing: Crossing,
-    lastCommit: Promise<void>,
-    {
-      followed,
-      split,
-    }: { readonly followed: Followed | null } & Pick<Elders, 'split'> = {
-      followed: null,
-      split: null,
-    },
-  ): Promise<void> {
-    const { batch } = crossing;
-    try {
-      crossing.state = 'beginning';
-      await using transaction =
-        followed?.transaction ??
-        (await this.#options.target.begin(this.#signal));
-      crossing.state = 'open';
-      crossing.transaction = transaction;
-      crossing.runs.resolve(followed?.leader.ended);
-      this.#tellOpen();
-      await this.#apply(split?.free ?? batch.tables, transaction);
-      if (this.#options.commitInOrder) {
-        await this.#turn(crossing, transaction, lastCommit);
-      }
-      if (split) {
-        await this.#apply(split.shared, transaction);
-      }
-      const mayCommit = this.#options.mayCommit?.(batch);
-      if (mayCommit) {
-        await keptAliveUntil(mayCommit, transaction, this.#signal);
-      }
-      crossing.state = 'committing';
-      const committed = transaction.commit(
-        this.#options.markFor(batch.through),
-      );
-      this.#options.onWritten?.(batch);
-      await committed;
-      crossing.hasCommitted = true;
-    } finally {
-      crossing.transaction = null;
-      if (crossing.state !== 'committing') {
-        crossing.state = 'waiting';
-        this.#tellOpen();
-      }
-    }
-  }
-
-  async #apply(
-    tables: Batch['tables'],
-    transaction: TargetTransaction,
-  ): Promise<void> {
-    await this.#options.applier.apply(
-      tablesInShape(tables, this.#options.shape),
-      transaction,
-      this.#signal,
-      this.#options.order,
-    );
   }
 
   #tellOpen(): void {
@@ -459,76 +328,9 @@ export class OrderedApply {
     this.#options.onOpenTransactions(count);
   }
 
-  /**
-   * Resolves when every elder has committed. Once one has met an elder (E3007)
-   * all who wait give way: whatever they hold, the elders may want it too.
-   */
-  async #turn(
-    crossing: Crossing,
-    transaction: TargetTransaction,
-    lastCommit: Promise<void>,
-  ): Promise<void> {
-    const news = Promise.withResolvers<void>();
-    let isOver = false;
-    void lastCommit.then(() => {
-      isOver = true;
-      news.resolve();
-    });
-    this.#turns.add(news.resolve);
-    using alive = keptAlive(transaction);
-    try {
-      let eldest: Crossing | undefined;
-      let sinceMs = 0;
-      for (;;) {
-        await orNullAfterMs(news.promise, stallMs);
-        this.#throwIfFailedBefore(crossing.index);
-        alive.throwIfLost();
-        if (isOver) {
-          return;
-        }
-        const [oldest] = this.#crossings;
-        if (oldest !== eldest) {
-          eldest = oldest;
-          sinceMs = performance.now() - stallMs;
-        }
-        const waits = this.#isSerial || (eldest && (await this.#waits(eldest)));
-        const stalledMs = performance.now() - sinceMs;
-        if (waits || (waits === null && stalledMs >= unexplainedStallMs)) {
-          throw eldest?.state === 'beginning'
-            ? new ReplicatorError('E3007', {
-                detail:
-                  'younger transactions hold all connections of the target, and the eldest waits for one',
-                remedy:
-                  'nothing is lost: for some minutes they are applied one after the other; if it comes again, raise --targetMaxPoolSize or lower --parallelism',
-              })
-            : new ReplicatorError('E3007');
-        }
-      }
-    } finally {
-      this.#turns.delete(news.resolve);
-    }
-  }
-
-  /** Whether an elder waits for what younger ones may hold; null: nobody knows. */
-  async #waits({ state, transaction }: Crossing): Promise<boolean | null> {
-    if (
-      state === 'beginning' &&
-      this.#options.target.poolCounts().waiting > 0
-    ) {
-      return null;
-    }
-    return transaction
-      ? await orNullAfterMs(transaction.waitsForLock(), unexplainedStallMs)
-      : false;
-  }
-
-  /** Elders of what failed still commit; of several failures the eldest counts. */
   #fail(error: unknown, index: number, through: Timestamp): void {
-    if (
-      this.#options.commitInOrder &&
-      (this.#failure === null || index < this.#failure.index)
-    ) {
-      this.#failure = { error, index, through };
+    if (this.#options.commitInOrder) {
+      this.#commits.fail(error, index, through);
     }
   }
 
@@ -579,7 +381,7 @@ export class OrderedApply {
     return (
       behindCount >= mostBehind ||
       this.#crossings.size >=
-        (this.#isSerial ? 1 : this.#options.parallelism) ||
+        (this.#commits.isSerial ? 1 : this.#options.parallelism) ||
       (this.#crossings.size > 0 &&
         (heldLength > budgetLength || heldRows > budgetRows))
     );
@@ -594,16 +396,6 @@ export class OrderedApply {
       (elder) =>
         isAlone || elder.isAlone || elder.grain !== grain || holders.has(elder),
     );
-  }
-
-  #throwIfFailed(): void {
-    this.#throwIfFailedBefore(Number.POSITIVE_INFINITY);
-  }
-
-  #throwIfFailedBefore(index: number): void {
-    if (this.#failure && this.#failure.index < index) {
-      throw this.#failure.error;
-    }
   }
 }
 
