@@ -299,7 +299,10 @@ async function createSource(
   name: string,
 ): Promise<SlotDatabase> {
   const admin = await openSession(server.url());
-  await admin.sql(`create database ${name} template template0`);
+  const [row] = await admin.rows('show server_version_num');
+  // Of the two ways the quicker one, and the one that writes less WAL.
+  const strategy = Number(row![0]) >= 15_00_00 ? 'strategy file_copy' : '';
+  await admin.sql(`create database ${name} template template0 ${strategy}`);
   await admin.end();
   const url = server.url(name);
   const session = await openSession(url);

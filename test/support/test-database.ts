@@ -6,6 +6,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Provided by postgres-setup.ts: the shared server of the run. */
     readonly postgresUrl: string;
+    /** What `create database` says behind the name. */
+    readonly postgresTemplate: string;
   }
 }
 
@@ -23,7 +25,10 @@ export interface TestDatabase extends AsyncDisposable {
 export async function testDatabase(): Promise<TestDatabase> {
   const serverUrl = inject('postgresUrl');
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await administer(serverUrl, `create database ${name} template template0`);
+  await administer(
+    serverUrl,
+    `create database ${name} ${inject('postgresTemplate')}`,
+  );
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const pool = new pg.Pool({
