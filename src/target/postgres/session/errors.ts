@@ -100,6 +100,9 @@ export function targetFailure(
   }
   const code = (error as Error & { code?: string }).code;
   if (isServerError(error)) {
+    if (isCascadeRefusal(error)) {
+      return cascadeFailure(error);
+    }
     const serverCode = isGeometryRefusal(error)
       ? 'E4006'
       : sqlStateCode(error.code);
@@ -145,6 +148,37 @@ export function isServerError(error: unknown): error is Error & ServerError {
 /** PostGIS says of any text it cannot read that it is an internal error. */
 function isGeometryRefusal({ code, file }: ServerError): boolean {
   return code === 'XX000' && file?.endsWith('lwgeom_pg.c') === true;
+}
+
+/**
+ * A foreign key's action was refused at the child: no fault of the row that was
+ * written. PostgreSQL carries it out by a statement of its own, which is all
+ * the context there is; of a trigger there would be its function as well.
+ */
+function isCascadeRefusal({ code, where }: ServerError): boolean {
+  return (
+    sqlStateCode(code) === 'E4005' &&
+    where !== undefined &&
+    /^[^\n]*\b(UPDATE|DELETE FROM) ONLY [^\n]*$/.test(where)
+  );
+}
+
+function cascadeFailure({
+  code,
+  table,
+  column,
+  constraint,
+}: ServerError): ReplicatorError {
+  const place = [
+    table && `table ${table}`,
+    column && `column ${column}`,
+    constraint && `constraint ${constraint}`,
+  ].filter(Boolean);
+  return new ReplicatorError('E4004', {
+    detail: `a foreign key carries the change on to rows that may not have it (${[`SQLSTATE ${code}`, ...place].join(', ')})`,
+    remedy:
+      'let the foreign keys from that table at the target take no action and be deferrable, or its column be null, until this has been applied',
+  });
 }
 
 function connectFailure(

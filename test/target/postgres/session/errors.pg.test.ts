@@ -122,6 +122,45 @@ describe('failures of PostgreSQL', () => {
     expect(failure.code).toBe('E4005');
   });
 
+  test('what a foreign key carries on to a child that may not have it is no fault of the row', async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(`
+      create table parent (id int8 primary key, name text unique);
+      create table child (
+        id int8 primary key,
+        name text not null check (name > 'b')
+          references parent (name) on update cascade
+      );
+      insert into parent values (1, 'one');
+      insert into child values (1, 'one')`);
+    for (const [name, word] of [
+      ['null', 'SQLSTATE 23502, table child, column name'],
+      ['"a"', 'SQLSTATE 23514, table child, constraint child_name_check'],
+    ] as const) {
+      const failure = await failureOf(
+        applyTo(fixture, { parent: [row(1, [1], { id: '1', name })] }),
+      );
+      expect(failure.code).toBe('E4004');
+      expect(failure.message).toContain(word);
+    }
+  });
+
+  test("what a row's trigger writes elsewhere, and may not, is a fault of the row", async () => {
+    await using fixture = await postgresFixture();
+    await fixture.sql(`
+      create table item (id int8 primary key, n int8);
+      create table log (n int8 not null);
+      insert into log values (1);
+      create function note() returns trigger language plpgsql as $$
+        begin update only log set n = new.n; return new; end $$;
+      create trigger note after insert on item
+        for each row execute function note()`);
+    const failure = await failureOf(
+      applyTo(fixture, { item: [row(1, [1], { id: '1', n: 'null' })] }),
+    );
+    expect(failure.code).toBe('E4005');
+  });
+
   test('two source keys that are one key here are a unique violation', async () => {
     await using fixture = await postgresFixture();
     await fixture.sql('create table amount (id numeric primary key, n int4)');
