@@ -1,6 +1,7 @@
 /** A wire that fails between the pipelines and a real target. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ReplicatorError } from '../../src/failure/failure.ts';
+import type { DeadLetterBox } from '../../src/target/dead-letters.ts';
 import type { Target, TargetTransaction } from '../../src/target/target.ts';
 import type { Random } from '../../src/workload/random.ts';
 
@@ -23,15 +24,30 @@ const fallibleCalls: readonly (keyof Target)[] = [
   'checkpoint',
 ];
 
+/** All that writes: what was called first is sent first, however long it is held back. */
 const fallibleSteps: readonly (keyof TargetTransaction)[] = [
   'upsert',
+  'update',
   'vacateUniqueKeys',
   'delete',
+  'deleteUnreferred',
   'moveKeys',
   'insert',
   'deleteEqual',
   'truncate',
+  'checkConstraints',
+  'keepAlive',
   'commit',
+];
+
+const fallibleLetters: readonly (keyof DeadLetterBox)[] = [
+  'add',
+  'lockKeys',
+  'supersedeTable',
+  'supersede',
+  'take',
+  'remove',
+  'explain',
 ];
 
 /**
@@ -73,7 +89,11 @@ function faultyTransaction(
     before = turn.catch(() => {});
     return turn;
   };
-  return intercepted(transaction, fallibleSteps, inOrder);
+  const letters: TargetTransaction['deadLetters'] = (...names) =>
+    intercepted(transaction.deadLetters(...names), fallibleLetters, inOrder);
+  return intercepted(transaction, fallibleSteps, inOrder, {
+    deadLetters: letters,
+  });
 }
 
 /** The same object, some of whose methods are run by another hand. */
@@ -81,9 +101,13 @@ function intercepted<T extends object>(
   object: T,
   names: readonly (keyof T)[],
   run: (work: () => Promise<unknown>) => Promise<unknown>,
+  others: Partial<T> = {},
 ): T {
   return new Proxy(object, {
     get(real, name) {
+      if (name in others) {
+        return others[name as keyof T];
+      }
       const value: unknown = Reflect.get(real, name, real);
       if (typeof value !== 'function') {
         return value;
