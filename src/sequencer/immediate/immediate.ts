@@ -1,6 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import { backoffMs } from '../../failure/backoff.ts';
 import {
   asReplicatorError,
   isAbort,
@@ -24,7 +21,7 @@ import { AppliedWatermark } from '../applied-watermark.ts';
 import { DeadLetterDesk } from '../dead-letter/desk.ts';
 import { takeRowsApart } from '../dead-letter/lone-rows.ts';
 import { rekeyedTables } from '../ahead/free-tables.ts';
-import { recoverImmediate } from './recovery.ts';
+import { isFencedOff, recoverUntilDone } from './recovery.ts';
 import { decodedTables, joinedBatch } from '../reading/batch-tables.ts';
 import {
   gatherMs,
@@ -34,7 +31,6 @@ import {
 } from './waiting-requests.ts';
 import { alignKeys } from '../reading/key-alignment.ts';
 import { nameInShape } from '../reading/shape-names.ts';
-import { lastMode, noteMode } from '../mode-memo.ts';
 import { OrderedApply } from '../ordering/ordered-apply.ts';
 import type { ClaimedWatermark, SequencerContext } from '../sequencer.ts';
 import { VersionGuard } from '../version-guard.ts';
@@ -153,7 +149,7 @@ export class ImmediateSequencer {
   /** Runs until stopped or aborted. */
   async run(signal: AbortSignal): Promise<void> {
     try {
-      await this.#recoverUntilDone(signal);
+      await this.#recover(signal);
       await this.#serve(signal);
     } catch (error) {
       if (!signal.aborted && !isAbort(error)) {
@@ -434,12 +430,17 @@ export class ImmediateSequencer {
     }
     if (failure.code !== 'E3005') {
       this.#failureCount += 1;
-      this.#context.observer.attemptFailed(
-        failure,
-        this.#failureCount,
-        this.#failureCount > this.#context.options.maxRetries,
-      );
+      this.#attemptFailed(failure);
     }
+  }
+
+  #attemptFailed(failure: ReplicatorError): void {
+    const { observer, options } = this.#context;
+    observer.attemptFailed(
+      failure,
+      this.#failureCount,
+      this.#failureCount > options.maxRetries,
+    );
   }
 
   /** What was resolved while this was not ready; the next one says it too. */
@@ -449,58 +450,27 @@ export class ImmediateSequencer {
     await this.resolve(resolved);
   }
 
-  async #recoverUntilDone(signal: AbortSignal): Promise<void> {
-    for (
-      let attempt = 1;
-      !this.#isReady && !this.#stop.signal.aborted;
-      attempt += 1
-    ) {
-      try {
-        const { store, schema } = this.#context;
-        const strict = (await lastMode(store, schema)) !== 'immediate';
-        if (strict) {
-          // From the first row on the target may be ahead of the watermark.
-          await noteMode(store, schema, 'recovering');
-        }
-        await this.#desk.load(signal);
-        const through = await recoverImmediate(
-          this.#context,
-          { guard: this.#guard, desk: this.#desk },
-          this.applied,
-          { strict, mark: () => this.#mark() },
-          signal,
-        );
-        await this.#applied.advanceTo(through);
-        await noteMode(store, schema, 'immediate');
-        this.#guard.forgetThrough(through);
-        this.#ready.resolve();
-        this.#isReady = true;
-        this.#succeeded();
-        await this.#resolveUnheard().catch(() => {});
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof ReplicatorError && isFencedOff(error)) {
-          throw error;
-        }
-        const { options, observer } = this.#context;
-        this.#failureCount = attempt;
-        observer.attemptFailed(
-          asReplicatorError(error),
-          attempt,
-          attempt > options.maxRetries,
-        );
-        await sleep(backoffMs(attempt, options.backoff), undefined, {
-          signal: AbortSignal.any([signal, this.#stop.signal]),
-        }).catch(() => {});
-        await this.#context.refreshShape().catch(() => {});
-      }
+  async #recover(signal: AbortSignal): Promise<void> {
+    const isDone = await recoverUntilDone(
+      this.#context,
+      { guard: this.#guard, desk: this.#desk, applied: this.#applied },
+      {
+        mark: () => this.#mark(),
+        stop: this.#stop.signal,
+        failed: (failure, attempt) => {
+          this.#failureCount = attempt;
+          this.#attemptFailed(failure);
+        },
+      },
+      signal,
+    );
+    if (isDone) {
+      this.#isReady = true;
+      this.#ready.resolve();
+      this.#succeeded();
+      await this.#resolveUnheard().catch(() => {});
     }
   }
-}
-
-/** What was read here of staging and target is not how they are any more. */
-function isFencedOff({ code }: ReplicatorError): boolean {
-  return code === 'E4009' || code === 'E4017';
 }
 
 /** Those that make older versions of their rows needless. */

@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { backoffMs } from '../../failure/backoff.ts';
 import {
   asReplicatorError,
   type ReplicatorError,
@@ -12,6 +15,7 @@ import { maxTimestamp, type Timestamp } from '../../mutation/timestamp.ts';
 import { createApplier } from '../../target/applier.ts';
 import { anySparse } from '../../target/row-shape.ts';
 import type { CommitMark, SchemaShape } from '../../target/target.ts';
+import type { AppliedWatermark } from '../applied-watermark.ts';
 import {
   decodedTables,
   joinedBatch,
@@ -19,6 +23,7 @@ import {
 } from '../reading/batch-tables.ts';
 import type { DeadLetterDesk } from '../dead-letter/desk.ts';
 import { takeRowsApart } from '../dead-letter/lone-rows.ts';
+import { lastMode, noteMode } from '../mode-memo.ts';
 import { readBatches } from '../reading/read-batches.ts';
 import type { SequencerContext } from '../sequencer.ts';
 import type { VersionGuard } from '../version-guard.ts';
@@ -26,6 +31,16 @@ import type { VersionGuard } from '../version-guard.ts';
 export interface RecoveryMemory {
   readonly guard: VersionGuard;
   readonly desk: DeadLetterDesk;
+  readonly applied: AppliedWatermark;
+}
+
+export interface RecoveryOptions {
+  /** What every commit is tied to. */
+  readonly mark: () => CommitMark | null;
+  /** Ends it before another attempt. */
+  readonly stop: AbortSignal;
+  /** Called after each attempt that failed, before the next one. */
+  readonly failed: (failure: ReplicatorError, attempt: number) => void;
 }
 
 /** Rows that were refused, by table and code of the failure. */
@@ -36,7 +51,7 @@ type LeftOut = Map<
 
 type Recovering = RecoveryMemory & { readonly leftOut: LeftOut };
 
-export interface RecoveryOptions {
+interface AttemptOptions extends Pick<RecoveryOptions, 'mark'> {
   /**
    * True when every staged row may have been acknowledged already, as after
    * consistent mode: then a row that cannot be applied stops the recovery.
@@ -44,26 +59,79 @@ export interface RecoveryOptions {
    * refused now was refused before, and its sender has it still.
    */
   readonly strict: boolean;
-  /** What every commit is tied to. */
-  readonly mark: () => CommitMark | null;
 }
 
 /**
  * The start of immediate mode: brings the target to what is staged beyond the
- * watermark, and fills the guard. Resolves to how far the watermark may move.
+ * watermark, fills the guard, and moves the watermark. Tries until it is done;
+ * false where it was stopped before.
+ */
+export async function recoverUntilDone(
+  context: SequencerContext,
+  memory: RecoveryMemory,
+  { mark, stop, failed }: RecoveryOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let attempt = 1; !stop.aborted; attempt += 1) {
+    try {
+      await recover(context, memory, mark, signal);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = asReplicatorError(error);
+      if (isFencedOff(failure)) {
+        throw error;
+      }
+      failed(failure, attempt);
+      await sleep(backoffMs(attempt, context.options.backoff), undefined, {
+        signal: AbortSignal.any([signal, stop]),
+      }).catch(() => {});
+      await context.refreshShape().catch(() => {});
+    }
+  }
+  return false;
+}
+
+/** What was read here of staging and target is not how they are any more. */
+export function isFencedOff({ code }: ReplicatorError): boolean {
+  return code === 'E4009' || code === 'E4017';
+}
+
+async function recover(
+  context: SequencerContext,
+  memory: RecoveryMemory,
+  mark: RecoveryOptions['mark'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, schema } = context;
+  const { guard, desk, applied } = memory;
+  const strict = (await lastMode(store, schema)) !== 'immediate';
+  if (strict) {
+    // From the first row on the target may be ahead of the watermark.
+    await noteMode(store, schema, 'recovering');
+  }
+  await desk.load(signal);
+  const through = await applyStaged(context, memory, { strict, mark }, signal);
+  await applied.advanceTo(through);
+  await noteMode(store, schema, 'immediate');
+  guard.forgetThrough(through);
+}
+
+/**
+ * Resolves to how far the watermark may move.
  *
  * Rows come in time order. A version is left out when a later one of its row
  * is staged too, for that one may be at the target already, and nothing must
  * bring the older one back. In tables with sparse rows all versions come: the
  * later one does not carry what the older one does.
  */
-export async function recoverImmediate(
+async function applyStaged(
   context: SequencerContext,
   memory: RecoveryMemory,
-  applied: Timestamp,
-  options: RecoveryOptions,
+  options: AttemptOptions,
   signal: AbortSignal,
 ): Promise<Timestamp> {
+  const applied = memory.applied.value;
   // Read before the rows: what it covers is durable, hence among them.
   const { resolved } = await context.store.checkpoint(context.schema, signal);
   const { guard } = memory;
@@ -138,7 +206,7 @@ async function applyBatch(
   context: SequencerContext,
   memory: Recovering,
   tables: readonly TableMutations[],
-  { strict, mark }: RecoveryOptions,
+  { strict, mark }: AttemptOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const marked = { ...context, mark };
