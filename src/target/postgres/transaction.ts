@@ -2,7 +2,7 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import type { Loan } from '../connections/connection-pool.ts';
 import { HeldCalls } from '../connections/held-calls.ts';
-import { type ColumnarRows, columnarRows } from '../values/column-texts.ts';
+import { columnarRows } from '../values/column-texts.ts';
 import type {
   KeyMoves,
   KeyRows,
@@ -19,12 +19,10 @@ import {
 import type { DeadLetterBox } from '../dead-letters.ts';
 import type { SchemaName } from '../../mutation/schema-name.ts';
 import type { ValuePolicies } from '../value-policy.ts';
-import { placedFailure } from './values/placed-failure.ts';
 import { passesKeys } from '../apply/passed-keys.ts';
 import { requireColumns } from '../values/require-columns.ts';
 import { requireKey } from '../require-key.ts';
 import { cancelOnAbort, orAbort } from '../connections/cancel.ts';
-import { Turn } from '../connections/turn.ts';
 import { deadLetterDialect } from './statements/dead-letter-statements.ts';
 import type { PostgresConnection } from './session/driver.ts';
 import {
@@ -38,7 +36,6 @@ import {
   deleteEqualStatement,
   insertStatement,
 } from './statements/keyless-statements.ts';
-import { type BoundParameters, rowParameters } from './values/parameters.ts';
 import { parkingRules } from './statements/parking.ts';
 import {
   deleteStatement,
@@ -52,19 +49,8 @@ import {
   unlessFollowed,
 } from './statements/table-statements.ts';
 import { sendMark, whyNotHeld } from './commit-mark.ts';
-import { GuessedWrites, mayJoin } from './guessed-writes.ts';
-import {
-  type InsertGuess,
-  insertGuess,
-  sampledKeys,
-} from './statements/insert-guess.ts';
-import { type PlannedStatement, upsertPlan } from './statements/upsert-plan.ts';
+import { StatementSender } from './statement-sender.ts';
 import { textValues } from '../row-values.ts';
-
-/** A chain of values may be as long; a longer one is refused. */
-const maxRounds = 1_000;
-/** Each leaves a subtransaction behind; of more than 64 the server loses track. */
-const mostGuesses = 50;
 
 export interface PostgresTransactionOptions {
   /** Whether the server process waits for a lock. */
@@ -77,9 +63,6 @@ export class PostgresTransaction implements TargetTransaction {
   readonly #loan: Loan<PostgresConnection>;
   readonly #options: PostgresTransactionOptions;
   readonly #connection: PostgresConnection;
-  readonly #isBlocked: (processId: number) => Promise<boolean>;
-  readonly #policies: ValuePolicies;
-  readonly #signal: AbortSignal | undefined;
   readonly #watch: Disposable;
   #state: 'open' | 'committing' | 'committed' | 'ended' = 'open';
   /** The one before it on the connection, until that has ended. */
@@ -88,11 +71,7 @@ export class PostgresTransaction implements TargetTransaction {
   #follower: PostgresTransaction | null = null;
   /** Held until the commit of the one before has been sent. */
   readonly #calls: HeldCalls;
-  /** Of a statement that is run again and again, or of guesses that end. */
-  readonly #turn = new Turn();
-  /** Of rows that may be new; behind them only upserts go without a wait. */
-  #guessed: GuessedWrites | null = null;
-  #guessCount = 0;
+  readonly #sender: StatementSender;
   /** The first failure: what follows it only hears "transaction is aborted". */
   #failure: Error | null = null;
   /** That is all it says: the answer that came first is still on its way to us. */
@@ -103,16 +82,23 @@ export class PostgresTransaction implements TargetTransaction {
     options: PostgresTransactionOptions,
     leader: PostgresTransaction | null = null,
   ) {
-    const { isBlocked, policies, signal } = options;
+    const { connection } = loan;
+    const { policies, signal } = options;
+    const calls = new HeldCalls({ isHeld: leader !== null });
     this.#loan = loan;
     this.#options = options;
+    this.#connection = connection;
     this.#leader = leader;
-    this.#calls = new HeldCalls({ isHeld: leader !== null });
-    this.#isBlocked = isBlocked;
-    this.#policies = policies;
-    this.#connection = loan.connection;
-    this.#signal = signal;
-    this.#watch = cancelOnAbort(loan.connection, signal);
+    this.#calls = calls;
+    this.#sender = new StatementSender({
+      connection,
+      calls,
+      policies,
+      signal,
+      throwIfOver: () => this.#throwIfOver(),
+      fail: (error) => this.#fail(error, 'statement'),
+    });
+    this.#watch = cancelOnAbort(connection, signal);
     // Not awaited: it travels with the first statement. Constraints that can
     // wait for the commit do, so that the order of statements is free.
     this.#calls
@@ -139,67 +125,21 @@ export class PostgresTransaction implements TargetTransaction {
     return null;
   }
 
-  async upsert(rows: ShapeRows): Promise<void> {
-    const guess = insertGuess(rows);
-    await this.#inTurn(
-      () => this.#upsert(rows, guess),
-      () => mayJoin(rows, guess),
-    );
-  }
-
-  async #upsert(rows: ShapeRows, guess: InsertGuess | null): Promise<void> {
-    if (guess?.isLikely && (this.#guessed || this.#guessCount < mostGuesses)) {
-      await this.#writtenBehindSavepoint(rows, guess);
-      return;
-    }
-    const looks = guess?.wantsLook() ? guess : null;
-    const look = looks && this.#look(rows, looks);
-    await (this.#guessed
-      ? this.#writtenBehindSavepoint(rows, null)
-      : this.#write(rows, () => upsertPlan(rows)));
-    if (look) {
-      const foundCount = await look;
-      // Only now: an insert must not pass where an upsert is refused.
-      if (foundCount !== null) {
-        looks.looked(foundCount);
-      }
-    }
-  }
-
-  /**
-   * How many of the sampled keys are there; null where nobody can say. A failure
-   * is that of the transaction: who writes next hears of it.
-   */
-  async #look(rows: ShapeRows, guess: InsertGuess): Promise<number | null> {
-    const guessed = this.#guessed;
-    try {
-      const sampled = sampledKeys(rows);
-      const keys = rowParameters(sampled, this.#policies);
-      const answer = this.#calls.make(() =>
-        this.#connection.execute(guess.lookText, keys),
-      );
-      guessed?.add({ rows: sampled, answer, guess: null, upsert: null });
-      const [found] = (await answer).rows as { n: string }[];
-      return Number(found!.n);
-    } catch (error) {
-      if (!guessed) {
-        this.#fail(error, 'statement');
-      }
-      return null;
-    }
+  upsert(rows: ShapeRows): Promise<void> {
+    return this.#sender.upsert(rows);
   }
 
   readonly parking = parkingRules;
 
   async update(rows: ShapeRows): Promise<void> {
-    await this.#written(rows, () => {
+    await this.#sender.write(rows, () => {
       requireKey(rows.table);
       return [{ text: updateStatement(rows.table, rows.columns) }];
     });
   }
 
   async delete(keys: KeyRows): Promise<void> {
-    await this.#written(columnarRows(keys), () => {
+    await this.#sender.write(columnarRows(keys), () => {
       requireKey(keys.table);
       return [{ text: deleteStatement(keys.table) }];
     });
@@ -209,7 +149,7 @@ export class PostgresTransaction implements TargetTransaction {
     keys: KeyRows,
     references: readonly TableReference[],
   ): Promise<void> {
-    await this.#written(columnarRows(keys), () => {
+    await this.#sender.write(columnarRows(keys), () => {
       requireKey(keys.table);
       return [{ text: deleteUnreferredStatement(keys.table, references) }];
     });
@@ -219,21 +159,21 @@ export class PostgresTransaction implements TargetTransaction {
     const { table, from, to, rowCount } = moves;
     const columns = [...table.primaryKey, ...table.primaryKey];
     const values = textValues([...from, ...to], rowCount);
-    await this.#written({ table, columns, values, rowCount }, () => {
+    await this.#sender.write({ table, columns, values, rowCount }, () => {
       requireKey(table);
       return movePlan(table, { passesKeys: passesKeys(moves) });
     });
   }
 
   async insert(rows: ShapeRows): Promise<void> {
-    await this.#written(rows, () => {
+    await this.#sender.write(rows, () => {
       requireColumns(rows);
       return [{ text: insertStatement(rows.table, rows.columns) }];
     });
   }
 
   async deleteEqual(rows: ShapeRows): Promise<void> {
-    await this.#written(rows, () => {
+    await this.#sender.write(rows, () => {
       requireColumns(rows);
       return [{ text: deleteEqualStatement(rows.table, rows.columns) }];
     });
@@ -243,11 +183,12 @@ export class PostgresTransaction implements TargetTransaction {
     tables: readonly TableShape[],
     restartIdentity: boolean,
   ): Promise<void> {
-    await this.#query(truncateStatement(tables, restartIdentity));
+    await this.#sender.query(truncateStatement(tables, restartIdentity));
   }
 
   deadLetters(schema: SchemaName, tableName: string): DeadLetterBox {
-    const run: RunStatement = ({ text, values }) => this.#query(text, values);
+    const run: RunStatement = ({ text, values }) =>
+      this.#sender.query(text, values);
     return new TransactionDeadLetters(
       { dialect: deadLetterDialect, schema, tableName },
       run,
@@ -255,15 +196,15 @@ export class PostgresTransaction implements TargetTransaction {
   }
 
   async checkConstraints(): Promise<void> {
-    await this.#query('set constraints all immediate');
+    await this.#sender.query('set constraints all immediate');
   }
 
   async keepAlive(): Promise<void> {
-    await this.#query('select 1');
+    await this.#sender.query('select 1');
   }
 
   waitsForLock(): Promise<boolean> {
-    return this.#isBlocked(this.#connection.processId);
+    return this.#options.isBlocked(this.#connection.processId);
   }
 
   async vacateUniqueKeys(keys: KeyRows): Promise<boolean> {
@@ -273,12 +214,12 @@ export class PostgresTransaction implements TargetTransaction {
       return false;
     }
     const text = `${statement}\n${unlessFollowed(keys.table)}`;
-    await this.#written(columnarRows(keys), () => [{ text }]);
+    await this.#sender.write(columnarRows(keys), () => [{ text }]);
     return true;
   }
 
   commit(mark: CommitMark | null): Promise<void> {
-    return this.#inTurn(() => this.#commit(mark));
+    return this.#sender.inTurn(() => this.#commit(mark));
   }
 
   async #commit(mark: CommitMark | null): Promise<void> {
@@ -381,179 +322,8 @@ export class PostgresTransaction implements TargetTransaction {
     }
   }
 
-  /** A statement that is not kept prepared. */
-  async #query(
-    text: string,
-    values?: readonly string[],
-  ): Promise<Record<string, string | null>[]> {
-    const { rows } = await this.#inTurn(async () => {
-      try {
-        return await this.#ask(text, values);
-      } catch (error) {
-        throw this.#fail(error, 'statement');
-      }
-    });
-    return rows;
-  }
-
-  #ask(
-    text: string,
-    values?: readonly string[],
-  ): Promise<{ readonly rows: Record<string, string | null>[] }> {
-    return this.#calls.make(() => this.#connection.query(text, values));
-  }
-
-  #written(
-    rows: ColumnarRows,
-    plan: () => readonly PlannedStatement[],
-  ): Promise<void> {
-    return this.#inTurn(() => this.#write(rows, plan));
-  }
-
-  /** A value that cannot be written fails the transaction as the server would. */
-  async #write(
-    rows: ColumnarRows,
-    plan: () => readonly PlannedStatement[],
-  ): Promise<void> {
-    try {
-      await Promise.all(await this.#send(rows, plan()));
-    } catch (error) {
-      throw this.#fail(error, 'statement');
-    }
-  }
-
-  /** Resolves when the statements are on their way, or in line. */
-  async #send(
-    rows: ColumnarRows,
-    statements: readonly PlannedStatement[],
-  ): Promise<Promise<unknown>[]> {
-    const parameters = this.#parametersOf(rows);
-    const run = async ({ text, refusal }: PlannedStatement) => {
-      try {
-        return await this.#calls.make(() =>
-          this.#connection.execute(text, parameters),
-        );
-      } catch (error) {
-        const isRefusal =
-          refusal && isServerError(error) && error.code === '22012';
-        throw isRefusal ? refusal() : placedFailure(error, rows, this.#signal);
-      }
-    };
-    const [repeated] = statements.filter(({ repeats }) => repeats);
-    const others = statements.filter(({ repeats }) => !repeats);
-    const sent = repeated
-      ? await this.#behindRepeated(
-          () => run(repeated),
-          () => others.map(run),
-        )
-      : others.map(run);
-    this.#letGoOf(parameters);
-    return sent;
-  }
-
-  #parametersOf(rows: ColumnarRows): BoundParameters {
-    const parameters = rowParameters(rows, this.#policies);
-    rows.values.release();
-    return parameters;
-  }
-
-  #letGoOf(parameters: BoundParameters): void {
-    this.#calls.behind(() => parameters.release());
-  }
-
-  #behindRepeated<T>(
-    repeated: () => Promise<{ readonly rowCount: number | null }>,
-    others: () => T,
-  ): Promise<T> {
-    return this.#turn.take(async () => {
-      for (let round = 0; round < maxRounds; round += 1) {
-        // Behind a rollback it would be a transaction of its own.
-        this.#throwIfOver();
-        if (((await repeated()).rowCount ?? 0) === 0) {
-          break;
-        }
-      }
-      this.#throwIfOver();
-      return others();
-    });
-  }
-
-  /** What may not join the guesses ends them first, and so does what comes when they are many. */
-  #inTurn<T>(
-    work: () => Promise<T>,
-    mayJoin: () => boolean = () => false,
-  ): Promise<T> {
-    return this.#turn.begin(
-      async () => {
-        this.#throwIfOver();
-        return await work();
-      },
-      () => {
-        const guessed = this.#guessed;
-        if (guessed && (guessed.isFull || !mayJoin())) {
-          this.#endGuesses(guessed).catch(() => {});
-        }
-      },
-    );
-  }
-
-  /** Without a guess as an upsert, which comes again too where others are refused. */
-  async #writtenBehindSavepoint(
-    rows: ShapeRows,
-    guess: InsertGuess | null,
-  ): Promise<void> {
-    try {
-      const text = guess?.insertText ?? upsertPlan(rows)[0]!.text;
-      const parameters = this.#parametersOf(rows);
-      const guessed = this.#guessed ?? this.#beginGuesses();
-      const answer = this.#calls.make(() =>
-        this.#connection.execute(text, parameters),
-      );
-      this.#letGoOf(parameters);
-      guessed.add({ rows, answer, guess, upsert: rows });
-      try {
-        await answer;
-      } catch {
-        await this.#endGuesses(guessed);
-      }
-    } catch (error) {
-      throw this.#fail(error, 'statement');
-    }
-  }
-
-  #beginGuesses(): GuessedWrites {
-    this.#guessCount += 1;
-    this.#guessed = new GuessedWrites({
-      ask: (text) => {
-        this.#throwIfOver();
-        return this.#ask(text);
-      },
-      again: (rows) => {
-        this.#throwIfOver();
-        return this.#send(rows, upsertPlan(rows));
-      },
-      placed: (error, rows) => placedFailure(error, rows, this.#signal),
-    });
-    return this.#guessed;
-  }
-
-  /** What comes meanwhile waits until all are written for good. */
-  #endGuesses(guessed: GuessedWrites): Promise<void> {
-    if (guessed === this.#guessed) {
-      this.#guessed = null;
-      guessed.end = this.#turn.take(async () => {
-        try {
-          await guessed.settle();
-        } catch (error) {
-          throw this.#fail(error, 'statement');
-        }
-      });
-    }
-    return guessed.end!;
-  }
-
   #throwIfOver(): void {
-    this.#signal?.throwIfAborted();
+    this.#options.signal?.throwIfAborted();
     if (this.#failure) {
       throw this.#failure;
     }
@@ -566,7 +336,10 @@ export class PostgresTransaction implements TargetTransaction {
 
   #fail(error: unknown, phase: Phase): Error {
     if (this.#failure === null || (this.#isEcho && !isEcho(error))) {
-      this.#failure = orAbort(targetFailure(error, phase), this.#signal);
+      this.#failure = orAbort(
+        targetFailure(error, phase),
+        this.#options.signal,
+      );
       this.#isEcho = isEcho(error);
     }
     return this.#failure;
