@@ -41,27 +41,10 @@ import {
   knownTable,
   shownName,
 } from './decode-context.ts';
-import {
-  declaredOrder,
-  keyText,
-  namedKey,
-  objectKey,
-  sourceKey,
-} from './row-key.ts';
-import {
-  mayBeUnstorable,
-  refuseUnstorable,
-  refuseUnstorableKey,
-} from './storable.ts';
+import { RequestKeys } from './request-keys.ts';
+import { namedKey } from './row-key.ts';
+import { mayBeUnstorable, refuseUnstorable } from './storable.ts';
 import { resolveTopic } from './topic.ts';
-
-/** A delete whose key columns cannot be ordered before all rows are seen. */
-interface UnorderedDelete {
-  readonly table: TableShape;
-  readonly mutations: Mutation[];
-  readonly index: number;
-  readonly source: readonly JsonText[];
-}
 
 export class RowDecoder {
   readonly #context: DecodeContext;
@@ -74,8 +57,8 @@ export class RowDecoder {
   readonly #maxRows: number;
   readonly #envelope = newEnvelope();
   readonly #scan = newRowScan();
+  readonly #keys: RequestKeys;
   readonly #tables = new Map<RowLayout, Mutation[]>();
-  readonly #unorderedDeletes: UnorderedDelete[] = [];
   #rowNumber = 0;
   /** Where a row stands from which others like it may be known. */
   #newRow: readonly [start: number, end: number] | null = null;
@@ -107,6 +90,12 @@ export class RowDecoder {
     this.#fixedTable = fixedTable;
     this.#layout = fixedTable ? rowLayout(fixedTable) : null;
     this.#isSuspect = mayBeUnstorable(request);
+    this.#keys = new RequestKeys(
+      context,
+      this.#envelope,
+      this.#scan,
+      this.#isSuspect,
+    );
     this.#knownRows =
       bytes === null
         ? null
@@ -183,11 +172,7 @@ export class RowDecoder {
   }
 
   finish(): DecodedRows {
-    for (const unordered of this.#unorderedDeletes) {
-      const { table, mutations, index, source } = unordered;
-      const key = this.#context.keyOrders.arrange(table, source);
-      mutations[index] = { ...mutations[index]!, key: keyText(key) };
-    }
+    this.#keys.arrangeLate();
     const tables: TableMutations[] = [];
     for (const [{ table, keyColumns }, mutations] of this.#tables) {
       tables.push({ table: table.name, keyColumns, mutations });
@@ -264,14 +249,6 @@ export class RowDecoder {
     );
   }
 
-  /**
-   * The columns that a CDC query selects make up the key by themselves: the
-   * key array may be longer, for a hash-sharded or regional table.
-   */
-  get #isQueryPath(): boolean {
-    return this.#context.table !== null;
-  }
-
   get #isQuery(): boolean {
     return this.#fixedTable !== undefined;
   }
@@ -286,7 +263,7 @@ export class RowDecoder {
     const { afterStart, afterEnd } = this.#envelope;
     const scan = this.#scan;
     const plainKey =
-      known !== null && this.#mayHavePlainKey(layout)
+      known !== null && this.#keys.mayBePlain(layout)
         ? known.plainKey(this.#envelope, scan)
         : null;
     const named = plainKey === null ? namedKey(scan, layout.table, text) : null;
@@ -298,7 +275,7 @@ export class RowDecoder {
       refuseUnstorable(layout, after, this.#context.takesNul);
     }
     const mutations = this.#mutationsFor(layout);
-    const key = plainKey ?? this.#key(text, layout, named);
+    const key = plainKey ?? this.#key(text, layout, named, mutations);
     mutations.push({ time, key, after, before });
     this.#rowCount += 1;
   }
@@ -322,7 +299,7 @@ export class RowDecoder {
       named = namedKey(this.#scan, layout.table, text);
     }
     const mutations = this.#mutationsFor(layout);
-    const key = this.#key(text, layout, named);
+    const key = this.#key(text, layout, named, mutations);
     mutations.push({ time, key, after: null, before });
     this.#rowCount += 1;
   }
@@ -336,71 +313,17 @@ export class RowDecoder {
     return this.#mutations;
   }
 
-  /** Nothing but the one column and the array need be looked at. */
-  #mayHavePlainKey({ table }: RowLayout): boolean {
-    return (
-      table.primaryKey.length === 1 &&
-      this.#envelope.sourceStart < 0 &&
-      !this.#isSuspect &&
-      !this.#isQueryPath
-    );
-  }
-
-  /** The canonical key, or '' for one that `finish` will put in order. */
-  #key(text: string, layout: RowLayout, byName: JsonText[] | null): JsonText {
-    const { table } = layout;
-    const { keyOrders } = this.#context;
-    const { keyStart, keyEnd, sourceStart } = this.#envelope;
-    let named = byName;
-    let source: JsonText[] | null = null;
-    if (keyStart >= 0 && !(named !== null && this.#isQueryPath)) {
-      const first = text.charCodeAt(keyStart);
-      const key = text.slice(keyStart, keyEnd) as JsonText;
-      if (first === 0x5b) {
-        source = sourceKey(table, key);
-      } else if (first === 0x7b) {
-        named = objectKey(this.#scan, layout, key, named);
-      } else if (first !== 0x6e || named === null) {
-        throw this.#keyMissing(layout);
-      }
-    }
-    const elements = named ?? source;
-    if (elements === null) {
+  #key(
+    text: string,
+    layout: RowLayout,
+    named: JsonText[] | null,
+    mutations: Mutation[],
+  ): JsonText {
+    const key = this.#keys.read(text, layout, named, mutations);
+    if (key === null) {
       throw this.#keyMissing(layout);
     }
-    if (this.#isSuspect) {
-      refuseUnstorableKey(table, keyText(elements), this.#context.takesNul);
-    }
-    if (source !== null && sourceStart >= 0 && !keyOrders.isProven(table)) {
-      this.#declareOrder(table, text);
-    }
-    if (named !== null) {
-      if (source !== null && !(named.length === 1 && named[0] === source[0])) {
-        keyOrders.observe(table, source, named);
-      }
-      return keyText(named);
-    }
-    if (keyOrders.isProven(table)) {
-      return keyText(keyOrders.arrange(table, elements));
-    }
-    this.#unorderedDeletes.push({
-      table,
-      mutations: this.#mutations,
-      index: this.#mutations.length,
-      source: elements,
-    });
-    return '' as JsonText;
-  }
-
-  #declareOrder(table: TableShape, text: string): void {
-    const { sourceStart } = this.#envelope;
-    const positions = declaredOrder(
-      table,
-      text.slice(sourceStart, skipValue(text, sourceStart)) as JsonText,
-    );
-    if (positions !== null) {
-      this.#context.keyOrders.declare(table, positions);
-    }
+    return key;
   }
 
   #rowTime(text: string): Timestamp {
