@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly replayIntervalMs: number;
   /** At the end: give up when nothing has moved for so long. */
   readonly catchUpTimeoutMs: number;
+  /** Between two calls of `onProgress`; by default a second. */
+  readonly progressIntervalMs?: number;
 }
 
 export interface WorkloadProgress {
@@ -71,7 +73,7 @@ export interface RunParts {
   readonly onProgress: (progress: WorkloadProgress) => void;
 }
 
-const progressIntervalMs = 1000;
+const defaultProgressIntervalMs = 1000;
 /** Bounds on memory while the daemon or the target is away. */
 const loggedRowsLimit = 300_000;
 /** In transactions: what the checker must be able to rebuild. */
@@ -107,7 +109,10 @@ export class WorkloadRun {
     if (signal.aborted) {
       stopWriting();
     }
-    const ticker = setInterval(() => this.#report(), progressIntervalMs);
+    const ticker = setInterval(
+      () => this.#report(),
+      this.#options.progressIntervalMs ?? defaultProgressIntervalMs,
+    );
     const sending = outlet.run(everything.signal).finally(stopWriting);
     const watching = watcher
       .run(this.#options.lookIntervalMs, everything.signal)

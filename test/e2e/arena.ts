@@ -187,6 +187,7 @@ export function startWorkload(
       resolvedIntervalMs: 100,
       retryMaxMs: 250,
       catchUpTimeoutMs: 45_000,
+      progressIntervalMs: 200,
       ...changes,
     }),
     (now) => {
@@ -228,7 +229,7 @@ export interface RunningWorkload {
   /** Of what the source writes; shown when a test fails. */
   readonly seed: number;
   readonly progress: WorkloadProgress | null;
-  /** The next of the reports that come once a second. */
+  /** The next of the reports that come five times a second. */
   nextProgress(): Promise<WorkloadProgress>;
   finish(): Promise<WorkloadReport>;
 }
