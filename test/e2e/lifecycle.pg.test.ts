@@ -31,7 +31,7 @@ test(
 );
 
 test('a second SIGTERM ends the daemon at once, and the next one finds everything', async () => {
-  await using server = await startPostgresServer();
+  await using server = await startPostgresServer({ fsync: false });
   await using arena = await Arena.open({ targetUrl: server.url() });
   await arena.start();
   const workload = arena.workload();
@@ -68,7 +68,7 @@ test('a second daemon on the same data directory is refused and the first goes o
 });
 
 test('a target that is down when the daemon starts anew delays rows but refuses none', async () => {
-  await using server = await startPostgresServer();
+  await using server = await startPostgresServer({ fsync: false });
   await using arena = await Arena.open({ targetUrl: server.url() });
   await arena.start();
   const workload = arena.workload({ tries: 0, replayIntervalMs: 0 });

@@ -28,7 +28,7 @@ test(
     await using source = await startSlotServer({
       settings: { wal_sender_timeout: `${senderTimeoutMs}ms` },
     });
-    await using server = await startPostgresServer();
+    await using server = await startPostgresServer({ fsync: false });
     await using house = await slotHouse({
       server: source,
       target: await targetOn(server),
@@ -67,7 +67,7 @@ test(
     await using source = await startSlotServer({
       settings: { wal_sender_timeout: `${senderTimeoutMs}ms` },
     });
-    await using server = await startPostgresServer();
+    await using server = await startPostgresServer({ fsync: false });
     await using house = await slotHouse({
       server: source,
       target: await targetOn(server),
@@ -143,7 +143,7 @@ test(
   { timeout: timeoutMs },
   async () => {
     await using source = await startSlotServer();
-    await using staging = await startPostgresServer();
+    await using staging = await startPostgresServer({ fsync: false });
     await using house = await slotHouse({
       server: source,
       setup: checkerSetup,
@@ -167,7 +167,7 @@ test(
   { timeout: timeoutMs },
   async () => {
     await using source = await startSlotServer();
-    await using server = await startPostgresServer();
+    await using server = await startPostgresServer({ fsync: false });
     await using house = await slotHouse({
       server: source,
       target: await targetOn(server),

@@ -39,7 +39,7 @@ test.for(['target', 'staging'] as const)(
   'the %s of a slot suffers deaths, silences and lost answers: nothing is lost, applied twice or torn, and the source is read on',
   { timeout: timeoutMs },
   async (place) => {
-    await using server = await startPostgresServer();
+    await using server = await startPostgresServer({ fsync: false });
     await using proxy = await startFaultProxy(server);
     await using house = await slotHouse({
       server: source,

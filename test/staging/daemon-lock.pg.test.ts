@@ -155,7 +155,7 @@ test('a session that is cut is locked again, and ends with the store', async () 
 });
 
 test('a store whose server is gone can be closed', async () => {
-  await using server = await startPostgresServer();
+  await using server = await startPostgresServer({ fsync: false });
   const store = await open({ url: server.url(), schema: 'postgres.one' });
   await server.kill();
   await sleep(300);
@@ -163,7 +163,7 @@ test('a store whose server is gone can be closed', async () => {
 });
 
 test('a server that is killed and comes back has the lock again', async () => {
-  await using server = await startPostgresServer();
+  await using server = await startPostgresServer({ fsync: false });
   const place = { url: server.url(), schema: 'postgres.one' };
   await using _store = await open(place);
   await server.kill();

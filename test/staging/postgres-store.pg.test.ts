@@ -329,7 +329,7 @@ describe('connections', () => {
 
 describe('a server', () => {
   test('that goes away and comes back: E2001 while it is gone, nothing lost', async () => {
-    await using server = await startPostgresServer();
+    await using server = await startPostgresServer({ fsync: false });
     await using store = await openStaging(
       options(server.url(), 'postgres.staging', true),
     );
