@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { JsonText, Mutation } from '../../mutation/mutation.ts';
 import { type Timestamp, zeroTimestamp } from '../../mutation/timestamp.ts';
-import type { TableShape } from '../../target/target.ts';
+import type { TableRows, TableShape } from '../../target/target.ts';
 import { VersionGuard } from '../version-guard.ts';
 
 /** So long the sweep waits for a transaction that went ahead to end by itself. */
@@ -29,11 +29,6 @@ interface SweptTable {
   readonly keys: Map<string, Timestamp>;
   /** Of the table as a whole; null while keys are enough. */
   whole: Timestamp | null;
-}
-
-interface TableBatch {
-  readonly table: TableShape;
-  readonly mutations: readonly Mutation[];
 }
 
 /**
@@ -94,22 +89,23 @@ export class AheadClaims {
    * Rejects while it is in doubt whether one of them has gone.
    */
   async claimForSweep(
-    tables: readonly TableBatch[],
+    tables: readonly TableRows[],
     isFreeTable: (table: string) => boolean,
     signal: AbortSignal,
   ): Promise<void> {
     const blockers = new Set<AheadCrossing>();
-    for (const { table, mutations } of tables) {
-      const name = this.#nameOf(table);
+    for (const rows of tables) {
+      // Asked for its mutations a table decodes them: of most there is no need.
+      const name = this.#nameOf(rows.table);
       const ahead = this.#ahead.get(name);
-      for (const { key } of ahead && ahead.size > 0 ? mutations : []) {
+      for (const { key } of ahead && ahead.size > 0 ? rows.mutations : []) {
         const blocker = ahead!.get(key);
         if (blocker) {
           blockers.add(blocker);
         }
       }
       if (isFreeTable(name)) {
-        this.#claimSwept(name, mutations);
+        this.#claimSwept(name, rows.mutations);
       }
     }
     for (const blocker of blockers) {
@@ -118,18 +114,21 @@ export class AheadClaims {
   }
 
   /** The mutations that have neither gone ahead nor been passed by later ones. */
-  withoutDone(tables: readonly TableBatch[]): {
-    fresh: TableBatch[];
+  withoutDone(tables: readonly TableRows[]): {
+    fresh: TableRows[];
     skippedCount: number;
   } {
     let skippedCount = 0;
-    const fresh: TableBatch[] = [];
-    for (const { table, mutations } of tables) {
-      const kept = this.guard.fresh(
-        this.#nameOf(table),
-        mutations,
-        zeroTimestamp,
-      );
+    const fresh: TableRows[] = [];
+    for (const rows of tables) {
+      const { table, encoded } = rows;
+      const name = this.#nameOf(table);
+      if (encoded && this.guard.areFresh(name, encoded, zeroTimestamp)) {
+        fresh.push(rows);
+        continue;
+      }
+      const { mutations } = rows;
+      const kept = this.guard.fresh(name, mutations, zeroTimestamp);
       skippedCount += mutations.length - kept.length;
       if (kept.length > 0) {
         fresh.push({ table, mutations: kept });
