@@ -108,6 +108,11 @@ export class DeadLetterDesk {
     }
   }
 
+  /** False where letters must be read anew before anything else is applied. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
   /** The target is not what it was. */
   forget(): void {
     this.#isLoaded = false;
@@ -393,11 +398,8 @@ export class DeadLetterDesk {
       });
     }
     letters.sort((a, b) => byVersion(a.mutation, b.mutation));
-    for (const { table, mutation, code } of letters) {
-      this.#open.expect(table, mutation.key, code);
-      if (mutation.movedFrom !== undefined) {
-        this.#open.expect(table, mutation.movedFrom, code);
-      }
+    for (const letter of letters) {
+      this.#open.expect(letter);
     }
     await box.add(letters);
     notes.letters.push(...letters);
@@ -475,6 +477,7 @@ export class DeadLetterDesk {
     if (known === undefined && ours === undefined) {
       return null;
     }
+    this.#refuseForeignKeys(table, name);
     const touched = new Set<JsonText>();
     for (const { key, movedFrom } of mutations) {
       touch(touched, key, known);
@@ -518,6 +521,24 @@ export class DeadLetterDesk {
       states.set(key, null);
     }
     return open;
+  }
+
+  /**
+   * Where the table has got another primary key, or its columns another order,
+   * a version that comes would miss the letter of its row, or close another's.
+   */
+  #refuseForeignKeys({ primaryKey }: TableShape, name: string): void {
+    const names = primaryKey.map((column) => column.name);
+    const foreign = this.#open.foreignLayout(name, names);
+    if (foreign === null) {
+      return;
+    }
+    // By the next attempt an operator may have seen to them.
+    this.#isLoaded = false;
+    throw new ReplicatorError('E4018', {
+      detail: `the primary key of the target table ${this.#context.schema}.${name} is (${names.join(', ')}), and it has open dead letters that are keyed by (${foreign.join(', ')})`,
+      remedy: `retry or discard them (replicator dlq retry --table ${name}), or give the table that primary key back: the daemon goes on by itself`,
+    });
   }
 
   #notesOf(transaction: TargetTransaction): Notes {

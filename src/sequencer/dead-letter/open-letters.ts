@@ -7,7 +7,7 @@ import type {
 } from '../../mutation/mutation.ts';
 import { sourceTime } from '../../mutation/row-version.ts';
 import type { Timestamp } from '../../mutation/timestamp.ts';
-import type { DeadLetters } from '../../target/dead-letters.ts';
+import type { DeadLetters, NewDeadLetter } from '../../target/dead-letters.ts';
 
 export interface OpenLetter {
   /** The code that later letters of the row get too. */
@@ -44,6 +44,8 @@ export class OpenLetters {
   readonly #tables = new Map<string, OpenRows>();
   /** Where rows with open letters have got, or may get, other keys. */
   readonly #tiedTables = new Set<string>();
+  /** By table, the column names of which the keys of its letters hold the values. */
+  readonly #layouts = new Map<string, Map<string, readonly string[]>>();
   #letterCount = 0;
   #lookDueAtMs = 0;
 
@@ -51,12 +53,14 @@ export class OpenLetters {
   async load(letters: DeadLetters, signal: AbortSignal): Promise<void> {
     this.#tables.clear();
     this.#tiedTables.clear();
+    this.#layouts.clear();
     this.#letterCount = 0;
     let after: string | null = null;
     for (;;) {
       const page = await letters.list({}, pageRows, after, signal);
-      for (const { table, mutation, code } of page) {
+      for (const { table, keyColumns, mutation, code } of page) {
         noteLetter(this.#rowsOf(table), mutation, code);
+        this.#noteLayout(table, keyColumns);
         if (mutation.movedFrom !== undefined) {
           this.#tiedTables.add(table);
         }
@@ -123,11 +127,43 @@ export class OpenLetters {
       .map(({ table }) => `\u0000letters ${table}`);
   }
 
-  /** A letter of the row is about to be written. */
-  expect(table: string, key: JsonText, code: string): void {
+  /**
+   * Letters of the table whose keys hold values of other columns, or in another
+   * order, than its rows have now: their columns. Which row they mean cannot be
+   * told by their keys. Null where there are none.
+   */
+  foreignLayout(
+    table: string,
+    keyColumns: readonly string[],
+  ): readonly string[] | null {
+    for (const layout of this.#layouts.get(table)?.values() ?? []) {
+      if (layoutName(layout) !== layoutName(keyColumns)) {
+        return layout;
+      }
+    }
+    return null;
+  }
+
+  /** A letter is about to be written. */
+  expect({ table, keyColumns, mutation, code }: NewDeadLetter): void {
+    if (!this.#tables.has(table)) {
+      this.#layouts.delete(table);
+    }
+    this.#noteLayout(table, keyColumns);
     const rows = this.#rowsOf(table);
-    if (!rows.has(key)) {
-      rows.set(detachedText(key), { code });
+    for (const key of [mutation.key, mutation.movedFrom]) {
+      if (key !== undefined && !rows.has(key)) {
+        rows.set(detachedText(key), { code });
+      }
+    }
+  }
+
+  /** Keys of a table without a primary key are never met by another one. */
+  #noteLayout(table: string, keyColumns: readonly string[]): void {
+    if (keyColumns.length > 0) {
+      const layouts = this.#layouts.get(table) ?? new Map();
+      this.#layouts.set(table, layouts);
+      layouts.set(layoutName(keyColumns), keyColumns);
     }
   }
 
@@ -169,6 +205,10 @@ export class OpenLetters {
     }
     return rows;
   }
+}
+
+function layoutName(keyColumns: readonly string[]): string {
+  return JSON.stringify(keyColumns);
 }
 
 /** What is known of the rows of a mutation once its letter is written. */

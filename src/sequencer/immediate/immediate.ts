@@ -149,8 +149,8 @@ export class ImmediateSequencer {
   /** Runs until stopped or aborted. */
   async run(signal: AbortSignal): Promise<void> {
     try {
-      await this.#recover(signal);
-      await this.#serve(signal);
+      const shape = await this.#recover(signal);
+      await this.#serve(shape, signal);
     } catch (error) {
       if (!signal.aborted && !isAbort(error)) {
         throw error;
@@ -162,8 +162,9 @@ export class ImmediateSequencer {
     }
   }
 
-  async #serve(signal: AbortSignal): Promise<void> {
-    let shape = this.#context.shape();
+  /** From the shape on by which the guard has its keys. */
+  async #serve(recovered: SchemaShape, signal: AbortSignal): Promise<void> {
+    let shape = recovered;
     let apply = this.#openApply(signal);
     try {
       for (;;) {
@@ -171,15 +172,27 @@ export class ImmediateSequencer {
           throw this.#fencedOff;
         }
         while (this.#waiting.mayBegin([...this.#open.values()])) {
-          if (this.#context.shape() !== shape) {
+          let unread: unknown = null;
+          if (this.#context.shape() !== shape || !this.#desk.isLoaded) {
             await apply[Symbol.asyncDispose]();
             for (const table of rekeyedTables(shape, this.#context.shape())) {
               this.#guard.forgetTable(table);
             }
             shape = this.#context.shape();
             apply = this.#openApply(signal);
+            // No transaction is open now.
+            unread = await this.#desk.load(signal).then(
+              () => null,
+              (error: unknown) => error,
+            );
+            signal.throwIfAborted();
           }
-          await this.#submit(apply, this.#waiting.take(), signal);
+          const requests = this.#waiting.take();
+          if (unread === null) {
+            await this.#submit(apply, requests, signal);
+          } else {
+            this.#failed(requests, unread, signal);
+          }
         }
         if (
           this.#stop.signal.aborted &&
@@ -214,7 +227,7 @@ export class ImmediateSequencer {
       return;
     }
     const { rowCount } = batch;
-    this.#open.set(batch, { rowCount, isWritten: false, requests });
+    this.#open.set(batch, { rowCount, isCommitting: false, requests });
     try {
       const { committed } = await apply.submit(batch);
       committed.then(
@@ -227,7 +240,7 @@ export class ImmediateSequencer {
         },
         (error: unknown) => {
           // Of rows whose commit was never sent there is no doubt.
-          const mayBeThere = this.#open.get(batch)!.isWritten;
+          const mayBeThere = this.#open.get(batch)!.isCommitting;
           if (
             mayBeThere &&
             error instanceof ReplicatorError &&
@@ -262,8 +275,8 @@ export class ImmediateSequencer {
     this.#wakeup.notify();
   }
 
-  #written(batch: Batch): void {
-    this.#open.get(batch)!.isWritten = true;
+  #committing(batch: Batch): void {
+    this.#open.get(batch)!.isCommitting = true;
     this.#wakeup.notify();
   }
 
@@ -306,7 +319,7 @@ export class ImmediateSequencer {
           const { requests } = this.#open.get(batch)!;
           await Promise.all(requests.map(({ durable }) => durable));
         },
-        onWritten: (batch) => this.#written(batch),
+        onCommitSent: (batch) => this.#committing(batch),
         onCommitted: (batch, durationMs) => {
           this.#guard.note(batch.tables);
           this.#desk.committed(batch);
@@ -450,8 +463,8 @@ export class ImmediateSequencer {
     await this.resolve(resolved);
   }
 
-  async #recover(signal: AbortSignal): Promise<void> {
-    const isDone = await recoverUntilDone(
+  async #recover(signal: AbortSignal): Promise<SchemaShape> {
+    const shape = await recoverUntilDone(
       this.#context,
       { guard: this.#guard, desk: this.#desk, applied: this.#applied },
       {
@@ -464,12 +477,14 @@ export class ImmediateSequencer {
       },
       signal,
     );
-    if (isDone) {
-      this.#isReady = true;
-      this.#ready.resolve();
-      this.#succeeded();
-      await this.#resolveUnheard().catch(() => {});
+    if (shape === null) {
+      return this.#context.shape();
     }
+    this.#isReady = true;
+    this.#ready.resolve();
+    this.#succeeded();
+    await this.#resolveUnheard().catch(() => {});
+    return shape;
   }
 }
 

@@ -64,18 +64,21 @@ interface AttemptOptions extends Pick<RecoveryOptions, 'mark'> {
 /**
  * The start of immediate mode: brings the target to what is staged beyond the
  * watermark, fills the guard, and moves the watermark. Tries until it is done;
- * false where it was stopped before.
+ * null where it was stopped before, else the shape by which the guard has its
+ * keys.
  */
 export async function recoverUntilDone(
   context: SequencerContext,
   memory: RecoveryMemory,
   { mark, stop, failed }: RecoveryOptions,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<SchemaShape | null> {
   for (let attempt = 1; !stop.aborted; attempt += 1) {
+    // One for all of an attempt: keys are laid out by it.
+    const shape = context.shape();
     try {
-      await recover(context, memory, mark, signal);
-      return true;
+      await recover({ ...context, shape: () => shape }, memory, mark, signal);
+      return shape;
     } catch (error) {
       signal.throwIfAborted();
       const failure = asReplicatorError(error);
@@ -89,7 +92,7 @@ export async function recoverUntilDone(
       await context.refreshShape().catch(() => {});
     }
   }
-  return false;
+  return null;
 }
 
 /** What was read here of staging and target is not how they are any more. */
@@ -111,6 +114,7 @@ async function recover(
     await noteMode(store, schema, 'recovering');
   }
   await desk.load(signal);
+  guard.clear();
   const through = await applyStaged(context, memory, { strict, mark }, signal);
   await applied.advanceTo(through);
   await noteMode(store, schema, 'immediate');

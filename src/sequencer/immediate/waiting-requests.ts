@@ -23,8 +23,8 @@ export interface WaitingRequest {
 /** A transaction that has not ended. */
 export interface OpenBatch {
   readonly rowCount: number;
-  /** It waits for its commit alone. */
-  isWritten: boolean;
+  /** Its commit has been sent. */
+  isCommitting: boolean;
 }
 
 /** In the order in which they came; those that failed come first again. */
@@ -106,7 +106,7 @@ export class WaitingRequests {
     // Open ones may wait for locks that are no concern of these rows.
     const waitedMs = performance.now() - this.#queue[0]!.queuedAtMs;
     return (
-      open.every((batch) => batch.isWritten && batch.rowCount <= rowCount) ||
+      open.every((batch) => batch.isCommitting && batch.rowCount <= rowCount) ||
       (open.length === 1 && rowCount <= fewRows) ||
       waitedMs >= gatherMs
     );

@@ -29,8 +29,8 @@ export interface CrossingOptions {
    * none. Not asked about fragments.
    */
   mayCommit?(batch: Batch): Promise<void>;
-  /** Called when all of a batch is written, and only its commit is to come. */
-  onWritten?(batch: Batch): void;
+  /** Called when the commit of a batch has been sent: it may be there from now on. */
+  onCommitSent?(batch: Batch): void;
 }
 
 /** What those of one OrderedApply have in common. */
@@ -123,7 +123,7 @@ export class Crossing {
       }
       this.state = 'committing';
       const committed = transaction.commit(options.markFor(batch.through));
-      options.onWritten?.(batch);
+      options.onCommitSent?.(batch);
       await committed;
       this.hasCommitted = true;
     } finally {

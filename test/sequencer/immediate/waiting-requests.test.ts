@@ -23,8 +23,8 @@ function rows(count: number): TableMutations[] {
 
 const onDisk = Promise.resolve();
 
-function batch(rowCount: number, isWritten: boolean): OpenBatch {
-  return { rowCount, isWritten };
+function batch(rowCount: number, isCommitting: boolean): OpenBatch {
+  return { rowCount, isCommitting };
 }
 
 test('requests are taken in their order, each once, as many as fit into one transaction; whoever failed before goes alone', () => {
