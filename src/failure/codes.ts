@@ -103,22 +103,6 @@ export const errorCodes = {
     remedy:
       'report it with the log around it; the daemon tries again by itself',
   },
-  E3007: {
-    meaning:
-      'transactions that share no row of the feed met at a row that the target itself writes',
-    disposition: 'retry',
-    httpStatus: 503,
-    remedy:
-      'nothing is lost: for some minutes they are applied one after the other; a trigger that writes one shared row makes this the normal pace',
-  },
-  E3008: {
-    meaning:
-      'in immediate mode only the daemon that leads takes rows, and another one leads this target schema',
-    disposition: 'retry',
-    httpStatus: 503,
-    remedy:
-      'nothing: the changefeed asks again and the load balancer chooses anew; with many refusals let it send to the daemon whose replicator_leader is 1',
-  },
   E3004: {
     meaning: 'this target schema is being opened, or could not be opened yet',
     disposition: 'retry',
@@ -138,12 +122,21 @@ export const errorCodes = {
     remedy:
       'nothing, if it passes; else raise --memoryLimit or lower the rate of the feed',
   },
-  E3016: {
-    meaning: 'more requests wait for their answer than --maxRequestsInFlight',
+  E3007: {
+    meaning:
+      'transactions that share no row of the feed met at a row that the target itself writes',
     disposition: 'retry',
     httpStatus: 503,
     remedy:
-      'nothing, if it passes; else look at /_/healthz for what is slow, or raise --maxRequestsInFlight',
+      'nothing is lost: for some minutes they are applied one after the other; a trigger that writes one shared row makes this the normal pace',
+  },
+  E3008: {
+    meaning:
+      'in immediate mode only the daemon that leads takes rows, and another one leads this target schema',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing: the changefeed asks again and the load balancer chooses anew; with many refusals let it send to the daemon whose replicator_leader is 1',
   },
   E3013: {
     meaning: 'more rows would have to be set aside than --dlqLimit allows',
@@ -159,6 +152,13 @@ export const errorCodes = {
     httpStatus: 503,
     remedy:
       'something at the target answers differently each time (a trigger, another writer): mend it; it is tried again by itself',
+  },
+  E3016: {
+    meaning: 'more requests wait for their answer than --maxRequestsInFlight',
+    disposition: 'retry',
+    httpStatus: 503,
+    remedy:
+      'nothing, if it passes; else look at /_/healthz for what is slow, or raise --maxRequestsInFlight',
   },
 
   E3010: {
@@ -276,18 +276,18 @@ export const errorCodes = {
     remedy:
       'see "Certificates" in docs/07-operations.md; replicator make-certs makes a set for a trial',
   },
+  E5019: {
+    meaning: 'a file cannot be written',
+    disposition: 'halt',
+    httpStatus: 500,
+    remedy: 'check the folder, its permissions and the free space',
+  },
   E5020: {
     meaning: 'the audit log cannot be written',
     disposition: 'halt',
     httpStatus: 500,
     remedy:
       'make room, or give --auditLog a file that this account may append to',
-  },
-  E5019: {
-    meaning: 'a file cannot be written',
-    disposition: 'halt',
-    httpStatus: 500,
-    remedy: 'check the folder, its permissions and the free space',
   },
 
   // 6xxx: the source database (source-codes.ts).

@@ -143,7 +143,7 @@ export const webhookCodes = {
       'a changefeed sends POST; GET works only for /_/healthz, /_/varz and /_/diag, on --metricsAddr where that is given',
   },
   E1021: {
-    meaning: 'the compressed body is damaged or cut short',
+    meaning: 'the body is damaged or cut short',
     disposition: 'halt',
     httpStatus: 400,
     remedy: 'look for a proxy that cuts or recompresses bodies',
@@ -207,14 +207,6 @@ export const webhookCodes = {
     remedy:
       'if a second changefeed sends to this schema, give each its own target schema, or make one changefeed of all tables; if the table was taken out of the changefeed and added again with a scan, run replicator staging rescan',
   },
-  E1031: {
-    meaning:
-      'the request holds more rows than --maxRowsPerRequest, or a row more columns than any table has',
-    disposition: 'halt',
-    httpStatus: 413,
-    remedy:
-      'lower Flush.Messages in webhook_sink_config, or raise --maxRowsPerRequest',
-  },
   E1030: {
     meaning:
       'resolved timestamps go back and forth: two changefeeds send to one target schema',
@@ -222,5 +214,13 @@ export const webhookCodes = {
     httpStatus: 409,
     remedy:
       'give each changefeed its own target schema, or make one changefeed of all tables',
+  },
+  E1031: {
+    meaning:
+      'the request holds more rows than --maxRowsPerRequest, or a row more columns than any table has',
+    disposition: 'halt',
+    httpStatus: 413,
+    remedy:
+      'lower Flush.Messages in webhook_sink_config, or raise --maxRowsPerRequest',
   },
 } as const satisfies Record<`E1${number}`, CodeEntry>;

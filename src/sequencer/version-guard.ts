@@ -30,14 +30,13 @@ interface TableVersions {
  *
  * At or below the resolved timestamp the watermark alone decides, so the
  * guard forgets those rows. Without resolved timestamps it can only forget
- * the oldest when it is full; `forgottenCount` then says that the promise
- * holds for the newest `maxKeys` rows only.
+ * the oldest when it is full: then the promise holds for the newest `maxKeys`
+ * rows only.
  */
 export class VersionGuard {
   readonly #maxKeys: number;
   readonly #tables = new Map<string, TableVersions>();
   #keyCount = 0;
-  forgottenCount = 0;
 
   constructor(maxKeys: number) {
     this.#maxKeys = maxKeys;
@@ -208,7 +207,7 @@ export class VersionGuard {
     { newest, uncertain }: TableVersions,
     second: string,
     time: Timestamp | null,
-  ): number {
+  ): void {
     const forgottenCount = newest.forgetSecond(second, time);
     for (const key of uncertain) {
       if (newest.newest(key) === undefined) {
@@ -216,7 +215,6 @@ export class VersionGuard {
       }
     }
     this.#keyCount -= forgottenCount;
-    return forgottenCount;
   }
 
   #forgetOldest(): void {
@@ -229,7 +227,7 @@ export class VersionGuard {
       if (this.#keyCount <= this.#maxKeys * 0.9) {
         return;
       }
-      this.forgottenCount += this.#forgetSecond(versions, second, null);
+      this.#forgetSecond(versions, second, null);
     }
   }
 }

@@ -35,7 +35,7 @@ interface SweptTable {
  * Who may write which row: the sweep or a transaction that goes ahead of it,
  * never both at once. And which versions have gone ahead.
  *
- *     the sweep   claims a row when its statement is about to be sent, and
+ *     the sweep   claims a row when its batch is about to be written, and
  *                 keeps it until the watermark has passed it, however often
  *                 the sweep fails in between
  *     ahead       claims rows that nobody has claimed, all at once and never

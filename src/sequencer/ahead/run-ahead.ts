@@ -352,7 +352,7 @@ export class RunAhead {
     while (!end.aborted) {
       try {
         await this.#chooseMode();
-        while (this.#crossings.mayBegin()) {
+        while (!end.aborted && this.#crossings.mayBegin()) {
           await this.#crossings.begin(signal);
         }
         const waitMs = this.#crossings.isWaiting ? gatherMs : tickMs;

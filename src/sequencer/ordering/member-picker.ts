@@ -1,3 +1,4 @@
+import { detachedText } from '../../lib/detached-text.ts';
 import { scanObject, skipBlank, unescape } from '../../mutation/json-text.ts';
 import type { JsonText } from '../../mutation/mutation.ts';
 
@@ -34,7 +35,8 @@ export class MemberPicker {
         name.length !== nameEnd - nameStart ||
         !row.startsWith(name, nameStart)
       ) {
-        names[at] = row.slice(nameStart, nameEnd);
+        // Kept beyond the row, whose log entry it must not hold.
+        names[at] = detachedText(row.slice(nameStart, nameEnd));
         places[at] = this.#placeOf.get(unescape(row, nameStart, nameEnd)) ?? -1;
       }
       const place = places[at]!;

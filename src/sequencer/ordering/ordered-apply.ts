@@ -35,8 +35,9 @@ export interface OrderedApplyOptions extends CrossingOptions {
   /** After this, disposal cancels what has not ended (`--taskGracePeriod`). */
   readonly taskGracePeriodMs: number;
   /**
-   * Asked when a batch may be made ready while an elder that it waits for has
-   * not ended: whether what it writes hangs on nothing but itself. Absent: never.
+   * Asked when a batch could begin while an elder that it waits for has not
+   * ended, on its connection or with the rows that it does not share with it:
+   * whether what it writes hangs on nothing but itself. Absent: never.
    */
   mayFollow?(): boolean;
   /** What a batch must not share with another one beside its rows. */

@@ -7,6 +7,8 @@ interface HeldCall {
 export class HeldCalls {
   /** Null: nothing is held any more. */
   #waiting: HeldCall[] | null;
+  /** Of those that were held: whatever comes behind them fails as they did. */
+  #refusal: Error | null = null;
 
   constructor({ isHeld }: { readonly isHeld: boolean }) {
     this.#waiting = isHeld ? [] : null;
@@ -20,6 +22,9 @@ export class HeldCalls {
     const waiting = this.#waiting;
     if (waiting === null) {
       return call();
+    }
+    if (this.#refusal) {
+      return Promise.reject(this.#refusal);
     }
     return new Promise((resolve, reject) =>
       waiting.push({ make: () => resolve(call()), refuse: reject }),
@@ -44,6 +49,7 @@ export class HeldCalls {
   }
 
   refuse(error: Error): void {
+    this.#refusal ??= error;
     for (const { refuse } of this.#waiting?.splice(0) ?? []) {
       refuse(error);
     }

@@ -163,12 +163,6 @@ export class KeyOrders implements FeedKeyOrders {
     );
   }
 
-  /** Starts anew for a table, after a person has mended it. */
-  forget(tableName: string): void {
-    this.#tables.delete(tableName);
-    this.#changed.delete(tableName);
-  }
-
   /** Whether `arrange` knows the order, or any order would do. */
   isProven(table: TableShape): boolean {
     return table.primaryKey.length < 2 || this.#order(table).proven !== null;

@@ -1,7 +1,8 @@
 /**
  * The keys of the rows of one request. A key array is in the order of the
- * source: where that is not known yet for a table, its deletes wait until all
- * rows have been seen, for any other row of it may tell.
+ * source: where that is not known yet for a table, a row that does not name its
+ * key columns, as a delete, waits until all have been seen, for any other row
+ * of the table may tell.
  */
 import { skipValue } from '../../../mutation/json-text.ts';
 import type { JsonText, Mutation } from '../../../mutation/mutation.ts';
@@ -12,8 +13,8 @@ import type { Envelope } from './envelope.ts';
 import { declaredOrder, keyText, objectKey, sourceKey } from './row-key.ts';
 import { refuseUnstorableKey } from './storable.ts';
 
-/** A delete whose key columns cannot be ordered before all rows are seen. */
-interface UnorderedDelete {
+/** Of a row that does not name its key columns, which cannot be ordered before all rows are seen. */
+interface UnorderedKey {
   readonly table: TableShape;
   readonly mutations: Mutation[];
   readonly index: number;
@@ -26,7 +27,7 @@ export class RequestKeys {
   readonly #scan: RowScan;
   /** Whether any value of the request may spell what cannot be stored. */
   readonly #isSuspect: boolean;
-  readonly #unorderedDeletes: UnorderedDelete[] = [];
+  readonly #unorderedKeys: UnorderedKey[] = [];
 
   /** `envelope` and `scan` are those of the row that is being decoded. */
   constructor(
@@ -52,8 +53,8 @@ export class RequestKeys {
   }
 
   /**
-   * The canonical key; null where the row carries none; '' for a delete, the
-   * next of `mutations`, that gets its key from `arrangeLate`.
+   * The canonical key; null where the row carries none; '' for the
+   * next of `mutations` that gets its key from `arrangeLate`.
    */
   read(
     text: string,
@@ -96,7 +97,7 @@ export class RequestKeys {
     if (keyOrders.isProven(table)) {
       return keyText(keyOrders.arrange(table, elements));
     }
-    this.#unorderedDeletes.push({
+    this.#unorderedKeys.push({
       table,
       mutations,
       index: mutations.length,
@@ -107,7 +108,7 @@ export class RequestKeys {
 
   /** Called when all rows are seen. */
   arrangeLate(): void {
-    for (const unordered of this.#unorderedDeletes) {
+    for (const unordered of this.#unorderedKeys) {
       const { table, mutations, index, source } = unordered;
       const key = this.#context.keyOrders.arrange(table, source);
       mutations[index] = { ...mutations[index]!, key: keyText(key) };

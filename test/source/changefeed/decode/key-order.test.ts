@@ -82,9 +82,10 @@ describe('KeyOrders', () => {
       expect(() => restarted(state).arrange(pair, json('3', '4'))).toThrow(
         halt,
       );
-      state.forget('pair');
-      state.observe(pair, ['1', '2'], ['2', '1']);
-      expect(state.arrange(pair, json('3', '4'))).toEqual(['4', '3']);
+      // As the remedy says.
+      const mended = { ...pair, primaryKey: pair.primaryKey.toReversed() };
+      state.observe(mended, ['1', '2'], ['1', '2']);
+      expect(state.arrange(mended, json('3', '4'))).toEqual(['3', '4']);
     }
   });
 
