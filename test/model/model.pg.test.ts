@@ -33,8 +33,8 @@ afterAll(async () => {
 
 test.for([
   { how: 'one by one', parallelism: 1, hasFaults: false, runs: 15 },
-  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 25 },
-  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 25 },
+  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 20 },
+  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 20 },
 ] as const)(
   'in consistent mode every reader sees what the source was, applied $how',
   { timeout: soakTimeoutMs(1) },
@@ -58,7 +58,7 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async (settings) => {
     const outcome = await checkRandomCases(database, {
-      runs: 15,
+      runs: 10,
       limits: { ...everything, actions: false },
       settings: { mode: 'consistent', hasBadRows: true, ...settings },
       isAllowedRefusal: isKnownRefusal,
