@@ -1,3 +1,4 @@
+import { detachedText } from '../../lib/detached-text.ts';
 import {
   type JsonText,
   type Mutation,
@@ -19,7 +20,8 @@ export interface PendingLimits {
 /**
  * Rows that wait to go ahead: the newest version of each, in the order in
  * which the rows first came. Whole rows and deletes only, so that a newer
- * version makes the one before it needless.
+ * version makes the one before it needless. None holds the request it came
+ * in, most of which may be rows of tables that do not go ahead.
  */
 export class AheadPending {
   readonly #tables = new Map<string, Map<JsonText, Mutation>>();
@@ -66,9 +68,10 @@ export class AheadPending {
       this.#count += 1;
     }
     this.#heldBytes += rowBytes(mutation);
-    rows.set(mutation.key, mutation);
+    const held = detached(mutation);
+    rows.set(held.key, held);
     if (mutation.time > this.#newest) {
-      this.#newest = mutation.time;
+      this.#newest = held.time;
     }
   }
 
@@ -124,4 +127,16 @@ export class AheadPending {
       this.#newest = zeroTimestamp;
     }
   }
+}
+
+function detached(mutation: Mutation): Mutation {
+  const { time, key, after, before, cameAt } = mutation;
+  return {
+    ...mutation,
+    time: detachedText(time),
+    key: detachedText(key),
+    after: after && detachedText(after),
+    before: before && detachedText(before),
+    ...(cameAt !== undefined && { cameAt: detachedText(cameAt) }),
+  };
 }
