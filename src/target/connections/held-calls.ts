@@ -19,12 +19,12 @@ export class HeldCalls {
   }
 
   make<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#refusal) {
+      return Promise.reject(this.#refusal);
+    }
     const waiting = this.#waiting;
     if (waiting === null) {
       return call();
-    }
-    if (this.#refusal) {
-      return Promise.reject(this.#refusal);
     }
     return new Promise((resolve, reject) =>
       waiting.push({ make: () => resolve(call()), refuse: reject }),

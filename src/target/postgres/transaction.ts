@@ -103,7 +103,7 @@ export class PostgresTransaction implements TargetTransaction {
     // wait for the commit do, so that the order of statements is free.
     this.#calls
       .make(() =>
-        this.#connection.query(
+        this.#connection.begin(
           'begin isolation level read committed; set constraints all deferred',
         ),
       )

@@ -78,6 +78,8 @@ export class PostgresConnection implements PooledConnection {
   #silence: NodeJS.Timeout | undefined;
   /** What is written now is held for a moment. */
   #joins = false;
+  /** Resolved when the last `begin` has been answered. */
+  #begun: Promise<void> = Promise.resolve();
   /** Why the server ended the session, where it still could say so. */
   #farewell: unknown = null;
 
@@ -153,6 +155,20 @@ export class PostgresConnection implements PooledConnection {
   /** The server's name for this session. */
   get processId(): number {
     return clientProcessId(this.#client);
+  }
+
+  /**
+   * Begins a transaction, whose statements may be sent before this is answered:
+   * where it failed, each of them would be a transaction of its own. So nothing
+   * is cancelled before the answer, and the session ends with a failure.
+   */
+  async begin(text: string): Promise<void> {
+    const answer = this.query(text);
+    this.#begun = answer.then(
+      () => {},
+      () => this.destroy(),
+    );
+    await answer;
   }
 
   /** Rows as objects; every value is text or null (no type is parsed). */
@@ -279,7 +295,7 @@ export class PostgresConnection implements PooledConnection {
    * the socket when that has not helped in time. Never rejects.
    */
   cancel(): { [Symbol.dispose](): void } {
-    void this.#requestCancel();
+    void this.#begun.then(() => this.#requestCancel());
     const timer = setTimeout(() => this.destroy(), cancelGraceMs);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
