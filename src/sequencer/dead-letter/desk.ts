@@ -1,7 +1,6 @@
 import { ReplicatorError } from '../../failure/failure.ts';
 import {
   type Batch,
-  isTruncation,
   type JsonText,
   type Mutation,
   type TableMutations,
@@ -23,12 +22,8 @@ import type {
 import { decodedTables } from '../reading/batch-tables.ts';
 import { nameInShape } from '../reading/shape-names.ts';
 import type { SequencerContext } from '../sequencer.ts';
-import {
-  type OpenLetter,
-  OpenLetters,
-  type OpenRows,
-  withMoves,
-} from './open-letters.ts';
+import { lockedLetters } from './locked-letters.ts';
+import { type OpenLetter, OpenLetters, type OpenRows } from './open-letters.ts';
 import { routeTable, type TableRoute, type Verdict } from './route.ts';
 
 /** What one open transaction has done to the letters so far. */
@@ -478,49 +473,18 @@ export class DeadLetterDesk {
       return null;
     }
     this.#refuseForeignKeys(table, name);
-    const touched = new Set<JsonText>();
-    for (const { key, movedFrom } of mutations) {
-      touch(touched, key, known);
-      if (movedFrom !== undefined) {
-        touch(touched, movedFrom, known);
-      }
-    }
-    if (mutations.some(isTruncation)) {
-      for (const key of known?.keys() ?? []) {
-        touched.add(key);
-      }
-    }
-    if (touched.size === 0 && ours === undefined) {
+    const locked = await lockedLetters(mutations, { known, ours }, (keys) =>
+      box.lockKeys(name, keys),
+    );
+    if (locked === null) {
       return null;
     }
-    const open: OpenRows = new Map();
-    const asked = [...touched].filter((key) => !ours?.has(key));
-    const stillOpen =
-      asked.length > 0
-        ? await box.lockKeys(name, asked)
-        : new Map<JsonText, Timestamp>();
-    const closed: JsonText[] = [];
-    for (const key of asked) {
-      const time = stillOpen.get(key);
-      if (time !== undefined) {
-        // Of a commit whose answer was lost nothing else knows.
-        open.set(key, { ...known!.get(key)!, time });
-      } else {
-        closed.push(key);
-      }
-    }
-    for (const [key, letter] of ours ?? []) {
-      if (letter) {
-        open.set(key, letter);
-      }
-    }
-    dropEndedMoves(open);
     const states = ours ?? new Map<JsonText, OpenLetter | null>();
     notes.rows.set(name, states);
-    for (const key of closed) {
+    for (const key of locked.closed) {
       states.set(key, null);
     }
-    return open;
+    return locked.open;
   }
 
   /**
@@ -560,34 +524,4 @@ function isLater(mutation: Mutation, { mutations }: Verdict): boolean {
     mutations.length > 0 &&
     mutations.every((judged) => byVersion(mutation, judged) > 0)
   );
-}
-
-/** The key, and what its row was to do with other keys. */
-function touch(
-  touched: Set<JsonText>,
-  key: JsonText,
-  known: ReadonlyMap<JsonText, OpenLetter> | undefined,
-): void {
-  const letter = known?.get(key);
-  if (letter === undefined || touched.has(key)) {
-    return;
-  }
-  touched.add(key);
-  for (const other of [letter.movedFrom, ...(letter.movedTo ?? [])]) {
-    if (other !== undefined) {
-      touch(touched, other, known);
-    }
-  }
-}
-
-/** Moves of which the letter is not open any more hold nothing. */
-function dropEndedMoves(open: OpenRows): void {
-  for (const [key, letter] of open) {
-    if (letter.movedTo?.some((to) => !open.has(to))) {
-      open.set(
-        key,
-        withMoves(letter, (to) => open.has(to)),
-      );
-    }
-  }
 }
