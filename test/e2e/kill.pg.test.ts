@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { testDatabase } from '../support/test-database.ts';
 import { Arena, soakKillCount, sayRound } from './arena.ts';
 
-const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 5) : 8;
+const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 5) : 6;
 /** A kill, a start and what lies between take about a second and a half. */
 const timeoutMs = 60_000 + killCount * 10_000;
 
