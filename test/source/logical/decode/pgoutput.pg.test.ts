@@ -97,6 +97,8 @@ test('what a server says around its changes is read, streamed or not', async () 
   await slot.sql(work);
   await slot.sql('begin; insert into source.item values (9, 9)');
   await slot.sql('truncate source.item; rollback');
+  // A rollback waits for no flush, and only what is flushed is read.
+  await slot.sql('create table flushed ()');
   const streamed = await slot.messages('parallel');
   const kinds = streamed.map((data) => data[0]!);
   const after: unknown[] = [];
@@ -153,5 +155,7 @@ test('what a server says around its changes is read, streamed or not', async () 
     'abort of a part',
     '{"id":3,"N ü":null}',
     'commit',
+    '{"id":9,"N ü":9.00}',
+    'abort',
   ]);
 });
