@@ -187,7 +187,8 @@ describe('a transaction', () => {
         )[0]?.[0],
       ),
     ).toBeGreaterThan(0);
-    expect(await varz(house, 'replicator_slot_spool_bytes')).toBe(0);
+    // Taken once a second.
+    await expect.poll(() => varz(house, 'replicator_slot_spool_bytes')).toBe(0);
   });
 
   test('that is streamed, and changes its table on the way, is read as it was at each change', async () => {
