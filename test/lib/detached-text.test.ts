@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import { runWithGc } from '../support/gc-process.ts';
 
 test('a detached text is the same text and does not keep the one it was cut from', () => {
   const module = new URL('../../src/lib/detached-text.ts', import.meta.url)
@@ -15,18 +15,11 @@ test('a detached text is the same text and does not keep the one it was cut from
     const heapMiB = process.memoryUsage().heapUsed / 2 ** 20;
     console.log(JSON.stringify({ heapMiB, first: kept[0], last: kept[99] }));
   `;
-  const output = execFileSync(
-    process.execPath,
-    [
-      '--expose-gc',
-      '--disable-warning=ExperimentalWarning',
-      '--input-type=module',
-      '-e',
-      program,
-    ],
-    { encoding: 'utf8' },
-  );
-  const { heapMiB, first, last } = JSON.parse(output);
+  const { heapMiB, first, last } = runWithGc<{
+    heapMiB: number;
+    first: string;
+    last: string;
+  }>(program);
   expect(first).toBe('a'.repeat(40));
   expect(last).toBe('v'.repeat(40));
   // The hundred bodies are 95 MiB.

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import type { Mutation } from '../../../src/mutation/mutation.ts';
+import { runWithGc } from '../../support/gc-process.ts';
 
 test('rows that wait to go ahead do not hold the requests they came in', () => {
   const module = new URL(
@@ -30,18 +31,11 @@ test('rows that wait to go ahead do not hold the requests they came in', () => {
     const [{ mutation }] = pending.take({ maxRows: 1, maxBytes: 1_000 }, () => true);
     console.log(JSON.stringify({ heapMiB, count: pending.count, mutation }));
   `;
-  const output = execFileSync(
-    process.execPath,
-    [
-      '--expose-gc',
-      '--disable-warning=ExperimentalWarning',
-      '--input-type=module',
-      '-e',
-      program,
-    ],
-    { encoding: 'utf8' },
-  );
-  const { heapMiB, count, mutation } = JSON.parse(output);
+  const { heapMiB, count, mutation } = runWithGc<{
+    heapMiB: number;
+    count: number;
+    mutation: Mutation;
+  }>(program);
   expect(count).toBe(99);
   const id = '0'.repeat(36);
   const after = `{"id":"${id}","v":"some text of it"}`;
