@@ -3,10 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 
 import type { FaultProxy } from '../support/fault-proxy.ts';
-import { soakKillCount } from './arena.ts';
+import {
+  type Arena,
+  type RunningWorkload,
+  sayRound,
+  soakKillCount,
+  untilMoreIsApplied,
+} from './arena.ts';
 
 /** How often each fault strikes in one test. */
-export const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 25) : 2;
+export const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 25) : 1;
 export const faultTimeoutMs = 120_000 + roundCount * 60_000;
 
 /** A server of the target or of staging, of any kind. */
@@ -83,6 +89,25 @@ export const faults: readonly Fault[] = [
   },
   lostAnswers(writesCommit),
 ];
+
+/** After each the daemon applies rows again. */
+export async function strikeInTurn(
+  what: string,
+  { server, proxy }: { server: MortalServer; proxy: FaultProxy },
+  { arena, workload }: { arena: Arena; workload: RunningWorkload },
+): Promise<void> {
+  for (let round = 1; round <= roundCount; round += 1) {
+    for (const { name, strike } of faults) {
+      await sleep(500 + Math.random() * 700);
+      await strike(server, proxy);
+      await untilMoreIsApplied(
+        workload,
+        () => `${name}\n${arena.daemon.logs().slice(-4000)}`,
+      );
+    }
+    sayRound(what, round, roundCount);
+  }
+}
 
 /** `pattern` knows the packet that commits. */
 export function lostAnswers(pattern: RegExp): Fault {

@@ -15,13 +15,16 @@ import { soakKillCount, until } from './arena.ts';
 /** REPLICATOR_GIANT_ROWS=10000000 for a soak. */
 const rowCount = Number(
   process.env['REPLICATOR_GIANT_ROWS'] ??
-    (soakKillCount > 0 ? 3_000_000 : 300_000),
+    (soakKillCount > 0 ? 3_000_000 : 150_000),
 );
 /** All rows together are several times what the daemon may take. */
 const rowText = `repeat(md5(id::text), 40)`;
 const memoryLimitMiB = 64;
-/** A bare daemon has about 120 MiB; each row has more than 1280 bytes. */
-const mostMemoryMiB = 4 * memoryLimitMiB + 256;
+/**
+ * Measured: 220. A bare daemon has about 120, and the bytes of all rows, held
+ * as they come, would be 183 more.
+ */
+const mostMemoryMiB = 300;
 const args = [`--memoryLimit=${memoryLimitMiB}MiB`];
 const timeoutMs = 240_000 + rowCount / 5;
 
@@ -62,8 +65,6 @@ function watch(
     },
   };
 }
-
-/** The most that the daemon has ever had. */
 
 async function metric(house: SlotHouse, name: string): Promise<number> {
   const answer = await fetch(`${house.daemon.metricsUrl}/_/varz`);
@@ -146,7 +147,10 @@ test(
     ]);
     await expectSameBig(house);
     await house.expectEqual(['small', 'meanwhile']);
-    expect(await metric(house, 'replicator_slot_spool_bytes')).toBe(0);
+    // Taken once a second.
+    await expect
+      .poll(() => metric(house, 'replicator_slot_spool_bytes'))
+      .toBe(0);
     expect(peakMiB(house.daemon.pid)).toBeLessThan(mostMemoryMiB);
   },
 );

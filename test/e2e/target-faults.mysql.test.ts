@@ -38,7 +38,7 @@ test.for(
     await arena.start();
     const workload = arena.workload();
     await untilMoreIsApplied(workload, () => arena.daemon.logs());
-    for (let round = 1; round < roundCount; round += 1) {
+    for (let round = 1; round <= roundCount; round += 1) {
       for (const { name, strike } of mode === 'consistent'
         ? consistentFaults
         : immediateFaults) {

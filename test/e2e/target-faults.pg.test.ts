@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { expect, test } from 'vitest';
 
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { startPostgresServer } from '../support/postgres-server.ts';
-import { Arena, sayRound, untilMoreIsApplied } from './arena.ts';
-import { faults, faultTimeoutMs, roundCount } from './faults.ts';
+import { Arena, untilMoreIsApplied } from './arena.ts';
+import { faults, faultTimeoutMs, strikeInTurn } from './faults.ts';
 
 test.for([
   ['consistent', 'nothing is lost, applied twice or half visible'],
@@ -26,17 +24,11 @@ test.for([
     const workload = arena.workload({ replayIntervalMs: 4_000 });
     // Until the daemon knows the tables it must ask the target for them.
     await untilMoreIsApplied(workload, () => arena.daemon.logs());
-    for (let round = 1; round <= roundCount; round += 1) {
-      for (const { name, strike } of faults) {
-        await sleep(500 + Math.random() * 700);
-        await strike(server, proxy);
-        await untilMoreIsApplied(
-          workload,
-          () => `${name}\n${arena.daemon.logs().slice(-4000)}`,
-        );
-      }
-      sayRound(`faults of the target in ${mode} mode`, round, roundCount);
-    }
+    await strikeInTurn(
+      `faults of the target in ${mode} mode`,
+      { server, proxy },
+      { arena, workload },
+    );
     const report = await arena.settle(workload);
     if (mode === 'consistent') {
       // Staging goes on accepting whatever befalls the target.

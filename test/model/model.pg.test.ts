@@ -32,9 +32,9 @@ afterAll(async () => {
 });
 
 test.for([
-  { how: 'one by one', parallelism: 1, hasFaults: false, runs: 15 },
-  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 20 },
-  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 20 },
+  { how: 'one by one', parallelism: 1, hasFaults: false, runs: 12 },
+  { how: 'side by side', parallelism: 8, hasFaults: false, runs: 14 },
+  { how: 'under faults', parallelism: 8, hasFaults: true, runs: 14 },
 ] as const)(
   'in consistent mode every reader sees what the source was, applied $how',
   { timeout: soakTimeoutMs(1) },
@@ -58,7 +58,7 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async (settings) => {
     const outcome = await checkRandomCases(database, {
-      runs: 10,
+      runs: 8,
       limits: { ...everything, actions: false },
       settings: { mode: 'consistent', hasBadRows: true, ...settings },
       isAllowedRefusal: isKnownRefusal,
@@ -75,7 +75,7 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async ({ hasFaults }) => {
     const outcome = await checkRandomCases(database, {
-      runs: 15,
+      runs: 12,
       // Many tables stand alone.
       limits: { ...everything, sparseLinks: true },
       settings: {
@@ -98,7 +98,7 @@ test.for([
   { timeout: soakTimeoutMs(1) },
   async ({ hasFaults }) => {
     await checkRandomCases(database, {
-      runs: 15,
+      runs: 12,
       limits: {
         ...everything,
         foreignKeys: false,
