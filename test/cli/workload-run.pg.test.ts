@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { createCertificates } from '../../src/lib/certificates.ts';
+import { changeRow } from '../support/changed-row.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { testDatabase } from '../support/test-database.ts';
 
@@ -69,6 +70,7 @@ test('certificates come from the URL or from files, and every row is verified', 
       '--seconds',
       '1',
       '--failFast',
+      '--requestTimeout=60s',
     ];
     const fromFiles = await workloadRun([
       ...common,
@@ -138,9 +140,10 @@ test('SIGINT ends the writing; a row damaged at the target is named, with exit c
     (text, kill) => {
       if (damages.length === 0 && text.includes('2s writing')) {
         damages.push(
-          db
-            .query('update workload_ledger set row_count = -7 where entry = 1')
-            .then(kill),
+          changeRow(
+            db.url,
+            'update workload_ledger set row_count = -7 where entry = 1',
+          ).then(kill),
         );
       }
     },

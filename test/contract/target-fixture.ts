@@ -148,6 +148,14 @@ export async function shapeOf({
   return shape!;
 }
 
+/** Whether it does now: a short apply timeout is also the time for a login. */
+export function answers(target: Pick<Target, 'ping'>): Promise<boolean> {
+  return target.ping().then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The failure that the work ends in. */
 export async function failureOf(
   work: Promise<unknown>,

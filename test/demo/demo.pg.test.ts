@@ -1,29 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import pg from 'pg';
 import { expect, test } from 'vitest';
 
+import { changeRow } from '../support/changed-row.ts';
 import { runDemo } from './run-demo.ts';
-
-/** Until it changes a row: the target may be down, or not have it yet. */
-async function change(url: string, statement: string): Promise<void> {
-  for (;;) {
-    const client = new pg.Client({ connectionString: url });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-      const { rowCount } = await client.query(statement);
-      if (rowCount === 1) {
-        return;
-      }
-    } catch {
-      // Asked again.
-    } finally {
-      await client.end().catch(() => {});
-    }
-    await sleep(50);
-  }
-}
 
 async function answers(url: string): Promise<boolean> {
   return fetch(url).then(
@@ -65,7 +43,7 @@ test('a row that is changed at the target by hand is shown, with exit code 1', a
     (soFar) => {
       const url = /^The target: (\S+)$/m.exec(soFar)?.[1];
       if (damage === undefined && /[1-9]s writing/.test(soFar)) {
-        damage = change(
+        damage = changeRow(
           url!,
           'update workload_ledger set row_count = -7 where entry = 1',
         );

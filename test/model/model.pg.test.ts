@@ -55,7 +55,7 @@ test.for([
   { parallelism: 8, hasFaults: true },
 ])(
   'rows that the target refuses are set aside, a reader sees all others as they were, and retrying makes all equal, with parallelism $parallelism',
-  { timeout: soakTimeoutMs(1) },
+  { timeout: soakTimeoutMs(3) },
   async (settings) => {
     const outcome = await checkRandomCases(database, {
       runs: 8,

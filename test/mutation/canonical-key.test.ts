@@ -95,11 +95,13 @@ describe('canonicalKey', () => {
 
   test('an exponent of a million digits is not worked out', () => {
     const digits = '9'.repeat(4_000_000);
-    const before = process.cpuUsage();
-    expect(canonical(`[1.50E+${digits}]`)).toBe(`[1.50e${digits}]`);
-    const { user } = process.cpuUsage(before);
-    // It took two seconds.
-    expect(user / 1_000).toBeLessThan(500);
+    const userMs = Array.from({ length: 3 }, () => {
+      const before = process.cpuUsage();
+      expect(canonical(`[1.50E+${digits}]`)).toBe(`[1.50e${digits}]`);
+      return process.cpuUsage(before).user / 1_000;
+    });
+    // It took two seconds. Other threads' work is counted too.
+    expect(Math.min(...userMs)).toBeLessThan(500);
   });
 
   test('the canonical key of a canonical key is itself, and means the same', () => {

@@ -53,6 +53,8 @@ function open(url: URL, signal?: AbortSignal): Promise<StagingStore> {
   );
 }
 
+const replicatorSessions = `select pid from pg_stat_activity where application_name = 'replicator'`;
+
 /** How the sessions of a store are encrypted, or why there is no store. */
 async function sessions(
   parameters: string,
@@ -76,6 +78,10 @@ async function sessions(
     }
     throw error;
   } finally {
+    // Nor is a session of this store seen by the next call.
+    await expect
+      .poll(async () => (await query(replicatorSessions)).rows)
+      .toEqual([]);
     // The roles of this suite use the same tables one after the other.
     await query('drop schema stage cascade; create schema stage');
     await query('grant all on schema stage to certified, cleartext');

@@ -105,7 +105,8 @@ export async function testHouse(
     audit: silentAudit,
     options: {
       mode: options.mode ?? 'consistent',
-      retireOffsetMs: 86_400_000,
+      // Rows of tests are years old; what is set back needs them still.
+      retireOffsetMs: 1e12,
       maxGuardKeys: 100_000,
       bestEffort: {
         only: false,

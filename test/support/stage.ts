@@ -85,7 +85,7 @@ export async function openStage(tables: string): Promise<Stage> {
 export async function eventually<T>(
   look: () => Promise<T>,
   isWanted: (value: T) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const endsAtMs = Date.now() + timeoutMs;
   let value = await look();

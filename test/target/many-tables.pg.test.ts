@@ -9,7 +9,6 @@ const tableCount = 20;
 
 test.for([3, 250])(
   'rows of twenty tables, each of which refers to the one before, come, are refused and go, %i each',
-  { timeout: 60_000 },
   async (rowCount) => {
     await using fixture = await postgresFixture();
     const names = Array.from({ length: tableCount }, (_, at) => `t${at}`);

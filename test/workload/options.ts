@@ -21,6 +21,7 @@ export function smallWorkload(
     lookIntervalMs: 50,
     replayIntervalMs: 400,
     catchUpTimeoutMs: 20_000,
+    progressIntervalMs: 100,
     concurrentRequests: 8,
     batchSize: 20,
     resolvedIntervalMs: 50,

@@ -4,6 +4,7 @@ import { reportLines } from '../../src/workload/report-text.ts';
 import {
   runWorkload,
   type WorkloadOptions,
+  type WorkloadProgress,
   type WorkloadReport,
 } from '../../src/workload/workload.ts';
 import {
@@ -12,25 +13,26 @@ import {
   testMysqlDatabase,
 } from '../support/mysql-test-database.ts';
 import { directSink, type DirectSinkOptions } from './direct-sink.ts';
+import { endedWhen } from './ended-when.ts';
 import { smallWorkload } from './options.ts';
 
 describe.each(MYSQL_PRODUCTS)('%s', (product) => {
   async function runAgainst(
     sinkOptions: DirectSinkOptions,
     changes: Partial<WorkloadOptions> = {},
-    milliseconds = 20_000,
+    isSeen: (progress: WorkloadProgress) => boolean = () => false,
     look: (db: MysqlTestDatabase) => Promise<void> = async () => {},
   ): Promise<WorkloadReport> {
+    const { onProgress, signal } = endedWhen(isSeen);
     await using db = await testMysqlDatabase(product);
     await using sink = await directSink(db.url, sinkOptions);
     const report = await runWorkload(
       smallWorkload(sink.url, db.url, {
         targetSchema: db.name,
-        catchUpTimeoutMs: 1000,
         ...changes,
       }),
-      () => {},
-      AbortSignal.any([AbortSignal.timeout(milliseconds), sink.damaged]),
+      onProgress,
+      AbortSignal.any([signal, sink.damaged]),
     );
     await look(db);
     return report;
@@ -40,8 +42,8 @@ describe.each(MYSQL_PRODUCTS)('%s', (product) => {
     let total = 0;
     const report = await runAgainst(
       {},
-      { diff: true, catchUpTimeoutMs: 20_000 },
-      2000,
+      { diff: true },
+      ({ replays, looks }) => replays > 0 && looks > 5,
       async (db) => {
         const counts = await db.query(
           `select (select count(*) from workload_customer) + (select count(*) from workload_order)

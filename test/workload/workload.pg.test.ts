@@ -1,41 +1,54 @@
 import { expect, test } from 'vitest';
 
 import { createCertificates } from '../../src/lib/certificates.ts';
-import { openEngine } from '../../src/workload/engines/open-engine.ts';
-import { TargetReader } from '../../src/workload/target-reader.ts';
 import { reportLines } from '../../src/workload/report-text.ts';
 import {
   runWorkload,
+  type WorkloadProgress,
   type WorkloadReport,
 } from '../../src/workload/workload.ts';
 import { testDatabase } from '../support/test-database.ts';
 import { directSink, type DirectSinkOptions } from './direct-sink.ts';
+import { endedWhen } from './ended-when.ts';
 import { smallWorkload } from './options.ts';
 import type { SinkRow } from './sink-database.ts';
 
 const ignore = (): void => {};
 
-/** Runs against a sink that damages; `afterwards` damages at the very end. */
+/** Runs against a sink that damages, until the damage is seen. */
 async function runAgainst(
   sinkOptions: DirectSinkOptions,
-  seconds = 3,
 ): Promise<WorkloadReport> {
   await using db = await testDatabase();
   await using sink = await directSink(db.url, sinkOptions);
   return await runWorkload(
-    smallWorkload(sink.url, db.url, { catchUpTimeoutMs: 1000 }),
+    smallWorkload(sink.url, db.url),
     ignore,
-    AbortSignal.timeout(seconds * 1000),
+    AbortSignal.timeout(20_000),
   );
+}
+
+/** The two arguments that end a run behind so many rows. */
+function whenWritten(
+  rowCount: number,
+): [(progress: WorkloadProgress) => void, AbortSignal] {
+  const { onProgress, signal } = endedWhen(
+    ({ committedRows }) => committedRows >= rowCount,
+  );
+  return [onProgress, signal];
 }
 
 test('a sink that applies whole transactions is found equal, while running and at the end', async () => {
   await using db = await testDatabase();
   await using sink = await directSink(db.url);
+  const { onProgress, signal } = endedWhen(
+    ({ replays, looks, sentRows, committedRows }) =>
+      replays > 0 && looks > 5 && sentRows > committedRows,
+  );
   const report = await runWorkload(
     smallWorkload(sink.url, db.url, { diff: true, gzip: true }),
-    ignore,
-    AbortSignal.timeout(2000),
+    onProgress,
+    signal,
   );
   expect(report).toMatchObject({ verified: true, violation: null });
   const { progress, comparison } = report;
@@ -80,9 +93,12 @@ test('an immediate sink is found equal at the end, over TLS with the certificate
     Buffer.from(client.key).toString('base64'),
   );
   const report = await runWorkload(
-    smallWorkload(url.href, db.url, { mode: 'immediate', failFast: true }),
-    ignore,
-    AbortSignal.timeout(1500),
+    smallWorkload(url.href, db.url, {
+      mode: 'immediate',
+      failFast: true,
+      requestTimeoutMs: 60_000,
+    }),
+    ...whenWritten(300),
   );
   expect(report.verified).toBe(true);
 });
@@ -168,42 +184,19 @@ test.for([
   ],
 ] as const)(
   '%s is named with its table, key and both rows, and no count is invented',
-  async ([, damage, table]) => {
+  async ([, damageStatement, table]) => {
     await using db = await testDatabase();
-    await using sink = await directSink(db.url);
-    {
-      await using reader = new TargetReader(await openEngine(db.url), {
-        url: db.url,
-        schema: 'public',
-      });
-      await reader.createTables(true);
-    }
-    // Once only: an entry that the feed repeats is written more than once.
-    await db.query('create table damage_done (entry int)');
-    await db.query(
-      `create function damage() returns trigger language plpgsql as $$
-       begin
-         if new.entry = 30 and not exists (select from damage_done) then
-           insert into damage_done values (30);
-           ${damage};
-         end if;
-         return null;
-       end $$`,
-    );
-    await db.query(
-      'create trigger damage after insert on workload_ledger for each row execute function damage()',
-    );
-    await db.query('alter table workload_ledger enable always trigger damage');
+    await using sink = await directSink(db.url, { damageStatement });
     const report = await runWorkload(
       smallWorkload(sink.url, db.url, {
-        createTables: false,
-        // The rows that were damaged may be written again: not in half a second.
+        // The rows that were damaged may be written again: not so soon.
         tableRows: 5000,
+        replayIntervalMs: 0,
         // Nobody looks meanwhile: the comparison at the end must find it.
-        lookIntervalMs: 900,
+        lookIntervalMs: 5000,
       }),
       ignore,
-      AbortSignal.timeout(800),
+      AbortSignal.any([AbortSignal.timeout(20_000), sink.damaged]),
     );
     expect(report.verified).toBe(false);
     expect(report.comparison).toMatchObject({ differenceCount: 1 });
@@ -225,10 +218,11 @@ test('refused requests are sent again until accepted, and the feed starts again 
       return requestCount < 240 && requestCount % 60 < 40 ? 503 : null;
     },
   });
+  const { onProgress, signal } = endedWhen(({ restarts }) => restarts > 0);
   const report = await runWorkload(
     smallWorkload(sink.url, db.url, { rowsPerSecond: 200 }),
-    ignore,
-    AbortSignal.timeout(2000),
+    onProgress,
+    signal,
   );
   expect(report.verified).toBe(true);
   expect(report.progress.failedRequests).toBeGreaterThan(0);
@@ -250,7 +244,12 @@ test('with failFast the first refusal ends the run and its text is shown', async
 });
 
 test('a target that stays empty ends in a difference, not in waiting for ever', async () => {
-  const report = await runAgainst({ damage: () => [] }, 1);
+  await using db = await testDatabase();
+  await using sink = await directSink(db.url, { damage: () => [] });
+  const report = await runWorkload(
+    smallWorkload(sink.url, db.url, { catchUpTimeoutMs: 1000 }),
+    ...whenWritten(100),
+  );
   expect(report.verified).toBe(false);
   expect(report.progress.appliedTransactions).toBe(0);
   expect(reportLines(report).at(-1)).toMatch(
@@ -277,10 +276,16 @@ test('who asks for the end while the target catches up does not wait for it', as
   await using db = await testDatabase();
   await using sink = await directSink(db.url, { refuse: () => 503 });
   const cut = new AbortController();
+  const [onProgress, signal] = whenWritten(100);
   const run = runWorkload(
     smallWorkload(sink.url, db.url, { catchUpTimeoutMs: 600_000 }),
-    ({ phase }) => phase === 'catching up' && cut.abort(),
-    AbortSignal.timeout(1000),
+    (progress) => {
+      onProgress(progress);
+      if (progress.phase === 'catching up') {
+        cut.abort();
+      }
+    },
+    signal,
     cut.signal,
   );
   await expect(run).rejects.toMatchObject({ name: 'AbortError' });

@@ -91,6 +91,7 @@ test(
         `--auditLog=${log()}`,
       ],
     });
+    await expect.poll(() => stages('start'), pollMs).toHaveLength(2);
     const [started, ready] = await records('start');
     expect(started).toMatchObject({
       stage: 'asked',

@@ -90,11 +90,11 @@ test('what staging could not bring to disk is rolled back at the target and refu
 
 test('a disk that takes longer than the server lets a transaction be idle does not cost the transaction', async () => {
   // Spoken for every two seconds.
-  await using house = await slowHouse(3_000);
+  await using house = await slowHouse(6_000);
   const sent = send(house, [row('t', 1, 1, { v: 1 })]);
   await expect.poll(() => house.syncs.length).toBe(1);
-  await sleep(5_000);
-  expect(await rowsOf(house, openTransactions)).toHaveLength(1);
+  await sleep(8_000);
+  await expect.poll(() => rowsOf(house, openTransactions)).toHaveLength(1);
   house.syncs[0]!.resolve();
   await sent;
   expect(await rowsOf(house, 'select id, v from t')).toEqual(['1 1']);

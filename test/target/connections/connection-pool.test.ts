@@ -88,13 +88,13 @@ describe('the connection pool', () => {
   });
 
   test('a connection that broke, or has lived too long, is not lent again', async () => {
-    const { pool, lines } = poolOf({ maxLifetimeMs: 30 });
+    const { pool, lines } = poolOf({ maxLifetimeMs: 300 });
     await using _ = pool;
     const broken = await pool.borrow();
     broken.connection.usable = false;
     await broken[Symbol.asyncDispose]();
     await (await pool.borrow())[Symbol.asyncDispose]();
-    await sleep(40);
+    await sleep(400);
     await (await pool.borrow())[Symbol.asyncDispose]();
     expect(lines.map(({ closed }) => closed)).toEqual([true, true, false]);
     expect(pool.counts()).toMatchObject({ total: 1, dialCount: 3 });

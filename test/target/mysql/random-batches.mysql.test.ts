@@ -5,6 +5,7 @@ import type { Mutation } from '../../../src/mutation/mutation.ts';
 import { applyTo, row } from '../../contract/target-fixture.ts';
 import { MYSQL_PRODUCTS } from '../../support/mysql-test-database.ts';
 import { type MysqlFixture, mysqlFixture } from './fixture.ts';
+import { untilLate } from '../../support/until-late.ts';
 
 type KeyKind = 'int' | 'text' | 'both';
 
@@ -349,7 +350,7 @@ describe.each(ways)('$product through $way', ({ product, fewRows }) => {
         table,
         history,
         fc.integer({ min: 1, max: 3 }),
-        async (shape, batches, groupSize) => {
+        untilLate(7_000, async (shape, batches, groupSize) => {
           await createTable(fixture, shape);
           const played = play(shape, batches);
           let applied: State = new Map();
@@ -366,9 +367,9 @@ describe.each(ways)('$product through $way', ({ product, fewRows }) => {
               return;
             }
           }
-        },
+        }),
       ),
-      { numRuns: 400, interruptAfterTimeLimit: 7000 },
+      { numRuns: 400 },
     );
   });
 });

@@ -73,7 +73,11 @@ describe.each([
   });
 
   test('whoever says nothing, or a byte now and then, is cut off after the time for a head', async () => {
-    const timeouts = { headersMs: 400, requestMs: 800, keepAliveMs: 60_000 };
+    const timeouts = {
+      headersMs: 2_000,
+      requestMs: 4_000,
+      keepAliveMs: 60_000,
+    };
     const served = await serve({ tls: texts, timeouts });
     const silent = Array.from({ length: 20 }, () => dial(served.port));
     const slow = Array.from({ length: 20 }, () => dial(served.port, alpn));

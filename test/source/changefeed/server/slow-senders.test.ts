@@ -8,7 +8,7 @@ import { body, serve, waitUntil } from './served.ts';
 
 const { cert, key } = await createSelfSigned();
 const tls = { cert, key, ca: null };
-const timeouts = { headersMs: 300, requestMs: 600, keepAliveMs: 400 };
+const timeouts = { headersMs: 1_500, requestMs: 3_000, keepAliveMs: 2_000 };
 const head = `POST /db/public HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n`;
 
 describe.each([

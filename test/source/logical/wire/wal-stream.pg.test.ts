@@ -139,7 +139,7 @@ test('a server that falls silent, before its first answer or later, is taken for
         proxy.url(source.server.url()),
         '--sourceConn',
       ),
-      standbyTimeoutMs: 100,
+      standbyTimeoutMs: 500,
     });
     {
       await using stream = await WalStream.open(through, never);

@@ -16,6 +16,7 @@ import type {
 } from '../../../../src/target/target.ts';
 import {
   applyTo,
+  answers,
   failureOf,
   row,
   shapeOf,
@@ -194,6 +195,7 @@ describe.each(MYSQL_PRODUCTS)('failures of %s', (product) => {
       ['2'],
     ]);
     await using hasty = await targetAt(fixture.url, 1_000);
+    await expect.poll(() => answers(hasty)).toBe(true);
     await using idle = await hasty.begin();
     await upsert(fixture, idle, { id: '2', n: '1' });
     const reader = await mysql.createConnection({ uri: fixture.url });
@@ -314,7 +316,7 @@ describe.each(MYSQL_PRODUCTS)('failures of %s', (product) => {
     ]);
     expect(silent.poolCounts()).toMatchObject({ total: 0, dialErrorCount: 1 });
     await proxy.resume();
-    await silent.ping();
+    await expect.poll(() => answers(silent)).toBe(true);
   });
 
   test('a server that is killed, read-only or without local_infile', async () => {

@@ -15,6 +15,7 @@ import type {
   TargetTransaction,
 } from '../../../../src/target/target.ts';
 import {
+  answers,
   applyTo,
   failureOf,
   row,
@@ -212,7 +213,7 @@ describe('failures of PostgreSQL', () => {
     );
     await using holder = await fixture.target.begin();
     await upsert(fixture, holder, { id: '1', n: '1' });
-    await using hasty = await targetAt(fixture.database.url, 300);
+    await using hasty = await targetAt(fixture.database.url, 2_000);
     const failure = await failureOf(
       applyTo(
         fixture,
@@ -363,6 +364,6 @@ describe('failures of PostgreSQL', () => {
     expect(failure.message).toContain('ETIMEDOUT');
     expect(target.poolCounts()).toMatchObject({ total: 0, dialErrorCount: 1 });
     await proxy.resume();
-    await target.ping();
+    await expect.poll(() => answers(target)).toBe(true);
   });
 });

@@ -33,6 +33,9 @@ test('a statement has its whole time from the answer to the one before it on', a
   }
 });
 
+/** `vi.waitUntil` has a second by itself. */
+const hopeless = { timeout: 30_000 };
+
 test('a cancel never hits the begin of a transaction, behind which its statements are on their way', async () => {
   await using database = await testDatabase();
   await database.query('create table t (id int)');
@@ -58,7 +61,7 @@ test('a cancel never hits the begin of a transaction, behind which its statement
     connection.query('insert into t values (1)'),
     connection.query('select pg_sleep(60)'),
   ]);
-  await vi.waitUntil(() => isThere("wait_event = 'advisory'"));
+  await vi.waitUntil(() => isThere("wait_event = 'advisory'"), hopeless);
   using _cancellation = connection.cancel();
   await new Promise((done) => setTimeout(done, 100));
   await database.query('select pg_advisory_unlock(7)');
@@ -66,6 +69,6 @@ test('a cancel never hits the begin of a transaction, behind which its statement
   expect(begun.status).toBe('fulfilled');
   expect([inserted.status, slept.status]).toContain('rejected');
   connection.destroy();
-  await vi.waitUntil(async () => !(await isThere('true')));
+  await vi.waitUntil(async () => !(await isThere('true')), hopeless);
   expect((await database.query('select * from t')).rows).toEqual([]);
 });
