@@ -50,7 +50,7 @@ import { replicatorVersion } from '../version.ts';
  * The daemon, in the order in which things open; they close in reverse:
  *
  *     addresses are free ─ target and staging answer ─ pipelines resume ─
- *     operator's listener ─ webhook listener ─ …until a signal… ─ listener
+ *     webhook listener ─ operator's listener ─ …until a signal… ─ listener
  *     drains ─ pipelines finish what is in flight ─ pools close
  */
 export async function runDaemon(
@@ -157,14 +157,6 @@ export async function runDaemon(
       ...operator,
       requireDiagnostics: webhookDiagnostics(values, bind, callers, keyring),
     });
-  } else {
-    const listen = parseListenAddress(values.metricsAddr, 'metricsAddr');
-    stack.use(
-      await OperatorServer.listen(listen, {
-        ...operator,
-        requireDiagnostics: operatorDiagnostics(values, listen, keyring),
-      }),
-    );
   }
 
   keepTelling(open, values, { kind: 'cdc', stack });
@@ -194,6 +186,16 @@ export async function runDaemon(
   );
 
   const address = await webhook.listen();
+  // Only now: who asks after its health sends rows when it is well.
+  if (values.metricsAddr !== '') {
+    const listen = parseListenAddress(values.metricsAddr, 'metricsAddr');
+    stack.use(
+      await OperatorServer.listen(listen, {
+        ...operator,
+        requireDiagnostics: operatorDiagnostics(values, listen, keyring),
+      }),
+    );
+  }
   limitHeapGrowth();
   run.ready();
   logger.info(
