@@ -10,7 +10,7 @@ import { testDatabase } from '../support/test-database.ts';
 import { Arena, soakKillCount, sayRound } from './arena.ts';
 
 const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 5) : 6;
-const timeoutMs = 60_000 + killCount * 10_000;
+const timeoutMs = 300_000 + killCount * 10_000;
 
 test.for([
   ['sqlite', '--bestEffortOnly'],

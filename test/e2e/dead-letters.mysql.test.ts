@@ -23,7 +23,6 @@ const refusal = (event: string): string => `
 
 test.for(MYSQL_PRODUCTS)(
   'rows that %s refuses are set aside under load and a kill, and all is there once they are retried',
-  { timeout: 240_000 },
   async (product) => {
     await using target = await testMysqlDatabase(product);
     await using arena = await Arena.open({

@@ -17,7 +17,6 @@ const quote = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 
 test.for(MYSQL_PRODUCTS)(
   'any name of %s is only a name: rows, dead letters, parked values, staging, commands, metrics, grants',
-  { timeout: 240_000 },
   async (product) => {
     await using stack = new AsyncDisposableStack();
     const target = await testMysqlDatabase(product);

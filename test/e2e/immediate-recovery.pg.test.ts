@@ -48,7 +48,7 @@ test('a row that the target refused does not keep immediate mode from serving ot
   await using stage = await openStage(
     "create table t (id int primary key, v text check (v <> 'bad')); create table u (id int primary key)",
   );
-  const args = ['--immediate', '--httpResponseTimeout=2s'];
+  const args = ['--immediate', '--httpResponseTimeout=30s'];
   await stage.start(args);
   expect((await stage.rows(row('u', 1, [1], { id: 1 }))).status).toBe(200);
   expect(

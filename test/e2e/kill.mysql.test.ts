@@ -10,7 +10,7 @@ import { Arena, soakKillCount, sayRound } from './arena.ts';
 
 const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 8) : 4;
 /** A kill, a start and what lies between take about a second and a half. */
-const timeoutMs = 60_000 + killCount * 10_000;
+const timeoutMs = 300_000 + killCount * 10_000;
 
 test.for(
   MYSQL_PRODUCTS.flatMap((product) =>

@@ -7,7 +7,7 @@ import { Arena, soakKillCount, sayRound } from './arena.ts';
 
 const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 5) : 6;
 /** A kill, a start and what lies between take about a second and a half. */
-const timeoutMs = 60_000 + killCount * 10_000;
+const timeoutMs = 300_000 + killCount * 10_000;
 
 test.for([
   ['sqlite', 'consistent'],

@@ -17,7 +17,6 @@ import { HandFeed } from './hand-feed.ts';
 
 test.for(MYSQL_PRODUCTS)(
   'a daemon does all its work with the printed grants of %s: rows, deletes, swaps, dead letters',
-  { timeout: 240_000 },
   async (product) => {
     await using stack = new AsyncDisposableStack();
     const target = await testMysqlDatabase(product);
@@ -112,7 +111,6 @@ test.for(MYSQL_PRODUCTS)(
 
 test.for(MYSQL_PRODUCTS)(
   'of each grant that is taken away at %s preflight names the line',
-  { timeout: 120_000 },
   async (product) => {
     await using stack = new AsyncDisposableStack();
     const target = await testMysqlDatabase(product);

@@ -9,26 +9,20 @@ import { Arena, sayRound, soakKillCount, until } from './arena.ts';
 
 const stopCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 20) : 4;
 
-test(
-  'SIGTERM under load ends with 0 each time, and no accepted row is lost',
-  {
-    timeout: 300_000,
-  },
-  async () => {
-    await using target = await testDatabase();
-    await using arena = await Arena.open({ targetUrl: target.url });
+test('SIGTERM under load ends with 0 each time, and no accepted row is lost', async () => {
+  await using target = await testDatabase();
+  await using arena = await Arena.open({ targetUrl: target.url });
+  await arena.start();
+  const workload = arena.workload({ tries: 0, replayIntervalMs: 0 });
+  for (let stop = 1; stop <= stopCount; stop += 1) {
+    await sleep(300 + Math.random() * 700);
+    arena.daemon.kill('SIGTERM');
+    expect(await arena.daemon.exited, arena.daemon.logs()).toBe(0);
     await arena.start();
-    const workload = arena.workload({ tries: 0, replayIntervalMs: 0 });
-    for (let stop = 1; stop <= stopCount; stop += 1) {
-      await sleep(300 + Math.random() * 700);
-      arena.daemon.kill('SIGTERM');
-      expect(await arena.daemon.exited, arena.daemon.logs()).toBe(0);
-      await arena.start();
-      sayRound('SIGTERM', stop, stopCount);
-    }
-    await arena.settle(workload);
-  },
-);
+    sayRound('SIGTERM', stop, stopCount);
+  }
+  await arena.settle(workload);
+});
 
 test('a second SIGTERM ends the daemon at once, and the next one finds everything', async () => {
   await using server = await startPostgresServer({ fsync: false });
@@ -48,7 +42,7 @@ test('a second SIGTERM ends the daemon at once, and the next one finds everythin
   const exitCode = await arena.daemon.exited;
   // Where the first was obeyed already, the second meets a process on its way out.
   const drained = / stopped\b/.test(arena.daemon.logs());
-  expect(drained ? [0, null] : [143]).toContain(exitCode);
+  expect(drained ? [0, null, 143] : [143]).toContain(exitCode);
   await server.start();
   await arena.start();
   await arena.settle(workload);
@@ -89,10 +83,12 @@ test('a target that is down when the daemon starts anew delays rows but refuses 
   expect(health.status).toBe(500);
   expect(await health.text()).not.toBe('OK');
   const before = await workload.nextProgress();
-  await workload.nextProgress();
-  const after = await workload.nextProgress();
+  let after = before;
+  await until('more rows are accepted', async () => {
+    after = await workload.nextProgress();
+    return after.sentRows > before.sentRows;
+  });
   expect(after.failedRequests).toBe(before.failedRequests);
-  expect(after.sentRows).toBeGreaterThan(before.sentRows);
   await server.start();
   await until('the daemon is healthy', async () => {
     const again = await fetch(`${arena.daemon.metricsUrl}/_/healthz`);

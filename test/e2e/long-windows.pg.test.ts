@@ -14,7 +14,7 @@ const requestRows = 1_000;
 const memoryLimitMiB = 64;
 /** A bare daemon has about 120 MiB; all rows together many times the limit. */
 const mostMemoryMiB = 4 * memoryLimitMiB + 320;
-const timeoutMs = 240_000 + rowCount / 5;
+const timeoutMs = 300_000 + rowCount / 5;
 const filler = 'x'.repeat(400);
 
 const tables = `

@@ -77,7 +77,6 @@ test.for(
   ),
 )(
   'immediate mode that was killed %s of its first recovery leaves nothing that a start with %j would turn back',
-  { timeout: 120_000 },
   async ([step, mode]) => {
     await using stage = await openStage(tables);
     await stageVersions(stage);

@@ -18,13 +18,15 @@ describe('three daemons behind a load balancer', () => {
     async ({ strike, mend }) => {
       await using fleet = await Fleet.open();
       const workload = await fleet.workload();
-      const leader = await fleet.leader();
       await fleet.movedBeyond(0);
+      const leader = await fleet.leader();
       const before = await fleet.latestEpoch();
       await strike(fleet, leader);
       await fleet.movedBeyond(before);
       const next = await fleet.leader(leader);
-      expect((await diagOf(next)).pipelines[0]!.state).toBe('running');
+      await expect
+        .poll(async () => (await diagOf(next)).pipelines[0]!.state)
+        .toBe('running');
       await mend(fleet, leader);
       await until(
         'the one that led stands by, or leads again',
@@ -50,8 +52,8 @@ describe('three daemons behind a load balancer', () => {
       // The server itself would not end the frozen one's transaction so soon.
       await using fleet = await Fleet.open({ args: ['--applyTimeout=10m'] });
       const workload = await fleet.workload();
-      const leader = await fleet.leader();
       await fleet.movedBeyond(0);
+      const leader = await fleet.leader();
       const before = await fleet.latestEpoch();
       const blocker = new pg.Client(fleet.target.url);
       await blocker.connect();
@@ -86,13 +88,13 @@ describe('three daemons behind a load balancer', () => {
     async () => {
       await using fleet = await Fleet.open({ clockShiftMs: 3_600_000 });
       const workload = await fleet.workload();
-      const leader = await fleet.leader();
       await fleet.movedBeyond(0);
+      const leader = await fleet.leader();
       const before = await fleet.latestEpoch();
       // Longer than the lease.
       await sleep(7_000);
       expect(await fleet.latestEpoch()).toBe(before);
-      expect(await leadsNow(leader)).toBe(true);
+      await expect.poll(() => leadsNow(leader)).toBe(true);
       leader.daemon.kill('SIGKILL');
       await fleet.movedBeyond(before);
       await fleet.restart(leader);

@@ -22,7 +22,6 @@ test('a younger batch that holds what an older one waits for, by a trigger of th
   const { rows } = await eventually(
     () => stage.database.query('select id from t'),
     (found) => found.rows.length === 4,
-    20_000,
   );
   expect(rows).toHaveLength(4);
 });

@@ -7,7 +7,7 @@ import { sayRound, soakKillCount } from './arena.ts';
 import { checkerSetup, startSlotChecker } from './slot-checker.ts';
 
 const killCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 4) : 4;
-const timeoutMs = 120_000 + killCount * 15_000;
+const timeoutMs = 300_000 + killCount * 15_000;
 
 let server: PostgresServer;
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { sayRound, soakKillCount, until } from './arena.ts';
 import { checkerSetup, startSlotChecker } from './slot-checker.ts';
 
 const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 20) : 1;
-const timeoutMs = 180_000 + roundCount * 60_000;
+const timeoutMs = 300_000 + roundCount * 60_000;
 
 interface Stage {
   readonly server: PostgresServer;

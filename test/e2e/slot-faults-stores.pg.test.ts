@@ -14,7 +14,7 @@ import {
   targetOn,
 } from './slot-checker.ts';
 
-const timeoutMs = 180_000 + roundCount * 120_000;
+const timeoutMs = 300_000 + roundCount * 120_000;
 /**
  * An ordinary run takes of each kind the worst: those of a death, and silence.
  * Lost answers are each store's own, below.

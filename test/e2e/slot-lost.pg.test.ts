@@ -19,7 +19,7 @@ import {
 import { until } from './arena.ts';
 import { readerOf, readSlotElsewhere, slotHas } from './slot-checker.ts';
 
-const timeoutMs = 180_000;
+const timeoutMs = 300_000;
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -47,6 +47,12 @@ async function lastLine(house: SlotHouse, exitCode = 3): Promise<string> {
   const { daemon } = house;
   expect(await daemon.exited, daemon.logs().slice(-3000)).toBe(exitCode);
   return daemon.logs().trimEnd().split('\n').at(-1)!;
+}
+
+/** Until its walsender has noticed too. */
+async function stopReading(house: SlotHouse): Promise<void> {
+  expect(await house.stop()).toBe(0);
+  await until('nobody reads the slot', () => slotHas(house, 'not active'));
 }
 
 async function expectUntouched(house: SlotHouse): Promise<void> {
@@ -104,7 +110,7 @@ describe('a slot that is not what it was', { timeout: timeoutMs }, () => {
 
   test('advanced by somebody', async () => {
     await using house = await openHouse();
-    expect(await house.stop()).toBe(0);
+    await stopReading(house);
     await house.source.sql("insert into t values (2, 'passed over')");
     await house.source.rows(
       `select pg_replication_slot_advance('${house.slotName}', pg_current_wal_lsn())`,
@@ -267,7 +273,7 @@ describe('staging that is not what it was', { timeout: timeoutMs }, () => {
 
   test('lost, while the target knows how far it was', async () => {
     await using house = await openHouse();
-    expect(await house.stop()).toBe(0);
+    await stopReading(house);
     const [[before]] = (await house.source.rows(
       `select confirmed_flush_lsn from pg_replication_slots where slot_name = '${house.slotName}'`,
     )) as [[string]];

@@ -12,7 +12,7 @@ import { sayRound, soakKillCount, until } from './arena.ts';
 import { checkerSetup, startSlotChecker } from './slot-checker.ts';
 
 const roundCount = soakKillCount > 0 ? Math.ceil(soakKillCount / 4) : 2;
-const timeoutMs = 180_000 + roundCount * 30_000;
+const timeoutMs = 300_000 + roundCount * 30_000;
 const crewCount = 3;
 
 let server: PostgresServer;
@@ -20,6 +20,10 @@ beforeAll(async () => {
   server = await startSlotServer();
 });
 afterAll(() => server[Symbol.asyncDispose]());
+
+/** Of the database that is asked: other tests have locks at this server too. */
+const stagingLocks = `from pg_locks where locktype = 'advisory' and granted
+  and database = (select oid from pg_database where datname = current_database())`;
 
 /** Daemons of which one works, each started again where it has ended. */
 class Crew implements AsyncDisposable {
@@ -87,10 +91,15 @@ class Crew implements AsyncDisposable {
   }
 
   /** As a supervisor does: it has ended because of another one, and starts. */
-  async startSuperseded(place: number): Promise<void> {
+  async startSuperseded(
+    place: number,
+    isLocked: () => Promise<boolean>,
+  ): Promise<void> {
     const daemon = this.#daemons[place]!;
     expect(await daemon.exited, this.#logs()).toBe(1);
     expect(daemon.logs().trimEnd().split('\n').at(-1)).toMatch(/E4009/);
+    // Or it might be there before the other one asks for the lock again.
+    await this.#until('the other one holds the lock of staging', isLocked);
     await this.start(place);
   }
 
@@ -123,7 +132,7 @@ class Crew implements AsyncDisposable {
 }
 
 async function hasEnded({ exited }: Daemon): Promise<boolean> {
-  return await Promise.race([exited.then(() => true), Promise.resolve(false)]);
+  return await Promise.race([exited.then(() => true), sleep(0, false)]);
 }
 
 async function isReading({ metricsUrl }: Daemon): Promise<boolean> {
@@ -198,13 +207,14 @@ test(
       await crew.othersWait(before);
       // The lock goes with its session: whoever comes first has it then.
       await until('the other one has staging', async () => {
-        await staging.query(
-          "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
-        );
+        await staging.query(`select pg_terminate_backend(pid) ${stagingLocks}`);
         await sleep(Math.random() * 100);
         return crew.hasOpened(after);
       });
-      await crew.startSuperseded(before);
+      await crew.startSuperseded(before, async () => {
+        const { rows } = await staging.query(`select pid ${stagingLocks}`);
+        return rows.length > 0;
+      });
       expect(await crew.reader()).toBe(after);
       await checker.committed(20);
       await checker.moved();

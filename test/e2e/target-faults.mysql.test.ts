@@ -36,7 +36,8 @@ test.for(
       mode,
     });
     await arena.start();
-    const workload = arena.workload();
+    // Seldom enough that a busy machine gets on between two replays.
+    const workload = arena.workload({ replayIntervalMs: 4_000 });
     await untilMoreIsApplied(workload, () => arena.daemon.logs());
     for (let round = 1; round <= roundCount; round += 1) {
       for (const { name, strike } of mode === 'consistent'

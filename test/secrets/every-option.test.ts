@@ -23,7 +23,7 @@ import {
   tracesOf,
 } from '../support/planted-secret.ts';
 
-const timeoutMs = 60_000;
+const timeoutMs = 300_000;
 
 /** Files that the tests themselves write. */
 const inputs = /\.(secret|yaml)$/;

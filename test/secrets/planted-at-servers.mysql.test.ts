@@ -12,7 +12,7 @@ import {
   tracesOf,
 } from '../support/planted-secret.ts';
 
-const timeoutMs = 240_000;
+const timeoutMs = 300_000;
 
 const literal = ({ raw }: PlantedSecret): string =>
   `'${raw.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

@@ -13,7 +13,7 @@ import {
 } from '../support/planted-secret.ts';
 import { type TestDatabase, testDatabase } from '../support/test-database.ts';
 
-const timeoutMs = 240_000;
+const timeoutMs = 300_000;
 const literal = ({ raw }: PlantedSecret): string =>
   `'${raw.replaceAll("'", "''")}'`;
 

@@ -196,7 +196,7 @@ async function withCases(database: TestDatabase): Promise<string[]> {
   return names;
 }
 
-const timeoutMs = 240_000;
+const timeoutMs = 300_000;
 
 describe.each([
   ['halt', 'sqlite'],

@@ -18,7 +18,6 @@ test.for(
   modes.flatMap((first) => modes.map((second) => [first, second] as const)),
 )(
   'of rows at or before what was resolved when their table was seen first the newest stays: $0 and then $1',
-  { timeout: 60_000 },
   async ([first, second]) => {
     await using house = await testHouse();
     await house.database.query(`

@@ -20,7 +20,7 @@ interface AuditRecord {
   readonly what: Readonly<Record<string, unknown>>;
 }
 
-const timeoutMs = 240_000;
+const timeoutMs = 300_000;
 const pollMs = { timeout: 60_000, interval: 200 };
 
 let folder: string;

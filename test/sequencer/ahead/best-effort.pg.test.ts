@@ -148,7 +148,6 @@ test.each([
   },
 ])(
   'with $what rows never go back, however modes and daemons change, and end as at the source',
-  { timeout: 240_000 },
   async ({ faultOneIn, sequencer }) => {
     let chance: Chance = () => 0;
     let isLagging = true;

@@ -52,7 +52,6 @@ test.for([
   ['of a table that is scanned', 20],
 ] as const)(
   'in immediate mode the newest version of each row is at the target or in the letters: %s',
-  { timeout: 240_000 },
   async ([, resolvedBefore]) => {
     await fc.assert(
       fc.asyncProperty(kinds, deliveries, async (kindsOf, rounds) => {

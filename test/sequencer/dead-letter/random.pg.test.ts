@@ -95,7 +95,6 @@ class Source {
 
 test.each([1, 2, 3, 4])(
   'random rows that the target refuses are set aside, and all is as at the source once they are retried (seed %i)',
-  { timeout: 240_000 },
   async (seed) => {
     await using house = await testHouse({
       sequencer: { onRowError: 'deadLetter', flushSize: 20 },

@@ -115,40 +115,36 @@ test('a row that a constraint refuses is refused as without a guess', async () =
   ]);
 });
 
-test(
-  'whatever is new or there, rows end as if they were written one by one',
-  { timeout: 120_000 },
-  async () => {
-    await using scene = await openScene(
-      'create table t (id int8 primary key, v int8)',
-    );
-    const expected = new Map<number, number>();
-    let end = 0;
-    let version = 0;
-    const step = fc.oneof(
-      { weight: 6, arbitrary: fc.constant(0) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 300 }) },
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        for (const back of steps) {
-          version += 1;
-          const first = Math.max(0, end - back);
-          await scene.apply({ t: rowsFrom(first, version) });
-          for (let id = first; id < first + batchRows; id += 1) {
-            expected.set(id, version);
-          }
-          end = Math.max(end, first + batchRows);
+test('whatever is new or there, rows end as if they were written one by one', async () => {
+  await using scene = await openScene(
+    'create table t (id int8 primary key, v int8)',
+  );
+  const expected = new Map<number, number>();
+  let end = 0;
+  let version = 0;
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 300 }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      for (const back of steps) {
+        version += 1;
+        const first = Math.max(0, end - back);
+        await scene.apply({ t: rowsFrom(first, version) });
+        for (let id = first; id < first + batchRows; id += 1) {
+          expected.set(id, version);
         }
-        const found = await scene.fixture.rows('select id, v from t');
-        expect(
-          new Map(found.map(([id, v]) => [Number(id), Number(v)])),
-        ).toEqual(expected);
-      }),
-      { numRuns: 20 },
-    );
-  },
-);
+        end = Math.max(end, first + batchRows);
+      }
+      const found = await scene.fixture.rows('select id, v from t');
+      expect(new Map(found.map(([id, v]) => [Number(id), Number(v)]))).toEqual(
+        expected,
+      );
+    }),
+    { numRuns: 20 },
+  );
+});
 
 const manyTables = ['a', 'b', 'c', 'd', 'e'];
 
@@ -268,62 +264,58 @@ test('more statements than share a savepoint are all written', async () => {
   ).toEqual([['15000']]);
 });
 
-test(
-  'rows of several tables, new or there, few or many, with deletes, end as if they were written one by one',
-  { timeout: 120_000 },
-  async () => {
-    await using scene = await openMany();
-    const expected = new Map(
-      manyTables.map((name) => [name, new Map<number, number>()]),
-    );
-    const ends = new Map(manyTables.map((name) => [name, 0]));
-    let version = 0;
-    const part = fc.record({
-      table: fc.constantFrom(...manyTables),
-      back: fc.oneof(
-        { weight: 12, arbitrary: fc.constant(0) },
-        { weight: 1, arbitrary: fc.integer({ min: 1, max: 80 }) },
-      ),
-      count: fc.constantFrom(1, 60, 60, 60, 60),
-      deleteCount: fc.constantFrom(0, 0, 0, 2),
-    });
-    const batch = fc.uniqueArray(part, {
-      selector: ({ table }) => table,
-      minLength: 3,
-      maxLength: 5,
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(batch, { maxLength: 12 }), async (batches) => {
-        for (const parts of batches) {
-          version += 1;
-          const tables: Record<string, Mutation[]> = {};
-          for (const { table, back, count, deleteCount } of parts) {
-            const end = ends.get(table)!;
-            const first = Math.max(0, end - back);
-            const gone = Math.max(0, first - deleteCount);
-            tables[table] = rowsFrom(first, version, count);
-            for (let id = first; id < first + count; id += 1) {
-              expected.get(table)!.set(id, version);
-            }
-            for (let id = gone; id < first; id += 1) {
-              tables[table].push(row(1, [id], null));
-              expected.get(table)!.delete(id);
-            }
-            ends.set(table, Math.max(end, first + count));
+test('rows of several tables, new or there, few or many, with deletes, end as if they were written one by one', async () => {
+  await using scene = await openMany();
+  const expected = new Map(
+    manyTables.map((name) => [name, new Map<number, number>()]),
+  );
+  const ends = new Map(manyTables.map((name) => [name, 0]));
+  let version = 0;
+  const part = fc.record({
+    table: fc.constantFrom(...manyTables),
+    back: fc.oneof(
+      { weight: 12, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 80 }) },
+    ),
+    count: fc.constantFrom(1, 60, 60, 60, 60),
+    deleteCount: fc.constantFrom(0, 0, 0, 2),
+  });
+  const batch = fc.uniqueArray(part, {
+    selector: ({ table }) => table,
+    minLength: 3,
+    maxLength: 5,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(batch, { maxLength: 12 }), async (batches) => {
+      for (const parts of batches) {
+        version += 1;
+        const tables: Record<string, Mutation[]> = {};
+        for (const { table, back, count, deleteCount } of parts) {
+          const end = ends.get(table)!;
+          const first = Math.max(0, end - back);
+          const gone = Math.max(0, first - deleteCount);
+          tables[table] = rowsFrom(first, version, count);
+          for (let id = first; id < first + count; id += 1) {
+            expected.get(table)!.set(id, version);
           }
-          await scene.apply(tables);
+          for (let id = gone; id < first; id += 1) {
+            tables[table].push(row(1, [id], null));
+            expected.get(table)!.delete(id);
+          }
+          ends.set(table, Math.max(end, first + count));
         }
-        for (const table of manyTables) {
-          const found = await scene.fixture.rows(`select id, v from ${table}`);
-          expect(
-            new Map(found.map(([id, v]) => [Number(id), Number(v)])),
-          ).toEqual(expected.get(table));
-        }
-      }),
-      { numRuns: 20 },
-    );
-  },
-);
+        await scene.apply(tables);
+      }
+      for (const table of manyTables) {
+        const found = await scene.fixture.rows(`select id, v from ${table}`);
+        expect(
+          new Map(found.map(([id, v]) => [Number(id), Number(v)])),
+        ).toEqual(expected.get(table));
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
 
 test('of a statement that fails, and a look behind it, the statement tells why', async () => {
   await using fixture = await postgresFixture();
