@@ -7,7 +7,11 @@ import {
   defaultTargetOptions,
   openTarget,
 } from '../../src/target/open-target.ts';
-import { dlqTable, lettersOf, retryAll } from '../support/dead-letter-hand.ts';
+import {
+  dlqTable,
+  lettersOf,
+  retryWhatGoes,
+} from '../support/dead-letter-hand.ts';
 import { testDatabase } from '../support/test-database.ts';
 import { Arena, until } from './arena.ts';
 
@@ -79,11 +83,7 @@ test('rows that a new constraint of the target refuses are set aside under load 
   await database.query('alter table workload_order drop constraint no_seven');
   await until(
     'no letter is open',
-    async () => {
-      // The daemon and it may have met crosswise.
-      await retryAll(house).catch(() => {});
-      return (await lettersOf(house)).length === 0;
-    },
+    async () => (await retryWhatGoes(house)) === 0,
     60_000,
   );
   const report = await arena.settle(workload);

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReplicatorError } from '../../src/failure/failure.ts';
 import { nextTimestamp, type Timestamp } from '../../src/mutation/timestamp.ts';
 import { createRandom } from '../../src/workload/random.ts';
+import { retryWhatGoes } from '../support/dead-letter-hand.ts';
 import { badFrom } from './bad-rows.ts';
 import type { CaseSettings, ModelCase } from './model-case.ts';
 import type { ModelDatabase, Noted } from './model-database.ts';
-import { retryLetters } from './retried-letters.ts';
 import { ModelHouse } from './model-house.ts';
 import { commitTimes, deliver } from './random-delivery.ts';
 import type { ModelSchema } from './random-schema.ts';
@@ -149,7 +149,11 @@ export async function runCase(
   if (kind === 'equal' && settings.hasBadRows) {
     house.endFaults();
     await target.mend();
-    kind = await retryLetters(house.target, target);
+    const leftCount = await retryWhatGoes({
+      target: house.target,
+      schema: target.main,
+    });
+    kind = leftCount === 0 ? 'equal' : 'refused';
     const { rows } = await target.snapshot();
     const different =
       kind === 'equal'

@@ -1,5 +1,9 @@
 /** What an operator does with the dead letters of a schema. */
 import { ReplicatorError } from '../../src/failure/failure.ts';
+import {
+  groupLetters,
+  retryLetters,
+} from '../../src/sequencer/dead-letter/retry-letters.ts';
 import { createApplier } from '../../src/target/applier.ts';
 import type { DeadLetter } from '../../src/target/dead-letters.ts';
 import type { ApplyOrder, SchemaShape } from '../../src/target/target.ts';
@@ -27,42 +31,54 @@ export async function lettersInShort(house: House): Promise<string[]> {
   );
 }
 
-/** All letters in their order: together where that goes, else one by one. */
+/** Throws where letters are left. */
 export async function retryAll(house: House): Promise<void> {
-  const letters = await lettersOf(house);
-  const shape = (await house.target.introspect(house.schema))!;
-  for (const order of ['upserts-first', 'deletes-first'] as const) {
-    if (await retry(house, letters, shape, order)) {
-      return;
-    }
-  }
-  // One may wait for a later one: as long as any goes, the others may too.
-  let left: DeadLetter[] = letters;
-  for (let count = Infinity; left.length < count;) {
-    count = left.length;
-    const refused: DeadLetter[] = [];
-    for (const letter of left) {
-      if (!(await retry(house, [letter], shape, 'upserts-first'))) {
-        refused.push(letter);
-      }
-    }
-    left = refused;
-  }
-  if (left.length > 0) {
-    throw new Error(`${left.length} letters do not go`);
+  const leftCount = await retryWhatGoes(house);
+  if (leftCount > 0) {
+    throw new Error(`${leftCount} letters do not go`);
   }
 }
 
-async function retry(
-  house: House,
+/**
+ * Together where that goes, else row by row as `replicator dlq retry` does, as
+ * long as any goes. Resolves to how many are left.
+ */
+export async function retryWhatGoes(house: House): Promise<number> {
+  const { target, schema } = house;
+  const shape = (await target.introspect(schema))!;
+  let letters = await lettersOf(house);
+  let count = Number.POSITIVE_INFINITY;
+  while (letters.length > 0 && letters.length < count) {
+    count = letters.length;
+    const isDone =
+      (await retryTogether(house, letters, shape, 'upserts-first')) ||
+      (await retryTogether(house, letters, shape, 'deletes-first'));
+    if (!isDone) {
+      await retryLetters(groupLetters(letters), {
+        target,
+        schema,
+        shape,
+        tableName: dlqTable,
+        applier: createApplier({ collapse: true }),
+        signal: new AbortController().signal,
+      });
+    }
+    letters = await lettersOf(house);
+  }
+  return letters.length;
+}
+
+/** The command does not, for there may be any number of them. */
+async function retryTogether(
+  { target, schema }: House,
   letters: readonly DeadLetter[],
   shape: SchemaShape,
   order: ApplyOrder,
 ): Promise<boolean> {
   const ids = letters.map(({ id }) => id);
   try {
-    await using transaction = await house.target.begin();
-    const box = transaction.deadLetters(house.schema, dlqTable);
+    await using transaction = await target.begin();
+    const box = transaction.deadLetters(schema, dlqTable);
     // One may have been superseded since it was listed.
     const taken = (await box.take(ids)).filter(
       ({ supersededAt }) => supersededAt === null,
@@ -80,7 +96,7 @@ async function retry(
     await transaction.commit(null);
     return true;
   } catch (error) {
-    if (error instanceof ReplicatorError && error.disposition !== 'retry') {
+    if (error instanceof ReplicatorError) {
       return false;
     }
     throw error;
