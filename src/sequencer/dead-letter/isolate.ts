@@ -48,7 +48,9 @@ const pairLimit = 10;
  *              unique value) are tried again, together and apart, for as long
  *              as what goes has grown; then two by two, for two that swap
  *
- * Invariant: `goes` has passed a trial as it stands. So the answer is right
+ * Invariant: `goes` has passed a trial as it stands, and a unit is set aside
+ * for what a trial of nothing more beside `goes` has said: who mends the target
+ * meanwhile shall not find good rows among the letters. So the answer is right
  * whatever the trials say, and each step joins or discards a unit, so that it
  * ends. Of `k` units that do not go it takes O(k log n) trials where what they
  * need is known, and about two for each that does not go for the sake of
@@ -195,10 +197,9 @@ class Search<Unit> {
     const leftGoes = this.#goes.length - goesCount === left.flat().length;
     const right = this.#split(run.slice(middle));
     // With a left half that goes, the right one is what has failed as a whole.
-    const more = await this.#sift(
-      right.clear,
-      leftGoes && right.deferred.length === 0 ? error : null,
-    );
+    const isKnown =
+      leftGoes && right.deferred.length === 0 && right.clear.length > 1;
+    const more = await this.#sift(right.clear, isKnown ? error : null);
     return [...deferred, ...right.deferred, ...more];
   }
 
@@ -268,7 +269,8 @@ class Search<Unit> {
     const goesCount = this.#goes.length;
     await this.#untie(knot.slice(0, middle), null);
     const leftGoes = this.#goes.length - goesCount === middle;
-    await this.#untie(knot.slice(middle), leftGoes ? error : null);
+    const isKnown = leftGoes && knot.length - middle > 1;
+    await this.#untie(knot.slice(middle), isKnown ? error : null);
   }
 
   #noteBehind(cause: number): void {

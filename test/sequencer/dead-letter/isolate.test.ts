@@ -81,6 +81,26 @@ describe('isolate', () => {
     );
   });
 
+  test('a row is not set aside for what stood in the way of another one, where an operator mends the target meanwhile', async () => {
+    await fc.assert(
+      fc.asyncProperty(worlds, fc.nat(60), async (world, mendedAfter) => {
+        const mended = { ...world, bad: new Set<number>() };
+        let trialCount = 0;
+        const { aside } = await isolate(
+          unitsOf(world.count),
+          (tried) => {
+            trialCount += 1;
+            const now = trialCount > mendedAfter ? mended : world;
+            return Promise.resolve(failureOf(now, tried));
+          },
+          options,
+        );
+        const blamed = aside.filter(({ error }) => error.code === 'E4006');
+        expect(blamed.every(({ unit }) => world.bad.has(unit))).toBe(true);
+      }),
+    );
+  });
+
   test('rows that are bad by themselves cost a number of trials in the logarithm of all', async () => {
     await fc.assert(
       fc.asyncProperty(
