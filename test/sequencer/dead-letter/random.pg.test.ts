@@ -2,16 +2,10 @@ import { expect, test } from 'vitest';
 
 import type { TableMutations } from '../../../src/mutation/mutation.ts';
 import { lettersOf, retryAll } from '../../support/dead-letter-hand.ts';
-import { applied, row, rowsOf, send, state } from '../../support/fed-house.ts';
+import { applied, rowsOf, send, state } from '../../support/fed-house.ts';
 import { testHouse, type TestHouse } from '../../support/house.ts';
+import { randomFrom, type Row, Source, sourceTables } from './random-source.ts';
 
-/**
- * A source with fewer rules than the target, whose writes are random:
- *
- *     plain    v may be too large (a check), name too long (its type)
- *     parent   v may be too large
- *     child    refers to a parent; its unique value may be a stranger's
- */
 const setup = `
   create table plain (id int primary key, v int constraint small check (v < 100), name varchar(4));
   create table parent (id int primary key, v int constraint small_parent check (v < 100));
@@ -22,76 +16,6 @@ const mend = `
   alter table plain drop constraint small, alter name type text;
   alter table parent drop constraint small_parent;
   delete from child where id >= 1000`;
-
-type Row = Readonly<Record<string, string | number | null>>;
-type Rows = Map<number, Row>;
-
-class Source {
-  readonly plain: Rows = new Map();
-  readonly parent: Rows = new Map();
-  readonly child: Rows = new Map();
-  readonly #random: () => number;
-
-  constructor(random: () => number) {
-    this.#random = random;
-  }
-
-  /** Some rows, all at one time, each once. */
-  transaction(step: number): TableMutations[] {
-    const writes = new Map<string, TableMutations>();
-    for (let count = 1 + this.#below(4); count > 0; count -= 1) {
-      const [table, id, after] = this.#write();
-      const rows = this[table];
-      if (writes.has(`${table} ${id}`) || (after === null && !rows.has(id))) {
-        continue;
-      }
-      if (after === null) {
-        rows.delete(id);
-      } else {
-        rows.set(id, after);
-      }
-      writes.set(`${table} ${id}`, row(table, step, id, after));
-    }
-    return [...writes.values()];
-  }
-
-  #write(): ['plain' | 'parent' | 'child', number, Row | null] {
-    const id = 1 + this.#below(12);
-    const v = this.#below(5) === 0 ? 500 + id : this.#below(100);
-    const isGone = this.#below(4) === 0;
-    switch (this.#below(3)) {
-      case 0: {
-        const name = this.#below(6) === 0 ? 'too long' : 'ok';
-        return ['plain', id, isGone ? null : { v, name }];
-      }
-      case 1: {
-        const isNeeded = [...this.child.values()].some(
-          ({ parent }) => parent === id,
-        );
-        return ['parent', id, isGone && !isNeeded ? null : { v }];
-      }
-      default: {
-        const [parent = null] = [...this.parent.keys()].toSorted(
-          (a, b) => ((a * 7 + id) % 5) - ((b * 7 + id) % 5),
-        );
-        const u =
-          this.#below(5) === 0 ? `stranger${this.#below(2)}` : `own${id}`;
-        const isTaken = [...this.child].some(
-          ([other, each]) => other !== id && each['u'] === u,
-        );
-        return [
-          'child',
-          id,
-          isGone ? null : { parent, u: isTaken ? `own${id}` : u },
-        ];
-      }
-    }
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-}
 
 test.each([1, 2, 3, 4])(
   'random rows that the target refuses are set aside, and all is as at the source once they are retried (seed %i)',
@@ -137,7 +61,7 @@ async function compare(
   );
   const isBad = ({ v, name }: Row): boolean =>
     Number(v) >= 100 || name === 'too long';
-  for (const table of ['plain', 'parent', 'child'] as const) {
+  for (const table of sourceTables) {
     const isCompared = (id: number): boolean =>
       id < 1_000 && (extent === 'all' || !open.has(`${table} [${id}]`));
     const target = (await rowsOf(
@@ -171,12 +95,4 @@ async function compare(
 
 function byId(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => Number(a['id']) - Number(b['id']));
-}
-
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
