@@ -9,30 +9,25 @@ import { execFile } from 'node:child_process';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import type { CaseSample, FloorSample } from './case.ts';
 import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
+import { benchOptions } from './options.ts';
 import { fastestFloor, summarise } from './summary.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    changes: { type: 'string', default: '1000000' },
-    backlog: { type: 'string', default: '1000000' },
-  },
-});
-const [first, second, ...names] = positionals;
+const usage = `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]
+    [--changes N] [--backlog N]`;
+const options = benchOptions(usage);
+const { json, seconds, rounds, changes, backlog } = options;
+const [first, second, ...names] = options.names;
 if (first === undefined || second === undefined) {
-  throw new Error('name two commits: npm run bench:compare -- A B [cases]');
+  console.error(
+    `name two commits, or one and . for the working tree\n\n${usage}`,
+  );
+  process.exit(2);
 }
-const seconds = Math.min(15, Number(values.seconds));
-const rounds = Math.max(1, Number(values.rounds));
-const changes = Math.max(1000, Number(values.changes));
-const backlog = Math.max(1000, Number(values.backlog));
+const chosenCases = selectCases(names).flatMap(pointsOf);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 
@@ -43,18 +38,16 @@ const programs = [
   { commit: second, program: await programOf(second) },
 ];
 const lines = [];
-for (const benchCase of selectCases(names).flatMap(pointsOf)) {
-  const options = { environment, seconds, changes, backlog };
-  const floor = await fastestFloor(benchCase, options);
-  const floorSamples: FloorSample[] = floor
-    ? [await floor.measure(options)]
-    : [];
+for (const benchCase of chosenCases) {
+  const at = { environment, seconds, changes, backlog };
+  const floor = await fastestFloor(benchCase, at);
+  const floorSamples: FloorSample[] = floor ? [await floor.measure(at)] : [];
   const samples = programs.map((): CaseSample[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, { program }] of programs.entries()) {
-      samples[index]?.push(await benchCase.measure(options, program));
+      samples[index]?.push(await benchCase.measure(at, program));
     }
-    if (floor) floorSamples.push(await floor.measure(options));
+    if (floor) floorSamples.push(await floor.measure(at));
   }
   for (const [index, { commit }] of programs.entries()) {
     const { name, ...figures } = summarise(
@@ -64,10 +57,10 @@ for (const benchCase of selectCases(names).flatMap(pointsOf)) {
     );
     const line = { name, commit, ...figures };
     lines.push(line);
-    if (values.json) console.log(JSON.stringify(line));
+    if (json) console.log(JSON.stringify(line));
   }
 }
-if (!values.json) console.table(lines);
+if (!json) console.table(lines);
 
 /** The bin/replicator of a commit, checked out beside the packages of ours. */
 async function programOf(commit: string): Promise<string> {

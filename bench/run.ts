@@ -6,7 +6,6 @@
  * the figures are medians. The points of a growth take turns within each
  * round. Ends by itself.
  */
-import { parseArgs } from 'node:util';
 import type {
   BenchCase,
   BenchGrowth,
@@ -15,6 +14,7 @@ import type {
 } from './case.ts';
 import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
+import { benchOptions } from './options.ts';
 import {
   type CaseSummary,
   type SpreadSummary,
@@ -24,37 +24,25 @@ import {
   summariseSpread,
 } from './summary.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    /** In the slot before a catch-up; fewer only for trying. */
-    changes: { type: 'string', default: '1000000' },
-    /** In staging before a catch-up. */
-    backlog: { type: 'string', default: '1000000' },
-    /** Measure floors alone. */
-    floors: { type: 'boolean', default: false },
-  },
-});
-const seconds = Math.min(15, Number(values.seconds));
-const rounds = Math.max(1, Number(values.rounds));
+const { names, json, seconds, rounds, changes, backlog, floors } = benchOptions(
+  `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
+    [--changes N] [--backlog N]`,
+);
+// A name that is not known shall not wait for servers.
+const chosenCases = selectCases(names);
 
 await using environment = await openEnvironment();
-const changes = Math.max(1000, Number(values.changes));
-const backlog = Math.max(1000, Number(values.backlog));
 const options = { environment, seconds, changes, backlog };
 const summaries: CaseSummary[] = [];
 const spreads: SpreadSummary[] = [];
-for (const chosen of selectCases(positionals)) {
-  if (values.floors) {
+for (const chosen of chosenCases) {
+  if (floors) {
     for (const point of pointsOf(chosen)) await printFloors(point);
   } else {
     await runCase(chosen);
   }
 }
-if (!values.json) {
+if (!json) {
   // Those without a floor have other columns.
   for (const hasFloor of [true, false]) {
     const lines = summaries.filter((it) => 'ratio' in it === hasFloor);
@@ -81,7 +69,7 @@ async function runCase(chosen: BenchCase | BenchGrowth): Promise<void> {
   }
   const found = points.map(({ benchCase, floor, samples, floorSamples }) => {
     const summary = summarise(benchCase.name, samples, floorSamples);
-    if (values.json) console.log(JSON.stringify(summary));
+    if (json) console.log(JSON.stringify(summary));
     else
       console.error(`${summary.name}: done (floor: ${floor?.name ?? 'none'})`);
     return summary;
@@ -90,7 +78,7 @@ async function runCase(chosen: BenchCase | BenchGrowth): Promise<void> {
   if ('points' in chosen) {
     const spread = summariseSpread(chosen, found);
     spreads.push(spread);
-    if (values.json) console.log(JSON.stringify(spread));
+    if (json) console.log(JSON.stringify(spread));
   }
 }
 

@@ -95,6 +95,8 @@ const cases: readonly (BenchCase | BenchGrowth)[] = [
   growthRowBytes,
 ];
 
+export const caseNames: readonly string[] = cases.map(({ name }) => name);
+
 /** Cases of servers that must be given from outside, and are not. */
 const missing = new Set(
   sqlServerUrl === '' ? ['webhook-sqlserver-consistent'] : [],
@@ -126,8 +128,7 @@ export function selectCases(
 ): readonly (BenchCase | BenchGrowth)[] {
   for (const name of names) {
     if (!cases.some((it) => selectFrom(it, [name]).length > 0)) {
-      const known = cases.map((it) => it.name).join(', ');
-      throw new Error(`no case "${name}"; there are ${known}`);
+      throw new Error(`no case "${name}"; there are ${caseNames.join(', ')}`);
     }
   }
   const chosen = cases.flatMap((it) => selectFrom(it, names));
