@@ -30,7 +30,7 @@ const optionNames = new Set([
 ]);
 
 // These run when they are loaded, so their flags are read from their text.
-for (const program of ['bench/run.ts', 'test/demo/demo-options.ts']) {
+for (const program of ['bench/options.ts', 'test/demo/demo-options.ts']) {
   const text = readFileSync(join(root, program), 'utf8');
   for (const [, name] of text.matchAll(
     /^ +(\w+): \{\s+type: '(?:boolean|string|enum|int)'/gm,
