@@ -1,9 +1,7 @@
 /**
- * `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]
- *     [--changes N] [--backlog N]`
- *
- * Measures the daemons of two commits in turn, A, B, A, B …, with the cases of
- * this checkout, so that both meet the same load. `.` is the working tree.
+ * `npm run bench:compare`: measures the daemons of two commits in turn, A, B,
+ * A, B …, with the cases of this checkout, so that both meet the same load.
+ * `.` is the working tree.
  */
 import { execFile } from 'node:child_process';
 import { symlink } from 'node:fs/promises';
@@ -13,21 +11,20 @@ import { promisify } from 'node:util';
 import type { CaseSample, FloorSample } from './case.ts';
 import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
-import { benchOptions } from './options.ts';
+import { benchOptions, orUsage } from './options.ts';
 import { fastestFloor, summarise } from './summary.ts';
 
 const usage = `npm run bench:compare -- A B [names] [--json] [--seconds N] [--rounds N]
     [--changes N] [--backlog N]`;
 const options = benchOptions(usage);
 const { json, seconds, rounds, changes, backlog } = options;
-const [first, second, ...names] = options.names;
-if (first === undefined || second === undefined) {
-  console.error(
-    `name two commits, or one and . for the working tree\n\n${usage}`,
-  );
-  process.exit(2);
-}
-const chosenCases = selectCases(names).flatMap(pointsOf);
+const { first, second, chosenCases } = orUsage(usage, () => {
+  const [first, second, ...names] = options.names;
+  if (first === undefined || second === undefined) {
+    throw new Error('name two commits, or one and . for the working tree');
+  }
+  return { first, second, chosenCases: selectCases(names).flatMap(pointsOf) };
+});
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 

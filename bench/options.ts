@@ -18,9 +18,12 @@ export interface BenchOptions {
   readonly floors: boolean;
 }
 
-/** Ends the process where help was asked for, or with 2 where an option is unknown. */
-export function benchOptions(usage: string): BenchOptions {
-  try {
+/** Prints the usage, and ends the process, where help is asked for. */
+export function benchOptions(
+  usage: string,
+  { mayMeasureFloors = false } = {},
+): BenchOptions {
+  return orUsage(usage, () => {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
       options: {
@@ -39,15 +42,25 @@ export function benchOptions(usage: string): BenchOptions {
       );
       process.exit(0);
     }
+    if (values.floors && !mayMeasureFloors) {
+      throw new Error('--floors is none of its options');
+    }
     return {
       names: positionals,
       json: values.json,
-      seconds: Math.min(15, count('seconds', values.seconds, 1)),
+      seconds: Math.min(15, count('seconds', values.seconds, 0)),
       rounds: count('rounds', values.rounds, 1),
       changes: count('changes', values.changes, 1_000),
       backlog: count('backlog', values.backlog, 1_000),
       floors: values.floors,
     };
+  });
+}
+
+/** Ends the process with 2, the failure and the usage, where the work fails. */
+export function orUsage<T>(usage: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`);
     process.exit(2);

@@ -1,10 +1,7 @@
 /**
- * `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
- *     [--changes N] [--backlog N]`
- *
- * Each case is measured in turn with its floor: floor, case, floor, case, floor …;
- * the figures are medians. The points of a growth take turns within each
- * round. Ends by itself.
+ * `npm run bench`: each case is measured in turn with its floor: floor, case,
+ * floor, case, floor …; the figures are medians. The points of a growth take
+ * turns within each round. Ends by itself.
  */
 import type {
   BenchCase,
@@ -14,7 +11,7 @@ import type {
 } from './case.ts';
 import { pointsOf, selectCases } from './cases/all.ts';
 import { openEnvironment } from './environment.ts';
-import { benchOptions } from './options.ts';
+import { benchOptions, orUsage } from './options.ts';
 import {
   type CaseSummary,
   type SpreadSummary,
@@ -24,12 +21,14 @@ import {
   summariseSpread,
 } from './summary.ts';
 
+const usage = `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
+    [--changes N] [--backlog N]`;
 const { names, json, seconds, rounds, changes, backlog, floors } = benchOptions(
-  `npm run bench -- [names] [--json] [--seconds N] [--rounds N] [--floors]
-    [--changes N] [--backlog N]`,
+  usage,
+  { mayMeasureFloors: true },
 );
 // A name that is not known shall not wait for servers.
-const chosenCases = selectCases(names);
+const chosenCases = orUsage(usage, () => selectCases(names));
 
 await using environment = await openEnvironment();
 const options = { environment, seconds, changes, backlog };
