@@ -1,10 +1,15 @@
-import type { TableMutations } from '../../../src/mutation/mutation.ts';
-import { row } from '../../support/fed-house.ts';
+import { expect } from 'vitest';
 
-export const sourceTables = ['plain', 'parent', 'child'] as const;
+import type { TableMutations } from '../../../src/mutation/mutation.ts';
+import type { Random } from '../../../src/workload/random.ts';
+import { row, rowsOf } from '../../support/fed-house.ts';
+import type { TestHouse } from '../../support/house.ts';
+
+const sourceTables = ['plain', 'parent', 'child'] as const;
+type SourceTable = (typeof sourceTables)[number];
 
 export type Row = Readonly<Record<string, string | number | null>>;
-export type Rows = Map<number, Row>;
+type Rows = Map<number, Row>;
 
 /**
  * A source whose writes are random, and break rules that a target may have:
@@ -17,16 +22,23 @@ export class Source {
   readonly plain: Rows = new Map();
   readonly parent: Rows = new Map();
   readonly child: Rows = new Map();
-  readonly #random: () => number;
+  readonly #random: Random;
 
-  constructor(random: () => number) {
+  constructor(random: Random) {
     this.#random = random;
   }
 
+  /** So many transactions, each a step behind the one before. */
+  transactions(step: number, count: number): TableMutations[] {
+    return Array.from({ length: count }, (_, index) =>
+      this.#transaction(step + 1 + index),
+    ).flat();
+  }
+
   /** Some rows, all at one time, each once. */
-  transaction(step: number): TableMutations[] {
+  #transaction(step: number): TableMutations[] {
     const writes = new Map<string, TableMutations>();
-    for (let count = 1 + this.#below(4); count > 0; count -= 1) {
+    for (let count = 1 + this.#random.integer(4); count > 0; count -= 1) {
       const [table, id, after] = this.#write();
       const rows = this[table];
       if (writes.has(`${table} ${id}`) || (after === null && !rows.has(id))) {
@@ -42,13 +54,14 @@ export class Source {
     return [...writes.values()];
   }
 
-  #write(): ['plain' | 'parent' | 'child', number, Row | null] {
-    const id = 1 + this.#below(12);
-    const v = this.#below(5) === 0 ? 500 + id : this.#below(100);
-    const isGone = this.#below(4) === 0;
-    switch (this.#below(3)) {
+  #write(): [SourceTable, number, Row | null] {
+    const id = 1 + this.#random.integer(12);
+    const v =
+      this.#random.integer(5) === 0 ? 500 + id : this.#random.integer(100);
+    const isGone = this.#random.integer(4) === 0;
+    switch (this.#random.integer(3)) {
       case 0: {
-        const name = this.#below(6) === 0 ? 'too long' : 'ok';
+        const name = this.#random.integer(6) === 0 ? 'too long' : 'ok';
         return ['plain', id, isGone ? null : { v, name }];
       }
       case 1: {
@@ -62,7 +75,9 @@ export class Source {
           (a, b) => ((a * 7 + id) % 5) - ((b * 7 + id) % 5),
         );
         const u =
-          this.#below(5) === 0 ? `stranger${this.#below(2)}` : `own${id}`;
+          this.#random.integer(5) === 0
+            ? `stranger${this.#random.integer(2)}`
+            : `own${id}`;
         const isTaken = [...this.child].some(
           ([other, each]) => other !== id && each['u'] === u,
         );
@@ -74,16 +89,26 @@ export class Source {
       }
     }
   }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
 }
 
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+/** Of the rows that are compared the target has those of the source, and no others but strangers. */
+export async function expectRows(
+  house: TestHouse,
+  source: Source,
+  isCompared: (table: SourceTable, id: number) => boolean = () => true,
+): Promise<void> {
+  for (const table of sourceTables) {
+    const texts = (await rowsOf(
+      house,
+      `select row_to_json(${table})::text from ${table} where id < 1000 order by id`,
+    )) as string[];
+    const there = texts
+      .map((text) => JSON.parse(text) as Row & { readonly id: number })
+      .filter(({ id }) => isCompared(table, id));
+    const wanted = [...source[table]]
+      .filter(([id]) => isCompared(table, id))
+      .map(([id, each]) => ({ id, ...each }))
+      .toSorted((a, b) => a.id - b.id);
+    expect(there, table).toEqual(wanted);
+  }
 }

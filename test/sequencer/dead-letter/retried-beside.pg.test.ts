@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { expect, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 
-import type { TableMutations } from '../../../src/mutation/mutation.ts';
+import { createRandom } from '../../../src/workload/random.ts';
 import { lettersOf, retryWhatGoes } from '../../support/dead-letter-hand.ts';
-import { applied, rowsOf, send } from '../../support/fed-house.ts';
+import { applied, send } from '../../support/fed-house.ts';
 import { testHouse, type TestHouse } from '../../support/house.ts';
-import { randomFrom, Source, sourceTables } from './random-source.ts';
+import { expectRows, Source } from './random-source.ts';
 
 const setup = `
   create table plain (id int primary key, v int, name text);
@@ -28,46 +28,33 @@ const wantedLetters = 60;
 
 test('rows are as at the source where operators mend the target and retry letters while the daemon writes, and it is spoilt again', async () => {
   const seed = 1 + Math.floor(Math.random() * 2 ** 31);
+  onTestFailed(() => console.log(`seed ${seed}`));
   await using house = await testHouse({
     sequencer: { onRowError: 'deadLetter', flushSize: 20 },
   });
   await house.database.query(setup);
-  const random = randomFrom(seed);
+  const random = createRandom(seed);
   const source = new Source(random);
   const operators = new Operators(house);
   let step = 0;
   while (operators.letterCount < wantedLetters) {
     operators.throwIfFailed();
-    const rows: TableMutations[] = [];
     const first = step;
-    for (let count = 1 + Math.floor(random() * 30); count > 0; count -= 1) {
-      step += 1;
-      rows.push(...source.transaction(step));
-    }
+    const count = 1 + random.integer(30);
+    const rows = source.transactions(step, count);
+    step += count;
     await send(house, rows, step);
-    if (random() < 0.05) {
+    if (random.chance(0.05)) {
       await house.restart();
     }
-    if (random() < 0.5) {
+    if (random.chance(0.5)) {
       await applied(house, first);
     }
   }
   await operators.end();
   await applied(house, step);
   expect(await retryWhatGoes(house)).toBe(0);
-  for (const table of sourceTables) {
-    expect(
-      await rowsOf(
-        house,
-        `select to_jsonb(${table})::text from ${table} order by id`,
-      ).then((texts) => texts.map((text) => JSON.parse(String(text)))),
-      `${table}, seed ${seed}`,
-    ).toEqual(
-      [...source[table]]
-        .map(([id, row]) => ({ id, ...row }))
-        .toSorted((a, b) => a.id - b.id),
-    );
-  }
+  await expectRows(house, source);
 });
 
 /** Some spoil and mend the target in turn, and another one retries letters. */
